@@ -1,0 +1,50 @@
+# `make demo` and `make test` work on a machine with nothing but Python 3.11 and a package index.
+
+PYTHON ?= python3
+VENV   ?= .venv
+# Asked for on its own and first: a bare "torch" may bring gigabytes of GPU libraries along.
+TORCH  ?= torch==2.13.0
+
+BIN  := $(VENV)/bin
+GAZE := $(BIN)/gaze
+OUT  := demo-output
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types slow wheel clean
+
+help:
+	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
+	@echo 'make test   lint, types and all tests'
+	@echo 'make slow   the long tests too'
+	@echo 'make wheel  build the package into dist/'
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: install
+	@mkdir -p $(OUT)
+	@GAZE=$(GAZE) OUT=$(OUT) sh examples/demo.sh
+
+test: lint types
+	$(BIN)/python -m pytest
+
+slow: install
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: install
+	$(BIN)/mypy
+
+wheel: install
+	$(BIN)/python -m build --outdir dist
+
+clean:
+	rm -rf $(VENV) build dist $(OUT) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,70 @@
+"""Find the attention heads through which a vision-language model looks, and point them.
+
+Names are imported when first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from gazecli.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from gazecli.errors import GazeError
+    from gazecli.heads.discover import discover
+    from gazecli.heads.headset import Head, HeadSet
+    from gazecli.models.layouts.layout import ImageLayout
+    from gazecli.models.loading import load
+    from gazecli.models.vlm import VLM
+    from gazecli.pictures.picture import Picture
+    from gazecli.pictures.regions import Region
+    from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
+    from gazecli.steering.switch import Narration, switch
+
+_HOMES = {
+    "Answer": "gazecli.steering.steer",
+    "GazeError": "gazecli.errors",
+    "Head": "gazecli.heads.headset",
+    "HeadSet": "gazecli.heads.headset",
+    "ImageLayout": "gazecli.models.layouts.layout",
+    "Narration": "gazecli.steering.switch",
+    "Picture": "gazecli.pictures.picture",
+    "Region": "gazecli.pictures.regions",
+    "SteerSettings": "gazecli.steering.steer",
+    "VLM": "gazecli.models.vlm",
+    "discover": "gazecli.heads.discover",
+    "load": "gazecli.models.loading",
+    "steer": "gazecli.steering.steer",
+    "steer_regions": "gazecli.steering.steer",
+    "switch": "gazecli.steering.switch",
+}
+
+__all__ = [
+    "VLM",
+    "Answer",
+    "GazeError",
+    "Head",
+    "HeadSet",
+    "ImageLayout",
+    "Narration",
+    "Picture",
+    "Region",
+    "SteerSettings",
+    "__version__",
+    "discover",
+    "load",
+    "steer",
+    "steer_regions",
+    "switch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gazecli' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""`python -m gazecli` is `gaze`."""
+
+from gazecli.cli.app import main
+
+main()

@@ -1,0 +1,106 @@
+"""Every way `gaze` can fail.
+
+    GazeError                 exit 1   something failed that is nobody's input
+    ├── BadInput              exit 2   refused before work starts
+    │   ├── UsageError                 an option, or a combination of options
+    │   ├── PictureError               a picture file
+    │   ├── RegionError                a region spec, or a region without a token
+    │   ├── ComicsError                a comics folder
+    │   ├── ScheduleError              the schedule of `switch`
+    │   ├── ModelError                 a model name, checkpoint or processor
+    │   └── HeadSetError               a head set's name, file or fit to a model
+    ├── SteeringError         exit 1   steering did not do what it says
+    ├── CheckFailed           exit 1   a check did not hold
+    └── CacheError            exit 1   the cache folder cannot be read or written
+
+Every error says what happened, to which thing (`subject`), and what to do next (`hint`). `code` is a
+stable dotted name for programs.
+"""
+
+from __future__ import annotations
+
+
+class GazeError(Exception):
+    """Base of all errors; `str(error)` is one line."""
+
+    exit_code = 1
+    default_code = "gaze.failed"
+
+    def __init__(
+        self, message: str, *, subject: str | None = None, hint: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.subject = subject
+        self.hint = hint
+        self.code = code or self.default_code
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.subject}" if self.subject else self.message
+
+
+class BadInput(GazeError):
+    """Wrong usage or bad input; nothing was started."""
+
+    exit_code = 2
+    default_code = "input.bad"
+
+
+class UsageError(BadInput):
+    """An option has an impossible value, or cannot matter in this combination."""
+
+    default_code = "usage.invalid"
+
+
+class PictureError(BadInput):
+    """A picture cannot be read, or is not fit to be looked at."""
+
+    default_code = "picture.unreadable"
+
+
+class RegionError(BadInput):
+    """A region spec is malformed, lies outside the picture, or owns no image token."""
+
+    default_code = "region.invalid"
+
+
+class ComicsError(BadInput):
+    """A comics folder is missing, empty, or has no usable strip."""
+
+    default_code = "comics.unusable"
+
+
+class ScheduleError(BadInput):
+    """A schedule is malformed or names a region that is not there."""
+
+    default_code = "schedule.invalid"
+
+
+class ModelError(BadInput):
+    """A model is unknown, absent, unsupported or broken."""
+
+    default_code = "model.unusable"
+
+
+class HeadSetError(BadInput):
+    """A head set is unknown, ambiguous, damaged or of another model."""
+
+    default_code = "headset.unusable"
+
+
+class SteeringError(GazeError):
+    """Steering was asked for and did nothing."""
+
+    default_code = "steering.ineffective"
+
+
+class CheckFailed(GazeError):
+    """A check ran and did not hold."""
+
+    default_code = "check.failed"
+
+
+class CacheError(GazeError):
+    """The cache cannot be read or written."""
+
+    default_code = "cache.unusable"

@@ -1,0 +1,41 @@
+"""Foreign text made harmless: model output, file names and captions before a person reads them.
+
+A bottom module like `errors`: it imports nothing of the package and every room may use it. Knows
+nothing of terminals' colours, of HTML or of documents.
+"""
+
+from __future__ import annotations
+
+import re
+
+_KEPT_IN_LINES = "\n\t"
+# C0 and C1 controls and DEL; marks that reorder text; separators that look like nothing; lone surrogates.
+_TREACHEROUS = re.compile(
+    "[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    r"""`text` with every control and reordering character spelled out, e.g. `\x1b` for escape.
+
+    With `lines`, line ends and tabs stay as they are; otherwise the result is one line.
+    """
+    kept = _KEPT_IN_LINES if lines else ""
+    return _TREACHEROUS.sub(lambda match: match[0] if match[0] in kept else spelled(match[0]), text)
+
+
+def spelled(character: str) -> str:
+    r"""A character as Python would spell it: `\n`, `\x1b`, `\u202e`."""
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def json_escaped(text: str) -> str:
+    r"""JSON text with treacherous characters inside its strings as `\uXXXX`; line ends stay."""
+    return _TREACHEROUS.sub(
+        lambda match: match[0] if match[0] in _KEPT_IN_LINES else f"\\u{ord(match[0]):04x}", text
+    )
+
+
+def whole(text: str) -> str:
+    """`text` without lone surrogates, as file names of broken encoding bring them: UTF-8 can carry it."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
