@@ -1,0 +1,158 @@
+"""A folder of comics -> strips, whichever of the four layouts it has; bad ones skipped with a reason.
+
+Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from gazecli.errors import BadInput, ComicsError, UsageError
+from gazecli.pictures.composing import GAP, HEIGHT, check_composition
+from gazecli.pictures.layouts import manifest, panels, raw, strips
+from gazecli.pictures.strip import Recipe, Skipped, Strip, digest_of
+
+__all__ = ["LAYOUTS", "Comics", "Skipped", "Strip", "open_comics"]
+
+Lister = Callable[[Path, Recipe], Iterator[Strip | Skipped]]
+
+MAX_PANELS = 100
+
+# In the order in which they are tried on a folder.
+_LAYOUTS: dict[str, tuple[Callable[[Path], bool], Lister]] = {
+    "manifest": (manifest.recognises, manifest.strips_in),
+    "panels": (panels.recognises, panels.strips_in),
+    "raw": (raw.recognises, raw.strips_in),
+    "strips": (strips.recognises, strips.strips_in),
+}
+LAYOUTS = ("panels", "raw", "strips", "manifest")
+_FOLDERS = (
+    "a folder of comics holds folders with p1.png … pN.png, folders with page_panel.jpg, image files, "
+    "or a strips.jsonl"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Comics:
+    """Strips of one folder in a stable order, all with `panels` panels, and what was left out."""
+
+    path: Path
+    layout: str
+    panels: int
+    strips: list[Strip]
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @cached_property
+    def digest(self) -> str:
+        """`sha256:…` of what determines the strips' pixels and regions; reads every file once.
+
+        Raises PictureError when a file can no longer be read.
+        """
+        return digest_of({"panels": self.panels, "strips": [strip.digest for strip in self.strips]})
+
+
+def open_comics(
+    path: str | Path,
+    *,
+    panels: int = 6,
+    height: int = HEIGHT,
+    gap: int = GAP,
+    samples: int | None = None,
+    seed: int = 42,
+    layout: str | None = None,
+    rtl: bool = False,
+) -> Comics:
+    """List the strips of a folder; headers are checked, pixels read only of the first good strip.
+
+    `samples` draws that many good strips by the `seed`. Raises ComicsError (not a folder, no layout, no
+    usable strip) and UsageError.
+    """
+    _check_options(panels, samples, layout)
+    check_composition(height, gap)
+    folder = Path(path)
+    name = layout or _recognise(folder)
+    _check_folder(folder)
+    if rtl and name != "strips":
+        raise UsageError(
+            f"the {name} layout has its order in its files", subject="rtl", hint="leave out --rtl"
+        )
+    recipe = Recipe(panels, height, gap, seed, rtl)
+    listed = list(_LAYOUTS[name][1](folder, recipe))
+    candidates = [strip for strip in listed if isinstance(strip, Strip)]
+    skipped = [skip for skip in listed if isinstance(skip, Skipped)]
+    good, bad = _choose(candidates, samples, seed)
+    skipped += bad
+    if not good:
+        raise _all_bad(folder, skipped)
+    return Comics(folder, name, panels, good, skipped)
+
+
+def _check_options(panels: int, samples: int | None, layout: str | None) -> None:
+    if not 1 <= panels <= MAX_PANELS:
+        raise UsageError(
+            "the number of panels is out of range", subject=str(panels), hint=f"1 to {MAX_PANELS}"
+        )
+    if samples is not None and samples < 1:
+        raise UsageError("the number of samples must be at least 1", subject=str(samples))
+    if layout is not None and layout not in _LAYOUTS:
+        raise UsageError("there is no such layout", subject=layout, hint=f"choose {', '.join(LAYOUTS)}")
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        there, is_folder = folder.exists(), folder.is_dir()
+    except (OSError, ValueError) as error:
+        raise ComicsError("the folder cannot be read", subject=str(folder), hint="check the path") from error
+    if not there:
+        raise ComicsError(
+            "there is no such folder", subject=str(folder), hint="check the path", code="comics.missing"
+        )
+    if not is_folder:
+        raise ComicsError("this is not a folder", subject=str(folder), hint=_FOLDERS)
+
+
+def _recognise(folder: Path) -> str:
+    _check_folder(folder)
+    for name, (recognises, _) in _LAYOUTS.items():
+        if recognises(folder):
+            return name
+    raise ComicsError("there are no comics in this folder", subject=str(folder), hint=_FOLDERS)
+
+
+def _choose(candidates: Sequence[Strip], samples: int | None, seed: int) -> tuple[list[Strip], list[Skipped]]:
+    """Good strips in their own order, `samples` of them drawn by the seed, and the bad ones met."""
+    wanted = len(candidates) if samples is None else samples
+    order = list(range(len(candidates)))
+    if wanted < len(order):
+        random.Random(seed).shuffle(order)
+    good: list[int] = []
+    bad: dict[int, Skipped] = {}
+    for index in order:
+        if len(good) == wanted:
+            break
+        try:
+            candidates[index].check()
+            if not good:
+                candidates[
+                    index
+                ].load()  # a folder of which nothing can be used is found out before work starts
+        except BadInput as error:
+            bad[index] = Skipped(candidates[index].name, error.message, error.hint)
+        else:
+            good.append(index)
+    return [candidates[index] for index in sorted(good)], [bad[index] for index in sorted(bad)]
+
+
+def _all_bad(folder: Path, skipped: Sequence[Skipped]) -> ComicsError:
+    if not skipped:
+        return ComicsError("there are no comics in this folder", subject=str(folder), hint=_FOLDERS)
+    reasons = "; ".join(f"{skip.path}: {skip.reason}" for skip in skipped[:3])
+    more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    hints = Counter(skip.hint for skip in skipped if skip.hint)
+    hint = hints.most_common(1)[0][0] if hints else _FOLDERS
+    return ComicsError(f"no strip can be used ({reasons}{more})", subject=str(folder), hint=hint)

@@ -1,0 +1,239 @@
+"""Safe opening: untrusted bytes become 8-bit RGB pixels, or a `PictureError`.
+
+Only a few well-trodden decoders are used, and the size in the header is checked before any pixel is
+decoded. Knows nothing of regions, panels or folders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from gazecli.errors import PictureError, UsageError
+
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 1 << 30
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"})
+
+# Decoders are called by their own classes: Image.open would try more formats, and warns about large
+# pictures on a channel of its own that cannot be silenced without touching other threads.
+_DECODERS: tuple[tuple[bytes, Callable[[IO[bytes]], ImageFile]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", PngImageFile),
+    (b"\xff\xd8\xff", JpegImageFile),
+    (b"RIFF", WebPImageFile),
+    (b"GIF8", GifImageFile),
+    (b"BM", BmpImageFile),
+    (b"II", TiffImageFile),
+    (b"MM\x00", TiffImageFile),
+    *((b"P%d" % kind, PpmImageFile) for kind in range(1, 7)),
+)
+_DAMAGED_METADATA = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+)
+_READABLE = "give a PNG, JPEG, WebP, GIF, BMP, TIFF or PPM picture"
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """Decoded pixels (mode RGB) and the SHA-256 (hex) of the bytes they came from."""
+
+    image: Image.Image
+    sha256: str
+
+
+def open_pixels(source: str | Path, *, max_pixels: int = MAX_PIXELS, backdrop: str = "white") -> Opened:
+    """Read and decode one picture file; the text `-` is standard input.
+
+    Orientation from EXIF is applied, the first frame of an animation taken, transparency laid over
+    `backdrop`. Raises PictureError: missing, unreadable, or more than `max_pixels` pixels.
+    """
+    subject = str(source)
+    data = _read(source)
+    if not data:
+        raise PictureError("the picture file is empty", subject=subject, hint=_READABLE)
+    image = _open_header(BytesIO(data), subject, max_pixels)
+    return Opened(decode(image, subject, backdrop), hashlib.sha256(data).hexdigest())
+
+
+def probe_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Width and height as the header gives them, EXIF orientation applied; no pixel is decoded.
+
+    Raises PictureError: missing, not a picture, or more than `max_pixels` pixels.
+    """
+    _check_file(path)
+    try:
+        with path.open("rb") as file:
+            image = _open_header(file, str(path), max_pixels)
+            return _turned_size(image)
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on damaged data
+        raise _unreadable(str(path), error) from error
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes. Raises PictureError when it cannot be read."""
+    _check_file(path)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+
+
+def decode(image: Image.Image, subject: str, backdrop: str = "white") -> Image.Image:
+    """An image of any mode -> a plain RGB image, upright. Raises PictureError when decoding fails."""
+    try:
+        image.load()
+        upright = _upright(image)
+        rgb = _as_rgb(upright, backdrop)
+    except Exception as error:  # decoders raise nearly anything on damaged data
+        raise _unreadable(subject, error) from error
+    rgb.info = {}
+    return rgb
+
+
+def check_size(width: int, height: int, subject: str, max_pixels: int) -> None:
+    """Raise PictureError for a picture without pixels or with more than `max_pixels`."""
+    if max_pixels < 1:
+        raise UsageError("the largest number of pixels must be at least 1", subject=str(max_pixels))
+    if width < 1 or height < 1:
+        raise PictureError("the picture has no pixels", subject=subject, hint=_READABLE)
+    if width * height > max_pixels:
+        raise PictureError(
+            f"the picture has {width} x {height} pixels, more than {max_pixels}",
+            subject=subject,
+            hint="make it smaller, or raise --max-pixels if you trust it",
+            code="picture.too_large",
+        )
+
+
+def _read(source: str | Path) -> bytes:
+    try:
+        if source == "-":
+            data = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
+        else:
+            _check_file(Path(source))
+            with Path(source).open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(str(source), error) from error
+    if len(data) > MAX_BYTES:
+        raise PictureError(
+            f"the picture file is larger than {MAX_BYTES} bytes",
+            subject=str(source),
+            hint="make it smaller",
+            code="picture.too_large",
+        )
+    return data
+
+
+def _check_file(path: Path) -> None:
+    subject = str(path)
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise PictureError(
+            "there is no such picture", subject=subject, hint="check the path", code="picture.missing"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(subject, error) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a device"
+        raise PictureError(f"this is {kind}, not a picture file", subject=subject, hint=_READABLE)
+
+
+def _open_header(file: IO[bytes], subject: str, max_pixels: int) -> ImageFile:
+    head = file.read(16)
+    file.seek(0)
+    decoder = next((decoder for magic, decoder in _DECODERS if head.startswith(magic)), None)
+    if decoder is None:
+        raise PictureError("this is not a picture of a known format", subject=subject, hint=_READABLE)
+    try:
+        image = decoder(file)
+    except Exception as error:  # decoders raise nearly anything on damaged data
+        raise _unreadable(subject, error) from error
+    check_size(*image.size, subject, max_pixels)
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except _DAMAGED_METADATA:  # the pixels can still be read
+        return image
+
+
+def _turned_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    if isinstance(image, TiffImageFile):  # its own reader applies the orientation
+        return width, height
+    try:
+        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except _DAMAGED_METADATA:  # the pixels can still be read
+        turned = False
+    return (height, width) if turned else (width, height)
+
+
+def _as_rgb(image: Image.Image, backdrop: str) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _eight_bit(image).convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        cutout = image.convert("RGBA")
+        canvas = Image.new("RGBA", image.size, backdrop)
+        return Image.alpha_composite(canvas, cutout).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Deep grey scaled to 8 bits: 16-bit by its full range, anything else by the range it uses."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "F" and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    elif image.mode != "F" and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0
+    scaled = (values - low) * (255.0 / max(high - low, 1e-12))
+    return Image.fromarray(np.rint(scaled).astype(np.uint8))
+
+
+def _unreadable(subject: str, error: Exception) -> PictureError:
+    if isinstance(error, PermissionError):
+        return PictureError(
+            "no permission to read the picture", subject=subject, hint="check its permissions"
+        )
+    if isinstance(error, MemoryError):
+        return PictureError("not enough memory for the picture", subject=subject, hint="make it smaller")
+    return PictureError(
+        "the picture is damaged or not a picture",
+        subject=subject,
+        hint="open it in an image viewer and save it again as PNG",
+    )

@@ -1,0 +1,173 @@
+"""`Picture`: upright RGB pixels with numbered regions, from a file, a comic folder or an image.
+
+Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os.path
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+
+from gazecli.errors import PictureError, UsageError
+from gazecli.pictures.composing import GAP, HEIGHT, compose_strip, panel_files
+from gazecli.pictures.opening import MAX_PIXELS, check_size, decode, open_pixels
+from gazecli.pictures.panels import find_panels, parse_panels, split_grid
+from gazecli.pictures.regions import Box, Region, panel_region, parse_region
+from gazecli.pictures.regions_file import read_regions, regions_of
+
+
+class Picture:
+    """What is looked at. `image` is RGB with EXIF orientation applied; `regions` are numbered from 1.
+
+    `path` is where it came from (`-` for standard input, None for an image in memory). `sha256` (hex)
+    is of the file's bytes, or of size and pixels where there is no single file.
+    """
+
+    def __init__(
+        self,
+        image: Image.Image,
+        regions: Sequence[Region] = (),
+        path: str | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        self.image = image
+        self.regions = list(regions)
+        self.path = path
+        self._sha256 = sha256
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return self.image.width
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return self.image.height
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        if self.path == "-":
+            return "standard input"
+        return self.path or f"a picture of {self.width} x {self.height} pixels"
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the file's bytes, or of size and pixels."""
+        if self._sha256 is not None:
+            return self._sha256
+        pixels = f"{self.width}x{self.height}:".encode() + self.image.tobytes()
+        return hashlib.sha256(pixels).hexdigest()
+
+    def region(self, spec: int | str | Sequence[float], number: int = 1) -> Region:
+        """The region a panel's number, a spec of the command line, or four pixel numbers name.
+
+        A region that is not one of the picture's own gets `number`. Raises RegionError.
+        """
+        if isinstance(spec, str):
+            return parse_region(spec, self, number)
+        if isinstance(spec, int):
+            return panel_region(spec, self)
+        return regions_of([list(spec)], self.width, self.height, str(spec), first=number)[0]
+
+    @classmethod
+    def open(
+        cls,
+        source: str | Path,
+        panels: str | int = "auto",
+        regions: Sequence[Box] | Path | None = None,
+        rtl: bool = False,
+        *,
+        height: int = HEIGHT,
+        gap: int = GAP,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Picture:
+        """Open a picture file, `-` for standard input, or a comic folder with `p1.png … pN.png`.
+
+        `panels` is `auto` (gutters), `6` or `2x3`; `regions` boxes, or a JSON file of them, instead.
+        `height` and `gap` compose a folder. Raises PictureError, RegionError, ComicsError, UsageError.
+        """
+        _check_choice(panels, regions, rtl)
+        if str(source) != "-" and os.path.isdir(source):
+            return cls._of_folder(Path(source), panels, regions, rtl, height, gap, max_pixels)
+        opened = open_pixels(str(source), max_pixels=max_pixels)
+        numbered = _number(opened.image, panels, regions, rtl)
+        return cls(opened.image, numbered, str(source), opened.sha256)
+
+    @classmethod
+    def from_image(
+        cls,
+        image: Image.Image,
+        regions: Sequence[Box] | Path | None = None,
+        panels: str | int | None = None,
+        rtl: bool = False,
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Picture:
+        """A picture from a Pillow image of any mode; no regions unless asked for.
+
+        Raises PictureError, RegionError, UsageError.
+        """
+        _check_choice("auto" if panels is None else panels, regions, rtl)
+        check_size(*image.size, "the image", max_pixels)
+        pixels = decode(image, "the image")
+        numbered = (
+            [] if panels is None and regions is None else _number(pixels, panels or "auto", regions, rtl)
+        )
+        return cls(pixels, numbered)
+
+    @classmethod
+    def _of_folder(
+        cls,
+        folder: Path,
+        panels: str | int,
+        regions: Sequence[Box] | Path | None,
+        rtl: bool,
+        height: int,
+        gap: int,
+        max_pixels: int,
+    ) -> Picture:
+        if parse_panels(panels) is not None or rtl:
+            raise UsageError(
+                "a comic folder has its own panels, left to right",
+                subject=str(folder),
+                hint="leave out --panels and --rtl",
+            )
+        files = panel_files(folder)
+        if not files:
+            raise PictureError(
+                "this folder is no comic", subject=str(folder), hint="it needs panels p1.png, p2.png, …"
+            )
+        image, boxes = compose_strip(files, height, gap, max_pixels)
+        numbered = regions_of(boxes, *image.size, str(folder))
+        if regions is not None:
+            numbered = _number(image, "auto", regions, False)
+        return cls(image, numbered, str(folder))
+
+
+def _check_choice(panels: str | int, regions: object, rtl: bool) -> None:
+    split = parse_panels(panels)
+    if regions is not None and (split is not None or rtl):
+        raise UsageError(
+            "regions are given, so panels are not looked for",
+            subject=str(panels) if split is not None else "rtl",
+            hint="leave out either --regions or --panels and --rtl",
+        )
+
+
+def _number(
+    image: Image.Image, panels: str | int, regions: Sequence[Box] | Path | None, rtl: bool
+) -> list[Region]:
+    if isinstance(regions, str | Path):
+        return read_regions(Path(regions), *image.size)
+    if regions is not None:
+        return regions_of(list(regions), *image.size, "regions")
+    split = parse_panels(panels)
+    boxes = find_panels(image, rtl) if split is None else split_grid(*image.size, *split, rtl)
+    return [Region(number, box) for number, box in enumerate(boxes, start=1)]

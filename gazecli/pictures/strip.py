@@ -1,0 +1,149 @@
+"""A strip of a comics collection before it is loaded, in its three kinds: composed, cut, and boxed.
+
+Knows nothing of how folders are searched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gazecli.errors import ComicsError
+from gazecli.pictures.composing import compose_strip
+from gazecli.pictures.opening import hash_file, open_pixels, probe_size
+from gazecli.pictures.panels import find_panels
+from gazecli.pictures.picture import Picture
+from gazecli.pictures.regions import Box, Region
+from gazecli.pictures.regions_file import regions_of
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A strip, or a whole comic, that was left out; `hint` says what would let it in."""
+
+    path: str
+    reason: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How strips are to be made: panels a strip, height and gap in pixels, seed, reading direction."""
+
+    panels: int
+    height: int
+    gap: int
+    seed: int
+    rtl: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Strip(ABC):
+    """One strip: cheap to hold, its pixels are read by `load`.
+
+    `captions` has one text a panel, or is None. `sources` are the files its pixels come from.
+    """
+
+    name: str
+    sources: tuple[Path, ...]
+    recipe: Recipe
+    captions: list[str] | None = None
+
+    @abstractmethod
+    def load(self) -> Picture:
+        """Decoded pixels with exactly `recipe.panels` regions.
+
+        Raises PictureError, ComicsError or RegionError when the strip is bad.
+        """
+
+    @property
+    @abstractmethod
+    def making(self) -> dict[str, object]:
+        """What besides the files' bytes determines pixels and regions; plain JSON values."""
+
+    def check(self) -> None:
+        """Look at the headers only. Raises as `load` does."""
+        for source in self.sources:
+            probe_size(source)
+
+    @cached_property
+    def digest(self) -> str:
+        """`sha256:…` of the files' bytes and of how pixels and regions are made from them.
+
+        Names, places and captions do not count. Raises PictureError when a file cannot be read.
+        """
+        content = {"making": self.making, "files": [hash_file(source) for source in self.sources]}
+        return digest_of(content)
+
+
+class ComposedStrip(Strip):
+    """Single panel files, joined left to right."""
+
+    def load(self) -> Picture:
+        image, boxes = compose_strip(self.sources, self.recipe.height, self.recipe.gap)
+        return Picture(image, _numbered(boxes), str(self.sources[0].parent))
+
+    @property
+    def making(self) -> dict[str, object]:
+        return {"kind": "composed", "height": self.recipe.height, "gap": self.recipe.gap}
+
+
+class CutStrip(Strip):
+    """One file whose panels are found by their gutters."""
+
+    def load(self) -> Picture:
+        path = self.sources[0]
+        opened = open_pixels(path)
+        width, height = opened.image.size
+        boxes = find_panels(opened.image, self.recipe.rtl) or [(0.0, 0.0, float(width), float(height))]
+        if len(boxes) != self.recipe.panels:
+            raise wrong_count(len(boxes), self.recipe.panels, str(path))
+        return Picture(opened.image, _numbered(boxes), str(path), opened.sha256)
+
+    @property
+    def making(self) -> dict[str, object]:
+        return {"kind": "gutters", "panels": self.recipe.panels, "rtl": self.recipe.rtl}
+
+
+@dataclass(frozen=True, eq=False)
+class BoxedStrip(Strip):
+    """One file whose regions are given as boxes."""
+
+    boxes: tuple[tuple[float, ...], ...] = ()
+
+    def check(self) -> None:
+        for source in self.sources:
+            regions_of(self.boxes, *probe_size(source), str(source))
+
+    def load(self) -> Picture:
+        path = self.sources[0]
+        opened = open_pixels(path)
+        regions = regions_of(self.boxes, *opened.image.size, str(path))
+        return Picture(opened.image, regions, str(path), opened.sha256)
+
+    @property
+    def making(self) -> dict[str, object]:
+        return {"kind": "boxes", "boxes": [list(box) for box in self.boxes]}
+
+
+def wrong_count(found: int, wanted: int, subject: str) -> ComicsError:
+    """The error for a strip with another number of panels than wanted."""
+    panels = "1 panel" if found == 1 else f"{found} panels"
+    return ComicsError(
+        f"{panels} found, not {wanted}", subject=subject, hint=f"use --panels {found}", code="comics.panels"
+    )
+
+
+def digest_of(content: object) -> str:
+    """`sha256:…` of a JSON value in canonical form."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _numbered(boxes: Sequence[Box]) -> list[Region]:
+    return [Region(number, box) for number, box in enumerate(boxes, start=1)]
