@@ -1,0 +1,189 @@
+"""Artifacts as safetensors files, checked against their digest whenever they are read.
+
+Knows nothing of the cache folder. Only JSON and safetensors are parsed, both bounded; nothing is
+executed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gazecli.cache.artifacts import ALGORITHM, SCHEMA, Artifact, is_digest, is_kind
+from gazecli.cache.canonical import canonical_json, parse_json
+from gazecli.cache.files import NotPlain, open_plain, read_whole, write_whole
+from gazecli.cache.location import cache_errors, unusable
+from gazecli.errors import CacheError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_BYTES = 1024 * 1024 * 1024
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+SUFFIX = ".safetensors"
+DAMAGED = "cache.damaged"
+MISSING = "cache.missing"
+
+_METADATA_KEY = "gaze"
+
+
+@dataclass(frozen=True)
+class Label:
+    """What an artifact's file says of itself; only reading all of it shows whether that is true."""
+
+    kind: str
+    digest: str
+    header: dict[str, Any]
+
+
+def file_name(kind: str, digest: str) -> str:
+    """`<kind>-<64 hex>.safetensors`: the same on file systems with and without letter case."""
+    return f"{kind}-{digest.removeprefix(ALGORITHM)}{SUFFIX}"
+
+
+def parse_file_name(name: str) -> tuple[str, str] | None:
+    """(kind, digest) of a file of this name, or None when no artifact is called that."""
+    kind, _, hexadecimal = name.removesuffix(SUFFIX).rpartition("-")
+    digest = ALGORITHM + hexadecimal
+    return (kind, digest) if name.endswith(SUFFIX) and is_kind(kind) and is_digest(digest) else None
+
+
+def write(folder: Path, artifact: Artifact) -> Path:
+    """Keep `artifact` in the existing `folder` and return its file; an intact one there is left alone.
+
+    Raises CacheError, and leaves nothing half-written, when the file system fails.
+    """
+    digest = artifact.digest
+    path = folder / file_name(artifact.kind, digest)
+    if is_intact(path, digest):
+        return path
+    try:
+        write_file(path, artifact)
+    except CacheError:
+        # Where a file that somebody reads cannot be replaced, another writer of the same may have won.
+        if not is_intact(path, digest):
+            raise
+    return path
+
+
+def write_file(path: Path, artifact: Artifact) -> None:
+    """Put `artifact` at `path` in one step, replacing what is there; CacheError when that fails."""
+    data = to_bytes(artifact)
+    with cache_errors("write", path):
+        write_whole(path, data)
+
+
+def read(path: Path, expected_digest: str | None = None, *, follow_links: bool = False) -> Artifact:
+    """The artifact at `path`, proven to have its own digest and, where given, the expected one.
+
+    Raises CacheError: `cache.damaged` when it is anything but that, `cache.missing` when nothing is
+    there, `cache.unusable` when it cannot be read.
+    """
+    with _reading(path):
+        data = read_whole(path, MAX_BYTES, follow_links=follow_links)
+        artifact, label = from_bytes(data)
+        if artifact.digest != label.digest:
+            raise ValueError("its content does not have its digest")
+        if expected_digest is not None and label.digest != expected_digest:
+            raise ValueError("it holds another artifact")
+        return artifact
+
+
+def read_label(path: Path) -> Label:
+    """What the file at `path` says of itself, without reading its tensors; CacheError as in `read`."""
+    with _reading(path), os.fdopen(open_plain(path), "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return _label(file.read(_bounded(length)), length)
+
+
+def is_intact(path: Path, digest: str) -> bool:
+    """Whether `path` holds exactly the artifact of that digest."""
+    try:
+        read(path, digest)
+    except CacheError:
+        return False
+    return True
+
+
+def to_bytes(artifact: Artifact) -> bytes:
+    """The safetensors file of `artifact`; CacheError when it would be larger than a reader accepts."""
+    from safetensors.numpy import save
+
+    # Kept as one canonical text: there is no second spelling in which a changed byte could hide.
+    label = {"schema": SCHEMA, "kind": artifact.kind, "digest": artifact.digest, "header": artifact.header}
+    data = save(dict(artifact.tensors), metadata={_METADATA_KEY: canonical_json(label)})
+    if len(data) > MAX_BYTES or int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
+        raise CacheError("an artifact is too large to keep", subject=artifact.kind, code="cache.invalid")
+    return data
+
+
+def from_bytes(data: bytes) -> tuple[Artifact, Label]:
+    """The artifact in a safetensors file's bytes and its label, not yet compared; ValueError if malformed."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    length = int.from_bytes(data[:8], "little")
+    label = _label(data[8 : 8 + _bounded(length)], length)
+    try:
+        tensors = {name: _writable(tensor) for name, tensor in load(data).items()}
+        return Artifact(label.kind, label.header, tensors), label
+    except (
+        SafetensorError,
+        CacheError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        raise ValueError("its tensors are malformed") from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (NotPlain, ValueError) as error:
+        raise CacheError(
+            f"a damaged artifact ({error})",
+            subject=str(path),
+            hint="compute it again, or import it from a good copy",
+            code=DAMAGED,
+        ) from error
+    except FileNotFoundError as error:
+        raise CacheError("no such artifact", subject=str(path), code=MISSING) from error
+    except OSError as error:
+        raise unusable("read", path, error) from error
+
+
+def _bounded(length: int) -> int:
+    if not 2 <= length <= MAX_HEADER_BYTES:
+        raise ValueError("its header is malformed")
+    return length
+
+
+def _label(text: bytes, length: int) -> Label:
+    if len(text) != length:
+        raise ValueError("it is cut short")
+    try:
+        stored = parse_json(text.decode("utf-8"))["__metadata__"][_METADATA_KEY]
+        label = parse_json(stored)
+        canonical = stored == canonical_json(label)
+        schema, kind, digest, header = (label[key] for key in ("schema", "kind", "digest", "header"))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError("its header is malformed") from error
+    if schema != SCHEMA:
+        raise ValueError("it is of another version of gaze")
+    if not (
+        canonical and len(label) == 4 and is_kind(kind) and is_digest(digest) and isinstance(header, dict)
+    ):
+        raise ValueError("its header is malformed")
+    return Label(kind, digest, header)
+
+
+def _writable(tensor: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return tensor if tensor.flags.writeable else tensor.copy()

@@ -1,0 +1,224 @@
+"""The cache: results under the digest of their content, and what was asked to get them.
+
+    <root>/artifacts/   <kind>-<digest>.safetensors: what is kept
+    <root>/requests/    what was asked -> the digest of its result
+    <root>/latest/      a name -> the digest last used under it
+    <root>/progress/    how far interrupted work got
+    <root>/digests/     digests of other people's files, remembered
+    <root>/damaged/     what was found damaged
+    <root>/locks/       who is working on what
+
+Knows nothing of what the artifacts mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gazecli.cache import shelf, upkeep
+from gazecli.cache.artifact_files import DAMAGED, MISSING, file_name, is_intact, read, to_bytes, write
+from gazecli.cache.artifacts import Artifact, is_digest
+from gazecli.cache.canonical import document_key
+from gazecli.cache.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, write_whole
+from gazecli.cache.location import cache_errors, cache_root, make_folder
+from gazecli.cache.lock import locked
+from gazecli.cache.progress import Progress
+from gazecli.cache.records import read_pointer, write_pointer
+from gazecli.cache.shelf import Entry, Removed
+from gazecli.cache.upkeep import Damage
+from gazecli.errors import CacheError, GazeError, HeadSetError, UsageError
+from gazecli.plain_text import visible
+
+# Longer than that, and two processes may as well do the same work.
+WAIT_SECONDS = 3600.0
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"warning: {visible(message)}\n")
+
+
+class Cache:
+    """A cache folder, which need not exist yet; any number of processes may share it.
+
+    `warn` hears, in one line each, of damaged files and of notes that could not be written. Methods raise
+    CacheError when the folder cannot be read or written.
+    """
+
+    def __init__(self, root: str | Path | None = None, warn: Callable[[str], None] = _say) -> None:
+        self.root = Path(os.path.abspath(root)) if root is not None else cache_root()
+        self.artifacts = self.root / upkeep.ARTIFACTS
+        self.warn = warn
+
+    def ensure_writable(self) -> None:
+        """Write and remove a small file, so that long work need not find out at its end; CacheError."""
+        probe = make_folder(self.artifacts) / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+        with cache_errors("write", self.artifacts):
+            write_whole(probe, b"gaze", durable=False)
+            os.unlink(probe)
+
+    def put(self, artifact: Artifact) -> tuple[str, Path]:
+        """Keep `artifact`; its digest and file."""
+        make_folder(self.artifacts)
+        digest = artifact.digest
+        path = self.artifacts / file_name(artifact.kind, digest)
+        if self._look_at(path, digest) is None:
+            write(self.artifacts, artifact)
+        return digest, path
+
+    def get(self, digest: str) -> Artifact | None:
+        """The artifact `digest`, or None; a damaged one is set aside with a warning and counts as absent."""
+        path = self.path_of(digest)
+        return self._look_at(path, digest) if path is not None else None
+
+    def path_of(self, digest: str) -> Path | None:
+        """The file of the artifact `digest`, unread, or None; HeadSetError when that is no whole digest."""
+        return shelf.find(self.artifacts, digest)
+
+    def resolve(self, prefix: str, kind: str | None = None) -> str:
+        """The one digest here, of `kind` if given, that begins like `prefix`; HeadSetError names candidates.
+
+        `prefix` is 4 to 64 hex digits, with or without `sha256:`.
+        """
+        return shelf.resolve(self.artifacts, prefix, kind)
+
+    def entries(self) -> list[Entry]:
+        """What is here, newest first, from names and headers alone."""
+        return shelf.entries(self.artifacts)
+
+    def remember(self, request: Mapping[str, Any], digest: str) -> None:
+        """Note that `digest` is the result of `request`, a JSON document; a failure is only warned of."""
+        self._note(self._file(upkeep.REQUESTS, request, ".json"), digest)
+
+    def recall(self, request: Mapping[str, Any]) -> str | None:
+        """The digest noted for `request` while its artifact is here, or None."""
+        return self._noted(self._file(upkeep.REQUESTS, request, ".json"))
+
+    def set_latest(self, name: str, digest: str) -> None:
+        """Note `digest` as what was used last under any `name`; a failure is only warned of."""
+        self._note(self._latest_file(name), digest)
+
+    def latest_for(self, name: str) -> str | None:
+        """The digest last noted under `name` while its artifact is here, or None."""
+        return self._noted(self._latest_file(name))
+
+    def progress(self, request: Mapping[str, Any]) -> Progress:
+        """Where the unfinished work on `request` is kept."""
+        path = self._file(upkeep.PROGRESS, request, ".safetensors")
+        return Progress(path, path.stem, self.root / upkeep.DAMAGED, self.warn)
+
+    @contextmanager
+    def working_on(
+        self,
+        request: Mapping[str, Any],
+        *,
+        timeout: float = WAIT_SECONDS,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Iterator[bool]:
+        """Inside, other processes wait at the same `request` up to `timeout` seconds; yields whether they do.
+
+        Ask `recall` again inside: the one waited for may have done the work.
+        """
+        path = self._file(upkeep.LOCKS, request, ".lock")
+        try:
+            make_folder(path.parent)
+        except CacheError:
+            yield False
+            return
+        with locked(path, timeout, on_wait) as held:
+            yield held
+
+    def verify(self) -> list[Damage]:
+        """Every damaged file in the cache, all of them read whole; nothing is moved."""
+        return upkeep.verify(self.root)
+
+    def remove(self, digests: Iterable[str], *, dry_run: bool = False) -> list[Removed]:
+        """Remove these artifacts; HeadSetError, before any is gone, for one that is not here."""
+        return shelf.remove(self.artifacts, digests, dry_run=dry_run)
+
+    def prune(self, older_than: float, keep: Collection[str] = (), *, dry_run: bool = False) -> list[Removed]:
+        """Remove artifacts not written for `older_than` seconds, save those in `keep`, and leftovers."""
+        return upkeep.prune(self.root, older_than, keep, dry_run=dry_run)
+
+    def export(self, digest: str, destination: str | Path, *, overwrite: bool = False) -> Path:
+        """Copy the artifact `digest` to a file, or into a folder under its own name; returns the file.
+
+        HeadSetError when it is not here or damaged; UsageError when the destination exists, or its folder
+        does not; GazeError (`output.unwritable`) when writing fails.
+        """
+        artifact = self.get(digest)
+        if artifact is None:
+            raise shelf.unknown(digest)
+        target = Path(destination)
+        if target.is_dir():
+            target = target / file_name(artifact.kind, digest)
+        if not target.parent.is_dir():
+            raise UsageError("no such folder", subject=str(target.parent), hint="make it first")
+        if os.path.lexists(target) and not overwrite:
+            if is_intact(target, digest):
+                return target
+            raise UsageError(
+                "it exists already", subject=str(target), hint="choose another name, or remove it"
+            )
+        try:
+            write_whole(target, to_bytes(artifact))
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            message = f"cannot write ({reason})"
+            raise GazeError(message, subject=str(target), code="output.unwritable") from error
+        return target
+
+    def import_file(self, source: str | Path, check: Callable[[Artifact], None] | None = None) -> str:
+        """Put the artifact in file `source` into the cache and return its digest.
+
+        `check` may raise to refuse it first. HeadSetError when the file is not an intact artifact.
+        """
+        try:
+            artifact = read(Path(source), follow_links=True)
+        except CacheError as error:
+            raise HeadSetError(
+                "no such file" if error.code == MISSING else error.message,
+                subject=str(source),
+                hint="give a file that gaze cache export wrote",
+                code="headset.unreadable",
+            ) from error
+        if check is not None:
+            check(artifact)
+        return self.put(artifact)[0]
+
+    def _look_at(self, path: Path, digest: str) -> Artifact | None:
+        try:
+            return read(path, digest)
+        except CacheError as error:
+            if error.code == DAMAGED:
+                shelf.set_aside(path, self.root / upkeep.DAMAGED, error, self.warn)
+            elif error.code != MISSING:
+                raise
+            return None
+
+    def _file(self, folder: str, request: Mapping[str, Any], suffix: str) -> Path:
+        return self.root / folder / f"{document_key(request)}{suffix}"
+
+    def _latest_file(self, name: str) -> Path:
+        key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        return self.root / upkeep.LATEST / f"{key}.json"
+
+    def _note(self, path: Path, digest: str) -> None:
+        if not is_digest(digest):
+            raise shelf.malformed(digest)
+        try:
+            make_folder(path.parent)
+            with cache_errors("write", path):
+                write_pointer(path, digest)
+        except CacheError as error:
+            self.warn(f"what was done last is not noted: {error}")
+
+    def _noted(self, path: Path) -> str | None:
+        digest = read_pointer(path)
+        return digest if digest is not None and self.path_of(digest) is not None else None

@@ -1,0 +1,123 @@
+"""Looking after the cache folder: what in it is damaged, and what is old enough to go.
+
+Knows nothing of what the artifacts mean, and touches nothing outside the cache.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gazecli.cache import digests
+from gazecli.cache.artifact_files import MISSING, file_name, parse_file_name, read
+from gazecli.cache.files import is_temporary
+from gazecli.cache.location import cache_errors, is_there
+from gazecli.cache.records import read_pointer
+from gazecli.cache.shelf import Entry, Removed, discard, entries, plain_files
+from gazecli.errors import CacheError
+
+ARTIFACTS = "artifacts"
+PROGRESS = "progress"
+REQUESTS = "requests"
+LATEST = "latest"
+DAMAGED = "damaged"
+LOCKS = "locks"
+
+# Younger than this, a temporary or lock file may still be in somebody's hands.
+LEFTOVER_SECONDS = 24 * 3600.0
+
+_POINTERS = (REQUESTS, LATEST)
+_AGEING = (PROGRESS, DAMAGED, digests.FOLDER)
+_ALL = (ARTIFACTS, LOCKS, *_POINTERS, *_AGEING)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file in the cache that is not what it should be; `digest` is what its name promises, if anything."""
+
+    path: Path
+    reason: str
+    digest: str | None = None
+
+
+def verify(root: Path) -> list[Damage]:
+    """Read every artifact, progress file and note under `root`; CacheError when that cannot be done."""
+    found = [_artifact_damage(path) for path in _everything(root / ARTIFACTS)]
+    found += [_damage(path, None) for path in _everything(root / PROGRESS)]
+    for name in _POINTERS:
+        found += [_pointer_damage(path) for path in _everything(root / name)]
+    return [damage for damage in found if damage is not None]
+
+
+def prune(
+    root: Path, older_than: float, keep: Collection[str] = (), *, dry_run: bool = False
+) -> list[Removed]:
+    """Remove artifacts not written for `older_than` seconds, save those in `keep`, and what nothing needs.
+
+    With them go progress, damaged files and remembered digests of that age, notes about artifacts that are
+    not there, and what killed processes left behind. `dry_run` only tells.
+    """
+    now = time.time()
+    kept: list[Entry] = []
+    going: list[Entry] = []
+    for entry in entries(root / ARTIFACTS):
+        old = now - entry.modified >= older_than and entry.digest not in keep
+        (going if old else kept).append(entry)
+    doomed = [entry.path for entry in going]
+    for name in _AGEING:
+        files = plain_files(root / name)
+        doomed += [path for path, status in files if now - status.st_mtime >= older_than]
+    doomed += _stale_pointers(root, {entry.digest for entry in kept})
+    doomed += _leftovers(root, now)
+    gone = [discard(path, dry_run=dry_run) for path in dict.fromkeys(doomed)]
+    return [removed for removed in gone if removed is not None]
+
+
+def _stale_pointers(root: Path, digests_kept: Collection[str]) -> Iterable[Path]:
+    for name in _POINTERS:
+        for path, _ in plain_files(root / name):
+            if not is_temporary(path.name) and read_pointer(path) not in digests_kept:
+                yield path
+
+
+def _leftovers(root: Path, now: float) -> Iterable[Path]:
+    for name in _ALL:
+        for path, status in plain_files(root / name):
+            if now - status.st_mtime >= LEFTOVER_SECONDS and (is_temporary(path.name) or name == LOCKS):
+                yield path
+
+
+def _everything(folder: Path) -> list[Path]:
+    if not is_there(folder):
+        return []
+    with cache_errors("read", folder):
+        return sorted(folder / name for name in os.listdir(folder) if not is_temporary(name))
+
+
+def _artifact_damage(path: Path) -> Damage | None:
+    named = parse_file_name(path.name)
+    if named is None:
+        return Damage(path, "it is not named like an artifact")
+    kind, digest = named
+    return _damage(path, digest, kind)
+
+
+def _damage(path: Path, digest: str | None, kind: str | None = None) -> Damage | None:
+    try:
+        artifact = read(path, digest)
+    except CacheError as error:
+        return None if error.code == MISSING else Damage(path, error.message, digest)
+    if digest is not None and kind is not None and file_name(artifact.kind, digest) != path.name:
+        return Damage(path, "it is named like another kind of artifact", digest)
+    return None
+
+
+def _pointer_damage(path: Path) -> Damage | None:
+    return (
+        None
+        if read_pointer(path) is not None or not os.path.lexists(path)
+        else Damage(path, "a damaged note")
+    )

@@ -1,0 +1,1 @@
+"""The cache, its files on a real disk, and what people and accidents do to them."""

@@ -1,0 +1,119 @@
+"""Damage is noticed by the reader and by `verify`, set aside, and made good by putting the thing again."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from gazecli.cache import Artifact
+from gazecli.cache.artifact_files import to_bytes
+from tests.cache.samples import listening, sample
+
+_DAMAGES = {
+    "a flipped bit at the end": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "a flipped bit in the header": lambda data: data.replace(b"tiny", b"tiNy"),
+    "truncation": lambda data: data[:-5],
+    "emptying": lambda data: b"",
+    "replacement by another artifact": lambda data: to_bytes(sample(5)),
+    "replacement by text": lambda data: b"hello",
+}
+
+
+@pytest.mark.parametrize("damage", _DAMAGES.values(), ids=_DAMAGES)
+def test_a_damaged_artifact_is_named_set_aside_and_made_again(tmp_path, damage):
+    cache, heard = listening(tmp_path / "cache")
+    digest, path = cache.put(sample())
+    good = path.read_bytes()
+    path.write_bytes(damage(good))
+    (found,) = cache.verify()
+    assert (found.path, found.digest) == (path, digest)
+    assert path.exists()
+    assert cache.get(digest) is None
+    (warning,) = heard
+    assert path.name in warning
+    assert not path.exists()
+    (aside,) = (cache.root / "damaged").iterdir()
+    assert aside.read_bytes() == damage(good)
+    assert cache.put(sample()) == (digest, path)
+    assert cache.get(digest) is not None
+    assert cache.verify() == []
+
+
+def test_putting_over_a_damaged_artifact_keeps_the_damaged_one_aside(tmp_path):
+    cache, heard = listening(tmp_path)
+    digest, path = cache.put(sample())
+    path.write_bytes(b"junk")
+    cache.put(sample())
+    assert cache.get(digest) is not None
+    assert len(heard) == len(list((tmp_path / "damaged").iterdir())) == 1
+
+
+def test_every_flipped_bit_in_the_cache_is_noticed_by_the_reader_and_by_verify(tmp_path):
+    cache, heard = listening(tmp_path)
+    small = Artifact("h", {"n": "é"}, {"m": np.array([1.5], np.float32)})
+    digest, path = cache.put(small)
+    data = path.read_bytes()
+    for position in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[position // 8] ^= 1 << position % 8
+        path.write_bytes(flipped)
+        assert [damage.path for damage in cache.verify()] == [path], position
+        assert cache.get(digest) is None, position
+    assert len(heard) == len(data) * 8
+
+
+def test_verify_names_what_does_not_belong_there(tmp_path):
+    cache, _ = listening(tmp_path / "cache")
+    digest, path = cache.put(sample())
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    (path.parent / "notes.txt").write_text("mine")
+    (path.parent / "link.safetensors").symlink_to(outside)
+    (path.parent / path.name.replace("headset", "report")).write_bytes(path.read_bytes())
+    (path.parent / ".gaze-0123.tmp").write_text("on its way")
+    assert {damage.path.name: damage.reason for damage in cache.verify()} == {
+        "notes.txt": "it is not named like an artifact",
+        "link.safetensors": "it is not named like an artifact",
+        path.name.replace("headset", "report"): "it is named like another kind of artifact",
+    }
+    assert cache.get(digest) is not None
+
+
+def test_a_link_in_place_of_an_artifact_is_not_followed(tmp_path):
+    cache, _ = listening(tmp_path / "cache")
+    digest, path = cache.put(sample())
+    elsewhere = tmp_path / "elsewhere.safetensors"
+    os.rename(path, elsewhere)
+    path.symlink_to(elsewhere)
+    assert cache.get(digest) is None
+    assert cache.entries() == []
+    assert [damage.path for damage in cache.verify()] == [path]
+    assert cache.put(sample())[1] == path
+    assert not path.is_symlink()
+    assert elsewhere.exists()
+
+
+def test_damage_that_cannot_be_moved_is_ignored_with_a_warning(tmp_path):
+    cache, heard = listening(tmp_path)
+    digest, path = cache.put(sample())
+    path.write_bytes(b"junk")
+    (tmp_path / "damaged").write_text("a file where the folder should be")
+    assert cache.get(digest) is None
+    assert "ignored" in heard[0]
+    assert path.exists()
+
+
+def test_a_default_cache_warns_on_standard_error_in_one_harmless_line(tmp_path, capsys):
+    from gazecli.cache import Cache
+
+    cache = Cache(tmp_path / "evil\x1b[2J\nname")
+    digest, path = cache.put(sample())
+    path.write_bytes(b"")
+    assert cache.get(digest) is None
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("warning: a damaged artifact")
+    assert err.count("\n") == 1
+    assert "\x1b" not in err

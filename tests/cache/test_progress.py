@@ -1,0 +1,69 @@
+"""Unfinished work is found again, and damaged progress is no progress."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.cache.samples import everything_in, listening, sample
+
+
+def test_progress_is_replaced_loaded_and_cleared(tmp_path):
+    cache, _ = listening(tmp_path)
+    progress = cache.progress({"model": "tiny", "samples": 40})
+    assert progress.load() is None
+    for number in range(3):
+        assert progress.save(sample(number, kind="partial"))
+    kept = cache.progress({"samples": 40, "model": "tiny"}).load()
+    assert kept is not None
+    assert kept.digest == sample(2, kind="partial").digest
+    assert len(everything_in(tmp_path)) == 1
+    assert cache.progress({"samples": 41, "model": "tiny"}).load() is None
+    assert cache.entries() == []
+    progress.clear()
+    progress.clear()
+    assert progress.load() is None
+
+
+@pytest.mark.parametrize("damage", ["emptied", "flipped", "of another request", "an artifact"])
+def test_damaged_progress_is_set_aside_with_a_warning(tmp_path, damage):
+    cache, heard = listening(tmp_path)
+    progress, other = cache.progress({"n": 1}), cache.progress({"n": 2})
+    progress.save(sample())
+    (path,) = everything_in(tmp_path)
+    other.save(sample(2))
+    (other_path,) = set(everything_in(tmp_path)) - {path}
+    if damage == "emptied":
+        path.write_bytes(b"")
+    elif damage == "flipped":
+        path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    elif damage == "of another request":
+        shutil.copy(other_path, path)
+    else:
+        shutil.copy(cache.put(sample())[1], path)
+    assert progress.load() is None
+    assert len(heard) == 1
+    assert not path.exists()
+    assert progress.load() is None
+    assert len(heard) == 1
+    assert other.load() is not None
+
+
+def test_verify_reads_progress_too(tmp_path):
+    cache, _ = listening(tmp_path)
+    cache.progress({"n": 1}).save(sample())
+    assert cache.verify() == []
+    (path,) = everything_in(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert [damage.path for damage in cache.verify()] == [path]
+
+
+def test_progress_that_cannot_be_kept_is_said_once(tmp_path):
+    cache, heard = listening(tmp_path)
+    (tmp_path / "progress").write_text("a file where the folder should be")
+    progress = cache.progress({"n": 1})
+    assert [progress.save(sample(number)) for number in range(3)] == [False] * 3
+    assert len(heard) == 1
+    assert "progress is not kept" in heard[0]
+    progress.clear()
