@@ -1,0 +1,112 @@
+"""A model's name becomes a checkpoint folder on this machine: alias, Hub id with @revision, or folder.
+
+Nothing heavy is imported, so that a stored result is found without torch. Knows nothing of weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gazecli.errors import ModelError, UsageError
+from gazecli.models.catalogue import resolve_alias
+from gazecli.models.identity import checkpoint_digest, hub_revision
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on this machine."""
+
+    name: str
+    id: str
+    revision: str | None
+    folder: Path
+
+    def digest(self, file_digest: Callable[[Path], str] | None = None) -> str:
+        """The digest that names the checkpoint's contents; `file_digest` may remember single files."""
+        return checkpoint_digest(self.folder, file_digest)
+
+    def config(self) -> dict[str, Any]:
+        """The parsed config.json.
+
+        Raises ModelError when it is missing or broken.
+        """
+        path = self.folder / "config.json"
+        try:
+            parsed = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise ModelError(
+                "not a checkpoint folder, it has no config.json",
+                subject=self.name,
+                hint="give a folder saved by transformers, a Hub id, or an alias from `gaze models`",
+                code="model.unknown",
+            ) from None
+        except (OSError, ValueError):
+            parsed = None
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("model_type"), str):
+            raise ModelError("config.json is broken", subject=str(path), code="model.broken")
+        return parsed
+
+
+def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) -> Checkpoint:
+    """Find a checkpoint on this machine, fetching it from the Hub when that is possible.
+
+    Raises ModelError with the command that fetches it when it is not here and cannot be fetched.
+    """
+    local = Path(name).expanduser()
+    if name != "tiny" and local.is_dir():
+        if revision is not None:
+            raise UsageError("--revision cannot matter for a local folder", subject=name)
+        folder = local.resolve()
+        return Checkpoint(folder.name, folder.name, hub_revision(folder), folder)
+    if name == "tiny":
+        if revision is not None:
+            raise UsageError("--revision cannot matter for the model in the box", subject=name)
+        return Checkpoint("tiny", "tiny", None, Path(__file__).parent.parent / "tiny" / "checkpoint")
+    base, _, at = name.partition("@")
+    if at and revision is not None and at != revision:
+        raise UsageError("two revisions are given", subject=name, hint="leave --revision out")
+    wanted = at or revision
+    hub_id = resolve_alias(base)
+    if hub_id is None:
+        raise ModelError(
+            "no such model",
+            subject=name,
+            hint="`gaze models` lists the aliases; a Hub id looks like Qwen/Qwen2-VL-7B-Instruct",
+            code="model.unknown",
+        )
+    folder = _snapshot(hub_id, wanted, fetch)
+    return Checkpoint(name, hub_id, hub_revision(folder), folder)
+
+
+def _snapshot(hub_id: str, revision: str | None, fetch: bool) -> Path:
+    """The Hub snapshot of a model: from the local cache, else downloaded."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    patterns = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.py"]
+    try:
+        return Path(
+            snapshot_download(hub_id, revision=revision, allow_patterns=patterns, local_files_only=True)
+        )
+    except (LocalEntryNotFoundError, HFValidationError, OSError, ValueError):
+        pass
+    at = f" --revision {revision}" if revision else ""
+    try:
+        if not fetch:
+            raise LocalEntryNotFoundError(hub_id)
+        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=patterns))
+    except HFValidationError:
+        raise ModelError(
+            "not a model name", subject=hub_id, hint="`gaze models` lists aliases", code="model.unknown"
+        ) from None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as failure:
+        raise ModelError(
+            f"this model is not on this machine and cannot be fetched ({type(failure).__name__})",
+            subject=hub_id,
+            hint=f"with a network: hf download {hub_id}{at}",
+            code="model.absent",
+        ) from None

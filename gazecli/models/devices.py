@@ -1,0 +1,63 @@
+"""Which device and number format a model runs in. Knows nothing of checkpoints."""
+
+from __future__ import annotations
+
+import torch
+
+from gazecli.errors import UsageError
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float64": torch.float64,
+}
+
+
+def choose_device(name: str | None) -> torch.device:
+    """`auto` takes cuda, then mps, then cpu.
+
+    Raises UsageError for a device that is unknown or not here.
+    """
+    if name in (None, "auto"):
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        device = torch.device(str(name))
+    except RuntimeError:
+        raise UsageError(
+            "no such device", subject=str(name), hint="use auto, cpu, cuda, cuda:0 or mps"
+        ) from None
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(device.type, False):
+        raise UsageError(
+            "this device is not available here",
+            subject=str(name),
+            hint="use --device auto, or install a build of torch for it",
+        )
+    return device
+
+
+def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 on cuda and float32 elsewhere.
+
+    Raises UsageError for an unknown format.
+    """
+    if name in (None, "auto"):
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    short = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}.get(str(name), str(name))
+    if short not in DTYPES:
+        raise UsageError("no such dtype", subject=str(name), hint=f"use auto, {', '.join(DTYPES)}")
+    return DTYPES[short]
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """`float32` for torch.float32."""
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,58 @@
+"""`ImageLayout`: where image tokens stand in a prompt, and which pixels each looks at.
+
+Knows nothing of families or heads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gazecli.errors import RegionError
+from gazecli.pictures.regions import Region
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """The image tokens of one prompt, in order.
+
+    positions: (N,) int64, where each stands in the input sequence. boxes: (N, 4) float32, the pixels of the
+    ORIGINAL picture it looks at, NaN where it looks at none. picture: (N,) int64, which of the
+    prompt's pictures it belongs to. length: tokens of the whole prompt.
+    """
+
+    positions: torch.Tensor
+    boxes: torch.Tensor
+    picture: torch.Tensor
+    length: int
+
+    def tokens(self, region: Region, picture: int = 0) -> torch.Tensor:
+        """Positions of the image tokens a region owns: (n,) int64.
+
+        Raises RegionError when it owns none.
+        """
+        mine = (self.picture == picture).numpy()
+        owned = np.zeros(len(mine), dtype=bool)
+        owned[mine] = region.owns(self.boxes.numpy()[mine])
+        if not owned.any():
+            box = ",".join(f"{edge:g}" for edge in region.box)
+            raise RegionError(
+                f"no image token looks at region {region.number}",
+                subject=box,
+                hint="the model's picture processor leaves this part out; choose a larger region",
+                code="region.without_token",
+            )
+        return self.positions[torch.from_numpy(owned)]
+
+    def membership(self, regions: list[Region], picture: int = 0) -> torch.Tensor:
+        """Which prompt token belongs to which region: (length, P + 1) of 0 and 1.
+
+        The last column marks every image token.
+        """
+        table = torch.zeros(self.length, len(regions) + 1)
+        for column, region in enumerate(regions):
+            table[self.tokens(region, picture), column] = 1.0
+        table[self.positions, -1] = 1.0
+        return table

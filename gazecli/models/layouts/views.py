@@ -1,0 +1,67 @@
+"""Views become boxes: the shared half of every token map.
+
+A view is the pixel interval of every column and every row in the ORIGINAL picture. Intervals may overlap,
+leave gaps or stick out; here they are expanded row by row, clipped, and counted against the placeholders.
+Knows nothing of families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from gazecli.errors import ModelError
+
+Intervals = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class View:
+    """One grid of cells over the picture: column intervals `xs` and row intervals `ys` in pixels."""
+
+    xs: Intervals
+    ys: Intervals
+
+
+@dataclass(frozen=True)
+class Blind:
+    """`count` image tokens that look at no pixel: newlines, class tokens, padding."""
+
+    count: int = 1
+
+
+def even(start: float, stop: float, count: int) -> list[tuple[float, float]]:
+    """`count` equal intervals from `start` to `stop`."""
+    step = (stop - start) / count
+    return [(start + i * step, start + (i + 1) * step) for i in range(count)]
+
+
+def boxes_of(views: Sequence[View | Blind], width: int, height: int) -> torch.Tensor:
+    """Expand views row by row into boxes clipped to the picture: (N, 4) float32, NaN where blind."""
+    rows: list[tuple[float, float, float, float]] = []
+    nothing = (float("nan"),) * 4
+    for view in views:
+        if isinstance(view, Blind):
+            rows.extend([nothing] * view.count)
+            continue
+        for y0, y1 in view.ys:
+            for x0, x1 in view.xs:
+                box = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
+                rows.append(box if box[0] < box[2] and box[1] < box[3] else nothing)
+    return torch.tensor(rows, dtype=torch.float32).view(-1, 4)
+
+
+def check_count(predicted: int, placeholders: int, family: str) -> None:
+    """Refuse a map that does not fit the prompt.
+
+    Raises ModelError when the number of tokens differs from the placeholders in the prompt.
+    """
+    if predicted != placeholders:
+        raise ModelError(
+            f"the token map predicts {predicted} image tokens, the prompt holds {placeholders}",
+            subject=family,
+            hint="this processor works differently from the one the map was written for; please report it",
+            code="model.token_map",
+        )

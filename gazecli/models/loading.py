@@ -1,0 +1,113 @@
+"""A model's name becomes a `VLM`: its checkpoint is found, checked and loaded.
+
+Only safetensors weights are loaded, remote code never without leave. Knows nothing of heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gazecli.errors import ModelError
+from gazecli.models.checkpoints import Checkpoint, find_checkpoint
+from gazecli.models.devices import choose_device, choose_dtype
+from gazecli.models.processors import load_processor
+from gazecli.models.vlm import VLM
+
+ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
+
+
+def load(
+    name: str,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    revision: str | None = None,
+    device_map: str | None = None,
+    trust_remote_code: bool = False,
+    file_digest: Callable[[Path], str] | None = None,
+) -> VLM:
+    """Load a model by alias, Hub id (optionally @revision) or folder.
+
+    Raises ModelError when it is unknown, absent, unsupported or broken, UsageError for a device or
+    number format that is not here. `file_digest` may remember the digests of weight files.
+    """
+    target = choose_device(device)
+    number_format = choose_dtype(dtype, target)
+    checkpoint = find_checkpoint(name, revision)
+    config = checkpoint.config()
+    _refuse_unfit(checkpoint, config, trust_remote_code)
+    processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
+    model = _load_model(checkpoint, number_format, target, device_map, trust_remote_code)
+    return VLM(
+        model=model,
+        processor=processor,
+        name=checkpoint.name,
+        id=checkpoint.id,
+        revision=checkpoint.revision,
+        digest=checkpoint.digest(file_digest),
+        source=str(checkpoint.folder) if Path(name).expanduser().is_dir() and name != "tiny" else name,
+    )
+
+
+def _refuse_unfit(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_code: bool) -> None:
+    kind = config["model_type"]
+    if kind in ENCODER_DECODERS or config.get("is_encoder_decoder"):
+        raise ModelError(
+            f"{kind} looks at pictures by cross-attention; gaze steers self-attention over image tokens",
+            subject=checkpoint.name,
+            hint="choose a decoder-only model: see `gaze models`",
+            code="model.unsupported",
+        )
+    if "auto_map" in config and not trust_remote_code:
+        from transformers import CONFIG_MAPPING
+
+        if kind not in CONFIG_MAPPING:
+            raise ModelError(
+                "this checkpoint brings its own code, which is not run without leave",
+                subject=checkpoint.name,
+                hint="read that code, then add --trust-remote-code",
+                code="model.remote_code",
+            )
+    if not list(checkpoint.folder.glob("*.safetensors")):
+        pickled = [path.name for path in checkpoint.folder.glob("*.bin")]
+        raise ModelError(
+            "only pickled weights are here, which are never loaded" if pickled else "no weights are here",
+            subject=checkpoint.name,
+            hint="convert them to safetensors" if pickled else "the folder needs *.safetensors files",
+            code="model.weights",
+        )
+
+
+def _load_model(
+    checkpoint: Checkpoint,
+    dtype: torch.dtype,
+    device: torch.device,
+    device_map: str | None,
+    trust_remote_code: bool,
+) -> Any:
+    from transformers import AutoModelForImageTextToText
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(
+            checkpoint.folder,
+            dtype=dtype,
+            device_map=device_map,
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as failure:
+        reason = str(failure).strip().splitlines()
+        raise ModelError(
+            f"the checkpoint cannot be loaded ({reason[0][:200] if reason else type(failure).__name__})",
+            subject=checkpoint.name,
+            hint="check that the folder is complete: config.json and every *.safetensors shard",
+            code="model.broken",
+        ) from failure
+    return model if device_map is not None else model.to(device)

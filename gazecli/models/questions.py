@@ -1,0 +1,190 @@
+"""Several questions about one picture: what they share is computed once.
+
+The questions' longest common token prefix is run once with the vision tower, its key-value cache is
+repeated, and the short rests run as one right-padded batch. Knows nothing of regions or scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.prompts import prompt_text
+from gazecli.models.vlm import VLM
+from gazecli.models.watchers import RegionMass
+from gazecli.pictures.picture import Picture
+
+# Here the picture's keys depend on the question, because the whole prompt sees itself both ways.
+SEES_THE_QUESTION = frozenset({"paligemma"})
+
+
+@dataclass
+class Questions:
+    """The prompts about one picture, tokenised.
+
+    inputs: the first prompt's model inputs, on the CPU. ids: token ids of each prompt. shared: length of
+    the prefix that may be computed once, 0 for none.
+    """
+
+    inputs: Any
+    ids: list[list[int]]
+    layout: ImageLayout
+    shared: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Pictures with equal keys can be computed in one batch."""
+        shapes = tuple(
+            (name, tuple(tensor.shape))
+            for name, tensor in sorted(self.inputs.items())
+            if torch.is_tensor(tensor)
+        )
+        grid = self.inputs.get("image_grid_thw")
+        sizes = tuple(grid.flatten().tolist()) if grid is not None else ()
+        return (self.shared, sizes, shapes, tuple(map(tuple, self.ids)))
+
+
+def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
+    """Tokenise `prompts` about one picture; the picture is processed once."""
+    texts = [prompt_text(vlm.processor, prompt) for prompt in prompts]
+    inputs = vlm.processor(images=[picture.image], text=[texts[0]], return_tensors="pt")
+    first: list[int] = inputs["input_ids"][0].tolist()
+    ids = _other_prompts(vlm, texts, first) or [
+        vlm.processor(images=[picture.image], text=[text], return_tensors="pt")["input_ids"][0].tolist()
+        for text in texts
+    ]
+    layout = vlm.layout(inputs, [picture])
+    shared = common_prefix(ids)
+    if vlm.family in SEES_THE_QUESTION or shared <= int(layout.positions[-1]):
+        shared = 0
+    return Questions(inputs, ids, layout, shared)
+
+
+def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
+    """Length of the longest prefix all share; at least one token is left to each."""
+    limit = min(len(sequence) for sequence in sequences) - 1
+    for place in range(limit):
+        if any(sequence[place] != sequences[0][place] for sequence in sequences):
+            return place
+    return limit
+
+
+def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[list[int]] | None:
+    """Token ids of all prompts without processing the picture again, or None where that is unsafe.
+
+    The picture's placeholders are expanded in the common head only, so the tails can be exchanged.
+    """
+    if len(texts) == 1:
+        return [first]
+    raw = [vlm.tokenizer(text)["input_ids"] for text in texts]
+    start = common_prefix(raw)
+    tails = [ids[start:] for ids in raw]
+    placeholder = vlm.model.config.image_token_id
+    if any(placeholder in tail for tail in tails) or first[-len(tails[0]) :] != tails[0]:
+        return None
+    head = first[: -len(tails[0])]
+    return [head + tail for tail in tails]
+
+
+@torch.inference_mode()
+def last_token_mass(
+    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor]
+) -> dict[int, torch.Tensor]:
+    """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
+
+    Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens.
+    """
+    count = len(batch[0].ids)
+    if batch[0].shared == 0:
+        return _one_by_one(vlm, batch, memberships)
+    cache = _run_prefix(vlm, batch)
+    if count > 1:
+        cache.batch_repeat_interleave(count)
+    shared = batch[0].shared
+    tails = [ids[shared:] for questions in batch for ids in questions.ids]
+    ends = torch.tensor([len(tail) for tail in tails])
+    table = torch.stack([membership[:shared] for membership in memberships])
+    watcher = RegionMass(
+        table.repeat_interleave(count, 0).to(vlm.device), at=(ends - 1 + shared).to(vlm.device)
+    )
+    with vlm.watching(watcher):
+        vlm.model(
+            input_ids=_right_padded(tails).to(vlm.device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    return {layer: mass.view(len(batch), count, *mass.shape[1:]) for layer, mass in watcher.steps[-1].items()}
+
+
+def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
+    """Vision tower and shared prefix of every picture, once: the key-value cache."""
+    from transformers import DynamicCache
+
+    shared, length = batch[0].shared, len(batch[0].ids[0])
+    inputs = {}
+    for name in batch[0].inputs:
+        parts = [questions.inputs[name] for questions in batch]
+        if name == "attention_mask" or not torch.is_tensor(parts[0]):
+            continue
+        joined = torch.cat(parts)
+        if joined.ndim == 2 and joined.shape == (len(batch), length):
+            joined = joined[:, :shared]
+        inputs[name] = joined.to(vlm.device)
+    for name, tensor in inputs.items():
+        if tensor.is_floating_point():
+            inputs[name] = tensor.to(vlm.model.dtype)
+    cache = DynamicCache(config=vlm.decoder.config)
+    vlm.forget_positions()
+    vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cache
+
+
+def _one_by_one(
+    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor]
+) -> dict[int, torch.Tensor]:
+    """A full pass a question, where nothing may be shared."""
+    rows: list[Mapping[int, torch.Tensor]] = []
+    for questions, membership in zip(batch, memberships, strict=True):
+        for ids in questions.ids:
+            inputs = _with_ids(questions.inputs, ids, vlm)
+            table = torch.zeros(1, len(ids), membership.shape[1])
+            last = int(questions.layout.positions[-1]) + 1
+            table[0, :last] = membership[:last]
+            watcher = RegionMass(table.to(vlm.device))
+            vlm.forget_positions()
+            with vlm.watching(watcher):
+                vlm.model(**inputs, use_cache=False, logits_to_keep=1)
+            rows.append(watcher.steps[-1])
+    count = len(batch[0].ids)
+    return {
+        layer: torch.cat([row[layer] for row in rows]).unflatten(0, (len(batch), count)) for layer in rows[0]
+    }
+
+
+def _with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
+    """Model inputs with other token ids behind the same picture."""
+    length = inputs["input_ids"].shape[1]
+    changed: dict[str, Any] = {"input_ids": torch.tensor([ids], device=vlm.device)}
+    for name, tensor in inputs.items():
+        if name in ("input_ids", "attention_mask") or not torch.is_tensor(tensor):
+            continue
+        if tensor.shape == (1, length):
+            tensor = torch.nn.functional.pad(tensor, (0, len(ids) - length))
+        changed[name] = tensor.to(vlm.device)
+        if tensor.is_floating_point():
+            changed[name] = changed[name].to(vlm.model.dtype)
+    return changed
+
+
+def _right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
+    """(rows, longest); padding stands behind the watched token, where no causal row sees it."""
+    longest = max(len(tail) for tail in tails)
+    padded = torch.zeros(len(tails), longest, dtype=torch.long)
+    for row, tail in zip(padded, tails, strict=True):
+        row[: len(tail)] = torch.tensor(tail)
+    return padded

@@ -1,0 +1,231 @@
+"""`VLM`: a loaded model with its processor; prepare, watch, steer and run it.
+
+All that other rooms ever touch of transformers. Knows nothing of comics, scores or the CLI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from gazecli.errors import HeadSetError, ModelError
+from gazecli.models.attention import NAME, AttentionState, KeyBias, RowWatcher, register
+from gazecli.models.biases import Mode, Scope, key_bias
+from gazecli.models.devices import dtype_name
+from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.layouts.registry import token_map_for
+from gazecli.models.layouts.views import boxes_of, check_count
+from gazecli.models.prompts import prompt_text
+from gazecli.pictures.picture import Picture
+from gazecli.pictures.regions import Region
+
+HeadPair = tuple[int, int]
+
+
+@dataclass
+class VLM:
+    """A vision-language model ready to be watched and steered."""
+
+    model: Any
+    processor: Any
+    name: str
+    id: str
+    revision: str | None
+    digest: str
+    source: str
+    state: AttentionState = field(default_factory=AttentionState)
+
+    def __post_init__(self) -> None:
+        self.model.eval()
+        self.family: str = self.model.config.model_type
+        self.token_map = token_map_for(self.processor, self.family)
+        self.decoder = find_decoder(self.model, self.family)
+        self.attention = find_attention(self.decoder, self.family)
+        self.layers = len(self.decoder.layers)
+        self.heads_of = {layer: count_heads(module) for layer, module in self.attention.items()}
+        self.heads = max(self.heads_of.values())
+        register()
+        self.decoder.config._attn_implementation = NAME
+        for module in self.attention.values():
+            module.gaze_state = self.state  # type: ignore[assignment]
+        self.decoder.register_forward_pre_hook(self._count_keys, with_kwargs=True)
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        device: torch.device = self.model.get_input_embeddings().weight.device
+        return device
+
+    @property
+    def dtype(self) -> str:
+        """The number format of the weights, as in `float32`."""
+        return dtype_name(self.model.dtype)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The processor's tokenizer."""
+        return self.processor.tokenizer
+
+    def _count_keys(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        embedded = kwargs.get("inputs_embeds")
+        tokens = embedded if embedded is not None else kwargs.get("input_ids", args[0] if args else None)
+        cache = kwargs.get("past_key_values")
+        seen = cache.get_seq_length() if cache is not None else 0
+        self.state.total = int(seen) + tokens.shape[1]  # type: ignore[union-attr]
+
+    def prepare(
+        self, picture: Picture | Sequence[Picture], prompt: str, system: str | None = None
+    ) -> tuple[Any, ImageLayout]:
+        """Model inputs on the model's device, and where each image token looks.
+
+        Raises ModelError when the token map does not fit the prompt.
+        """
+        pictures = [picture] if isinstance(picture, Picture) else list(picture)
+        text = prompt_text(self.processor, prompt, len(pictures), system)
+        inputs = self.processor(images=[each.image for each in pictures], text=[text], return_tensors="pt")
+        return inputs.to(self.device, self.model.dtype), self.layout(inputs, pictures)
+
+    def layout(self, inputs: Any, pictures: Sequence[Picture]) -> ImageLayout:
+        """The layout of prepared inputs: (1, L) token ids and the pictures they stand for."""
+        ids = inputs["input_ids"][0]
+        positions = (ids == self.model.config.image_token_id).nonzero().flatten().cpu()
+        boxes = []
+        owner: list[int] = []
+        for number, picture in enumerate(pictures):
+            size = (picture.width, picture.height)
+            mine = boxes_of(self.token_map(self.processor, inputs, number, size), *size)
+            boxes.append(mine)
+            owner += [number] * len(mine)
+        check_count(len(owner), len(positions), self.family)
+        return ImageLayout(positions, torch.cat(boxes), torch.tensor(owner), len(ids))
+
+    def check_heads(self, heads: Iterable[HeadPair]) -> dict[int, list[int]]:
+        """Heads by layer, each checked to exist.
+
+        Raises HeadSetError for a head this model has not.
+        """
+        by_layer: dict[int, list[int]] = {}
+        for layer, head in heads:
+            if not 0 <= head < self.heads_of.get(layer, 0):
+                raise HeadSetError(
+                    f"layer {layer} head {head} does not exist in this model",
+                    subject=self.name,
+                    hint=f"it has {self.layers} layers of {self.heads} heads, counted from 0",
+                    code="headset.head",
+                )
+            if head not in by_layer.setdefault(layer, []):
+                by_layer[layer].append(head)
+        return by_layer
+
+    @contextmanager
+    def watching(self, watcher: RowWatcher) -> Iterator[None]:
+        """Let `watcher` read attention rows of every forward pass inside."""
+        before, self.state.watcher = self.state.watcher, watcher
+        try:
+            yield
+        finally:
+            self.state.watcher = before
+
+    @contextmanager
+    def biased(self, bias: KeyBias | None) -> Iterator[None]:
+        """Add a key bias in every forward pass inside."""
+        before = self.state.bias
+        self.state.steer(bias)
+        try:
+            yield
+        finally:
+            self.state.steer(before)
+
+    @contextmanager
+    def steered(
+        self,
+        heads: Iterable[HeadPair],
+        layout: ImageLayout,
+        region: Region,
+        *,
+        strength: float | str = 10.0,
+        mode: Mode = "boost-suppress",
+        scope: Scope = "full",
+    ) -> Iterator[None]:
+        """Point `heads` at `region` in every forward pass inside, any `generate` of transformers included.
+
+        Raises HeadSetError for unknown heads, RegionError when the region owns no token.
+        """
+        by_layer = self.check_heads(heads)
+        bias = key_bias(by_layer, layout, [region], strength, mode, scope, self.device)
+        with self.biased(bias):
+            yield
+
+    def forget_positions(self) -> None:
+        """Drop what Qwen models remember of the last prompt's positions."""
+        for module in (self.model, getattr(self.model, "model", self.model)):
+            if hasattr(module, "rope_deltas"):
+                module.rope_deltas = None
+
+    def end_tokens(self) -> set[int]:
+        """Token ids that end an answer."""
+        ends = self.model.generation_config.eos_token_id
+        if ends is None:
+            ends = self.tokenizer.eos_token_id
+        if ends is None:
+            return set()
+        return set(ends) if isinstance(ends, list | tuple) else {int(ends)}
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of generated tokens, without special tokens."""
+        text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+        return text
+
+
+def find_decoder(model: Any, family: str) -> Any:
+    """The text backbone: the module that holds the decoder layers.
+
+    Raises ModelError when there is none.
+    """
+    candidates = [getattr(model, "get_decoder", lambda: None)()]
+    inner = getattr(model, "model", model)
+    candidates += [getattr(inner, name, None) for name in ("language_model", "text_model")]
+    candidates += [getattr(candidate, "model", None) for candidate in candidates if candidate is not None]
+    for candidate in candidates:
+        if candidate is not None and hasattr(candidate, "layers"):
+            return candidate
+    raise ModelError(
+        "no text backbone with decoder layers was found",
+        subject=family,
+        hint="gaze steers decoder-only language models; see `gaze models`",
+        code="model.unsupported",
+    )
+
+
+def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
+    """Softmax attention modules by their layer index; layers without one have no heads.
+
+    Raises ModelError when no layer has one.
+    """
+    found: dict[int, nn.Module] = {}
+    for number, layer in enumerate(decoder.layers):
+        module = getattr(layer, "self_attn", None)
+        if module is not None:
+            found[int(getattr(module, "layer_idx", number))] = module
+    if not found:
+        raise ModelError("no layer has softmax attention", subject=family, code="model.unsupported")
+    return found
+
+
+def count_heads(module: Any) -> int:
+    """Query heads of one attention module."""
+    for name in ("num_heads", "num_attention_heads"):
+        count = getattr(module, name, None)
+        if count is not None:
+            return int(count)
+    if hasattr(module, "q_proj") and hasattr(module, "head_dim"):
+        width = int(module.q_proj.out_features) // int(module.head_dim)
+        groups = getattr(module, "num_key_value_groups", None)
+        keys = int(module.k_proj.out_features) // int(module.head_dim) if hasattr(module, "k_proj") else None
+        return keys * int(groups) if groups is not None and keys is not None else width
+    return int(module.config.num_attention_heads)

@@ -1,0 +1,135 @@
+"""What is read from attention rows: mass on regions, weighted or not, summed where the row was computed.
+
+Knows nothing of scores or of why somebody wants to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+
+class RegionMass:
+    """Sums the attention of one query row a sequence over regions.
+
+    membership: (B or 1, L, R), which prompt token belongs to which region. `at` gives the absolute position
+    of the watched query, a sequence's last query by default. `only` limits the heads read.
+    After each pass `steps` grows by {layer: (B, H, R)}.
+    """
+
+    def __init__(
+        self,
+        membership: torch.Tensor,
+        at: torch.Tensor | None = None,
+        only: Mapping[int, Sequence[int]] | None = None,
+        value_weighted: bool = False,
+    ) -> None:
+        self.membership = membership
+        self.at = at
+        self.only = only
+        self.value_weighted = value_weighted
+        self.steps: list[dict[int, torch.Tensor]] = []
+        self.active = True
+        self._norms: dict[int, torch.Tensor] = {}
+
+    def wants(self, layer: int) -> bool:
+        """Whether rows of this layer are to be read."""
+        return self.active and (self.only is None or bool(self.only.get(layer)))
+
+    def begin_step(self) -> None:
+        """Open the entry that the next forward pass fills."""
+        self.steps.append({})
+
+    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:
+        """The watched query's index in this call."""
+        if self.at is None:
+            return torch.tensor([queries - 1], device=self.membership.device)
+        return (self.at - first_query)[:, None]
+
+    def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
+        """Reduce one layer's row: weights (B, H, 1, K), value (B, G, K, D)."""
+        prompt = self.membership.shape[1]
+        inside = max(0, min(prompt - first_key, weights.shape[-1]))
+        row = weights[:, :, 0, :inside]  # (B, H, inside)
+        if self.only is not None:
+            heads = list(self.only[layer])
+            row = row[:, heads]
+        if self.value_weighted:
+            row = row * self._value_norms(layer, value, inside, weights.shape[1], first_key)
+        table = self.membership[:, first_key : first_key + inside].to(row.dtype)
+        mass = row @ table  # (B, H, R)
+        if not self.steps:
+            self.begin_step()
+        self.steps[-1][layer] = mass
+
+    def _value_norms(
+        self, layer: int, value: torch.Tensor, inside: int, heads: int, first_key: int
+    ) -> torch.Tensor:
+        """Norms of the prompt's value vectors, repeated to query heads: (B, H, inside).
+
+        They do not change while the model writes, so they are computed once.
+        """
+        known = self._norms.get(layer)
+        if known is None or known.shape[-1] != inside or first_key:
+            norms = value[:, :, :inside].float().norm(dim=-1)
+            known = norms.repeat_interleave(heads // value.shape[1], dim=1)
+            if self.only is not None:
+                known = known[:, list(self.only[layer])]
+            self._norms[layer] = known
+        return known
+
+
+class RowKeeper:
+    """Keeps whole rows of chosen heads over the prompt's tokens, for a few steps.
+
+    Steps `first` to `first + count` are kept, each as {layer: (B, H, L)} on the CPU.
+    """
+
+    def __init__(
+        self, only: Mapping[int, Sequence[int]], length: int, first: int = 0, count: int = 1
+    ) -> None:
+        self.only = only
+        self.length = length
+        self.first = first
+        self.count = count
+        self.seen = 0
+        self.steps: list[dict[int, torch.Tensor]] = []
+
+    def wants(self, layer: int) -> bool:
+        """Whether rows of this layer are to be read."""
+        return self.first < self.seen <= self.first + self.count and bool(self.only.get(layer))
+
+    def begin_step(self) -> None:
+        """Count the forward pass that comes."""
+        self.seen += 1
+        if self.first < self.seen <= self.first + self.count:
+            self.steps.append({})
+
+    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:  # noqa: ARG002 - the protocol's
+        """The last query's index."""
+        return torch.tensor([queries - 1])
+
+    def receive(
+        self,
+        layer: int,
+        weights: torch.Tensor,
+        value: torch.Tensor,  # noqa: ARG002 - the protocol's
+        first_key: int,
+    ) -> None:
+        """Keep one layer's rows: weights (B, H, 1, K)."""
+        row = weights[:, list(self.only[layer]), 0, : max(0, self.length - first_key)]
+        kept = row.new_zeros(*row.shape[:2], self.length)
+        kept[..., first_key : first_key + row.shape[-1]] = row
+        self.steps[-1][layer] = kept.cpu()
+
+    def image_rows(self, positions: torch.Tensor) -> npt.NDArray[np.float32]:
+        """Mean over the kept steps of the attention on image tokens: (B, heads, N)."""
+        if not self.steps:
+            return np.zeros((0, 0, 0), dtype=np.float32)
+        steps = [torch.cat([step[layer] for layer in sorted(step)], dim=1) for step in self.steps]
+        mean = torch.stack(steps).mean(0)[:, :, positions]
+        rows: npt.NDArray[np.float32] = mean.float().numpy()
+        return rows
