@@ -1,0 +1,145 @@
+"""`discover`: the stored head set when there is one, else the long walk.
+
+A stored head set is found without loading the model. Knows nothing of the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gazecli.cache.digests import file_digest
+from gazecli.cache.store import Cache
+from gazecli.errors import UsageError
+from gazecli.heads.headset import HeadSet
+from gazecli.heads.prompts import DISCOVERY_PROMPT
+from gazecli.heads.request import Settings, request_document
+from gazecli.heads.shelf import note_headset, stored_headset
+from gazecli.models.checkpoints import find_checkpoint
+from gazecli.pictures.comics import Comics, open_comics
+
+if TYPE_CHECKING:
+    from gazecli.models.vlm import VLM
+
+Note = Callable[[str], None]
+
+
+def discover(
+    model: VLM | str,
+    comics: str | Path | Comics,
+    *,
+    samples: int | None = None,
+    panels: int = 6,
+    height: int = 256,
+    gap: int = 6,
+    seed: int = 42,
+    prompt: str = DISCOVERY_PROMPT,
+    layout: str | None = None,
+    rtl: bool = False,
+    batch_size: int | str = "auto",
+    force: bool = False,
+    cache: Cache | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    revision: str | None = None,
+    device_map: str | None = None,
+    trust_remote_code: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    note: Note = lambda message: None,
+) -> HeadSet:
+    """Score every attention head of a model on comics; the stored head set when this was done before.
+
+    `model` is a loaded VLM or a name; a name is loaded only when there is work to do.
+
+    Raises UsageError, ModelError or ComicsError before any work starts.
+    """
+    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl)
+    settings.check()
+    size = parse_batch_size(batch_size)
+    shelf = cache if cache is not None else Cache()
+
+    def digest_of(path: Path) -> str:
+        return file_digest(path, shelf)
+
+    strips = comics if isinstance(comics, Comics) else _open(comics, settings)
+    if isinstance(model, str):
+        model_digest = find_checkpoint(model, revision).digest(digest_of)
+    else:
+        model_digest = model.digest
+        device, dtype = device or model.device.type, dtype or model.dtype
+    request = dict(request_document(model_digest, strips.digest, settings, device, dtype))
+    if not force and (stored := stored_headset(shelf, request)) is not None:
+        note_headset(shelf, stored, model if isinstance(model, str) else model.source)
+        return replace(stored, cached=True)
+    shelf.ensure_writable()
+    vlm = _loaded(model, device, dtype, revision, device_map, trust_remote_code, digest_of, note)
+    from gazecli.heads.discovery import walk
+
+    with shelf.working_on(
+        request, on_wait=lambda: note("another process discovers the same; waiting for it")
+    ):
+        if not force and (stored := stored_headset(shelf, request)) is not None:
+            found = replace(stored, cached=True)
+        else:
+            if force:
+                shelf.progress(request).clear()
+            found = walk(vlm, strips, settings, shelf, request, size, progress)
+    note_headset(shelf, found, vlm.source)
+    return found
+
+
+def parse_batch_size(batch_size: int | str) -> int | None:
+    """`auto` is None; else a number from 1 to 4096.
+
+    Raises UsageError for anything else.
+    """
+    if batch_size == "auto":
+        return None
+    try:
+        size = int(batch_size)
+    except ValueError:
+        size = 0
+    if not 1 <= size <= 4096:
+        raise UsageError("--batch-size must be `auto` or from 1 to 4096", subject=str(batch_size))
+    return size
+
+
+def _open(path: str | Path, settings: Settings) -> Comics:
+    return open_comics(
+        path,
+        panels=settings.panels,
+        height=settings.height,
+        gap=settings.gap,
+        samples=settings.samples,
+        seed=settings.seed,
+        layout=settings.layout,
+        rtl=settings.rtl,
+    )
+
+
+def _loaded(
+    model: VLM | str,
+    device: str | None,
+    dtype: str | None,
+    revision: str | None,
+    device_map: str | None,
+    trust_remote_code: bool,
+    digest_of: Callable[[Path], str],
+    note: Note,
+) -> Any:
+    if not isinstance(model, str):
+        return model
+    from gazecli.models.loading import load
+
+    note(f"loading {model}")
+    return load(
+        model,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        device_map=device_map,
+        trust_remote_code=trust_remote_code,
+        file_digest=digest_of,
+    )

@@ -1,0 +1,197 @@
+"""`HeadSet`: what discovery found, in memory and as an artifact.
+
+Knows nothing of how the matrices were measured or of how heads are steered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gazecli.cache.artifacts import Artifact
+from gazecli.errors import HeadSetError, UsageError
+from gazecli.heads.scoring import SCORE_NAMES, diagonal_mean, ranking
+
+KIND = "headset"
+Float32 = npt.NDArray[np.float32]
+
+
+class Head(NamedTuple):
+    """One attention head; both count from 0."""
+
+    layer: int
+    head: int
+
+
+@dataclass(frozen=True)
+class HeadSet:
+    """Every head's matrices and scores for one model and one set of comics.
+
+    matrices: (L, H, P, P) mean raw attention, asked panel x attended panel. shapes: the same, each strip's
+    rows normalised before averaging. image_mass: (L, H) mean attention on all image tokens. halves:
+    (2, L, H, P, P) raw means over even and odd strips. null: (R, L, H) gaze scores with shuffled labels.
+    header: the JSON that is hashed with the tensors.
+    """
+
+    header: Mapping[str, Any]
+    matrices: Float32
+    shapes: Float32
+    image_mass: Float32
+    halves: Float32
+    null: Float32
+    digest: str = ""
+    path: Path | None = None
+    cached: bool = False
+    resumed_from: int = 0
+    timing: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_tensors(
+        cls,
+        header: Mapping[str, Any],
+        tensors: Mapping[str, npt.NDArray[Any]],
+        *,
+        digest: str = "",
+        path: Path | None = None,
+    ) -> HeadSet:
+        """A head set of the tensors named as its fields are."""
+        return cls(
+            header=header,
+            matrices=tensors["matrices"].astype(np.float32),
+            shapes=tensors["shapes"].astype(np.float32),
+            image_mass=tensors["image_mass"].astype(np.float32),
+            halves=tensors["halves"].astype(np.float32),
+            null=tensors["null"].astype(np.float32),
+            digest=digest,
+            path=path,
+        )
+
+    @property
+    def model(self) -> Mapping[str, Any]:
+        """Which model the heads belong to."""
+        block: Mapping[str, Any] = self.header["model"]
+        return block
+
+    @property
+    def panels(self) -> int:
+        """Panels a strip."""
+        return int(self.matrices.shape[-1])
+
+    def scores(self, score: str = "raw") -> Float32:
+        """Every head's score: (L, H) float32.
+
+        Raises UsageError for an unknown score.
+        """
+        if score not in SCORE_NAMES:
+            raise UsageError("no such score", subject=score, hint=f"use one of {', '.join(SCORE_NAMES)}")
+        return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)
+
+    def resolve_score(self, score: str = "auto") -> str:
+        """`auto` is the suggested score."""
+        return str(self.header["suggested"]["score"]) if score == "auto" else score
+
+    def resolve_top(self, top: int | str = "auto") -> int:
+        """`auto` is the suggested number of heads.
+
+        Raises UsageError when it is not between 1 and the number of heads.
+        """
+        count = int(self.header["suggested"]["top"]) if top == "auto" else top
+        total = self.matrices.shape[0] * self.matrices.shape[1]
+        if not isinstance(count, int) or not 1 <= count <= total:
+            raise UsageError(
+                f"the number of heads must be `auto` or from 1 to {total}", subject=str(top), code="usage.top"
+            )
+        return count
+
+    def top(self, k: int | str = "auto", score: str = "auto") -> list[Head]:
+        """The `k` best heads by `score`, best first."""
+        ordered = ranking(self.scores(self.resolve_score(score)))
+        return [Head(*pair) for pair in ordered[: self.resolve_top(k)]]
+
+    def controls(self, k: int | str = "auto", seed: int = 0, score: str = "auto") -> list[Head]:
+        """Random heads outside the top `k`, as many from each layer as the top has there.
+
+        Where a layer has too few left, the rest come from the other layers.
+
+        Raises UsageError when fewer than `k` heads are outside.
+        """
+        chosen = self.top(k, score)
+        layers, heads = self.matrices.shape[:2]
+        taken = set(chosen)
+        outside = [
+            Head(layer, head)
+            for layer in range(layers)
+            for head in range(heads)
+            if (layer, head) not in taken
+        ]
+        if len(outside) < len(chosen):
+            raise UsageError(
+                f"only {len(outside)} heads lie outside the top {len(chosen)}: no control is possible",
+                subject=str(k),
+                hint="choose a smaller K",
+            )
+        rng = np.random.default_rng([seed, len(chosen)])
+        rng.shuffle(outside)
+        picked: list[Head] = []
+        for layer in sorted({head.layer for head in chosen}):
+            wanted = sum(head.layer == layer for head in chosen)
+            picked += [Head(*head) for head in outside if head[0] == layer][:wanted]
+        rest = [Head(*head) for head in outside if tuple(head) not in set(picked)]
+        return sorted(picked + rest[: len(chosen) - len(picked)])
+
+    def check_model(self, digest: str, name: str) -> None:
+        """Refuse a model the heads do not belong to.
+
+        Raises HeadSetError naming both models.
+        """
+        if digest != self.model["digest"]:
+            raise HeadSetError(
+                f"this head set belongs to {self.model['name']}, not to {name}",
+                subject=self.digest or str(self.path),
+                hint=f"run: gaze discover {name} COMICS",
+                code="headset.other_model",
+            )
+
+    def to_artifact(self) -> Artifact:
+        """The form that is hashed and stored."""
+        return Artifact(
+            kind=KIND,
+            header=dict(self.header),
+            tensors={
+                "matrices": self.matrices,
+                "shapes": self.shapes,
+                "image_mass": self.image_mass,
+                "halves": self.halves,
+                "null": self.null,
+            },
+        )
+
+    @classmethod
+    def from_artifact(cls, artifact: Artifact, digest: str, path: Path | None = None) -> HeadSet:
+        """Read the stored form, checked.
+
+        Raises HeadSetError when its tensors do not fit together or hold no finite numbers.
+        """
+        tensors = artifact.tensors
+        names = ("matrices", "shapes", "image_mass", "halves", "null")
+        if artifact.kind != KIND or set(tensors) != set(names):
+            raise HeadSetError("not a head set", subject=digest, code="headset.malformed")
+        matrices = tensors["matrices"]
+        layers_heads = matrices.shape[:2]
+        fits = (
+            matrices.ndim == 4
+            and matrices.shape[2] == matrices.shape[3]
+            and tensors["shapes"].shape == matrices.shape
+            and tensors["image_mass"].shape == layers_heads
+            and tensors["halves"].shape == (2, *matrices.shape)
+            and tensors["null"].shape[1:] == layers_heads
+            and all(np.isfinite(tensor).all() for tensor in tensors.values())
+        )
+        if not fits or not {"model", "comics", "settings", "suggested"} <= set(artifact.header):
+            raise HeadSetError("this head set is malformed", subject=digest, code="headset.malformed")
+        return cls.of_tensors(artifact.header, tensors, digest=digest, path=path)

@@ -1,0 +1,132 @@
+"""Head sets in the cache: by request, by digest, by file, by model, or the one used last.
+
+Where a model of a local folder lies is noted beside the artifacts, never in them. Knows nothing of how
+head sets are made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gazecli.cache.artifact_files import read
+from gazecli.cache.artifacts import Artifact
+from gazecli.cache.digests import file_digest
+from gazecli.cache.records import read_record, write_record
+from gazecli.cache.store import Cache
+from gazecli.errors import CacheError, HeadSetError, ModelError
+from gazecli.heads.headset import KIND, HeadSet
+from gazecli.models.checkpoints import find_checkpoint
+
+_LAST = "headset"
+
+
+def stored_headset(cache: Cache, request: Mapping[str, Any]) -> HeadSet | None:
+    """The head set this request gave before, or None."""
+    digest = cache.recall(request)
+    return _get(cache, digest) if digest is not None else None
+
+
+def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
+    """Remember a head set as the last used, as its model's newest, and where its model was loaded from."""
+    if cache.path_of(headset.digest) is None:
+        return
+    cache.set_latest(_LAST, headset.digest)
+    cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
+    path = Path(source).expanduser()
+    where = os.path.abspath(path) if source != "tiny" and path.is_dir() else source
+    try:
+        record = _whereabouts(cache, headset)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_record(record, {"source": where})
+    except (OSError, CacheError) as failure:
+        cache.warn(f"where the model lies is not remembered: {failure}")
+
+
+def model_source(cache: Cache, headset: HeadSet) -> str:
+    """What to load for a head set: the name or folder its model was loaded from last."""
+    try:
+        record = read_record(_whereabouts(cache, headset))
+    except CacheError:
+        record = None
+    source = record.get("source") if record else None
+    return source if isinstance(source, str) else str(headset.model["id"])
+
+
+def find_headset(spec: str, cache: Cache) -> HeadSet:
+    """A head set by digest or unique prefix, by file, or by model (its newest).
+
+    Raises HeadSetError when there is none, or several begin alike.
+    """
+    path = Path(spec).expanduser()
+    if path.is_file():
+        return _from_file(path)
+    as_model = _newest_of(spec, cache)
+    if as_model is not None:
+        return as_model
+    digest = cache.resolve(spec, KIND)
+    found = _get(cache, digest)
+    if found is None:
+        raise HeadSetError("this head set was damaged", subject=digest, hint="run gaze discover again")
+    return found
+
+
+def last_headset(cache: Cache) -> HeadSet:
+    """The head set used last.
+
+    Raises HeadSetError when none was ever made.
+    """
+    digest = cache.latest_for(_LAST)
+    found = _get(cache, digest) if digest is not None else None
+    if found is None:
+        raise HeadSetError(
+            "there is no head set yet",
+            hint="make one: gaze discover tiny COMICS (comics: gaze comics make COMICS --count 20)",
+            code="headset.none",
+        )
+    return found
+
+
+def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
+    """The newest head set of the model called `spec`, or None when it is no model's name."""
+    try:
+        checkpoint = find_checkpoint(spec, fetch=False)
+    except ModelError:
+        return None
+    digest = cache.latest_for(_of_model(checkpoint.digest(lambda path: file_digest(path, cache))))
+    found = _get(cache, digest) if digest is not None else None
+    if found is None:
+        raise HeadSetError(
+            "no head set of this model is stored",
+            subject=spec,
+            hint=f"run: gaze discover {spec} COMICS",
+            code="headset.none",
+        )
+    return found
+
+
+def _from_file(path: Path) -> HeadSet:
+    try:
+        artifact: Artifact = read(path, follow_links=True)
+    except CacheError as failure:
+        raise HeadSetError(
+            failure.message, subject=str(path), hint="give a file that gaze wrote", code="headset.unreadable"
+        ) from failure
+    return HeadSet.from_artifact(artifact, artifact.digest, path)
+
+
+def _get(cache: Cache, digest: str) -> HeadSet | None:
+    artifact = cache.get(digest)
+    if artifact is None:
+        return None
+    return HeadSet.from_artifact(artifact, digest, cache.path_of(digest))
+
+
+def _of_model(digest: str) -> str:
+    return f"model:{digest}"
+
+
+def _whereabouts(cache: Cache, headset: HeadSet) -> Path:
+    return cache.root / "models" / f"{str(headset.model['digest']).removeprefix('sha256:')}.json"
