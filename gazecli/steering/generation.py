@@ -1,0 +1,174 @@
+"""The generation loop: greedy, any number of rows over one picture, what rows share computed once.
+
+Rows differ in their key bias only. Knows nothing of targets, schedules or texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from gazecli.models.attention import KeyBias
+from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.vlm import VLM
+
+OnToken = Callable[[int, list[list[int]]], None]
+Rebias = Callable[[int, list[list[int]]], KeyBias | None]
+
+
+class StepWatcher(Protocol):
+    """A row watcher that is told when a new token's pass begins."""
+
+    active: bool
+
+    def begin_step(self) -> None:
+        """Open the entry that the next forward pass fills."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long rows may get: no end token before `least` tokens, never more than `most`."""
+
+    most: int
+    least: int = 0
+
+
+@torch.inference_mode()
+def generate(
+    vlm: VLM,
+    inputs: Any,
+    layout: ImageLayout,
+    bias: KeyBias | None,
+    rows: int,
+    limits: Limits,
+    *,
+    watcher: Any = None,
+    on_token: OnToken | None = None,
+    rebias: Rebias | None = None,
+    stop: Callable[[list[list[int]]], bool] | None = None,
+    only_first: Sequence[int] = (),
+) -> list[list[int]]:
+    """Write `rows` continuations of one prepared prompt: each row's token ids, end tokens left out.
+
+    `watcher` reads the last prompt token's row and each written token's. `rebias` may change the bias
+    before a step. Rows named in `only_first` are not continued: their first step is watched, nothing more.
+    """
+    ends = vlm.end_tokens()
+    written: list[list[int]] = [[] for _ in range(rows)]
+    finished = [row in only_first for row in range(rows)]
+    with vlm.biased(bias):
+        logits, cache = _prefill(vlm, inputs, layout, bias, rows, watcher)
+        for step in range(limits.most):
+            if step < limits.least:
+                logits[:, sorted(ends)] = float("-inf")
+            chosen: list[int] = logits.argmax(-1).tolist()
+            for row, token in enumerate(chosen):
+                if not finished[row] and token in ends:
+                    finished[row] = True
+                elif not finished[row]:
+                    written[row].append(token)
+            if on_token is not None:
+                on_token(step, written)
+            if all(finished) or step + 1 == limits.most or (stop is not None and stop(written)):
+                break
+            if rebias is not None:
+                vlm.state.steer(rebias(step + 1, written))
+            tokens = torch.tensor(chosen, device=vlm.device)[:, None]
+            logits = _forward(vlm, watcher, input_ids=tokens, past_key_values=cache)
+    return written
+
+
+def _prefill(
+    vlm: VLM, inputs: Any, layout: ImageLayout, bias: KeyBias | None, rows: int, watcher: Any
+) -> tuple[torch.Tensor, Any]:
+    """Run the prompt: what no bias reaches once, the rest a row each. Logits (rows, V) and the cache."""
+    from transformers import DynamicCache
+
+    prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
+    ids = prompt["input_ids"]
+    start = layout.length - 1 if bias is None else min(bias.from_query, layout.length - 1)
+    if start <= int(layout.positions[-1]):
+        start = 0
+    cache = DynamicCache(config=vlm.decoder.config)
+    vlm.forget_positions()
+    if start == 0:
+        repeated = {
+            name: part.repeat(rows, *[1] * (part.ndim - 1)) if torch.is_tensor(part) else part
+            for name, part in prompt.items()
+        }
+        with vision_once(vlm, rows):
+            return _forward(vlm, watcher, **repeated, past_key_values=cache), cache
+    shared = {
+        name: part[:, :start] if torch.is_tensor(part) and part.shape == ids.shape else part
+        for name, part in prompt.items()
+    }
+    vlm.model(**shared, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    if rows > 1:
+        cache.batch_repeat_interleave(rows)
+    rest = ids[:, start:].expand(rows, -1)
+    return _forward(vlm, watcher, input_ids=rest, past_key_values=cache), cache
+
+
+def _forward(vlm: VLM, watcher: Any, **inputs: Any) -> torch.Tensor:
+    """One watched pass: the last position's logits in float32, (rows, V)."""
+    if watcher is None:
+        output = vlm.model(**inputs, use_cache=True, logits_to_keep=1)
+    else:
+        watcher.begin_step()
+        with vlm.watching(watcher):
+            output = vlm.model(**inputs, use_cache=True, logits_to_keep=1)
+    logits: torch.Tensor = output.logits[:, -1].float()
+    return logits
+
+
+@contextmanager
+def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
+    """Inside, `copies` equal pictures go through the vision tower as one, and come out `copies` times."""
+    tower = find_vision_tower(vlm.model)
+    if tower is None or copies == 1:
+        yield
+        return
+    stock = tower.forward
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        few = [_first_share(part, copies) for part in args]
+        named = {name: _first_share(part, copies) for name, part in kwargs.items()}
+        return _copied(stock(*few, **named), copies)
+
+    tower.forward = once
+    try:
+        yield
+    finally:
+        del tower.forward
+
+
+def find_vision_tower(model: Any) -> Any:
+    """The module that turns pixels into features, or None."""
+    inner = getattr(model, "model", model)
+    for name in ("visual", "vision_tower", "vision_model"):
+        tower = getattr(inner, name, None)
+        if tower is not None:
+            return tower
+    return None
+
+
+def _first_share(part: Any, copies: int) -> Any:
+    if torch.is_tensor(part) and part.ndim > 0 and part.shape[0] % copies == 0:
+        return part[: part.shape[0] // copies]
+    return part
+
+
+def _copied(part: Any, copies: int) -> Any:
+    if torch.is_tensor(part):
+        return part.repeat(copies, *[1] * (part.ndim - 1)) if part.ndim else part
+    if isinstance(part, dict):
+        for name in list(part):
+            part[name] = _copied(part[name], copies)
+        return part
+    if isinstance(part, list | tuple):
+        return type(part)(_copied(each, copies) for each in part)
+    return part

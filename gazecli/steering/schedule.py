@@ -1,0 +1,109 @@
+"""When the target changes: after so many tokens, at given tokens, or at the end of a sentence.
+
+Knows nothing of models; a schedule counts tokens and reads text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gazecli.errors import ScheduleError
+from gazecli.pictures.picture import Picture
+from gazecli.pictures.regions import Region
+
+EVERY = 50
+_SENTENCE_END = re.compile(r"[.!?。!?][\"')\]\u201d\u2019]*\s*$")
+_LONGEST_SENTENCE = 60
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Targets in order. `starts` are the tokens at which each begins, or None to go by sentences."""
+
+    targets: list[Region]
+    starts: list[int] | None
+    every: int | None = None
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens to write at most when nothing else is said."""
+        if self.starts is None:
+            return _LONGEST_SENTENCE * len(self.targets)
+        return self.starts[-1] + (self.every or EVERY)
+
+    @property
+    def least_tokens(self) -> int:
+        """No end token before the last target has begun."""
+        return 0 if self.starts is None else self.starts[-1] + 1
+
+
+def parse_targets(spec: str | Sequence[int | str], picture: Picture) -> list[Region]:
+    """`2,4,3` or a list of region specs become regions, in order.
+
+    Boxes in pixels keep their four numbers together when entries are separated by `;`.
+
+    Raises ScheduleError when it is empty, RegionError for a region that is not there.
+    """
+    if isinstance(spec, str):
+        parts: Sequence[int | str] = [
+            part.strip() for part in spec.split(";" if ";" in spec else ",") if part.strip()
+        ]
+    else:
+        parts = spec
+    if not parts:
+        raise ScheduleError("the schedule is empty", hint="for example: --schedule 2,4,3,5,1,6")
+    return [picture.region(part) for part in parts]
+
+
+def plan(
+    targets: list[Region],
+    *,
+    every: int | None = None,
+    at: str | Sequence[int] | None = None,
+    on: str | None = None,
+) -> Schedule:
+    """When each target begins: exactly one of `every`, `at` and `on`, or every 50 tokens.
+
+    Raises ScheduleError for contradicting or malformed timing.
+    """
+    if sum(option is not None for option in (every, at, on)) > 1:
+        raise ScheduleError("--every, --at and --on exclude each other", hint="keep one of them")
+    if on is not None:
+        if on != "sentence":
+            raise ScheduleError("targets can change on `sentence` only", subject=on)
+        return Schedule(targets, None)
+    if at is None:
+        step = EVERY if every is None else every
+        if not 1 <= step <= 100_000:
+            raise ScheduleError("--every must lie between 1 and 100000", subject=str(every))
+        return Schedule(targets, [step * number for number in range(len(targets))], step)
+    starts = _parse_starts(at)
+    if len(starts) != len(targets):
+        raise ScheduleError(
+            f"--at names {len(starts)} tokens for {len(targets)} targets", hint="give one token a target"
+        )
+    rising = all(before < after for before, after in pairwise(starts))
+    if starts[0] != 0 or not rising or starts[-1] > 1_000_000:
+        raise ScheduleError(
+            "--at must begin with 0 and rise",
+            subject=",".join(map(str, starts)),
+            hint="for example: --at 0,40,90",
+        )
+    return Schedule(targets, starts)
+
+
+def _parse_starts(at: str | Sequence[int]) -> list[int]:
+    try:
+        return [int(part) for part in (at.split(",") if isinstance(at, str) else at)]
+    except ValueError:
+        raise ScheduleError(
+            "--at takes whole numbers", subject=str(at), hint="for example: --at 0,40,90"
+        ) from None
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether text ends where a sentence does."""
+    return bool(_SENTENCE_END.search(text))

@@ -1,0 +1,209 @@
+"""Describe a region: one prompt, one or many targets, the heads pointed at each, and proof that they moved.
+
+Knows nothing of schedules, comics folders or output formats.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gazecli.errors import RegionError, SteeringError, UsageError
+from gazecli.models.biases import Mode, Scope, key_bias, parse_strength
+from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.vlm import VLM, HeadPair
+from gazecli.models.watchers import RowKeeper
+from gazecli.pictures.picture import Picture
+from gazecli.pictures.regions import Region
+from gazecli.steering.generation import Limits, generate
+
+STATIC_PROMPT = "What is happening in this panel of the comic strip?"
+# Watched decode steps when the bias acts on written tokens only.
+_DECODE_STEPS = 8
+_MOVED = 1e-3
+_THERE_ALREADY = 0.99
+
+
+@dataclass(frozen=True)
+class SteerSettings:
+    """How to steer; defaults are the paper's recipe with a strength that keeps bfloat16 exact."""
+
+    prompt: str = STATIC_PROMPT
+    strength: float | str = 10.0
+    mode: Mode = "boost-suppress"
+    scope: Scope = "full"
+    max_new_tokens: int = 64
+
+    def check(self) -> None:
+        """Raise UsageError for a value that makes no sense."""
+        parse_strength(self.strength)
+        if not 1 <= self.max_new_tokens <= 100_000:
+            raise UsageError(
+                "--max-new-tokens must lie between 1 and 100000", subject=str(self.max_new_tokens)
+            )
+        if self.scope == "decode" and self.max_new_tokens < 2:
+            raise UsageError("scope decode acts from the second token on", hint="raise --max-new-tokens")
+        if not self.prompt.strip():
+            raise UsageError("the prompt is empty", hint="leave --prompt out for the default question")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said of one region, and how the heads' attention on it moved.
+
+    attention_baseline and attention_steered: mean over the heads of the attention on the region's tokens.
+    rows: (heads, N) attention of the heads on the image tokens, float32.
+    """
+
+    region: Region
+    text: str
+    tokens: int
+    attention_baseline: float
+    attention_steered: float
+    image_tokens: int
+    rows: npt.NDArray[np.float32] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Steering:
+    """All answers about one picture. `baseline` is None when it was not asked for."""
+
+    picture: Picture
+    regions: list[Region]
+    region_tokens: list[int]
+    heads: list[HeadPair]
+    settings: SteerSettings
+    baseline: str | None
+    baseline_tokens: int
+    baseline_rows: npt.NDArray[np.float32] = field(repr=False)
+    answers: list[Answer]
+    layout: ImageLayout = field(repr=False)
+    seconds: float = 0.0
+
+
+def steer(
+    vlm: VLM,
+    picture: Picture,
+    region: Region | int | str,
+    heads: Sequence[HeadPair],
+    prompt: str = STATIC_PROMPT,
+    **settings: Any,
+) -> Answer:
+    """Describe one region of `picture` by pointing `heads` at it.
+
+    Raises RegionError for a region that is not there, HeadSetError for unknown heads, SteeringError when
+    the heads' attention did not move.
+    """
+    target = region if isinstance(region, Region) else picture.region(region)
+    return steer_regions(vlm, picture, [target], heads, SteerSettings(prompt=prompt, **settings)).answers[0]
+
+
+def steer_regions(
+    vlm: VLM,
+    picture: Picture,
+    targets: Sequence[Region],
+    heads: Sequence[HeadPair],
+    settings: SteerSettings,
+    *,
+    with_baseline: bool = True,
+    on_token: Callable[[int, list[list[int]]], None] | None = None,
+    require_effect: bool = True,
+) -> Steering:
+    """Describe every target, and the picture unsteered, in one batch; row 0 is the baseline.
+
+    Raises what `steer` raises; with `require_effect` off, ineffective steering is returned as it is.
+    """
+    if not targets:
+        raise RegionError("no region to look at", hint="name one, or give the picture's panels")
+    if not heads:
+        raise UsageError("no heads to steer", hint="choose at least one")
+    settings.check()
+    began = time.monotonic()
+    by_layer = vlm.check_heads(heads)
+    inputs, layout = vlm.prepare(picture, settings.prompt)
+    bias = key_bias(
+        by_layer,
+        layout,
+        [None, *targets],
+        settings.strength,
+        settings.mode,
+        settings.scope,
+        vlm.device,
+    )
+    first_watched, watched = (1, _DECODE_STEPS) if settings.scope == "decode" else (0, 1)
+    watcher = RowKeeper(by_layer, layout.length, first_watched, watched)
+    written = generate(
+        vlm,
+        inputs,
+        layout,
+        bias,
+        len(targets) + 1,
+        Limits(settings.max_new_tokens),
+        watcher=watcher,
+        on_token=on_token,
+        only_first=() if with_baseline else (0,),
+    )
+    if not watcher.steps:
+        raise SteeringError(
+            "every answer ended before steering began", subject=vlm.name, hint="use --scope answer or full"
+        )
+    rows = watcher.image_rows(layout.positions)  # (targets + 1, heads, N)
+    answers = [
+        _answer(vlm, layout, target, tokens, rows[0], mine)
+        for target, tokens, mine in zip(targets, written[1:], rows[1:], strict=True)
+    ]
+    if require_effect:
+        for answer in answers:
+            _require_effect(answer, vlm)
+    regions = list(picture.regions) or list(targets)
+    return Steering(
+        picture=picture,
+        regions=regions,
+        region_tokens=[len(layout.tokens(region)) for region in regions],
+        heads=[(layer, head) for layer, head in heads],
+        settings=settings,
+        baseline=vlm.decode(written[0]) if with_baseline else None,
+        baseline_tokens=len(written[0]),
+        baseline_rows=rows[0],
+        answers=answers,
+        layout=layout,
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _answer(
+    vlm: VLM,
+    layout: ImageLayout,
+    target: Region,
+    tokens: list[int],
+    unsteered: npt.NDArray[np.float32],
+    steered: npt.NDArray[np.float32],
+) -> Answer:
+    owned = torch.isin(layout.positions, layout.tokens(target)).numpy()
+    return Answer(
+        region=target,
+        text=vlm.decode(tokens).strip(),
+        tokens=len(tokens),
+        attention_baseline=float(unsteered[:, owned].sum(1).mean()),
+        attention_steered=float(steered[:, owned].sum(1).mean()),
+        image_tokens=int(owned.sum()),
+        rows=steered,
+    )
+
+
+def _require_effect(answer: Answer, vlm: VLM) -> None:
+    before, after = answer.attention_baseline, answer.attention_steered
+    if after - before < _MOVED and before < _THERE_ALREADY:
+        raise SteeringError(
+            f"the heads' attention on region {answer.region.number} did not move "
+            f"({before:.3f} to {after:.3f})",
+            subject=vlm.name,
+            hint="this answer would be an unsteered one; use a larger --strength, or check the model with "
+            "`gaze doctor`",
+        )
