@@ -1,0 +1,104 @@
+"""Fresh comic strips in a folder: drawn panels and their captions, in the `panels` layout.
+
+Strips of the `test` split hold only combinations that training never saw. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from gazecli.errors import GazeError, UsageError
+from gazecli.tiny.scenes import Split, draw_strip
+
+LARGEST_COUNT = 100_000
+LARGEST_PANELS = 20
+_STRIP = re.compile(r"strip-\d{4,}")
+_PANEL_FILE = re.compile(r"p\d+\.png|captions\.txt")
+
+
+def make_comics(
+    dest: Path,
+    count: int,
+    seed: int,
+    panels: int = 6,
+    split: Split = "test",
+    *,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Draw `count` strips into `dest`, each a folder with p1.png … pN.png and captions.txt.
+
+    The same seed draws the same files. A strip's folder is there whole or not at all. With `force`, strips
+    that are there already are replaced. `progress` hears (done, total).
+
+    Raises UsageError for impossible numbers and for a folder that is not empty, GazeError when writing fails.
+    """
+    _check_numbers(count, seed, panels)
+    try:
+        _make_room(dest, force)
+        made = []
+        for number in range(1, count + 1):
+            made.append(_write_strip(dest, number, seed, panels, split))
+            if progress is not None:
+                progress(number, count)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise GazeError(
+            f"cannot write the strips ({reason})", subject=str(dest), code="output.failed"
+        ) from error
+    return made
+
+
+def _check_numbers(count: int, seed: int, panels: int) -> None:
+    if not 1 <= count <= LARGEST_COUNT:
+        raise UsageError(f"the number of strips must be from 1 to {LARGEST_COUNT}", subject=str(count))
+    if not 1 <= panels <= LARGEST_PANELS:
+        raise UsageError(f"the number of panels must be from 1 to {LARGEST_PANELS}", subject=str(panels))
+    if not 0 <= seed < 2**63:
+        raise UsageError("the seed must be a whole number from 0", subject=str(seed))
+
+
+def _make_room(dest: Path, force: bool) -> None:
+    if dest.exists() and not dest.is_dir():
+        raise UsageError("this is not a folder", subject=str(dest))
+    there = sorted(dest.iterdir()) if dest.is_dir() else []
+    if there and not force:
+        hint = "choose an empty folder, or replace the strips in it with --force"
+        raise UsageError("the folder is not empty", subject=str(dest), hint=hint)
+    drawn = [path for path in there if _STRIP.fullmatch(path.name)]
+    for path in drawn:
+        if not _is_ours(path):
+            hint = "move it away, or choose another folder"
+            raise UsageError("this folder holds more than a drawn strip", subject=str(path), hint=hint)
+    for path in drawn:
+        shutil.rmtree(path)
+    dest.mkdir(parents=True, exist_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    # rmtree would refuse a link anyway, but only after other strips are gone.
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return all(file.is_file() and _PANEL_FILE.fullmatch(file.name) for file in path.iterdir())
+
+
+def _write_strip(dest: Path, number: int, seed: int, panels: int, split: Split) -> Path:
+    from gazecli.tiny.drawing import draw_panel
+
+    rng = random.Random(f"comics-{split}-{panels}-{seed}-{number}")
+    scenes = draw_strip(rng, panels, split)
+    home = dest / f"strip-{number:04d}"
+    with tempfile.TemporaryDirectory(prefix=".strip-", dir=dest) as scratch:
+        draft = Path(scratch) / home.name
+        draft.mkdir()
+        for k, scene in enumerate(scenes, 1):
+            draw_panel(scene, rng, grain=0).save(draft / f"p{k}.png", optimize=True)
+        captions = "".join(f"{scene.caption}\n" for scene in scenes)
+        (draft / "captions.txt").write_text(captions, encoding="utf-8")
+        draft.rename(home)
+    return home

@@ -1,0 +1,281 @@
+"""What the small model is shown: strips from a pool of drawn panels, and questions as a tree.
+
+One strip carries several question-answer branches behind one copy of the picture: every branch
+sees the picture and itself. Holds the drawing of batches; knows nothing of losses or optimisers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from transformers import Qwen2Tokenizer
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+from gazecli.tiny import questions
+from gazecli.tiny.architecture import MAX_PIXELS, MIN_PIXELS
+from gazecli.tiny.drawing import draw_panel
+from gazecli.tiny.scenes import ACTIONS, COLOURS, OBJECTS, PLACES, SUBJECTS, Scene, Split, draw_scene
+
+POOL_PIXELS = 112  # twice the 56 pixels a panel has in a six-panel strip
+PATCH, MERGE = 14, 2
+MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
+STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+IGNORED = -100
+ATTRIBUTES = (COLOURS, SUBJECTS, ACTIONS, OBJECTS, PLACES)
+
+
+@dataclass
+class Pool:
+    """Drawn panels with their scenes, and colour and subject codes for quick checks."""
+
+    pixels: npt.NDArray[np.uint8]  # (N, POOL_PIXELS, POOL_PIXELS, 3)
+    scenes: list[Scene]
+
+    def __post_init__(self) -> None:
+        self.codes = [(COLOURS.index(s.colour), SUBJECTS.index(s.subject)) for s in self.scenes]
+
+
+def attributes_of(scene: Scene) -> list[int]:
+    """A scene as five numbers, in the order of ATTRIBUTES."""
+    return [words.index(part) for words, part in zip(ATTRIBUTES, scene, strict=True)]
+
+
+def _draw_share(split: Split, task: tuple[int, int]) -> tuple[npt.NDArray[np.uint8], list[Scene]]:
+    seed, count = task
+    rng = random.Random(f"{split}-{seed}")
+    scenes = [draw_scene(rng, split) for _ in range(count)]
+    size = POOL_PIXELS
+    return np.stack([np.asarray(draw_panel(s, rng, size, 2)) for s in scenes]), scenes
+
+
+def draw_pool(count: int, seed: int, split: Split, processes: int) -> Pool:
+    """Draw `count` panels of `split`; the same seed gives the same pool for any `processes`."""
+    shares = [(seed * 1000 + i, 500) for i in range(max(1, count // 500))]
+    with ProcessPoolExecutor(processes) as workers:
+        parts = list(workers.map(partial(_draw_share, split), shares))
+    return Pool(np.concatenate([p for p, _ in parts]), [s for _, scenes in parts for s in scenes])
+
+
+def pick_strip(pool: Pool, rng: random.Random, panels: int, distinct: bool) -> list[int]:
+    """Indices of `panels` panels whose scenes differ; with `distinct`, all colours and subjects too."""
+    chosen: list[int] = []
+    while len(chosen) < panels:
+        i = rng.randrange(len(pool.scenes))
+        if any(pool.scenes[i] == pool.scenes[j] for j in chosen):
+            continue
+        if distinct and any(
+            pool.codes[i][0] == pool.codes[j][0] or pool.codes[i][1] == pool.codes[j][1] for j in chosen
+        ):
+            continue
+        chosen.append(i)
+    return chosen
+
+
+def strip_patches(
+    pool: Pool, chosen: Sequence[int], target: tuple[int, int], rng: random.Random
+) -> npt.NDArray[np.float32]:
+    """The strip's patches as the picture processor makes them: (patches, 3 * 14 * 14).
+
+    `target` is (height, width) in pixels after resizing.
+    """
+    strip = np.concatenate([pool.pixels[i] for i in chosen], axis=1)
+    if rng.random() < 0.75:
+        half = rng.choice((1, 1, 2))
+        shade = 255 if rng.random() < 0.85 else rng.choice((0, 128))
+        for seam in range(1, len(chosen)):
+            strip[:, seam * POOL_PIXELS - half : seam * POOL_PIXELS + half] = shade
+    if rng.random() < 0.25:
+        margin = rng.choice((1, 2, 3))
+        strip = np.pad(strip, ((margin, margin), (margin, margin), (0, 0)), constant_values=255)
+    height, width = target
+    resized = Image.fromarray(strip).resize((width, height), Image.Resampling.BICUBIC)
+    pixels: npt.NDArray[np.float32] = (np.asarray(resized, dtype=np.float32) / 255 - MEAN) / STD
+    rows, columns = height // (PATCH * MERGE), width // (PATCH * MERGE)
+    blocks = pixels.reshape(rows, MERGE, PATCH, columns, MERGE, PATCH, 3)
+    return blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3 * PATCH * PATCH)
+
+
+def target_size(panels: int, rng: random.Random, small: bool) -> tuple[int, int]:
+    """Height and width in pixels the processor gives a strip of square panels.
+
+    `small` strips are 56 pixels high already; the others are 256 and are reduced to the budget.
+    """
+    stretch = rng.uniform(0.95, 1.1) if rng.random() < 0.35 else 1.0
+    height = 56 if small else 256
+    width = round(height * panels * stretch)
+    resized = smart_resize(height, width, PATCH * MERGE, MIN_PIXELS, MAX_PIXELS)
+    return int(resized[0]), int(resized[1])
+
+
+@dataclass
+class Lesson:
+    """A batch: one picture a row, and its branches of tokens behind it."""
+
+    patches: torch.Tensor  # (B, patches, 3 * 14 * 14)
+    grid: tuple[int, int]  # rows, columns of patches
+    tokens: torch.Tensor  # (B, L)
+    positions: torch.Tensor  # (3, B, L)
+    branch: torch.Tensor  # (B, L): 0 the shared prefix, -1 padding
+    labels: torch.Tensor  # (B, L): the token each position should say next, or IGNORED
+    kinds: torch.Tensor  # (B, L): which kind of question a labelled position belongs to
+    shown: torch.Tensor  # (B, P, 5): colour, subject, action, object and place of each panel
+
+
+KINDS = ("panel", "static", "in order", "any order", "long")
+
+
+@dataclass
+class Branch:
+    """One question with its answer; `kind` indexes KINDS."""
+
+    question: str
+    answer: str
+    kind: int
+    ends: bool = True
+
+
+def draw_branches(rng: random.Random, scenes: Sequence[Scene], long: bool) -> list[Branch]:
+    """The questions one strip carries."""
+    captions = [scene.caption for scene in scenes]
+    if long:
+        told: list[str] = []
+        while len(told) < 22:
+            told += [rng.choice(captions)] * rng.choice((1, 1, 1, 2, 3, 5))
+        request = questions.any_order_request(rng)
+        return [Branch(request, " ".join(told[:22]), 4, ends=False)]
+    count = len(captions)
+    asked = rng.sample(range(count), min(3, count))
+    branches = [Branch(questions.panel_question(rng, k + 1, count), captions[k], 0) for k in asked]
+    branches.append(Branch(questions.static_question(rng), rng.choice(captions), 1))
+    if rng.random() < 0.5:
+        told = [f"Panel {k}: {caption}" for k, caption in enumerate(captions, 1)]
+        branches.append(Branch(questions.in_order_request(rng), " ".join(told), 2))
+    else:
+        told = rng.sample(captions, count)
+        if rng.random() < 0.4:
+            told = [rng.choice(captions) for _ in range(count)]
+        branches.append(Branch(questions.any_order_request(rng), " ".join(told), 3))
+    return branches
+
+
+class Teacher:
+    """Makes lessons from a pool."""
+
+    def __init__(self, pool: Pool, tokenizer: Qwen2Tokenizer, seed: int) -> None:
+        self.pool = pool
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.tokenizer = tokenizer
+        self.before = tokenizer.encode("<|im_start|>user\n<|vision_start|>")
+        self.after = tokenizer.encode("<|vision_end|>")
+        self.turn = tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
+        self.end = tokenizer.encode("<|im_end|>")
+        self.image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+        self._encoded: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids, remembered: wordings and captions recur."""
+        if text not in self._encoded:
+            if len(self._encoded) > 100_000:
+                self._encoded.clear()
+            self._encoded[text] = self.tokenizer.encode(text)
+        return self._encoded[text]
+
+    def lesson(self, strips: int, panels: int, small: bool, long: bool) -> Lesson:
+        """A batch of `strips` strips of equal size."""
+        target = target_size(panels, self.rng, small)
+        rows, columns = target[0] // (PATCH * MERGE), target[1] // (PATCH * MERGE)
+        patches, drafts, shown = [], [], []
+        for _ in range(strips):
+            distinct = panels > 1 and self.rng.random() < 0.75
+            chosen = pick_strip(self.pool, self.rng, panels, distinct)
+            patches.append(strip_patches(self.pool, chosen, target, self.rng))
+            scenes = [self.pool.scenes[i] for i in chosen]
+            shown.append([attributes_of(scene) for scene in scenes])
+            drafts.append(self._tree(draw_branches(self.rng, scenes, long), rows, columns))
+        return _collate(patches, drafts, (rows * MERGE, columns * MERGE), shown)
+
+    def _tree(self, branches: Sequence[Branch], rows: int, columns: int) -> npt.NDArray[np.int64]:
+        """(7, L): tokens, three positions, branch, label, kind."""
+        count = rows * columns
+        start = len(self.before)
+        tokens = self.before + [self.image_token] * count + self.after
+        resume = start + max(rows, columns)
+        across = np.tile(np.arange(columns), rows) + start
+        down = np.repeat(np.arange(rows), columns) + start
+        head = np.arange(start)
+        tail = np.arange(len(self.after)) + resume
+        pieces = [
+            np.stack(
+                [
+                    np.array(tokens),
+                    np.concatenate([head, np.full(count, start), tail]),
+                    np.concatenate([head, down, tail]),
+                    np.concatenate([head, across, tail]),
+                    np.zeros(len(tokens), dtype=np.int64),
+                    np.full(len(tokens), IGNORED),
+                    np.zeros(len(tokens), dtype=np.int64),
+                ]
+            )
+        ]
+        resume += len(self.after)
+        for number, branch in enumerate(branches, 1):
+            asked = self.encode(branch.question) + self.turn
+            said = self.encode(branch.answer) + (self.end if branch.ends else [])
+            ids = np.array(asked + said[:-1])
+            labels = np.array([IGNORED] * (len(asked) - 1) + said)
+            places = np.arange(len(ids)) + resume
+            kinds = np.full(len(ids), branch.kind)
+            pieces.append(np.stack([ids, places, places, places, np.full(len(ids), number), labels, kinds]))
+        return np.concatenate(pieces, axis=1)
+
+
+def _collate(
+    patches: Sequence[npt.NDArray[np.float32]],
+    drafts: Sequence[npt.NDArray[np.int64]],
+    grid: tuple[int, int],
+    shown: Sequence[Sequence[Sequence[int]]],
+) -> Lesson:
+    length = max(draft.shape[1] for draft in drafts)
+    rows = np.zeros((len(drafts), 7, length), dtype=np.int64)
+    rows[:, 4] = -1
+    rows[:, 5] = IGNORED
+    for row, draft in zip(rows, drafts, strict=True):
+        row[:, : draft.shape[1]] = draft
+    table = torch.from_numpy(rows)
+    return Lesson(
+        patches=torch.from_numpy(np.stack(patches)),
+        grid=grid,
+        tokens=table[:, 0],
+        positions=table[:, 1:4].transpose(0, 1),
+        branch=table[:, 4],
+        labels=table[:, 5],
+        kinds=table[:, 6],
+        shown=torch.tensor(shown),
+    )
+
+
+def curriculum(teacher: Teacher, start: int, stop: int, strips: int) -> Iterator[Lesson]:
+    """Lessons of steps `start` to `stop`: few panels first, then mostly six; every eighth a long narration.
+
+    Every step draws from a seed of its own, so that a resumed run goes on as if never stopped.
+    """
+    for step in range(start, stop):
+        rng = teacher.rng = random.Random(f"{teacher.seed}-{step}")
+        if step < 180:
+            panels = rng.choice((1, 2, 2, 3))
+        elif step < 480:
+            panels = rng.choice((2, 3, 4, 6, 6))
+        else:
+            panels = rng.choices((1, 2, 3, 4, 5, 6), (1, 2, 8, 8, 5, 76))[0]
+        long = step >= 480 and step % 8 == 7
+        small = panels <= 3 and (step < 480 or rng.random() < 0.3)
+        yield teacher.lesson(strips, panels, small, long)

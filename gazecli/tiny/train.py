@@ -1,0 +1,347 @@
+"""Training of the small model, from nothing: `python -m gazecli.tiny.train DEST`.
+
+Stage 0 teaches the vision tower to name what a panel shows, through throw-away linear heads; stage 1
+teaches the whole model to answer. The schedule counts steps, never seconds, so that a second run
+from the same seed repeats the first. Knows nothing of gaze heads: they appear by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import Qwen2VLForConditionalGeneration
+
+from gazecli.tiny.architecture import build_model, build_tokenizer, save_checkpoint
+from gazecli.tiny.lessons import (
+    ATTRIBUTES,
+    IGNORED,
+    KINDS,
+    Lesson,
+    Pool,
+    Teacher,
+    attributes_of,
+    curriculum,
+    draw_pool,
+    pick_strip,
+    strip_patches,
+)
+
+Item = TypeVar("Item")
+NAMING_WEIGHT = 0.5
+
+
+def encode_pictures(
+    model: Qwen2VLForConditionalGeneration, patches: torch.Tensor, grid: tuple[int, int]
+) -> torch.Tensor:
+    """The vision tower over equal-size pictures in one batch: (B, patches, 588) -> (B, tokens, hidden).
+
+    The stock tower walks picture by picture; `tests/test_tiny_training.py` holds both to the same result.
+    """
+    visual = model.model.visual
+    from transformers.vision_utils import get_vision_position_ids
+
+    batch, count, _ = patches.shape
+    kernel = visual.patch_embed.proj.weight  # (D, 3, 2, 14, 14): both frames are the same picture
+    hidden = functional.linear(patches, kernel.sum(2).flatten(1))
+    positions = get_vision_position_ids(torch.tensor([[1, *grid]]), visual.spatial_merge_size)
+    cos, sin = visual.rotary_pos_emb(hidden, positions)
+    cos, sin = cos[:, None, :], sin[:, None, :]
+    for block in visual.blocks:
+        attention = block.attn
+        mixed = attention.qkv(block.norm1(hidden)).view(batch, count, 3, attention.num_heads, -1)
+        query, key, value = mixed.unbind(2)  # (B, patches, heads, d)
+        query, key = (part * cos + _rotate_half(part) * sin for part in (query, key))
+        seen = functional.scaled_dot_product_attention(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        )
+        hidden = hidden + attention.proj(seen.transpose(1, 2).reshape(batch, count, -1))
+        hidden = hidden + block.mlp(block.norm2(hidden))
+    merged: torch.Tensor = visual.merger(hidden.view(batch * count, -1))
+    return merged.view(batch, count // 4, -1)
+
+
+def _rotate_half(part: torch.Tensor) -> torch.Tensor:
+    low, high = part.chunk(2, -1)
+    return torch.cat((-high, low), -1)
+
+
+def tree_mask(branch: torch.Tensor) -> torch.Tensor:
+    """(B, L) branch numbers -> (B, 1, L, L): what each token may look at."""
+    length = branch.shape[1]
+    same = (branch[:, :, None] == branch[:, None, :]) | (branch[:, None, :] == 0)
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    return (same & causal)[:, None]
+
+
+def answer_states(
+    model: Qwen2VLForConditionalGeneration, lesson: Lesson
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States of the labelled positions, (answers, hidden), and picture tokens, (B, tokens, hidden)."""
+    language = model.model.language_model
+    embedded = language.embed_tokens(lesson.tokens)
+    pictures = encode_pictures(model, lesson.patches, lesson.grid)
+    is_picture = lesson.tokens == model.config.image_token_id
+    embedded = embedded.masked_scatter(is_picture[..., None], pictures)
+    hidden = language(
+        inputs_embeds=embedded,
+        attention_mask=tree_mask(lesson.branch),
+        position_ids=lesson.positions,
+        use_cache=False,
+    ).last_hidden_state
+    return hidden[lesson.labels != IGNORED], pictures
+
+
+class Naming(nn.Module):
+    """Throw-away linear heads: the mean of a panel's tokens names what the panel shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(192, len(words)) for words in ATTRIBUTES)
+
+    def forward(self, pictures: torch.Tensor, shown: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
+        """Sum of the five losses and the share right of each.
+
+        pictures: (B, 24, 192), six panels of two rows and two columns. shown: (B, 6, 5).
+        """
+        panels = pictures.view(len(pictures), 2, 6, 2, -1).mean((1, 3)).flatten(0, 1)  # (B * 6, 192)
+        goals = shown.flatten(0, 1)
+        logits = [head(panels) for head in self.heads]
+        loss = torch.stack([functional.cross_entropy(part, goals[:, i]) for i, part in enumerate(logits)])
+        right = [(part.argmax(1) == goals[:, i]).float().mean().item() for i, part in enumerate(logits)]
+        return loss.sum(), right
+
+
+def ahead(source: Iterator[Item], depth: int = 4) -> Iterator[Item]:
+    """Draw from `source` in a thread, `depth` items ahead."""
+    waiting: queue.Queue[Item | Exception | None] = queue.Queue(depth)
+
+    def draw() -> None:
+        try:
+            for item in source:
+                waiting.put(item)
+            waiting.put(None)
+        except Exception as failure:  # noqa: BLE001 - raised again where the items are used
+            waiting.put(failure)
+
+    threading.Thread(target=draw, daemon=True).start()
+    while (item := waiting.get()) is not None:
+        if isinstance(item, Exception):
+            raise item
+        yield item
+
+
+def teach_vision(
+    model: Qwen2VLForConditionalGeneration, pool: Pool, teacher: Teacher, steps: int, strips: int, log: Log
+) -> None:
+    """Stage 0: the vision tower alone learns to tell panels apart."""
+    naming = Naming()
+    parameters = [*model.model.visual.parameters(), *naming.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05)
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for _ in range(steps):
+            chosen = [pick_strip(pool, teacher.rng, 6, False) for _ in range(strips)]
+            patches = [strip_patches(pool, strip, (56, 336), teacher.rng) for strip in chosen]
+            shown = [[attributes_of(pool.scenes[i]) for i in strip] for strip in chosen]
+            yield torch.stack([torch.from_numpy(p) for p in patches]), torch.tensor(shown)
+
+    for step, (patches, shown) in enumerate(ahead(batches())):
+        _set_rate(optimiser, 2e-3 * min(1.0, (step + 1) / 50) * _cosine(step / steps))
+        loss, right = naming(encode_pictures(model, patches, (4, 24)), shown)
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        if step % 50 == 49 or step + 1 == steps:
+            log(stage=0, step=step + 1, loss=loss.item(), right=[round(share, 3) for share in right])
+
+
+def teach_answers(
+    model: Qwen2VLForConditionalGeneration,
+    teacher: Teacher,
+    exam: list[Lesson],
+    schedule: Schedule,
+    log: Log,
+    state: Path,
+    resume: bool,
+) -> None:
+    """Stage 1: the whole model, loss on answers; later also on naming. `state` is saved every 100 steps."""
+    optimiser = _optimiser(model, schedule.rate)
+    torch.manual_seed(teacher.seed)
+    naming = Naming()
+    namer = torch.optim.AdamW(naming.parameters(), lr=2e-3, betas=(0.9, 0.98))
+    parts: dict[str, Any] = {
+        "model": model,
+        "optimiser": optimiser,
+        "naming": naming,
+        "namer": namer,
+    }
+    start = _restore(parts, state) if resume else 0
+    recent: list[float] = []
+    named: list[list[float]] = []
+    lessons = curriculum(teacher, start, schedule.steps, schedule.strips)
+    for step, lesson in enumerate(ahead(lessons), start):
+        _set_rate(optimiser, schedule.rate_at(step))
+        states, pictures = answer_states(model, lesson)
+        wanted = lesson.labels[lesson.labels != IGNORED]
+        loss = functional.cross_entropy(model.lm_head(states), wanted)
+        recent.append(loss.item())
+        if step >= schedule.naming_from and lesson.grid == (4, 24) and lesson.shown.shape[1] == 6:
+            naming_loss, right = naming(pictures, lesson.shown)
+            loss = loss + NAMING_WEIGHT * naming_loss
+            named.append(right)
+        optimiser.zero_grad(set_to_none=True)
+        namer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        namer.step()
+        if step % 100 == 99 or step + 1 == schedule.steps:
+            mean = round(sum(recent) / len(recent), 4)
+            names = [round(sum(share) / len(named), 3) for share in zip(*named, strict=True)]
+            log(stage=1, step=step + 1, loss=mean, **examine(model, exam), named=names)
+            recent.clear()
+            named.clear()
+            torch.save({**{name: part.state_dict() for name, part in parts.items()}, "step": step + 1}, state)
+
+
+def _restore(parts: dict[str, Any], state: Path) -> int:
+    """Load the saved state of every part that has one; the step to go on from."""
+    saved = torch.load(state, weights_only=True)
+    for name, part in parts.items():
+        if name in saved:
+            part.load_state_dict(saved[name])
+    return int(saved["step"])
+
+
+def _optimiser(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Warm up, hold, then fall to 2 % along a cosine over the last `decay` steps.
+
+    Holding makes the first `steps - decay` steps the same for every length of training. The naming loss
+    joins at step `naming_from`: by then the model looks where it is asked to, and its log showed that
+    what it lacked was telling the subjects apart.
+    """
+
+    steps: int
+    decay: int
+    strips: int
+    rate: float
+    warm_up: int = 200
+    naming_from: int = 1300
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of one step."""
+        fallen = max(0.0, (step - (self.steps - self.decay)) / self.decay)
+        return self.rate * min(1.0, (step + 1) / self.warm_up) * _cosine(fallen)
+
+
+@torch.no_grad()
+def examine(model: Qwen2VLForConditionalGeneration, exam: list[Lesson]) -> dict[str, float]:
+    """Held-out strips, teacher-forced: share of answers right in every token, and tokens right, by kind."""
+    right_tokens = {kind: [0, 0] for kind in range(len(KINDS))}
+    right_answers = [0, 0]
+    for lesson in exam:
+        labelled = lesson.labels != IGNORED
+        guessed = model.lm_head(answer_states(model, lesson)[0]).argmax(1)
+        hit = torch.zeros_like(lesson.labels, dtype=torch.bool)
+        hit[labelled] = guessed == lesson.labels[labelled]
+        for kind in range(len(KINDS)):
+            of_kind = labelled & (lesson.kinds == kind)
+            right_tokens[kind][0] += int((hit & of_kind).sum())
+            right_tokens[kind][1] += int(of_kind.sum())
+        for row in range(len(lesson.tokens)):
+            for number in range(1, 4):  # the panel questions come first
+                answer = (lesson.branch[row] == number) & labelled[row]
+                right_answers[0] += int(hit[row][answer].all())
+                right_answers[1] += 1
+    scores = {
+        f"{KINDS[kind]} tokens": round(right / total, 3)
+        for kind, (right, total) in right_tokens.items()
+        if total
+    }
+    return {"panel exact": round(right_answers[0] / right_answers[1], 3), **scores}
+
+
+def _cosine(done: float) -> float:
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+class Log:
+    """Lines of JSON, to a file and to the terminal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.began = time.monotonic()
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, **facts: object) -> None:
+        line = json.dumps({**facts, "minutes": round((time.monotonic() - self.began) / 60, 1)})
+        print(line, flush=True)
+        with self.path.open("a") as out:
+            out.write(line + "\n")
+
+
+def main() -> None:
+    """Train and save a checkpoint."""
+    parser = argparse.ArgumentParser(description="Train the small model from nothing.")
+    parser.add_argument("dest", type=Path)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--pool", type=int, default=40_000)
+    parser.add_argument("--vision-steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--decay", type=int, default=900)
+    parser.add_argument("--strips", type=int, default=24)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="go on from the state beside the log")
+    parser.add_argument("--log", type=Path, default=Path("training.jsonl"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    log = Log(options.log)
+    log(settings={key: str(value) for key, value in vars(options).items() if key not in ("dest", "log")})
+    tokenizer = build_tokenizer(options.seed)
+    model = build_model(tokenizer, options.seed)
+    log(parameters=sum(p.numel() for p in model.parameters()))
+    pool = draw_pool(options.pool, options.seed, "train", options.threads)
+    exam_pool = draw_pool(1500, options.seed + 1, "test", options.threads)
+    log(pool=len(pool.scenes))
+    teacher = Teacher(pool, tokenizer, options.seed)
+    examiner = Teacher(exam_pool, tokenizer, options.seed + 1)
+    exam = [examiner.lesson(32, 6, False, False) for _ in range(4)]
+    schedule = Schedule(options.steps, options.decay, options.strips, options.rate)
+    state = options.log.with_suffix(".pt")
+    model.train()
+    if not options.resume:
+        teach_vision(model, pool, teacher, options.vision_steps, 32, log)
+    teach_answers(model, teacher, exam, schedule, log, state, options.resume)
+    save_checkpoint(options.dest, model.eval(), tokenizer)
+    log(saved=options.dest.name)
+
+
+if __name__ == "__main__":
+    main()
