@@ -1,0 +1,264 @@
+"""`gaze cache …`: what is kept, whether it is whole, and how it leaves or comes in."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from gazecli.cli.manners import with_manners
+from gazecli.cli.streams import Streams, is_terminal
+from gazecli.cli.tables import age_text, print_facts, print_table, size_text
+from gazecli.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gazecli.cache import Artifact, Cache, Entry, Removed
+    from gazecli.reports.housekeeping import ArtifactPart, CacheDocument
+
+NAME = "cache"
+SUMMARY = "See, check, clear and exchange what is kept."
+_AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+Digests = Annotated[list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")]
+OneDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest or the beginning of one.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@with_manners
+def ls(streams: Streams) -> None:
+    """List what is kept, newest first."""
+    cache = _open(streams)
+    document = _document("ls", cache, artifacts=[_part(entry) for entry in cache.entries()])
+    streams.result(document, lambda console: _show_list(console, document))
+
+
+@with_manners
+def show(streams: Streams, digest: OneDigest) -> None:
+    """Show what one artifact is."""
+    cache = _open(streams)
+    entry = _entry(cache, digest)
+    document = _document("show", cache, artifacts=[_part(entry)], header=entry.summary)
+
+    def human(console: Console) -> None:
+        print_facts(
+            console, {**document.artifacts[0].model_dump(exclude={"age_seconds"}), **_flat(entry.summary)}
+        )
+
+    streams.result(document, human)
+
+
+@with_manners
+def path(
+    streams: Streams,
+    digest: Annotated[str | None, typer.Argument(help="An artifact; the cache folder when left out.")] = None,
+) -> None:
+    """Print where the cache or an artifact is."""
+    cache = _open(streams)
+    place = _entry(cache, digest).path if digest is not None else cache.root
+    document = _document("path", cache, file=str(place))
+    streams.result(document, lambda console: print_facts(console, {"path": place}))
+
+
+@with_manners
+def verify(streams: Streams) -> None:
+    """Read everything that is kept and compare it with its digest."""
+    from gazecli.reports.housekeeping import DamagePart
+
+    cache = _open(streams)
+    damaged = [DamagePart(path=str(found.path), reason=found.reason) for found in cache.verify()]
+    listed = [_part(entry) for entry in cache.entries()]
+    document = _document("verify", cache, artifacts=listed, damaged=damaged)
+
+    def human(console: Console) -> None:
+        if damaged:
+            print_table(console, "damaged why", [[found.path, found.reason] for found in damaged])
+        else:
+            console.print(f"{len(listed)} artifacts, all of them whole")
+
+    streams.result(document, human)
+    if damaged:
+        raise CheckFailed(
+            f"{len(damaged)} damaged files in the cache",
+            subject=damaged[0].path,
+            hint="they are never used, and set aside when they are met",
+            code="cache.damaged",
+        )
+
+
+@with_manners
+def rm(streams: Streams, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
+    """Remove artifacts."""
+    cache = _open(streams)
+    whole = [cache.resolve(digest) for digest in digests]
+    _confirm(cache.remove(whole, dry_run=True), dry_run, yes)
+    _tell_removed(streams, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
+
+
+@with_manners
+def prune(
+    streams: Streams,
+    *,
+    older_than: Annotated[str, typer.Option(help="An age such as 12h, 30d or 8w.")] = "30d",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Remove what is old, and what interrupted work left behind."""
+    seconds = parse_age(older_than)
+    cache = _open(streams)
+    _confirm(cache.prune(seconds, dry_run=True), dry_run, yes)
+    _tell_removed(streams, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
+
+
+@with_manners
+def import_(
+    streams: Streams, file: Annotated[Path, typer.Argument(help="What `gaze cache export` wrote.")]
+) -> None:
+    """Put an artifact from a file into the cache."""
+    cache = _open(streams)
+    digest = cache.import_file(file, _check_artifact)
+    document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
+    streams.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
+
+
+@with_manners
+def export(
+    streams: Streams,
+    digest: OneDigest,
+    dest: Annotated[Path, typer.Argument(help="A new file, or a folder.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
+    """Copy an artifact out of the cache."""
+    cache = _open(streams)
+    entry = _entry(cache, digest)
+    written = cache.export(entry.digest, dest, overwrite=force)
+    document = _document("export", cache, artifacts=[_part(entry)], file=str(written))
+    facts: dict[str, object] = {"exported": entry.digest, "to": written}
+    streams.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
+
+
+COMMANDS = {
+    "ls": ls,
+    "show": show,
+    "path": path,
+    "verify": verify,
+    "rm": rm,
+    "prune": prune,
+    "import": import_,
+    "export": export,
+}
+
+
+def parse_age(text: str) -> float:
+    """Seconds of `12h`, `30d`, `8w`, or of plain seconds; UsageError for anything else."""
+    match = _AGE.fullmatch(text.strip().lower())
+    if match is None:
+        raise UsageError("this is not an age", subject=text, hint="e.g. 12h, 30d or 8w", code="usage.age")
+    return float(int(match[1]) * _SECONDS[match[2] or "s"])
+
+
+def _open(streams: Streams) -> Cache:
+    from gazecli.cache import Cache
+
+    return Cache(warn=streams.warning)
+
+
+def _entry(cache: Cache, prefix: str) -> Entry:
+    digest = cache.resolve(prefix)
+    return next(entry for entry in cache.entries() if entry.digest == digest)
+
+
+def _check_artifact(artifact: Artifact) -> None:
+    from gazecli.heads.headset import KIND, HeadSet
+
+    if artifact.kind == KIND:
+        HeadSet.from_artifact(artifact, artifact.digest)
+
+
+def _confirm(going: Sequence[Removed], dry_run: bool, yes: bool) -> None:
+    if dry_run or yes or not going:
+        return
+    size = size_text(sum(removed.bytes for removed in going))
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        hint = "add --yes to remove them, or --dry-run to see them"
+        raise UsageError(f"{len(going)} files ({size}) would be removed, and nobody can be asked", hint=hint)
+    typer.confirm(f"Remove {len(going)} files ({size})?", abort=True, err=True)
+
+
+def _tell_removed(
+    streams: Streams, action: Literal["rm", "prune"], cache: Cache, gone: Sequence[Removed], dry_run: bool
+) -> None:
+    from gazecli.reports.housekeeping import RemovedPart
+
+    parts = [
+        RemovedPart(path=str(file.path), bytes=file.bytes, kind=file.kind, digest=file.digest)
+        for file in gone
+    ]
+    document = _document(action, cache, removed=parts, dry_run=dry_run)
+    done = "would be removed" if dry_run else "removed"
+    size = size_text(sum(file.bytes for file in gone))
+
+    def human(console: Console) -> None:
+        if gone:
+            print_table(console, "kind file >size", [[f.kind, f.path.name, size_text(f.bytes)] for f in gone])
+        console.print(f"{len(gone)} files {done}, {size}")
+
+    streams.result(document, human)
+
+
+def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
+    from gazecli.reports.housekeeping import CacheDocument
+
+    return CacheDocument(action=action, path=str(cache.root), **content)  # type: ignore[arg-type]
+
+
+def _part(entry: Entry) -> ArtifactPart:
+    from gazecli.reports.housekeeping import ArtifactPart
+
+    model, comics = entry.summary.get("model"), entry.summary.get("comics")
+    return ArtifactPart(
+        digest=entry.digest,
+        kind=entry.kind,
+        path=str(entry.path),
+        bytes=entry.bytes,
+        age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
+        model=_text(model, "name"),
+        comics=_text(comics, "digest"),
+    )
+
+
+def _text(block: object, key: str) -> str | None:
+    value = block.get(key) if isinstance(block, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _flat(summary: dict[str, Any]) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in summary.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _show_list(console: Console, document: CacheDocument) -> None:
+    if not document.artifacts:
+        console.print(f"nothing is kept in {document.path}", soft_wrap=True)
+        return
+    rows: list[list[object]] = [
+        [kept.digest[7:19], kept.kind, kept.model, size_text(kept.bytes), age_text(kept.age_seconds)]
+        for kept in document.artifacts
+    ]
+    print_table(console, "digest kind model >size >age", rows)
+    total = size_text(sum(kept.bytes for kept in document.artifacts))
+    console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")

@@ -1,0 +1,125 @@
+"""`gaze comics make` draws strips, `gaze comics check` says how a folder would be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gazecli.cli.manners import with_manners
+from gazecli.cli.options import Layout
+from gazecli.cli.progress import progress
+from gazecli.cli.streams import Streams
+from gazecli.cli.tables import print_facts, print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gazecli.pictures.comics import Comics
+    from gazecli.reports.housekeeping import ComicsDocument
+
+NAME = "comics"
+SUMMARY = "Draw comic strips, or check a folder of them."
+
+Panels = Annotated[int, typer.Option(help="Panels of a strip.")]
+
+
+@with_manners
+def make(
+    streams: Streams,
+    dest: Annotated[Path, typer.Argument(help="The folder to draw into; made when missing.")],
+    *,
+    count: Annotated[int, typer.Option(help="How many strips.")] = 40,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same strips.")] = 1,
+    panels: Panels = 6,
+    split: Annotated[
+        Literal["test", "train", "all"],
+        typer.Option(help="test: only subjects, colours and actions in combinations `tiny` never saw."),
+    ] = "test",
+    force: Annotated[bool, typer.Option("--force", help="Replace strips that are there already.")] = False,
+) -> None:
+    """Draw fresh comic strips with captions, as the model `tiny` knows them."""
+    from gazecli.pictures.comics import open_comics
+    from gazecli.tiny.comics import make_comics
+
+    with progress(streams, "drawing", "strips") as step:
+        make_comics(dest, count, seed, panels, split, force=force, progress=step)
+    document = _document("make", open_comics(dest, panels=panels, layout="panels"), seed)
+    streams.result(document, lambda console: _show(console, document), digest=document.digest)
+
+
+@with_manners
+def check(
+    streams: Streams,
+    comics: Annotated[Path, typer.Argument(help="A folder of comics.")],
+    *,
+    panels: Panels = 6,
+    layout: Layout = None,
+    rtl: Annotated[bool, typer.Option("--rtl", help="Panels are read from right to left.")] = False,
+) -> None:
+    """Read every strip of a folder, and say what would be used and what not."""
+    from gazecli.errors import ComicsError
+    from gazecli.pictures.comics import open_comics
+
+    opened = open_comics(comics, panels=panels, layout=layout, rtl=rtl)
+    bad: list[tuple[str, str]] = []
+    with progress(streams, "reading", "strips") as step:
+        for number, strip in enumerate(opened.strips, 1):
+            reason = _fault(strip)
+            if reason:
+                bad.append((strip.name, reason))
+            step(number, len(opened.strips))
+    if len(bad) == len(opened.strips):
+        first = bad[0][1] if bad else "it holds none"
+        raise ComicsError(f"no strip can be used ({first})", subject=str(comics))
+    document = _document("check", opened, None, bad)
+    streams.result(document, lambda console: _show(console, document))
+
+
+COMMANDS = {"make": make, "check": check}
+
+
+def _fault(strip: object) -> str | None:
+    from gazecli.errors import BadInput
+
+    try:
+        strip.load()  # type: ignore[attr-defined]
+    except BadInput as error:
+        return error.message
+    return None
+
+
+def _document(
+    action: Literal["make", "check"],
+    comics: Comics,
+    seed: int | None,
+    bad: list[tuple[str, str]] | None = None,
+) -> ComicsDocument:
+    from gazecli.reports.housekeeping import ComicsDocument
+    from gazecli.reports.parts import SkippedPart
+
+    faults = bad or []
+    names = {name for name, _ in faults}
+    usable = [strip for strip in comics.strips if strip.name not in names]
+    skipped = [SkippedPart(path=str(skip.path), reason=skip.reason) for skip in comics.skipped]
+    skipped += [SkippedPart(path=name, reason=reason) for name, reason in faults]
+    return ComicsDocument(
+        action=action,
+        path=str(comics.path),
+        layout=comics.layout,
+        panels=comics.panels,
+        strips=len(usable),
+        captioned=sum(strip.captions is not None for strip in usable),
+        digest=comics.digest,
+        skipped=skipped,
+        seed=seed,
+    )
+
+
+def _show(console: Console, document: ComicsDocument) -> None:
+    strips = f"{document.strips} of {document.panels} panels, {document.captioned} with captions"
+    facts: dict[str, object] = {"comics": document.path, "layout": document.layout, "strips": strips}
+    print_facts(console, {**facts, "seed": document.seed, "digest": document.digest})
+    if document.skipped:
+        print_table(console, "skipped why", [[skip.path, skip.reason] for skip in document.skipped])

@@ -1,0 +1,126 @@
+"""`gaze discover MODEL COMICS`: score every attention head, keep the head set, print it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gazecli.cli.manners import with_manners
+from gazecli.cli.options import Device, DeviceMap, Dtype, Layout, Revision, Rtl, TrustRemoteCode
+from gazecli.cli.progress import progress
+from gazecli.cli.settings import setting
+from gazecli.cli.streams import Streams
+from gazecli.cli.tables import bar, print_facts, print_table
+from gazecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gazecli.reports.documents import HeadSetDocument
+
+NAME = "discover"
+
+
+@with_manners
+def command(
+    streams: Streams,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
+    comics: Annotated[Path, typer.Argument(help="A folder of comics.")],
+    *,
+    samples: Annotated[int | None, typer.Option(help="Draw this many strips; all when left out.")] = None,
+    panels: Annotated[int, typer.Option(help="Panels of a strip.")] = 6,
+    height: Annotated[int, typer.Option(help="Pixels to which single panels are resized.")] = 256,
+    gap: Annotated[int, typer.Option(help="White pixels painted over a seam.")] = 6,
+    seed: Annotated[int, typer.Option(help="Draws samples and shuffles.")] = 42,
+    prompt: Annotated[
+        str | None, typer.Option(help="The question, with {ordinal} and {count}; the paper's by default.")
+    ] = None,
+    layout: Layout = None,
+    rtl: Rtl = False,
+    batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
+    top: Annotated[int, typer.Option(min=1, help="How many heads to show.")] = 10,
+    force: Annotated[bool, typer.Option("--force", help="Compute again what is kept already.")] = False,
+    device: Device = None,
+    dtype: Dtype = None,
+    revision: Revision = None,
+    device_map: DeviceMap = None,
+    trust_remote_code: TrustRemoteCode = False,
+) -> None:
+    """Score every attention head of a model on comics.
+
+    The head set is kept: a second call with the same model, comics and settings prints it at once, and an
+    interrupted call resumes where it stopped.
+    """
+    if device_map is not None and device is not None:
+        raise UsageError("--device cannot matter with --device-map", subject=device)
+    from gazecli.cache import Cache
+    from gazecli.heads.discover import discover
+    from gazecli.heads.prompts import DISCOVERY_PROMPT
+    from gazecli.pictures.comics import open_comics
+    from gazecli.reports.headsets import headset_document
+
+    opened = open_comics(
+        comics,
+        panels=panels,
+        height=height,
+        gap=gap,
+        samples=samples,
+        seed=seed,
+        layout=layout,
+        rtl=rtl,
+    )
+    for skip in opened.skipped:
+        streams.note(f"skipped {skip.path}: {skip.reason}")
+    with progress(streams, "discovering", "strips") as step:
+        found = discover(
+            model,
+            opened,
+            samples=samples,
+            panels=panels,
+            height=height,
+            gap=gap,
+            seed=seed,
+            prompt=DISCOVERY_PROMPT if prompt is None else prompt,
+            layout=layout,
+            rtl=rtl,
+            batch_size=batch_size,
+            force=force,
+            cache=Cache(warn=streams.warning),
+            device=setting("device", device),
+            dtype=setting("dtype", dtype),
+            revision=revision,
+            device_map=device_map,
+            trust_remote_code=trust_remote_code,
+            progress=step,
+            note=streams.detail,
+        )
+    document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
+    streams.result(document, lambda console: show_headset(console, document, top), digest=document.digest)
+
+
+def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:
+    """Print a head set for people: where it comes from, its best heads, what to steer."""
+    model, comics, timing = document.model, document.comics, document.timing
+    source = "kept from before" if document.cached else f"{timing.seconds:.1f} s" if timing else None
+    skipped = f", {len(comics.skipped)} skipped" if comics.skipped else ""
+    print_facts(
+        console,
+        {
+            "model": f"{model.name}, {model.family}, {model.layers} x {model.heads} heads, {model.dtype}",
+            "comics": f"{comics.strips} strips of {comics.panels} panels{skipped}",
+            "head set": document.digest,
+            "time": source,
+        },
+    )
+    console.print()
+    rows: list[list[object]] = []
+    for place, head in enumerate(document.heads[:top], 1):
+        chosen = "*" if place <= document.suggested.top else ""
+        scores = [f"{score:.3f}" for score in (head.raw, head.selectivity, head.image_mass)]
+        rows.append([chosen, head.layer, head.head, *scores, bar(head.raw)])
+    print_table(console, "* >layer >head >raw >selectivity >image_mass raw_score", rows)
+    console.print()
+    suggested = document.suggested
+    console.print(f"suggested: the top {suggested.top} by {suggested.score} score (*). {suggested.why}.")

@@ -1,0 +1,109 @@
+"""`gaze doctor [MODEL]`: whether everything needed is there, and whether a model can be steered."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gazecli.cli.manners import with_manners
+from gazecli.cli.options import Device, Dtype
+from gazecli.cli.progress import busy
+from gazecli.cli.settings import config_path, configured, setting
+from gazecli.cli.streams import Streams
+from gazecli.cli.tables import print_table
+from gazecli.errors import CheckFailed, GazeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gazecli.reports.housekeeping import CheckPart, DoctorDocument
+
+NAME = "doctor"
+_LIBRARIES = ("torch", "transformers", "numpy", "pillow", "safetensors", "accelerate")
+
+
+@with_manners
+def command(
+    streams: Streams,
+    model: Annotated[str | None, typer.Argument(help="Also load this model and steer it.")] = None,
+    *,
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Check this machine and, with MODEL, one model."""
+    from gazecli.reports.housekeeping import DoctorDocument
+
+    with busy(streams, "looking around"):
+        checks = [*_machine(), _config(), _cache()]
+    if model is not None:
+        with busy(streams, f"checking {model}"):
+            checks += _model(model, setting("device", device), setting("dtype", dtype))
+    failed = [check for check in checks if check.status == "failed"]
+    document = DoctorDocument(ok=not failed, checks=checks)
+    streams.result(document, lambda console: _show(console, document))
+    if failed:
+        raise CheckFailed(
+            failed[0].finding, subject=failed[0].name, hint=failed[0].hint, code="doctor.failed"
+        )
+
+
+def _machine() -> list[CheckPart]:
+    import torch
+
+    from gazecli.models.devices import choose_device, choose_dtype, dtype_name
+
+    device = choose_device(None)
+    form = dtype_name(choose_dtype(None, device))
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
+    cards = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
+    return [
+        _check("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        _check("libraries", versions),
+        _check("device", f"{device} in {form}" + (f" ({', '.join(cards)})" if cards else "")),
+    ]
+
+
+def _config() -> CheckPart:
+    try:
+        settings = configured()
+    except GazeError as error:
+        return _check("config", str(error), status="failed", hint=error.hint)
+    chosen = ", ".join(f"{key} = {value}" for key, value in settings.items())
+    return _check("config", chosen or f"none at {config_path()}")
+
+
+def _cache() -> CheckPart:
+    from gazecli.cache import Cache
+
+    cache = Cache(warn=lambda _: None)
+    try:
+        cache.ensure_writable()
+    except GazeError as error:
+        return _check("cache", str(error), status="failed", hint=error.hint)
+    return _check("cache", f"{len(cache.entries())} artifacts in {cache.root}")
+
+
+def _model(name: str, device: str | None, dtype: str | None) -> list[CheckPart]:
+    from gazecli.cli.examination import examine
+
+    checks = []
+    try:
+        for title, finding in examine(name, device, dtype):
+            checks.append(_check(title, finding))
+    except GazeError as error:
+        checks.append(_check("model", str(error), status="failed", hint=error.hint))
+    return checks
+
+
+def _check(name: str, finding: str, *, status: str = "ok", hint: str | None = None) -> CheckPart:
+    from gazecli.reports.housekeeping import CheckPart
+
+    return CheckPart(name=name, status=status, finding=finding, hint=hint)  # type: ignore[arg-type]
+
+
+def _show(console: Console, document: DoctorDocument) -> None:
+    rows: list[list[object]] = [[check.status, check.name, check.finding] for check in document.checks]
+    print_table(console, "state check finding", rows)

@@ -1,0 +1,73 @@
+"""The options every command takes, given to every command in one way.
+
+Knows nothing of what a command does with its streams.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec
+
+import typer
+
+from gazecli.cli.failures import ReaderLeft
+from gazecli.cli.streams import Manners, Streams
+
+Arguments = ParamSpec("Arguments")
+
+Format = Annotated[
+    Literal["auto", "human", "json"] | None,
+    typer.Option("--format", help="auto: human on a terminal, JSON in a pipe.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, metavar="", show_default=False, help="Say more; -vv adds tracebacks."
+    ),
+]
+
+
+def with_manners(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
+    """Turn `command(streams, …)` into what Typer wants: a function with --format, --json, -q and -v."""
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    taken = [*own, *_extra_parameters()]
+    with_streams: Callable[..., None] = command
+
+    def run(**given: Any) -> None:
+        manners = manners_of(given.pop("ctx"), given.pop("_format"), *(given.pop(k) for k in _FLAGS))
+        try:
+            with_streams(manners.streams(), **given)
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
+
+    run.__name__ = command.__name__
+    run.__doc__ = command.__doc__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+    run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    return run
+
+
+def manners_of(ctx: typer.Context, form: str | None, json: bool, quiet: bool, verbose: int) -> Manners:
+    """What was asked for here, joined with what was asked for before the command's name."""
+    here = Manners(None if form == "auto" else form, json, quiet, verbose)
+    return ctx.obj.joined(here) if isinstance(ctx.obj, Manners) else here
+
+
+_FLAGS = ("_json", "_quiet", "_verbose")
+
+
+def _extra_parameters() -> list[inspect.Parameter]:
+    kinds: list[tuple[str, Any, Any]] = [
+        ("ctx", typer.Context, inspect.Parameter.empty),
+        ("_format", Format, None),
+        ("_json", Json, False),
+        ("_quiet", Quiet, False),
+        ("_verbose", Verbose, 0),
+    ]
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, annotation, default in kinds
+    ]

@@ -1,0 +1,67 @@
+"""`gaze models`: the names that need not be typed in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gazecli.cli.manners import with_manners
+from gazecli.cli.streams import Streams
+from gazecli.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gazecli.reports.housekeeping import KnownModel, ModelsDocument
+
+NAME = "models"
+
+
+@with_manners
+def command(streams: Streams) -> None:
+    """List the models that have a short name."""
+    document = _document()
+    streams.result(document, lambda console: _show(console, document))
+
+
+def _document() -> ModelsDocument:
+    from gazecli.models.catalogue import CATALOGUE, Entry
+    from gazecli.reports.housekeeping import KnownModel, ModelsDocument, PublishedPart
+
+    def row(entry: Entry) -> KnownModel:
+        paper = entry.published
+        return KnownModel(
+            alias=entry.alias,
+            id=entry.id,
+            family=entry.family,
+            layers=entry.layers,
+            heads=entry.heads,
+            on_this_machine=_is_here(entry.id),
+            published=PublishedPart(top=paper.top, gaze=paper.gaze, control=paper.control) if paper else None,
+        )
+
+    return ModelsDocument(models=[row(entry) for entry in CATALOGUE])
+
+
+def _is_here(name: str) -> bool:
+    if "/" not in name:
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    return any(isinstance(try_to_load_from_cache(name, file), str | Path) for file in weights)
+
+
+def _show(console: Console, document: ModelsDocument) -> None:
+    rows = [_cells(model) for model in document.models]
+    print_table(console, "model family >layers >heads here id paper's_best", rows)
+    console.print(
+        "Any Hugging Face id of these families works too, and so does a checkpoint folder.", style="dim"
+    )
+
+
+def _cells(model: KnownModel) -> list[object]:
+    paper = model.published
+    best = f"{paper.gaze:.1f} % with {paper.top} heads" if paper else ""
+    here = "yes" if model.on_this_machine else ""
+    return [model.alias, model.family, model.layers, model.heads, here, model.id, best]

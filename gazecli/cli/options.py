@@ -1,0 +1,92 @@
+"""Options that several commands share, spelled once.
+
+Knows nothing of what the commands do with them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gazecli.errors import UsageError
+
+_MODEL, _AIM, _PICTURE = "Model", "Steering", "Picture"
+
+Device = Annotated[
+    str | None,
+    typer.Option(help="auto, cpu, cuda, cuda:1, mps (or GAZE_DEVICE).", rich_help_panel=_MODEL),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(help="auto, float32, bfloat16, float16 (or GAZE_DTYPE).", rich_help_panel=_MODEL),
+]
+Revision = Annotated[
+    str | None, typer.Option(help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
+]
+DeviceMap = Annotated[
+    Literal["auto"] | None,
+    typer.Option(help="Spread a model too large for one device.", rich_help_panel=_MODEL),
+]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run code that comes with a model.", rich_help_panel=_MODEL),
+]
+Layout = Annotated[
+    Literal["panels", "raw", "strips", "manifest"] | None,
+    typer.Option(help="Read the folder in this layout; recognised when left out."),
+]
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", help="The model (or GAZE_MODEL); its newest head set.", rich_help_panel=_MODEL),
+]
+Heads = Annotated[
+    str | None,
+    typer.Option(help="A head set: digest, file or model; else the one used last.", rich_help_panel=_AIM),
+]
+Top = Annotated[str, typer.Option(help="How many heads: auto or a number.", rich_help_panel=_AIM)]
+Score = Annotated[
+    Literal["auto", "raw", "selectivity"],
+    typer.Option(help="Which score ranks the heads.", rich_help_panel=_AIM),
+]
+Strength = Annotated[
+    str, typer.Option(help="10, any number, or hard (the paper's 10000).", rich_help_panel=_AIM)
+]
+Mode = Annotated[
+    Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"],
+    typer.Option(help="What is boosted and what suppressed.", rich_help_panel=_AIM),
+]
+Scope = Annotated[
+    Literal["full", "question", "answer", "decode"],
+    typer.Option(help="From where on the heads are steered.", rich_help_panel=_AIM),
+]
+
+PictureArgument = Annotated[
+    str, typer.Argument(metavar="PICTURE", help="A picture file, - for standard input, or a comic folder.")
+]
+PanelSpec = Annotated[
+    str,
+    typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE),
+]
+RegionsFile = Annotated[
+    Path | None,
+    typer.Option("--regions", help="A JSON file of boxes, instead of panels.", rich_help_panel=_PICTURE),
+]
+Rtl = Annotated[
+    bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(help="Refuse pictures larger than this before decoding.", rich_help_panel=_PICTURE),
+]
+
+
+def number_or_auto(text: str, option: str) -> int | None:
+    """None for `auto`, else the number in `text`; UsageError, naming `option`, for what is neither."""
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise UsageError(f"{option} is `auto` or a whole number from 1", subject=text)
+    return int(text)

@@ -1,0 +1,82 @@
+"""How far a long work is, on stderr: a bar for people who watch, a line every ten seconds for logs.
+
+Knows nothing of what the work is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from gazecli.cli.streams import Streams, is_terminal
+from gazecli.plain_text import visible
+
+SECONDS_BETWEEN_LINES = 10.0
+
+Step = Callable[[int, int], None]  # how many are done, of how many
+
+
+@contextmanager
+def progress(streams: Streams, title: str, unit: str) -> Iterator[Step]:
+    """Give a function to be called with (done, total); nothing is shown with --quiet."""
+    if streams.quiet:
+        yield lambda done, total: None
+    elif is_terminal(streams.err.file):
+        with _bar(streams, title, unit) as step:
+            yield step
+    else:
+        yield _lines(streams, title, unit)
+
+
+@contextmanager
+def busy(streams: Streams, title: str) -> Iterator[None]:
+    """A spinner for work of unknown length; a plain note where nobody watches and --verbose is on."""
+    if streams.quiet or not is_terminal(streams.err.file):
+        streams.detail(title)
+        yield
+        return
+    with streams.err.status(visible(title), spinner="dots"):
+        yield
+
+
+@contextmanager
+def _bar(streams: Streams, title: str, unit: str) -> Iterator[Step]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", style="dim"),
+        TimeRemainingColumn(compact=True),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=streams.err, transient=True) as bar:
+        task = bar.add_task(visible(title), total=None, rate="")
+
+        def step(done: int, total: int) -> None:
+            rate = f"{_rate(done, started):.1f} {unit}/s"
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield step
+
+
+def _lines(streams: Streams, title: str, unit: str) -> Step:
+    started = said = time.monotonic()
+
+    def step(done: int, total: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said < SECONDS_BETWEEN_LINES:
+            return
+        said = now
+        rate = _rate(done, started)
+        left = f", {(total - done) / rate:.0f} s left" if rate else ""
+        streams.note(f"{title}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}")
+
+    return step
+
+
+def _rate(done: int, started: float) -> float:
+    return done / max(time.monotonic() - started, 1e-6)

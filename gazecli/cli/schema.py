@@ -1,0 +1,40 @@
+"""`gaze schema NAME`: the JSON Schema of a document."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from gazecli.cli.manners import with_manners
+from gazecli.cli.streams import Streams, is_terminal
+from gazecli.errors import UsageError
+
+NAME = "schema"
+
+
+@with_manners
+def command(
+    streams: Streams,
+    name: Annotated[
+        str | None, typer.Argument(help="headset, steer, switch, report, …; all names when left out.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a document."""
+    from gazecli.reports.schemas import DOCUMENTS, json_schema
+
+    if name is None:
+        _print_names(streams, list(DOCUMENTS))
+        return
+    wanted = name.removeprefix("gaze.").removesuffix("/1")
+    if wanted not in DOCUMENTS:
+        hint = f"one of {', '.join(DOCUMENTS)}"
+        raise UsageError("there is no such document", subject=name, hint=hint, code="schema.unknown")
+    indent = 2 if streams.format == "human" or is_terminal(sys.stdout) else None
+    sys.stdout.write(json.dumps(json_schema(wanted), indent=indent) + "\n")
+
+
+def _print_names(streams: Streams, names: list[str]) -> None:
+    sys.stdout.write(json.dumps(names) + "\n" if streams.format == "json" else "\n".join(names) + "\n")

@@ -1,0 +1,176 @@
+"""`gaze steer PICTURE --region SPEC`: describe a region by redirecting the gaze heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gazecli.cli.aiming import Aim, choose_heads, load_for
+from gazecli.cli.manners import with_manners
+from gazecli.cli.options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    Heads,
+    MaxPixels,
+    Mode,
+    ModelOption,
+    PanelSpec,
+    PictureArgument,
+    RegionsFile,
+    Rtl,
+    Scope,
+    Score,
+    Strength,
+    Top,
+    TrustRemoteCode,
+)
+from gazecli.cli.output_files import save_picture, writable
+from gazecli.cli.pictures import open_picture, targets_of
+from gazecli.cli.progress import busy
+from gazecli.cli.streams import Streams
+from gazecli.cli.tables import print_facts, print_table
+from gazecli.errors import UsageError
+from gazecli.plain_text import visible
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from rich.console import Console
+
+    from gazecli.models.vlm import VLM
+    from gazecli.reports.documents import SteerDocument
+    from gazecli.steering.steer import Steering
+
+NAME = "steer"
+
+
+@with_manners
+def command(
+    streams: Streams,
+    picture: PictureArgument,
+    *,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC",
+            help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · @mask.png · left|right|top|bottom|centre",
+        ),
+    ] = None,
+    all_regions: Annotated[bool, typer.Option("--all-regions", help="Every panel in turn.")] = False,
+    prompt: Annotated[str | None, typer.Option(help="The question; the paper's by default.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(help="The longest answer, in tokens.")] = 64,
+    no_baseline: Annotated[
+        bool, typer.Option("--no-baseline", help="Leave the unsteered answer out.")
+    ] = False,
+    heatmap: Annotated[
+        Path | None, typer.Option(help="Paint where the heads looked into a PNG file.")
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the answer while it is written.")] = False,
+    panels: PanelSpec = "auto",
+    regions: RegionsFile = None,
+    rtl: Rtl = False,
+    max_pixels: MaxPixels = None,
+    heads: Heads = None,
+    top: Top = "auto",
+    score: Score = "auto",
+    strength: Strength = "10",
+    mode: Mode = "boost-suppress",
+    scope: Scope = "full",
+    model: ModelOption = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    device_map: DeviceMap = None,
+    trust_remote_code: TrustRemoteCode = False,
+) -> None:
+    """Describe a region by turning the gaze heads there."""
+    _check_streaming(streams, stream, region, all_regions)
+    writable(heatmap, "--heatmap", (".png",))
+    seen = open_picture(picture, panels, regions, rtl, max_pixels)
+    targets = targets_of(seen, region, all_regions)
+    aim = choose_heads(streams, model, heads, top, score)
+    from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
+
+    settings = SteerSettings(
+        STATIC_PROMPT if prompt is None else prompt, strength, mode, scope, max_new_tokens
+    )
+    settings.check()
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    if stream:
+        steering = steer_regions(
+            vlm,
+            seen,
+            targets,
+            aim.heads,
+            settings,
+            with_baseline=not no_baseline,
+            on_token=streaming(streams, vlm, 1),
+        )
+        streams.out.print()
+    else:
+        with busy(streams, "steering"):
+            steering = steer_regions(vlm, seen, targets, aim.heads, settings, with_baseline=not no_baseline)
+    if heatmap is not None:
+        save_picture(_painted(steering), heatmap)
+    document = _document(vlm, steering, aim, heatmap)
+    streams.result(document, lambda console: _show(console, document, streamed=stream))
+
+
+def streaming(streams: Streams, vlm: VLM, row: int) -> Callable[[int, list[list[int]]], None]:
+    """Print what row `row` says as it grows."""
+    said = ""
+
+    def on_token(_step: int, written: list[list[int]]) -> None:
+        nonlocal said
+        text = vlm.decode(written[row])
+        # A character of several tokens shows as a replacement mark until it is whole.
+        if text.startswith(said) and not text.endswith("\ufffd"):
+            streams.out.file.write(visible(text[len(said) :], lines=True))
+            streams.out.file.flush()
+            said = text
+
+    return on_token
+
+
+def _check_streaming(streams: Streams, stream: bool, region: list[str] | None, all_regions: bool) -> None:
+    if stream and streams.format == "json":
+        raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
+    if stream and (all_regions or len(region or []) > 1):
+        raise UsageError("--stream prints one answer", hint="ask for one region")
+
+
+def _painted(steering: Steering) -> Image.Image:
+    from gazecli.reports.heatmap import Glance, heatmap_image
+
+    boxes = steering.layout.boxes.numpy()
+    glances = [Glance(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
+    glances += [
+        Glance(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
+        for answer in steering.answers
+    ]
+    return heatmap_image(steering.picture.image, boxes, glances)
+
+
+def _document(vlm: VLM, steering: Steering, aim: Aim, heatmap: Path | None) -> SteerDocument:
+    from gazecli.reports.answers import Provenance, steer_document
+
+    provenance = Provenance(aim.headset.digest, aim.score)
+    return steer_document(vlm, steering, provenance, str(heatmap) if heatmap else None)
+
+
+def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:
+    rows: list[list[object]] = []
+    for answer in document.answers:
+        moved = answer.attention_on_region
+        text = "" if streamed else answer.text
+        rows.append([answer.region, text, f"{moved.baseline:.2f} \u2192 {moved.steered:.2f}"])
+    if document.baseline is not None:
+        rows.append(["-", document.baseline.text, "unsteered"])
+    print_table(console, ">region answer attention_on_it", rows)
+    model, settings = document.model, document.settings
+    heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
+    facts = {"heads": heads, "model": model.name, "heatmap": document.heatmap}
+    console.print()
+    print_facts(console, dict(facts))

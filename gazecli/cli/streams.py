@@ -1,0 +1,161 @@
+"""Where output goes: the result to stdout and nothing else, everything else to stderr.
+
+Holds the choice of format and colour, and the writing of results, notes and warnings. Knows nothing of
+what a result means, nor of how failures are told.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal, Protocol
+
+from gazecli.errors import UsageError
+from gazecli.plain_text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH_OF_PIPES = 120
+
+
+class Printable(Protocol):
+    """What every document can do."""
+
+    def json_text(self, *, indent: int | None = None) -> str:
+        """The document as JSON text with a line end."""
+
+
+@dataclass(frozen=True)
+class Manners:
+    """What the options that every command takes asked for, before or behind the command's name."""
+
+    format: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbosity: int = 0
+
+    def joined(self, other: Manners) -> Manners:
+        """Both together; `other` stands closer to the command and wins."""
+        return Manners(
+            other.format or self.format,
+            self.json or other.json,
+            self.quiet or other.quiet,
+            self.verbosity + other.verbosity,
+        )
+
+    def streams(self) -> Streams:
+        """Streams that behave so; UsageError when the options contradict each other."""
+        if self.json and self.format not in (None, "json"):
+            raise UsageError("--json contradicts --format", subject=self.format, hint="leave one of them out")
+        if self.quiet and self.verbosity:
+            raise UsageError("--quiet contradicts --verbose", hint="leave one of them out")
+        chosen = "json" if self.json else self.format or "auto"
+        if chosen == "auto":
+            chosen = "human" if is_terminal(sys.stdout) else "json"
+        asked = self.json or self.format not in (None, "auto")
+        return Streams("json" if chosen == "json" else "human", self.quiet, self.verbosity, asked)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The two streams of one command, with its format and its degree of talkativeness."""
+
+    format: Literal["human", "json"]
+    quiet: bool
+    verbosity: int
+    asked_for_format: bool = False
+
+    @cached_property
+    def out(self) -> Console:
+        """The console of results for people."""
+        return _console(sys.stdout)
+
+    @cached_property
+    def err(self) -> Console:
+        """The console of progress and notes."""
+        return _console(sys.stderr)
+
+    def result(
+        self, document: Printable, human: Callable[[Console], None], *, digest: str | None = None
+    ) -> None:
+        """Print `document` as JSON, or for people by `human`; with --quiet a made artifact's digest alone."""
+        if self.format == "json":
+            write_json(document)
+        elif self.quiet and digest is not None:
+            self.out.print(digest, soft_wrap=True)
+        else:
+            human(self.out)
+
+    def note(self, text: str) -> None:
+        """One line about what goes on; not with --quiet."""
+        if not self.quiet:
+            self._say(text, "dim")
+
+    def detail(self, text: str) -> None:
+        """One line that only --verbose wants."""
+        if self.verbosity:
+            self._say(text, "dim")
+
+    def warning(self, text: str) -> None:
+        """One line that is shown even with --quiet."""
+        self._say(f"warning: {text}", "yellow")
+
+    def _say(self, text: str, style: str) -> None:
+        self.err.print(visible(text), style=style, soft_wrap=True)
+
+
+def write_json(document: Printable) -> None:
+    """Write `document` to stdout in UTF-8: indented on a terminal, one line into pipes and files."""
+    text = document.json_text(indent=2 if is_terminal(sys.stdout) else None)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.buffer.flush()
+
+
+def settle() -> None:
+    """Make both streams fit for any text; a stream the caller closed becomes a bottomless pit."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+        stream = getattr(sys, name)
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Whether a person looks at `stream`."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def has_colour(stream: IO[str]) -> bool:
+    """Whether `stream` gets colour: NO_COLOR wins over FORCE_COLOR, and that over what the stream is."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def _console(stream: IO[str]) -> Console:
+    from rich.console import Console
+
+    terminal = is_terminal(stream)
+    return Console(
+        file=stream,
+        color_system="auto" if has_colour(stream) else None,
+        force_terminal=terminal or has_colour(stream),
+        no_color=False,
+        width=None if terminal else WIDTH_OF_PIPES,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )

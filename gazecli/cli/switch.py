@@ -1,0 +1,144 @@
+"""`gaze switch PICTURE --schedule 2,4,3`: change the target while the model writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gazecli.cli.aiming import choose_heads, load_for
+from gazecli.cli.manners import with_manners
+from gazecli.cli.options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    Heads,
+    MaxPixels,
+    Mode,
+    ModelOption,
+    PanelSpec,
+    PictureArgument,
+    RegionsFile,
+    Rtl,
+    Scope,
+    Score,
+    Strength,
+    Top,
+    TrustRemoteCode,
+)
+from gazecli.cli.output_files import save_picture, save_text, writable
+from gazecli.cli.pictures import open_picture
+from gazecli.cli.progress import busy
+from gazecli.cli.steer import streaming
+from gazecli.cli.streams import Streams
+from gazecli.cli.tables import print_facts, print_table
+from gazecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gazecli.reports.documents import SwitchDocument
+    from gazecli.steering.switch import Narration
+
+NAME = "switch"
+
+
+@with_manners
+def command(
+    streams: Streams,
+    picture: PictureArgument,
+    *,
+    schedule: Annotated[
+        str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes are separated by ;")
+    ],
+    every: Annotated[int | None, typer.Option(help="A new target every N tokens; 50 by default.")] = None,
+    at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,
+    on: Annotated[Literal["sentence"] | None, typer.Option(help="A new target when a sentence ends.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="The request; the paper's by default.")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="The longest text; as long as the schedule when left out.")
+    ] = None,
+    trajectory: Annotated[
+        Path | None, typer.Option(help="Write where the heads looked to a .png or .csv file.")
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")] = False,
+    panels: PanelSpec = "auto",
+    regions: RegionsFile = None,
+    rtl: Rtl = False,
+    max_pixels: MaxPixels = None,
+    heads: Heads = None,
+    top: Top = "auto",
+    score: Score = "auto",
+    strength: Strength = "10",
+    mode: Mode = "boost-suppress",
+    scope: Scope = "answer",
+    model: ModelOption = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    device_map: DeviceMap = None,
+    trust_remote_code: TrustRemoteCode = False,
+) -> None:
+    """Change what is described while the model writes."""
+    if stream and streams.format == "json":
+        raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
+    writable(trajectory, "--trajectory", (".png", ".csv"))
+    seen = open_picture(picture, panels, regions, rtl, max_pixels)
+    from gazecli.steering.schedule import parse_targets, plan
+
+    timetable = plan(parse_targets(schedule, seen), every=every, at=at, on=on)
+    aim = choose_heads(streams, model, heads, top, score)
+    from gazecli.reports.answers import Provenance, switch_document
+    from gazecli.steering.steer import SteerSettings
+    from gazecli.steering.switch import DYNAMIC_PROMPT, switch
+
+    longest = timetable.most_tokens if max_new_tokens is None else max_new_tokens
+    settings = SteerSettings(DYNAMIC_PROMPT if prompt is None else prompt, strength, mode, scope, longest)
+    settings.check()
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    if stream:
+        written = switch(
+            vlm,
+            seen,
+            timetable,
+            aim.heads,
+            settings,
+            max_new_tokens=longest,
+            on_token=streaming(streams, vlm, 0),
+        )
+        streams.out.print("\n")
+    else:
+        with busy(streams, "narrating"):
+            written = switch(vlm, seen, timetable, aim.heads, settings, max_new_tokens=longest)
+    if trajectory is not None:
+        _save_trajectory(written, trajectory)
+    provenance = Provenance(aim.headset.digest, aim.score)
+    document = switch_document(vlm, written, provenance, str(trajectory) if trajectory else None)
+    streams.result(document, lambda console: _show(console, document))
+
+
+def _save_trajectory(written: Narration, path: Path) -> None:
+    from gazecli.reports.trajectory import Trajectory, trajectory_csv, trajectory_image
+
+    drawn = Trajectory(
+        steps=written.trajectory,
+        numbers=[region.number for region in written.regions],
+        targets=[(s.start, s.end, s.region.number) for s in written.segments],
+        pieces=written.pieces,
+    )
+    if path.suffix.lower() == ".csv":
+        save_text(trajectory_csv(drawn), path)
+    else:
+        save_picture(trajectory_image(drawn), path)
+
+
+def _show(console: Console, document: SwitchDocument) -> None:
+    rows: list[list[object]] = [
+        [segment.region, f"{segment.start}-{segment.end}", segment.text] for segment in document.segments
+    ]
+    print_table(console, ">target >tokens text", rows)
+    settings = document.settings
+    heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
+    console.print()
+    facts = {"heads": heads, "model": document.model.name, "trajectory": document.trajectory_file}
+    print_facts(console, dict(facts))

@@ -1,0 +1,198 @@
+"""Documents of results: head sets, steered and switched answers, reports.
+
+Panels, regions and their numbers count from 1; layers, heads and token positions count from 0. Knows
+nothing of how results come about and imports no model library.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gazecli.reports.parts import (
+    AnswerPart,
+    ComicsPart,
+    Count,
+    Digest,
+    Document,
+    HeadPart,
+    Interval,
+    ModelPart,
+    Number,
+    Open,
+    Ordinal,
+    Pair,
+    Part,
+    PicturePart,
+    RegionPart,
+    Share,
+    SpokenPart,
+    SteeringSettings,
+    SuggestedPart,
+    Text,
+    TimingPart,
+)
+
+
+class DiscoverySettings(Open):
+    """What determined the scores, besides model and comics."""
+
+    samples: Count | None
+    seed: int
+    prompt: Text
+
+
+class HonestyPart(Open):
+    """What chance alone reaches (labels shuffled), and whether two halves of the strips agree."""
+
+    null_95: Number
+    null_mean: Number
+    shuffles: Count
+    split_half_r: Number | None
+    split_half_overlap: Count | None
+
+
+class HeadSetDocument(Document):
+    """`gaze discover`: every head scored, best first by the suggested score."""
+
+    schema_: Literal["gaze.headset/1"] = Field(default="gaze.headset/1", alias="schema")
+    digest: Digest
+    path: Text | None
+    cached: bool
+    resumed_from: Count
+    model: ModelPart
+    comics: ComicsPart
+    settings: DiscoverySettings
+    heads: list[HeadPart]
+    suggested: SuggestedPart
+    honesty: HonestyPart | None = None
+    timing: TimingPart | None = None
+
+
+class SteerDocument(Document):
+    """`gaze steer`: what the model says of each region it is made to look at."""
+
+    schema_: Literal["gaze.steer/1"] = Field(default="gaze.steer/1", alias="schema")
+    model: ModelPart
+    headset: Digest
+    heads: list[Pair]
+    picture: PicturePart
+    regions: list[RegionPart]
+    prompt: Text
+    settings: SteeringSettings
+    baseline: SpokenPart | None
+    answers: list[AnswerPart]
+    heatmap: Text | None = None
+    timing: TimingPart
+
+
+class TurnPart(Part):
+    """From `token` on, the target is `region`."""
+
+    token: Count
+    region: Ordinal
+
+
+class SegmentPart(Part):
+    """Written tokens `start` to `end` (not included), while the target was `region`."""
+
+    region: Ordinal
+    start: Count
+    end: Count
+    text: Text
+
+
+class TrajectoryPart(Part):
+    """Where the steered heads looked: for each written token, the mass on region 1, …, region P."""
+
+    heads: Ordinal
+    value_weighted: bool
+    steps: list[list[Number]]
+
+
+class SwitchDocument(Document):
+    """`gaze switch`: one text, written while the target changes."""
+
+    schema_: Literal["gaze.switch/1"] = Field(default="gaze.switch/1", alias="schema")
+    model: ModelPart
+    headset: Digest
+    heads: list[Pair]
+    picture: PicturePart
+    regions: list[RegionPart]
+    prompt: Text
+    settings: SteeringSettings
+    schedule: list[TurnPart]
+    text: Text
+    tokens: Count
+    segments: list[SegmentPart]
+    trajectory: TrajectoryPart
+    trajectory_file: Text | None = None
+    timing: TimingPart
+
+
+class LayerPart(Part):
+    """How the best heads spread over the layers."""
+
+    layer: Count
+    heads_in_top: Count
+    best: Number
+    mean: Number
+
+
+class MatrixPart(Part):
+    """Mean attention of one head: a row for the panel asked about, a column for the panel looked at."""
+
+    layer: Count
+    head: Count
+    matrix: list[list[Number]]
+
+
+class ConditionPart(Part):
+    """Redirection accuracy under one choice of heads."""
+
+    name: Literal["gaze", "control", "all", "unsteered", "blind"]
+    k: Count
+    seed: int | None = None
+    accuracy: Share
+    ci95: Interval
+    per_region: list[Share | None]
+    abstained: Count
+    junk: Count
+    unchanged: Count
+    n: Count
+
+
+class SweepPart(Part):
+    """Accuracy with the best `k` heads, and with as many others."""
+
+    k: Ordinal
+    gaze: Share
+    control: Share | None
+
+
+class EvaluationPart(Open):
+    """How well a head set steers, beside what chance and other heads reach."""
+
+    comics: ComicsPart
+    judge: Text
+    chance: Share
+    conditions: list[ConditionPart]
+    sweep: list[SweepPart] = Field(default_factory=list)
+
+
+class ReportDocument(Document):
+    """`gaze report`: what a head set is and, with `--evaluate`, how well it steers."""
+
+    schema_: Literal["gaze.report/1"] = Field(default="gaze.report/1", alias="schema")
+    headset: Digest
+    path: Text | None
+    model: ModelPart
+    comics: ComicsPart
+    settings: DiscoverySettings
+    suggested: SuggestedPart
+    honesty: HonestyPart | None = None
+    heads: list[HeadPart]
+    layers: list[LayerPart]
+    matrices: list[MatrixPart]
+    evaluation: EvaluationPart | None = None

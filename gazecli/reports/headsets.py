@@ -1,0 +1,124 @@
+"""A head set becomes a document: the one `discover` prints, and the one `report` prints.
+
+Knows nothing of how heads are scored or of where documents go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gazecli.heads.headset import Head, HeadSet
+from gazecli.heads.scoring import ranking
+from gazecli.reports.documents import (
+    DiscoverySettings,
+    HeadSetDocument,
+    HonestyPart,
+    LayerPart,
+    MatrixPart,
+    ReportDocument,
+)
+from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart, TimingPart
+
+DIGITS = 6
+
+
+def headset_document(
+    headset: HeadSet, comics_path: str | None = None, skipped: Sequence[tuple[str, str]] = ()
+) -> HeadSetDocument:
+    """What `discover` prints. `skipped` are (path, reason) of strips that were left out before the walk."""
+    timing = dict(headset.timing)
+    return HeadSetDocument(
+        digest=headset.digest,
+        path=_path(headset),
+        cached=headset.cached,
+        resumed_from=headset.resumed_from,
+        model=ModelPart(**headset.model),
+        comics=_comics(headset, comics_path, skipped),
+        settings=DiscoverySettings(**headset.header["settings"]),
+        heads=head_parts(headset),
+        suggested=SuggestedPart(**headset.header["suggested"]),
+        honesty=_honesty(headset),
+        timing=TimingPart.model_validate(timing) if timing else None,
+    )
+
+
+def report_document(headset: HeadSet, matrices: int = 10) -> ReportDocument:
+    """What `report` prints, with the matrices of the best heads."""
+    best = headset.top(min(matrices, headset.image_mass.size))
+    return ReportDocument(
+        headset=headset.digest,
+        path=_path(headset),
+        model=ModelPart(**headset.model),
+        comics=_comics(headset, None, ()),
+        settings=DiscoverySettings(**headset.header["settings"]),
+        suggested=SuggestedPart(**headset.header["suggested"]),
+        honesty=_honesty(headset),
+        heads=head_parts(headset),
+        layers=_layers(headset),
+        matrices=[_matrix(headset, head) for head in best],
+    )
+
+
+def head_parts(headset: HeadSet) -> list[HeadPart]:
+    """All heads with their scores, best first by the suggested score."""
+    raw, selectivity = headset.scores("raw"), headset.scores("selectivity")
+    ordered = ranking(headset.scores(headset.resolve_score("auto")))
+    return [
+        HeadPart(
+            layer=layer,
+            head=head,
+            raw=_rounded(raw[layer, head]),
+            selectivity=_rounded(selectivity[layer, head]),
+            image_mass=_rounded(headset.image_mass[layer, head]),
+        )
+        for layer, head in ordered
+    ]
+
+
+def _comics(headset: HeadSet, path: str | None, skipped: Sequence[tuple[str, str]]) -> ComicsPart:
+    block = headset.header["comics"]
+    left_out = [SkippedPart(path=where, reason=reason) for where, reason in skipped]
+    left_out += [
+        SkippedPart(path=f"strip {s['strip']}", reason=s["reason"]) for s in block.get("skipped", [])
+    ]
+    return ComicsPart(
+        path=path,
+        digest=block["digest"],
+        strips=block["strips"],
+        panels=block.get("panels", headset.panels),
+        skipped=left_out,
+    )
+
+
+def _honesty(headset: HeadSet) -> HonestyPart | None:
+    block = headset.header.get("honesty")
+    return HonestyPart(**block) if block else None
+
+
+def _layers(headset: HeadSet) -> list[LayerPart]:
+    scores = headset.scores(headset.resolve_score("auto"))
+    top = headset.top()
+    return [
+        LayerPart(
+            layer=layer,
+            heads_in_top=sum(head.layer == layer for head in top),
+            best=_rounded(row.max()),
+            mean=_rounded(row.mean()),
+        )
+        for layer, row in enumerate(scores)
+    ]
+
+
+def _matrix(headset: HeadSet, head: Head) -> MatrixPart:
+    rows = headset.matrices[head.layer, head.head]
+    return MatrixPart(
+        layer=head.layer, head=head.head, matrix=[[_rounded(value) for value in row] for row in rows]
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), DIGITS)
+
+
+def _path(headset: HeadSet) -> str | None:
+    return str(headset.path) if headset.path is not None else None

@@ -1,0 +1,130 @@
+"""Documents of housekeeping: errors, known models, the state of this machine, the cache, comics folders.
+
+Knows nothing of heads and steering, and imports no model library.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from gazecli.reports.parts import Count, Digest, Document, Number, Ordinal, Part, SkippedPart, Text
+
+
+class Failure(Part):
+    """What happened, to which thing, and what to do next; `code` is stable."""
+
+    code: Text
+    message: Text
+    hint: Text | None
+    subject: Text | None
+    traceback: Text | None = None
+
+
+class ErrorDocument(Document):
+    """Any command that fails while printing JSON, on standard error."""
+
+    schema_: Literal["gaze.error/1"] = Field(default="gaze.error/1", alias="schema")
+    error: Failure
+
+
+class PublishedPart(Part):
+    """Figures of the paper: how many heads steer best, and the accuracy in per cent."""
+
+    top: Ordinal
+    gaze: Number
+    control: Number | None
+
+
+class KnownModel(Part):
+    """A row of the catalogue."""
+
+    alias: Text
+    id: Text
+    family: Text
+    layers: Ordinal | None
+    heads: Ordinal | None
+    on_this_machine: bool
+    published: PublishedPart | None
+
+
+class ModelsDocument(Document):
+    """`gaze models`: names that need not be typed in full."""
+
+    schema_: Literal["gaze.models/1"] = Field(default="gaze.models/1", alias="schema")
+    models: list[KnownModel]
+
+
+class CheckPart(Part):
+    """One thing looked at."""
+
+    name: Text
+    status: Literal["ok", "note", "failed"]
+    finding: Text
+    hint: Text | None = None
+
+
+class DoctorDocument(Document):
+    """`gaze doctor`: whether everything needed is there and works."""
+
+    schema_: Literal["gaze.doctor/1"] = Field(default="gaze.doctor/1", alias="schema")
+    ok: bool
+    checks: list[CheckPart]
+
+
+class ArtifactPart(Part):
+    """One thing kept in the cache."""
+
+    digest: Digest
+    kind: Text
+    path: Text
+    bytes: Count
+    age_seconds: Number
+    model: Text | None = None
+    comics: Text | None = None
+
+
+class RemovedPart(Part):
+    """A file taken away, or one that would be; `digest` is null for what is no artifact."""
+
+    path: Text
+    bytes: Count
+    kind: Text
+    digest: Digest | None
+
+
+class DamagePart(Part):
+    """A file that is not what its name says."""
+
+    path: Text
+    reason: Text
+
+
+class CacheDocument(Document):
+    """`gaze cache …`: what is kept at `path`, and what was done with it."""
+
+    schema_: Literal["gaze.cache/1"] = Field(default="gaze.cache/1", alias="schema")
+    action: Literal["ls", "show", "path", "verify", "rm", "prune", "import", "export"]
+    path: Text
+    artifacts: list[ArtifactPart] = Field(default_factory=list)
+    removed: list[RemovedPart] = Field(default_factory=list)
+    damaged: list[DamagePart] = Field(default_factory=list)
+    dry_run: bool = False
+    header: dict[str, JsonValue] | None = None
+    file: Text | None = None
+
+
+class ComicsDocument(Document):
+    """`gaze comics make|check`: a comics folder, as the other commands would read it."""
+
+    schema_: Literal["gaze.comics/1"] = Field(default="gaze.comics/1", alias="schema")
+    action: Literal["make", "check"]
+    path: Text
+    layout: Text
+    panels: Ordinal
+    strips: Count
+    captioned: Count
+    digest: Text
+    skipped: list[SkippedPart]
+    seed: int | None = None

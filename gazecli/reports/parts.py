@@ -1,0 +1,176 @@
+"""What documents are made of: strict text and numbers, and the blocks that recur in several of them.
+
+Knows nothing of which command prints what, and imports no model library.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from gazecli.plain_text import json_escaped, whole
+from gazecli.version import VERSION
+
+
+def _carried(value: object) -> object:
+    return whole(value) if isinstance(value, str) else value
+
+
+def _opened(schema: dict[str, Any]) -> None:
+    # A later version may add keys; readers that check against today's schema must not stumble over them.
+    schema.pop("additionalProperties", None)
+
+
+Text = Annotated[str, BeforeValidator(_carried)]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(allow_inf_nan=False, ge=0.0, le=1.0 + 1e-6)]
+Count = Annotated[int, Field(ge=0)]
+Ordinal = Annotated[int, Field(ge=1)]
+# Rooms hand over tuples and lists alike; in JSON both are arrays.
+Pair = Annotated[tuple[Count, Count], Field(strict=False)]
+Interval = Annotated[tuple[Number, Number], Field(strict=False)]
+Box = Annotated[
+    tuple[Number, Number, Number, Number],
+    Field(strict=False, description="x0, y0, x1, y1 in pixels of the original picture"),
+    PlainSerializer(lambda box: [int(edge) if edge == int(edge) else edge for edge in box]),
+]
+
+
+class Part(BaseModel):
+    """A block of a document: strict types, no unknown keys, no NaN or infinity."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
+        json_schema_extra=_opened,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class Document(Part):
+    """A whole document. `schema` and `gaze` come first."""
+
+    schema_: str = Field(alias="schema")
+    gaze: Text = Field(default=VERSION, description="version that wrote the document")
+
+    def json_text(self, *, indent: int | None = None) -> str:
+        """The document as JSON text, one line or indented, with a line end."""
+        data = self.model_dump(mode="json", by_alias=True)
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
+        return json_escaped(text) + "\n"
+
+
+class Open(Part):
+    """A block to which settings or figures may be added: any further key, any JSON value."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ModelPart(Part):
+    """Which checkpoint it was."""
+
+    name: Text
+    id: Text
+    revision: Text | None = None
+    digest: Text
+    family: Text
+    layers: Ordinal
+    heads: Ordinal
+    dtype: Text
+
+
+class SkippedPart(Part):
+    """A strip that was left out, and why."""
+
+    path: Text
+    reason: Text
+
+
+class ComicsPart(Part):
+    """Which strips they were."""
+
+    path: Text | None
+    digest: Text
+    strips: Count
+    panels: Ordinal
+    skipped: list[SkippedPart] = Field(default_factory=list)
+
+
+class HeadPart(Part):
+    """A head and its scores. Layers and heads count from 0."""
+
+    layer: Count
+    head: Count
+    raw: Number
+    selectivity: Number
+    image_mass: Number
+
+
+class SuggestedPart(Part):
+    """By which score, and how many of the best heads, to steer."""
+
+    score: Literal["raw", "selectivity"]
+    top: Count
+    why: Text
+
+
+class TimingPart(Open):
+    """How long it took; rates beside the seconds."""
+
+    seconds: Number
+
+
+class PicturePart(Part):
+    """Which picture it was."""
+
+    path: Text | None
+    sha256: Text
+    width: Ordinal
+    height: Ordinal
+
+
+class RegionPart(Part):
+    """A region of the picture, and how many image tokens look at it."""
+
+    number: Ordinal
+    box: Box
+    tokens: Count
+    label: Text | None = None
+
+
+class SteeringSettings(Open):
+    """How steering was done."""
+
+    strength: Number
+    mode: Text
+    scope: Text
+    top: Ordinal
+    score: Text
+    max_new_tokens: Ordinal
+
+
+class AttentionPart(Part):
+    """Mean attention of the steered heads, on the target's image tokens as a share of one."""
+
+    baseline: Share
+    steered: Share
+
+
+class SpokenPart(Part):
+    """What the model said, and in how many tokens."""
+
+    text: Text
+    tokens: Count
+
+
+class AnswerPart(SpokenPart):
+    """What the model said while it was made to look at `region`."""
+
+    region: Ordinal
+    attention_on_region: AttentionPart

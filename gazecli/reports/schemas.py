@@ -1,0 +1,37 @@
+"""The names of all documents, and the JSON Schema of each.
+
+Knows nothing of what the documents say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gazecli.reports import documents, housekeeping
+from gazecli.reports.parts import Document
+
+_KINDS: tuple[type[Document], ...] = (
+    documents.HeadSetDocument,
+    documents.SteerDocument,
+    documents.SwitchDocument,
+    documents.ReportDocument,
+    housekeeping.ModelsDocument,
+    housekeeping.DoctorDocument,
+    housekeeping.CacheDocument,
+    housekeeping.ComicsDocument,
+    housekeeping.ErrorDocument,
+)
+
+
+def _identifier(kind: type[Document]) -> str:
+    return str(kind.model_fields["schema_"].default)
+
+
+DOCUMENTS = {_identifier(kind).removeprefix("gaze.").partition("/")[0]: kind for kind in _KINDS}
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the document `name`, e.g. `steer`; KeyError for an unknown name."""
+    kind = DOCUMENTS[name]
+    schema = kind.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": _identifier(kind), **schema}

@@ -1,0 +1,80 @@
+"""The command as users start it: a process of its own, with its streams apart."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from gazecli.reports.schemas import json_schema
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one call left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    def document(self, name: str) -> dict[str, Any]:
+        """stdout as the one document it must be, checked against its schema."""
+        assert self.code in (0, 1), self.err
+        assert self.out.endswith("\n")
+        return checked(self.out, name)
+
+    def error(self) -> dict[str, Any]:
+        """The error object on the last line of stderr, checked against its schema."""
+        document = checked(self.err.splitlines()[-1], "error")
+        error: dict[str, Any] = document["error"]
+        return error
+
+
+def checked(text: str, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(text, parse_constant=refused)
+    jsonschema.validate(document, json_schema(name))
+    assert list(document)[:2] == ["schema", "gaze"]
+    return document
+
+
+def refused(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+Gaze = Callable[..., Ran]
+
+
+@pytest.fixture
+def gaze(tmp_path: Path) -> Gaze:
+    """Run `gaze` with arguments in an empty folder; `env` adds variables, `stdin` gives bytes."""
+    home = tmp_path / "work"
+    home.mkdir()
+
+    def run(*arguments: object, env: dict[str, str] | None = None, stdin: bytes = b"") -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "gazecli", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            cwd=home,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
+            timeout=100,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+
+    return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def importable() -> None:
+    """The package under test is the one beside these tests, wherever the calls run."""
+    root = str(Path(__file__).parent.parent.parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))

@@ -1,0 +1,87 @@
+"""`gaze comics make` and `gaze comics check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gazecli.tiny.scenes import COLOURS
+from tests.cli.conftest import Gaze
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_strips_are_drawn_with_captions_and_can_be_read_back(gaze: Gaze, tmp_path: Path) -> None:
+    made = gaze("comics", "make", tmp_path / "a", "--count", 3, "--seed", 7, "--panels", 4)
+    document = made.document("comics")
+    assert made.err == ""
+    assert (document["strips"], document["captioned"], document["seed"]) == (3, 3, 7)
+    names = [f"p{k}.png" for k in range(1, 5)]
+    assert sorted(p.name for p in (tmp_path / "a" / "strip-0001").iterdir()) == ["captions.txt", *names]
+    captions = (tmp_path / "a" / "strip-0002" / "captions.txt").read_text().splitlines()
+    assert len(captions) == 4
+    assert all(caption.split()[0].lower() in COLOURS for caption in captions)
+    checked = gaze("comics", "check", tmp_path / "a", "--panels", 4).document("comics")
+    assert checked["digest"] == document["digest"]
+
+
+def test_a_seed_draws_the_same_strips_again_and_another_one_others(gaze: Gaze, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert gaze("comics", "make", tmp_path / name, "--count", 2, "--seed", seed).code == 0
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert not set(contents(tmp_path / "a").values()) & set(contents(tmp_path / "c").values())
+
+
+def test_quiet_prints_the_digest_alone(gaze: Gaze, tmp_path: Path) -> None:
+    ran = gaze("comics", "make", tmp_path / "a", "--count", 1, "-q", "--format", "human")
+    assert ran.out.startswith("sha256:")
+    assert ran.out.count("\n") == 1
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(gaze: Gaze, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    ran = gaze("comics", "make", tmp_path, "--json")
+    assert ran.code == 2
+    assert "--force" in ran.error()["hint"]
+
+
+def test_force_replaces_drawn_strips_and_nothing_else(gaze: Gaze, tmp_path: Path) -> None:
+    home = tmp_path / "a"
+    assert gaze("comics", "make", home, "--count", 3).code == 0
+    (home / "notes.txt").write_text("mine")
+    again = gaze("comics", "make", home, "--count", 1, "--seed", 5, "--force")
+    assert again.document("comics")["strips"] == 1
+    assert sorted(p.name for p in home.iterdir()) == ["notes.txt", "strip-0001"]
+    (home / "strip-0001" / "letter.txt").write_text("mine too")
+    refused = gaze("comics", "make", home, "--count", 1, "--force")
+    assert refused.code == 2
+    assert (home / "strip-0001" / "letter.txt").exists()
+
+
+def test_impossible_numbers_are_refused(gaze: Gaze, tmp_path: Path) -> None:
+    for option, value in (
+        ("--count", 0),
+        ("--count", 10**6),
+        ("--panels", 0),
+        ("--panels", 21),
+        ("--seed", -1),
+    ):
+        ran = gaze("comics", "make", tmp_path / "x", option, value)
+        assert ran.code == 2, (option, value)
+        assert not (tmp_path / "x").exists()
+
+
+def test_a_bad_strip_is_named_and_the_others_counted(gaze: Gaze, tmp_path: Path) -> None:
+    gaze("comics", "make", tmp_path / "a", "--count", 3)
+    broken = tmp_path / "a" / "strip-0002" / "p3.png"
+    broken.write_bytes(broken.read_bytes()[:2000])
+    document = gaze("comics", "check", tmp_path / "a").document("comics")
+    assert document["strips"] == 2
+    assert ["strip-0002" in skip["path"] for skip in document["skipped"]] == [True]
+
+
+def test_a_folder_that_is_not_there_is_named(gaze: Gaze, tmp_path: Path) -> None:
+    ran = gaze("comics", "check", tmp_path / "nowhere", "--json")
+    assert ran.code == 2
+    assert ran.error()["subject"] == str(tmp_path / "nowhere")
