@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -94,14 +95,16 @@ def heavy_imports(arguments: list[str]) -> set[str]:
 
 def test_help_is_there_at_once() -> None:
     def seconds(*arguments: str) -> float:
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
-        return time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    best = min(seconds("-m", "gazecli", "--help") for _ in range(4))
-    bare = min(seconds("-c", "pass") for _ in range(4))
-    # Half a second on a quiet machine is the promise; a busy one gets some slack.
-    assert best - bare < 1.0
+    help_, bare = (
+        min(seconds(*call) for _ in range(3)) for call in (["-m", "gazecli", "--help"], ["-c", ""])
+    )
+    # Processor time, because a busy machine makes everything late.
+    assert help_ - bare < 0.5
 
 
 def test_an_error_is_one_line_and_a_hint(gaze: Gaze) -> None:
@@ -233,7 +236,8 @@ def test_an_interrupt_ends_at_once_with_130(tmp_path: Path, number: int) -> None
     began = time.monotonic()
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
-    assert time.monotonic() - began < 2
+    # Two seconds is the promise; a busy machine gets some slack.
+    assert time.monotonic() - began < 4
     assert process.returncode == 130
     assert (out, err) == (b"", b"interrupted\n")
     assert not list((tmp_path / "many").glob(".strip-*"))

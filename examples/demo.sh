@@ -1,0 +1,28 @@
+#!/bin/sh
+# From nothing to steered gaze heads with the model in the box; `make demo` runs it.
+# GAZE is the command, OUT the folder for the pictures.
+set -eu
+GAZE=${GAZE:-gaze}
+OUT=${OUT:-demo-output}
+HERE=$(dirname "$0")
+mkdir -p "$OUT"
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+[ -t 1 ] && [ -z "${NO_COLOR:-}" ] || say() { printf '\n%s\n' "$*"; }
+
+say "1. Which heads look where the model is asked to look?   gaze discover tiny examples/comics"
+$GAZE discover tiny "$HERE/comics" --top 8 --format human
+
+say "2. Point them at each panel in turn.   gaze steer examples/strip.png --all-regions"
+$GAZE steer "$HERE/strip.png" --model tiny --all-regions --heatmap "$OUT/heatmap.png" --format human
+
+say "3. Change the target while it writes.   gaze switch examples/strip.png --schedule 2,4,3,5,1,6 --on sentence"
+$GAZE switch "$HERE/strip.png" --model tiny --schedule 2,4,3,5,1,6 --on sentence \
+    --trajectory "$OUT/trajectory.png" --format human
+
+say "4. What is this head set, and can it be trusted?   gaze report tiny"
+$GAZE report tiny --top 5 --format human -o "$OUT/report.txt"
+cat "$OUT/report.txt"
+$GAZE report tiny --format json -o "$OUT/report.json"
+
+say "Left in $OUT/: heatmap.png, trajectory.png, report.txt, report.json"

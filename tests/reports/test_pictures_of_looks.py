@@ -1,0 +1,61 @@
+"""Heatmaps and trajectories: the weight lands where the boxes are, and nothing else is invented."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from gazecli.reports.heatmap import LONGEST_SIDE, Glance, density, heatmap_image
+from gazecli.reports.trajectory import Trajectory, trajectory_csv, trajectory_image
+
+HALVES = np.array([[0, 0, 30, 20], [30, 0, 60, 20], [np.nan] * 4])
+
+
+def test_weight_is_spread_over_its_box_and_kept() -> None:
+    field = density(np.array([1.0, 3.0, 9.0]), HALVES, (60, 20))
+    assert field.shape == (20, 60)
+    np.testing.assert_allclose(field[:, :30].sum(), 1.0)
+    np.testing.assert_allclose(field[:, 30:].sum(), 3.0)
+
+
+@given(st.lists(st.floats(-40, 90), min_size=4, max_size=4))
+def test_boxes_may_stick_out_or_be_thinner_than_a_pixel(box: list[float]) -> None:
+    x0, x1 = sorted(box[:2])
+    y0, y1 = sorted(box[2:])
+    field = density(np.ones(1), np.array([[x0, y0, x1, y1]]), (60, 20))
+    assert np.isfinite(field).all()
+    assert field.sum() <= 1 + 1e-9
+
+
+def test_the_watched_half_is_painted_brighter() -> None:
+    plain = Image.new("RGB", (60, 20), (40, 40, 40))
+    sheet = heatmap_image(plain, HALVES, [Glance(np.array([0.0, 1.0, 0.0]), "right\x1b[31m \u202e")])
+    pixels = np.asarray(sheet)[-20:-12].mean(-1)
+    assert pixels[:, 45].mean() > pixels[:, 20].mean() + 50
+
+
+def test_no_attention_at_all_is_no_error() -> None:
+    sheet = heatmap_image(Image.new("RGB", (5000, 10)), HALVES, [Glance(np.zeros(3), "")] * 3)
+    assert sheet.width <= LONGEST_SIDE + 16
+
+
+def trajectory(pieces: list[str]) -> Trajectory:
+    steps = np.linspace(0, 1, 2 * len(pieces), dtype=np.float32).reshape(-1, 2)
+    return Trajectory(steps, [1, 2], [(0, 1, 2), (1, len(pieces), 1)], pieces)
+
+
+def test_a_line_of_csv_a_token_that_no_spreadsheet_runs() -> None:
+    rows = list(csv.reader(io.StringIO(trajectory_csv(trajectory(["=1+1", " @x", 'a,"b"\n', "\x1b[0m"])))))
+    assert rows[0] == ["token", "target", "text", "region_1", "region_2"]
+    assert [row[2] for row in rows[1:]] == ["'=1+1", "' @x", 'a,"b"\\n', "\\x1b[0m"]
+    assert [row[1] for row in rows[1:]] == ["2", "1", "1", "1"]
+
+
+def test_trajectories_of_any_length_are_drawn() -> None:
+    for length in (1, 3, 500):
+        assert trajectory_image(trajectory(["x"] * length)).width > 600
