@@ -27,7 +27,14 @@ BELOW: dict[str, set[str]] = {
     "tiny": {"pictures"},
 }
 DOORS = {"__init__", "__main__"}  # they open on every room
-WORKSHOP = {"train", "architecture", "lessons", "evaluate"}  # tiny's own making, never imported by users
+WORKSHOP = {
+    "train",
+    "architecture",
+    "lessons",
+    "forward",
+    "examination",
+    "evaluate",
+}  # tiny's own making, never imported by users
 HEAVY = {"torch", "transformers", "numpy", "PIL", "pydantic", "scipy", "matplotlib"}
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -35,8 +35,10 @@ def make(
     panels: Panels = 6,
     split: Annotated[
         Literal["test", "train", "all"],
-        typer.Option(help="test: only subjects, colours and actions in combinations `tiny` never saw."),
-    ] = "test",
+        typer.Option(
+            help="all: as they come, a tenth of the scenes in combinations `tiny` never saw; test: only such."
+        ),
+    ] = "all",
     force: Annotated[bool, typer.Option("--force", help="Replace strips that are there already.")] = False,
 ) -> None:
     """Draw fresh comic strips with captions, as the model `tiny` knows them."""

@@ -5,6 +5,7 @@ A stored head set is found without loading the model. Knows nothing of the comma
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,7 @@ def discover(
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
+    began = time.monotonic()
     settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl)
     settings.check()
     size = parse_batch_size(batch_size)
@@ -72,7 +74,7 @@ def discover(
     request = dict(request_document(model_digest, strips.digest, settings, device, dtype))
     if not force and (stored := stored_headset(shelf, request)) is not None:
         note_headset(shelf, stored, model if isinstance(model, str) else model.source)
-        return replace(stored, cached=True)
+        return _found_again(stored, began)
     shelf.ensure_writable()
     vlm = _loaded(model, device, dtype, revision, device_map, trust_remote_code, digest_of, note)
     from gazecli.heads.discovery import walk
@@ -81,13 +83,19 @@ def discover(
         request, on_wait=lambda: note("another process discovers the same; waiting for it")
     ):
         if not force and (stored := stored_headset(shelf, request)) is not None:
-            found = replace(stored, cached=True)
+            found = _found_again(stored, began)
         else:
             if force:
                 shelf.progress(request).clear()
             found = walk(vlm, strips, settings, shelf, request, size, progress)
     note_headset(shelf, found, vlm.source)
     return found
+
+
+def _found_again(stored: HeadSet, began: float) -> HeadSet:
+    """A stored head set with the time it took to find; no strip was walked for it."""
+    timing = {"seconds": round(time.monotonic() - began, 3), "strips_per_second": 0.0}
+    return replace(stored, cached=True, timing=timing)
 
 
 def parse_batch_size(batch_size: int | str) -> int | None:

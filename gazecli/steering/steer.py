@@ -168,7 +168,7 @@ def steer_regions(
         region_tokens=[len(layout.tokens(region)) for region in regions],
         heads=[(layer, head) for layer, head in heads],
         settings=settings,
-        baseline=vlm.decode(written[0]) if with_baseline else None,
+        baseline=vlm.decode(written[0]).strip() if with_baseline else None,
         baseline_tokens=len(written[0]),
         baseline_rows=rows[0],
         answers=answers,
@@ -199,7 +199,8 @@ def _answer(
 
 def _require_effect(answer: Answer, vlm: VLM) -> None:
     before, after = answer.attention_baseline, answer.attention_steered
-    if after - before < _MOVED and before < _THERE_ALREADY:
+    # Written so that a NaN counts as not moved.
+    if not (after - before >= _MOVED or before >= _THERE_ALREADY):
         raise SteeringError(
             f"the heads' attention on region {answer.region.number} did not move "
             f"({before:.3f} to {after:.3f})",

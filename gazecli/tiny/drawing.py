@@ -1,7 +1,7 @@
 """How a scene looks: place, subject, object and the marks of its action, drawn with Pillow.
 
 Holds the composition of one panel. Knows nothing of strips, folders, captions or models. What the
-single things look like is in `figures`.
+single things look like is in `subjects`, `objects` and `places`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw
 
-from gazecli.tiny.figures import INK, Pen, draw_object, draw_place, draw_subject
+from gazecli.tiny.objects import draw_object
+from gazecli.tiny.pen import INK, Pen
+from gazecli.tiny.places import draw_place
 from gazecli.tiny.scenes import Scene
+from gazecli.tiny.subjects import draw_subject
 
 PANEL_SIZE = 256  # pixels a side of a panel as users get it
 GRAIN = 5

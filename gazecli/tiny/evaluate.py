@@ -1,6 +1,6 @@
 """How good the model in the box is: `python -m gazecli.tiny.evaluate --strips 50 --seed 900001`.
 
-Draws held-out strips, asks, discovers, steers and switches through the library, and prints the table of the
+Draws fresh strips, asks, discovers, steers and switches through the library, and prints the table of the
 README. Knows nothing of training.
 """
 
@@ -30,6 +30,7 @@ from gazecli.steering.steer import SteerSettings, steer_regions
 from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 from gazecli.tiny.comics import make_comics
 from gazecli.tiny.questions import UNSEEN_PANEL, fill
+from gazecli.tiny.scenes import Split
 
 SHORT_PANEL = "What is happening in the {ordinal} panel from the left? Answer briefly."
 VQA_PROMPT = "What is the main action or event happening in this comic strip? Answer briefly."
@@ -45,10 +46,10 @@ class Example:
     captions: list[str]
 
 
-def draw_examples(count: int, seed: int, panels: int) -> list[Example]:
-    """Held-out strips, through the files a user would get."""
+def draw_examples(count: int, seed: int, panels: int, split: Split = "all") -> list[Example]:
+    """Fresh strips, through the files a user would get."""
     with tempfile.TemporaryDirectory() as folder:
-        make_comics(Path(folder) / "comics", count, seed, panels=panels)
+        make_comics(Path(folder) / "comics", count, seed, panels, split)
         comics = open_comics(Path(folder) / "comics", panels=panels)
         return [Example(strip.load(), list(strip.captions or [])) for strip in comics.strips]
 
@@ -151,6 +152,8 @@ def measure(vlm: VLM, strips: int, seed: int, say: Callable[[str], None]) -> dic
     for panels, drawn in by_count.items():
         figures[f"exact caption, {panels} panels"] = exact_share(vlm, drawn, [SHORT_PANEL])
         say(f"asked about {panels} panels")
+    unseen = draw_examples(strips, seed + 20, 6, "test")
+    figures["exact caption, only combinations never seen"] = exact_share(vlm, unseen, [SHORT_PANEL])
     figures["exact caption, unseen wordings"] = exact_share(vlm, by_count[6], UNSEEN_PANEL)
     headset = _discover(vlm, strips, seed)
     heads = headset.top()
@@ -164,6 +167,7 @@ def measure(vlm: VLM, strips: int, seed: int, say: Callable[[str], None]) -> dic
         figures[f"static, {label}"] = redirection(vlm, examples, headset.top(top))
         say(f"steered {label}")
     figures["static, suggested top"] = figures[f"static, top {len(heads)}"]
+    figures["static, only combinations never seen"] = redirection(vlm, unseen, heads)
     controls = [redirection(vlm, examples, headset.controls(len(heads), seed=s)) for s in CONTROL_SEEDS]
     figures["static, controls"] = controls
     figures["static, controls mean"] = float(np.mean(controls))

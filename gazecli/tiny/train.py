@@ -8,11 +8,9 @@ from the same seed repeats the first. Knows nothing of gaze heads: they appear b
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +22,11 @@ from torch.nn import functional
 from transformers import Qwen2VLForConditionalGeneration
 
 from gazecli.tiny.architecture import build_model, build_tokenizer, save_checkpoint
+from gazecli.tiny.examination import Log, examine
+from gazecli.tiny.forward import answer_states, encode_pictures
 from gazecli.tiny.lessons import (
     ATTRIBUTES,
     IGNORED,
-    KINDS,
     Lesson,
     Pool,
     Teacher,
@@ -40,67 +39,6 @@ from gazecli.tiny.lessons import (
 
 Item = TypeVar("Item")
 NAMING_WEIGHT = 0.5
-
-
-def encode_pictures(
-    model: Qwen2VLForConditionalGeneration, patches: torch.Tensor, grid: tuple[int, int]
-) -> torch.Tensor:
-    """The vision tower over equal-size pictures in one batch: (B, patches, 588) -> (B, tokens, hidden).
-
-    The stock tower walks picture by picture; `tests/test_tiny_training.py` holds both to the same result.
-    """
-    visual = model.model.visual
-    from transformers.vision_utils import get_vision_position_ids
-
-    batch, count, _ = patches.shape
-    kernel = visual.patch_embed.proj.weight  # (D, 3, 2, 14, 14): both frames are the same picture
-    hidden = functional.linear(patches, kernel.sum(2).flatten(1))
-    positions = get_vision_position_ids(torch.tensor([[1, *grid]]), visual.spatial_merge_size)
-    cos, sin = visual.rotary_pos_emb(hidden, positions)
-    cos, sin = cos[:, None, :], sin[:, None, :]
-    for block in visual.blocks:
-        attention = block.attn
-        mixed = attention.qkv(block.norm1(hidden)).view(batch, count, 3, attention.num_heads, -1)
-        query, key, value = mixed.unbind(2)  # (B, patches, heads, d)
-        query, key = (part * cos + _rotate_half(part) * sin for part in (query, key))
-        seen = functional.scaled_dot_product_attention(
-            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
-        )
-        hidden = hidden + attention.proj(seen.transpose(1, 2).reshape(batch, count, -1))
-        hidden = hidden + block.mlp(block.norm2(hidden))
-    merged: torch.Tensor = visual.merger(hidden.view(batch * count, -1))
-    return merged.view(batch, count // 4, -1)
-
-
-def _rotate_half(part: torch.Tensor) -> torch.Tensor:
-    low, high = part.chunk(2, -1)
-    return torch.cat((-high, low), -1)
-
-
-def tree_mask(branch: torch.Tensor) -> torch.Tensor:
-    """(B, L) branch numbers -> (B, 1, L, L): what each token may look at."""
-    length = branch.shape[1]
-    same = (branch[:, :, None] == branch[:, None, :]) | (branch[:, None, :] == 0)
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    return (same & causal)[:, None]
-
-
-def answer_states(
-    model: Qwen2VLForConditionalGeneration, lesson: Lesson
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """States of the labelled positions, (answers, hidden), and picture tokens, (B, tokens, hidden)."""
-    language = model.model.language_model
-    embedded = language.embed_tokens(lesson.tokens)
-    pictures = encode_pictures(model, lesson.patches, lesson.grid)
-    is_picture = lesson.tokens == model.config.image_token_id
-    embedded = embedded.masked_scatter(is_picture[..., None], pictures)
-    hidden = language(
-        inputs_embeds=embedded,
-        attention_mask=tree_mask(lesson.branch),
-        position_ids=lesson.positions,
-        use_cache=False,
-    ).last_hidden_state
-    return hidden[lesson.labels != IGNORED], pictures
 
 
 class Naming(nn.Module):
@@ -255,33 +193,6 @@ class Schedule:
         return self.rate * min(1.0, (step + 1) / self.warm_up) * _cosine(fallen)
 
 
-@torch.no_grad()
-def examine(model: Qwen2VLForConditionalGeneration, exam: list[Lesson]) -> dict[str, float]:
-    """Held-out strips, teacher-forced: share of answers right in every token, and tokens right, by kind."""
-    right_tokens = {kind: [0, 0] for kind in range(len(KINDS))}
-    right_answers = [0, 0]
-    for lesson in exam:
-        labelled = lesson.labels != IGNORED
-        guessed = model.lm_head(answer_states(model, lesson)[0]).argmax(1)
-        hit = torch.zeros_like(lesson.labels, dtype=torch.bool)
-        hit[labelled] = guessed == lesson.labels[labelled]
-        for kind in range(len(KINDS)):
-            of_kind = labelled & (lesson.kinds == kind)
-            right_tokens[kind][0] += int((hit & of_kind).sum())
-            right_tokens[kind][1] += int(of_kind.sum())
-        for row in range(len(lesson.tokens)):
-            for number in range(1, 4):  # the panel questions come first
-                answer = (lesson.branch[row] == number) & labelled[row]
-                right_answers[0] += int(hit[row][answer].all())
-                right_answers[1] += 1
-    scores = {
-        f"{KINDS[kind]} tokens": round(right / total, 3)
-        for kind, (right, total) in right_tokens.items()
-        if total
-    }
-    return {"panel exact": round(right_answers[0] / right_answers[1], 3), **scores}
-
-
 def _cosine(done: float) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
 
@@ -289,21 +200,6 @@ def _cosine(done: float) -> float:
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = rate
-
-
-class Log:
-    """Lines of JSON, to a file and to the terminal."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.began = time.monotonic()
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-    def __call__(self, **facts: object) -> None:
-        line = json.dumps({**facts, "minutes": round((time.monotonic() - self.began) / 60, 1)})
-        print(line, flush=True)
-        with self.path.open("a") as out:
-            out.write(line + "\n")
 
 
 def main() -> None:

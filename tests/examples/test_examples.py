@@ -20,7 +20,9 @@ CAPTIONS = EXAMPLES.joinpath("strip.txt").read_text("utf-8").splitlines()
 
 def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     place = {**os.environ, "PYTHONPATH": str(ROOT), **env}
-    done = subprocess.run(command, cwd=cwd, env=place, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env=place, capture_output=True, text=True, timeout=110, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done
 
@@ -60,7 +62,14 @@ def test_the_demo_leaves_its_pictures_and_reports(gaze_command: str, tmp_path: P
 def test_the_two_panel_page_is_read_from_top_to_bottom(gaze_command: str, tmp_path: Path) -> None:
     run(gaze_command, "discover", "tiny", str(EXAMPLES / "comics"), "--quiet", cwd=tmp_path)
     done = run(
-        gaze_command, "steer", str(EXAMPLES / "page.png"), "--model", "tiny", "--all-regions", "--json", cwd=tmp_path
+        gaze_command,
+        "steer",
+        str(EXAMPLES / "page.png"),
+        "--model",
+        "tiny",
+        "--all-regions",
+        "--json",
+        cwd=tmp_path,
     )
     document = json.loads(done.stdout)
     tops = [region["box"][1] for region in document["regions"]]
@@ -77,18 +86,14 @@ def test_there_are_a_dozen_example_strips_with_captions() -> None:
 
 
 def test_a_wheel_on_its_own_discovers_with_the_model_inside(tmp_path: Path) -> None:
-    run(
-        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT),
-        cwd=tmp_path,
-    )  # fmt: skip
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist")]
+    run(*build, str(ROOT), cwd=tmp_path)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     assert not (tmp_path / "site" / "tests").exists()
-    done = run(
-        sys.executable, "-m", "gazecli", "discover", "tiny", str(EXAMPLES / "comics"), "--json", "--quiet",
-        cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"),
-    )  # fmt: skip
+    discover = [sys.executable, "-m", "gazecli", "discover", "tiny", str(EXAMPLES / "comics"), "--json"]
+    done = run(*discover, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
     document = json.loads(done.stdout)
     assert document["comics"]["strips"] == 12
     assert document["heads"][0]["raw"] >= 0.7

@@ -35,8 +35,7 @@ def test_the_second_call_returns_the_stored_head_set(vlm_of: Callable[[str], VLM
 def test_computing_again_gives_the_same_digest(vlm_of: Callable[[str], VLM], comics: Path) -> None:
     vlm = vlm_of("qwen2_vl")
     assert (
-        gaze.discover(vlm, comics, panels=3).digest
-        == gaze.discover(vlm, comics, panels=3, force=True).digest
+        gaze.discover(vlm, comics, panels=3).digest == gaze.discover(vlm, comics, panels=3, force=True).digest
     )
 
 
@@ -65,7 +64,7 @@ def test_an_interrupted_walk_resumes_with_the_same_digest(
     vlm = vlm_of("qwen2_vl")
     whole = gaze.discover(vlm, comics, panels=3, batch_size=1, cache=Cache(tmp_path / "one"))
 
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(done: int, _total: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
@@ -150,7 +149,7 @@ def test_a_head_set_of_another_model_is_refused_with_both_names(
 ) -> None:
     found = gaze.discover(vlm_of("qwen2_vl"), comics, panels=3)
     other = vlm_of("qwen3_vl")
-    with pytest.raises(HeadSetError, match="qwen2_vl.*qwen3_vl"):
+    with pytest.raises(HeadSetError, match=r"qwen2_vl.*qwen3_vl"):
         found.check_model(other.digest, other.name)
 
 

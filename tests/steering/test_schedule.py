@@ -64,7 +64,8 @@ def test_boxes_are_separated_by_semicolons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "ended"), [("A cat.", True), ("A cat", False), ('He said "no."', True), ("What? ", True), ("", False)]
+    ("text", "ended"),
+    [("A cat.", True), ("A cat", False), ('He said "no."', True), ("What? ", True), ("", False)],
 )
 def test_sentences_end_at_their_marks(text: str, ended: bool) -> None:
     assert ends_sentence(text) is ended

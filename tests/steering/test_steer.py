@@ -47,9 +47,7 @@ def test_all_regions_in_one_batch_say_what_each_alone_says(
 
 
 @pytest.mark.parametrize("family", QWEN)
-def test_the_vision_tower_runs_once_for_any_number_of_rows(
-    vlm_of: Callable[[str], VLM], family: str
-) -> None:
+def test_the_vision_tower_runs_once_for_any_number_of_rows(vlm_of: Callable[[str], VLM], family: str) -> None:
     vlm, picture = vlm_of(family), noise_picture(420, 130, 3)
     inputs, layout = vlm.prepare(picture, "What is this?")
     tower = find_vision_tower(vlm.model)

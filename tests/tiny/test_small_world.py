@@ -70,7 +70,7 @@ def test_made_comics_open_with_their_captions(tmp_path: Path) -> None:
         assert all(caption.endswith(".") for caption in strip.captions)
 
 
-def test_panels_of_a_joined_strip_are_found_by_their_gutters(tmp_path: Path) -> None:
+def test_panels_of_a_joined_strip_are_found_by_their_gutters() -> None:
     from PIL import Image
 
     rng = random.Random(5)
@@ -86,7 +86,8 @@ def test_panels_of_a_joined_strip_are_found_by_their_gutters(tmp_path: Path) -> 
 def test_every_subject_looks_different_in_every_colour(subject: str) -> None:
     panels = [
         np.asarray(
-            draw_panel(Scene(colour, subject, "sits on", "box", "at home"), random.Random(1), 64, 1), dtype=int
+            draw_panel(Scene(colour, subject, "sits on", "box", "at home"), random.Random(1), 64, 1),
+            dtype=int,
         )
         for colour in COLOURS
     ]
