@@ -38,4 +38,5 @@ def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> 
         return list(picture.regions)
     if not specs:
         raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
-    return [picture.region(spec, number) for number, spec in enumerate(specs, 1)]
+    # Regions that are no panels are numbered on behind the panels.
+    return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]

@@ -55,7 +55,13 @@ def parse_targets(spec: str | Sequence[int | str], picture: Picture) -> list[Reg
         parts = spec
     if not parts:
         raise ScheduleError("the schedule is empty", hint="for example: --schedule 2,4,3,5,1,6")
-    return [picture.region(part) for part in parts]
+    known: dict[int | str, Region] = {}
+    next_number = len(picture.regions) + 1  # regions that are no panels are numbered on behind the panels
+    for part in parts:
+        if part not in known:
+            known[part] = picture.region(part, next_number)
+            next_number += known[part].number == next_number
+    return [known[part] for part in parts]
 
 
 def plan(

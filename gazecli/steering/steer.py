@@ -161,7 +161,7 @@ def steer_regions(
     if require_effect:
         for answer in answers:
             _require_effect(answer, vlm)
-    regions = list(picture.regions) or list(targets)
+    regions = regions_with(picture, targets)
     return Steering(
         picture=picture,
         regions=regions,
@@ -175,6 +175,16 @@ def steer_regions(
         layout=layout,
         seconds=round(time.monotonic() - began, 3),
     )
+
+
+def regions_with(picture: Picture, targets: Sequence[Region]) -> list[Region]:
+    """The picture's regions, then the targets that are none of them, each once."""
+    shown = list(picture.regions)
+    for target in targets:
+        same = (known.box == target.box and known.mask is target.mask for known in shown)
+        if not any(same):
+            shown.append(target)
+    return shown
 
 
 def _answer(

@@ -24,7 +24,7 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import Schedule, ends_sentence
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.steer import SteerSettings, regions_with
 
 DYNAMIC_PROMPT = (
     "Please describe each panel of this comic strip in order as I point you to them. Keep each "
@@ -104,7 +104,7 @@ def switch(
         stop=pace.stop,
     )[0]
     segments = _segments(vlm, schedule, pace.starts, written)
-    regions = watched_regions(picture, schedule.targets)
+    regions = regions_with(picture, schedule.targets)
     narration = narrate(vlm, picture, regions, layout, heads, settings, written, watcher, segments, began)
     _require_following(narration, vlm)
     return narration
@@ -178,17 +178,6 @@ def _segments(vlm: VLM, schedule: Schedule, starts: list[int], written: list[int
     ]
 
 
-def watched_regions(picture: Picture, targets: Sequence[Region]) -> list[Region]:
-    """The picture's regions, or the targets where it has none."""
-    if picture.regions:
-        return list(picture.regions)
-    unique: list[Region] = []
-    for target in targets:
-        if all(target.box != known.box for known in unique):
-            unique.append(target)
-    return unique
-
-
 def _trajectory_watcher(
     vlm: VLM,
     picture: Picture,
@@ -196,7 +185,7 @@ def _trajectory_watcher(
     layout: ImageLayout,
     heads: Sequence[HeadPair],
 ) -> RegionMass:
-    table = layout.membership(watched_regions(picture, targets))
+    table = layout.membership(regions_with(picture, targets))
     by_layer = vlm.check_heads(heads)
     return RegionMass(table[None].to(vlm.device), only=by_layer, value_weighted=True)
 
@@ -212,12 +201,10 @@ def trajectory_of(watcher: RegionMass) -> npt.NDArray[np.float32]:
 
 def _require_following(narration: Narration, vlm: VLM) -> None:
     """The heads must look more at the target inside its segments than outside them."""
-    numbers = {id(region): place for place, region in enumerate(narration.regions)}
+    boxes = [region.box for region in narration.regions]
     inside, outside = [], []
     for segment in narration.segments:
-        place = numbers.get(id(segment.region))
-        if place is None:
-            return
+        place = boxes.index(segment.region.box)
         steered = narration.trajectory[segment.start : segment.end]
         inside += list(steered[:, place])
         outside += list(np.delete(steered, place, axis=1).ravel())

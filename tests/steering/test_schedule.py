@@ -69,3 +69,8 @@ def test_boxes_are_separated_by_semicolons() -> None:
 )
 def test_sentences_end_at_their_marks(text: str, ended: bool) -> None:
     assert ends_sentence(text) is ended
+
+
+def test_regions_that_are_no_panels_are_numbered_behind_them() -> None:
+    targets = parse_targets("0,0,50,50;2;left;0,0,50,50", PICTURE)
+    assert [target.number for target in targets] == [7, 2, 8, 7]
