@@ -16,8 +16,9 @@ Floats = npt.NDArray[np.floating]
 ScoreName = Literal["raw", "selectivity"]
 SCORE_NAMES: tuple[str, ...] = ("raw", "selectivity")
 
-# The paper's best K lie between 2 % and 12 % of all heads (arXiv 2606.14703, K sweep).
+# The paper's best K lie between 2 % and 12 % of all heads, never below 10 heads (arXiv 2606.14703, K sweep).
 LARGEST_SHARE = 0.12
+FEW = 16
 SHUFFLES = 100
 
 
@@ -72,10 +73,11 @@ class Suggestion:
 
 
 def suggest(raw: Floats, null_bar: float) -> Suggestion:
-    """How many heads to steer: those before the elbow of the sorted raw scores.
+    """How many heads to steer: those that stand out of the sorted raw scores.
 
-    The elbow is the point farthest from the chord between the best score and the worst. Heads below
-    the null's bar do not count, nor more than 12 % of all heads.
+    The count ends where the first of these does: the elbow, the point farthest from the chord between the
+    best score and the worst; a third of the best score; the null's bar; and 12 % of all heads, where
+    sixteen are never too many.
     """
     ordered = np.sort(raw.reshape(-1))[::-1]
     above = int((ordered > null_bar).sum())
@@ -86,18 +88,18 @@ def suggest(raw: Floats, null_bar: float) -> Suggestion:
             f"no head's raw score rises above the label-shuffled null ({null_bar:.3f}): "
             "this model shows no gaze heads on these comics, do not expect steering to redirect",
         )
-    cap = max(1, int(LARGEST_SHARE * len(ordered) + 0.5))
-    elbow = _elbow(ordered)
-    top = max(1, min(elbow, above, cap))
-    limit = "the elbow of the sorted scores"
-    if top < elbow:
-        limit = "12 % of all heads" if top == cap else "the label-shuffled null"
+    limits = {
+        "the elbow of the sorted scores": _elbow(ordered),
+        "a third of the best score": int((ordered >= ordered[0] / 3).sum()),
+        "the label-shuffled null": above,
+        "12 % of all heads": max(FEW, int(LARGEST_SHARE * len(ordered) + 0.5)),
+    }
+    limit, top = min(limits.items(), key=lambda entry: entry[1])
     return Suggestion(
         "raw",
         top,
         f"{above} heads score above the label-shuffled null ({null_bar:.3f}); cut at {limit}, "
-        f"raw scores {ordered[0]:.2f} to {ordered[top - 1]:.2f}. Not yet tested by steering: "
-        "`gaze report --evaluate` does that",
+        f"raw scores {ordered[0]:.2f} to {ordered[top - 1]:.2f}. Not yet tested by steering",
     )
 
 

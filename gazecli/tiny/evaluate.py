@@ -123,7 +123,10 @@ def following(
     every: int | None,
     scope: str = "answer",
 ) -> float:
-    """Share of whole sentences that are the caption of the panel scheduled when they began."""
+    """Share of the sentences written under one target that are exactly its panel's caption.
+
+    A sentence in whose middle the target changes belongs to neither and is left out.
+    """
     rng = random.Random(11)
     hits: list[bool] = []
     settings = SteerSettings(prompt=DYNAMIC_PROMPT, scope=scope)  # type: ignore[arg-type]
@@ -140,7 +143,8 @@ def following(
         for place, piece in enumerate(told.pieces):
             text += piece
             if _SENTENCE.fullmatch(text.strip()):
-                hits.append(text.strip() == example.captions[scheduled[start] - 1])
+                if scheduled[start] == scheduled[place]:
+                    hits.append(text.strip() == example.captions[scheduled[start] - 1])
                 start, text = place + 1, ""
     return float(np.mean(hits))
 
@@ -162,7 +166,7 @@ def measure(vlm: VLM, strips: int, seed: int, say: Callable[[str], None]) -> dic
     figures["suggested K"] = len(heads)
     figures["split-half r"] = headset.header["honesty"]["split_half_r"]
     examples = by_count[6]
-    for top in sorted({1, 2, 4, len(heads), 8, 16, vlm.layers * vlm.heads}):
+    for top in sorted({1, 4, 8, len(heads), 16, 24, vlm.layers * vlm.heads}):
         label = "all heads" if top == vlm.layers * vlm.heads else f"top {top}"
         figures[f"static, {label}"] = redirection(vlm, examples, headset.top(top))
         say(f"steered {label}")
@@ -180,7 +184,7 @@ def measure(vlm: VLM, strips: int, seed: int, say: Callable[[str], None]) -> dic
     static = SteerSettings().prompt
     figures["unsteered, a given target"], figures["unsteered, any panel"] = unsteered(vlm, examples, static)
     figures["dynamic, a sentence each"] = following(vlm, examples, heads, None)
-    figures["dynamic, every 10 tokens"] = following(vlm, examples, heads, 10)
+    figures["dynamic, every 20 tokens"] = following(vlm, examples, heads, 20)
     figures["dynamic, every 50 tokens"] = following(vlm, examples[: max(1, strips // 5)], heads, 50)
     return figures
 
