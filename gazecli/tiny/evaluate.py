@@ -116,19 +116,28 @@ def derangement(count: int, rng: random.Random) -> list[int]:
             return order
 
 
+@dataclass(frozen=True)
+class Following:
+    """Shares of sentences: exactly the scheduled panel's caption, and nearest to it of all captions."""
+
+    exact: float
+    about: float
+
+
 def following(
     vlm: VLM,
     examples: Sequence[Example],
     heads: Sequence[HeadPair],
     every: int | None,
     scope: str = "answer",
-) -> float:
-    """Share of the sentences written under one target that are exactly its panel's caption.
+) -> Following:
+    """How the sentences of a switched text fit their targets.
 
     A sentence in whose middle the target changes belongs to neither and is left out.
     """
     rng = random.Random(11)
-    hits: list[bool] = []
+    exact: list[bool] = []
+    about: list[bool] = []
     settings = SteerSettings(prompt=DYNAMIC_PROMPT, scope=scope)  # type: ignore[arg-type]
     for example in examples:
         order = derangement(len(example.captions), rng)
@@ -144,9 +153,19 @@ def following(
             text += piece
             if _SENTENCE.fullmatch(text.strip()):
                 if scheduled[start] == scheduled[place]:
-                    hits.append(text.strip() == example.captions[scheduled[start] - 1])
+                    target = scheduled[start] - 1
+                    exact.append(text.strip() == example.captions[target])
+                    about.append(nearest(text, example.captions) == target)
                 start, text = place + 1, ""
-    return float(np.mean(hits))
+    return Following(float(np.mean(exact)), float(np.mean(about)))
+
+
+def nearest(sentence: str, captions: Sequence[str]) -> int | None:
+    """Which caption shares most words with a sentence; None on a tie."""
+    words = set(sentence.split())
+    shared = [len(words & set(caption.split())) for caption in captions]
+    best = max(shared)
+    return shared.index(best) if shared.count(best) == 1 else None
 
 
 def measure(vlm: VLM, strips: int, seed: int, say: Callable[[str], None]) -> dict[str, object]:
@@ -183,9 +202,15 @@ def measure(vlm: VLM, strips: int, seed: int, say: Callable[[str], None]) -> dic
     figures["vqa, suggested top"] = redirection(vlm, examples, heads, prompt=VQA_PROMPT)
     static = SteerSettings().prompt
     figures["unsteered, a given target"], figures["unsteered, any panel"] = unsteered(vlm, examples, static)
-    figures["dynamic, a sentence each"] = following(vlm, examples, heads, None)
-    figures["dynamic, every 20 tokens"] = following(vlm, examples, heads, 20)
-    figures["dynamic, every 50 tokens"] = following(vlm, examples[: max(1, strips // 5)], heads, 50)
+    few = examples[: max(1, strips // 3)]
+    for label, every, chosen in (
+        ("a sentence each", None, examples),
+        ("20 tokens each", 20, few),
+        ("50 tokens each", 50, few),
+    ):
+        told = following(vlm, chosen, heads, every)
+        figures[f"dynamic, {label}, about the scheduled panel"] = told.about
+        figures[f"dynamic, {label}, exact caption"] = told.exact
     return figures
 
 
