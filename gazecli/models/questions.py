@@ -51,13 +51,11 @@ class Questions:
 def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
     """Tokenise `prompts` about one picture; the picture is processed once."""
     texts = [prompt_text(vlm.processor, prompt) for prompt in prompts]
-    inputs = vlm.processor(images=[picture.image], text=[texts[0]], return_tensors="pt")
+    inputs, layout = vlm.preparation.process([picture], texts[0], vlm.squash)
     first: list[int] = inputs["input_ids"][0].tolist()
     ids = _other_prompts(vlm, texts, first) or [
-        vlm.processor(images=[picture.image], text=[text], return_tensors="pt")["input_ids"][0].tolist()
-        for text in texts
+        vlm.preparation.process([picture], text, vlm.squash)[0]["input_ids"][0].tolist() for text in texts
     ]
-    layout = vlm.layout(inputs, [picture])
     shared = common_prefix(ids)
     if vlm.family in SEES_THE_QUESTION or shared <= int(layout.positions[-1]):
         shared = 0
