@@ -15,6 +15,9 @@ from typing import Any
 from gazecli.errors import ModelError
 from gazecli.models.vision_backend import torchvision_state
 
+# Their picture processors have no Pillow form.
+TORCHVISION_ONLY = frozenset({"Cohere2VisionProcessor", "Lfm2VlProcessor", "Molmo2Processor"})
+
 
 def load_processor(folder: Path, model_type: str, trust_remote_code: bool = False) -> Any:
     """The processor of a checkpoint folder, built without its video part.
@@ -25,6 +28,8 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
     import transformers
 
     name = _processor_class(folder, model_type)
+    if name in TORCHVISION_ONLY and state != "working":
+        raise _needs_torchvision(folder, state)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -33,12 +38,7 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
                 return transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
             return _for_stills(stock, folder)
     except ImportError as failure:
-        raise ModelError(
-            f"the picture processor of this model needs torchvision, which is {state}",
-            subject=str(folder),
-            hint="install the torchvision that matches your torch, or use another model",
-            code="model.needs_torchvision",
-        ) from failure
+        raise _needs_torchvision(folder, state) from failure
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as failure:
         raise ModelError(
             f"the processor of this checkpoint cannot be loaded ({_first_line(failure)})",
@@ -46,6 +46,15 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
             hint="the folder needs the tokenizer and preprocessor files beside config.json",
             code="model.processor",
         ) from failure
+
+
+def _needs_torchvision(folder: Path, state: str) -> ModelError:
+    return ModelError(
+        f"the picture processor of this model needs torchvision, which is {state}",
+        subject=str(folder),
+        hint="install the torchvision that matches your torch, or use another model",
+        code="model.needs_torchvision",
+    )
 
 
 def _processor_class(folder: Path, model_type: str) -> str | None:

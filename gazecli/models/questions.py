@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.prompts import prompt_text
 from gazecli.models.vlm import VLM
@@ -100,8 +101,7 @@ def last_token_mass(
     if batch[0].shared == 0:
         return _one_by_one(vlm, batch, memberships)
     cache = _run_prefix(vlm, batch)
-    if count > 1:
-        cache.batch_repeat_interleave(count)
+    repeat_rows(cache, len(batch), count)
     shared = batch[0].shared
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
     ends = torch.tensor([len(tail) for tail in tails])
@@ -121,8 +121,6 @@ def last_token_mass(
 
 def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
     """Vision tower and shared prefix of every picture, once: the key-value cache."""
-    from transformers import DynamicCache
-
     shared, length = batch[0].shared, len(batch[0].ids[0])
     inputs = {}
     for name in batch[0].inputs:
@@ -136,7 +134,7 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
     for name, tensor in inputs.items():
         if tensor.is_floating_point():
             inputs[name] = tensor.to(vlm.model.dtype)
-    cache = DynamicCache(config=vlm.decoder.config)
+    cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
     vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache
