@@ -60,7 +60,7 @@ def _needs_torchvision(folder: Path, state: str) -> ModelError:
 def _processor_class(folder: Path, model_type: str) -> str | None:
     import json
 
-    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+    from transformers.models.auto import processing_auto
 
     for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
         path = folder / file
@@ -68,7 +68,7 @@ def _processor_class(folder: Path, model_type: str) -> str | None:
             named = json.loads(path.read_text("utf-8")).get("processor_class")
             if isinstance(named, str):
                 return named
-    found = PROCESSOR_MAPPING_NAMES.get(model_type)
+    found = processing_auto.PROCESSOR_MAPPING_NAMES.get(model_type)  # type: ignore[attr-defined]
     return found if isinstance(found, str) else None
 
 

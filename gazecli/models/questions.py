@@ -114,7 +114,7 @@ def last_token_mass(
             input_ids=_right_padded(tails).to(vlm.device),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=torch.tensor([-1]),  # given 1, Gemma 4 would leave out the watched rows
         )
     return {layer: mass.view(len(batch), count, *mass.shape[1:]) for layer, mass in watcher.steps[-1].items()}
 

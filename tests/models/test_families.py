@@ -23,6 +23,9 @@ from tests.checkpoints import FAMILIES
 from tests.conftest import noise_picture
 from tests.perturbation import SIZES, check_token_map, dark_picture
 
+# PaliGemma's processor turns tensors into arrays the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 PROMPT = "What is happening in this panel of the comic strip?"
 # Some resize two or three times, which smears over a cell; all do when one pixel becomes many cells.
 SMEAR = {"idefics3": 1.0, "smolvlm": 1.0, "llava_onevision": 0.5}

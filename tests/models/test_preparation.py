@@ -19,6 +19,9 @@ from gazecli.pictures.picture import Picture
 from tests.conftest import noise_picture
 from tests.perturbation import changed_positions, check_token_map, dark_picture
 
+# PaliGemma's processor turns tensors into arrays the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 CROPPING = ("llava", "llava_full")
 WHOLE = ("llava_pad", "llava_bunny", "llava_next", "qwen2_vl", "internvl", "paligemma", "deepseek_vl")
 

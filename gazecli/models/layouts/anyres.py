@@ -53,7 +53,7 @@ def _padded(processor: Any, size: Size) -> tuple[Axis, Axis]:
     from transformers.image_processing_utils import select_best_resolution
 
     width, height = size
-    high, wide = select_best_resolution([height, width], picture_setting(processor, "image_grid_pinpoints"))
+    high, wide = select_best_resolution((height, width), picture_setting(processor, "image_grid_pinpoints"))
     if wide / width < high / height:
         new = wide, min(math.ceil(height * (wide / width)), high)
     else:

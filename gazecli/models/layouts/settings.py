@@ -5,6 +5,7 @@ Knows nothing of token maps.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -20,4 +21,4 @@ def picture_setting(processor: Any, name: str) -> Any:
 
 def side(tokens: int) -> int:
     """Cells a side of a square grid of `tokens`."""
-    return round(tokens**0.5)
+    return math.isqrt(tokens)
