@@ -29,7 +29,10 @@ HeadPair = tuple[int, int]
 
 @dataclass
 class VLM:
-    """A vision-language model ready to be watched and steered."""
+    """A vision-language model ready to be watched and steered.
+
+    squash: whether pictures that its processor would crop are stretched to its square instead.
+    """
 
     model: Any
     processor: Any
