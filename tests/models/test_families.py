@@ -31,6 +31,7 @@ PROMPT = "What is happening in this panel of the comic strip?"
 SMEAR = {"idefics3": 1.0, "smolvlm": 1.0, "llava_onevision": 0.5}
 SMALLEST = (37, 53)
 SMALLEST_SMEAR = {"internvl": 0.5, "aya_vision": 0.5, "idefics3": 4.0, "smolvlm": 2.0}
+MANY_TILES = ("idefics3", "smolvlm")
 QUICK = ((300, 300), SMALLEST)
 
 
@@ -64,7 +65,8 @@ def test_every_token_looks_where_its_box_says(
         return inputs, layout.positions, layout.boxes
 
     smear = (SMALLEST_SMEAR if size == SMALLEST else SMEAR).get(family, 0.25)
-    assert check_token_map(vlm.model, prepare, dark_picture(*size), smear=smear, tries=4) == 4
+    tries = 3 if family in MANY_TILES else 4
+    assert check_token_map(vlm.model, prepare, dark_picture(*size), smear=smear, tries=tries) == tries
 
 
 @pytest.mark.parametrize("family", FAMILIES)
