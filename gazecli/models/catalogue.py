@@ -46,6 +46,15 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", "qwen3_vl", 36, 32, Published(75, 72.9, 1.5)),
     Entry("qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct", "qwen3_vl", 36, 32, Published(100, 83.1, 14.6)),
     Entry("qwen3-vl-32b", "Qwen/Qwen3-VL-32B-Instruct", "qwen3_vl", 64, 64, Published(500, 70.2, 12.0)),
+    Entry("internvl3.5-8b", "OpenGVLab/InternVL3_5-8B-HF", "internvl", 36, 32, Published(140, 62.7, 31.0)),
+    Entry("llava-1.5-7b", "llava-hf/llava-1.5-7b-hf", "llava", 32, 32),
+    Entry("llava-1.5-13b", "llava-hf/llava-1.5-13b-hf", "llava", 40, 40, Published(160, 39.0, 13.8)),
+    Entry(
+        "llava-next-7b", "llava-hf/llava-v1.6-vicuna-7b-hf", "llava_next", 32, 32, Published(100, 35.3, 26.7)
+    ),
+    Entry("llava-onevision-7b", "llava-hf/llava-onevision-qwen2-7b-ov-hf", "llava_onevision", 28, 28),
+    Entry("gemma3-4b", "google/gemma-3-4b-it", "gemma3", 34, 8),
+    Entry("smolvlm2-2.2b", "HuggingFaceTB/SmolVLM2-2.2B-Instruct", "smolvlm", 24, 32),
 )
 
 

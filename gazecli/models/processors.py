@@ -5,12 +5,18 @@ Knows nothing of model weights or token maps.
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 from gazecli.errors import ModelError
 from gazecli.models.vision_backend import torchvision_state
+
+# Their picture processors have no Pillow form.
+TORCHVISION_ONLY = frozenset({"Cohere2VisionProcessor", "Lfm2VlProcessor", "Molmo2Processor"})
 
 
 def load_processor(folder: Path, model_type: str, trust_remote_code: bool = False) -> Any:
@@ -22,20 +28,17 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
     import transformers
 
     name = _processor_class(folder, model_type)
-    stock = getattr(transformers, name, None) if name else None
+    if name in TORCHVISION_ONLY and state != "working":
+        raise _needs_torchvision(folder, state)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            stock = _stock_class(name)
             if stock is None or trust_remote_code:
                 return transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
-            return _without_video(stock, folder)
+            return _for_stills(stock, folder)
     except ImportError as failure:
-        raise ModelError(
-            f"the picture processor of this model needs torchvision, which is {state}",
-            subject=str(folder),
-            hint="install the torchvision that matches your torch, or use another model",
-            code="model.needs_torchvision",
-        ) from failure
+        raise _needs_torchvision(folder, state) from failure
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as failure:
         raise ModelError(
             f"the processor of this checkpoint cannot be loaded ({_first_line(failure)})",
@@ -45,10 +48,19 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
         ) from failure
 
 
+def _needs_torchvision(folder: Path, state: str) -> ModelError:
+    return ModelError(
+        f"the picture processor of this model needs torchvision, which is {state}",
+        subject=str(folder),
+        hint="install the torchvision that matches your torch, or use another model",
+        code="model.needs_torchvision",
+    )
+
+
 def _processor_class(folder: Path, model_type: str) -> str | None:
     import json
 
-    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+    from transformers.models.auto import processing_auto
 
     for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
         path = folder / file
@@ -56,23 +68,60 @@ def _processor_class(folder: Path, model_type: str) -> str | None:
             named = json.loads(path.read_text("utf-8")).get("processor_class")
             if isinstance(named, str):
                 return named
-    found = PROCESSOR_MAPPING_NAMES.get(model_type)
+    found = processing_auto.PROCESSOR_MAPPING_NAMES.get(model_type)  # type: ignore[attr-defined]
     return found if isinstance(found, str) else None
 
 
-def _without_video(stock: Any, folder: Path) -> Any:
-    """Build `stock` from its parts; parts that only video or sound needs are left out."""
-    from transformers import AutoImageProcessor, AutoTokenizer
+def _stock_class(name: str | None) -> Any:
+    """The processor class of transformers, or None for one it does not know."""
+    import transformers
 
-    attributes = [part for part in stock.get_attributes() if part in ("image_processor", "tokenizer")]
-    stills = type(stock.__name__, (stock,), {"get_attributes": classmethod(lambda cls: list(attributes))})
-    settings, rest = stock.get_processor_dict(folder)
-    parts = {
-        "image_processor": lambda: AutoImageProcessor.from_pretrained(folder, backend="pil"),
-        "tokenizer": lambda: AutoTokenizer.from_pretrained(folder),
-    }
-    built = [parts[name]() for name in attributes]
-    return stills.from_args_and_dict(built, settings, **rest)  # type: ignore[attr-defined]
+    if name == "PixtralProcessor" and torchvision_state() != "working":
+        return _pixtral_on_pillow()
+    return getattr(transformers, name, None) if name else None
+
+
+def _pixtral_on_pillow() -> Any:
+    """Pixtral's processor imports one function of its picture processor's module; the Pillow twin has it."""
+    package = "transformers.models.pixtral"
+    wanted = f"{package}.image_processing_pixtral"
+    before = sys.modules.get(wanted)
+    sys.modules[wanted] = importlib.import_module(f"{package}.image_processing_pil_pixtral")
+    try:
+        return importlib.import_module(f"{package}.processing_pixtral").PixtralProcessor
+    finally:
+        if before is None:
+            del sys.modules[wanted]
+        else:
+            sys.modules[wanted] = before
+
+
+def _for_stills(stock: Any, folder: Path) -> Any:
+    """Build `stock` from its parts; parts that only video or sound needs stay empty."""
+    from transformers import AutoImageProcessor, AutoTokenizer
+    from transformers.processing_utils import ProcessorMixin
+
+    def check(self: Any, name: str, part: Any) -> Any:
+        return None if part is None else stock.check_argument_for_proper_class(self, name, part)
+
+    namespace: dict[str, Any] = {"check_argument_for_proper_class": check}
+    if stock.apply_chat_template is not ProcessorMixin.apply_chat_template:
+        # SmolVLM's asks the video processor for its frame rate.
+        namespace["apply_chat_template"] = ProcessorMixin.apply_chat_template
+    module = sys.modules[stock.__module__]
+    if getattr(module, "num2words", stock) is None:
+        module.num2words = str  # type: ignore[attr-defined]  # for the lengths of videos
+    settings, _ = stock.get_processor_dict(folder)
+    accepted = set(inspect.signature(stock.__init__).parameters)
+    parts = dict.fromkeys(stock.get_attributes())
+    parts["image_processor"] = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    parts["tokenizer"] = AutoTokenizer.from_pretrained(folder)
+    settings = {key: value for key, value in settings.items() if key in accepted - set(parts)}
+    processor = type(stock.__name__, (stock,), namespace)(**parts, **settings)
+    if getattr(processor.image_processor, "do_pan_and_scan", None):
+        # The class passes its own default in every call, which would beat the checkpoint's file.
+        processor.images_kwargs = {**processor.images_kwargs, "do_pan_and_scan": True}
+    return processor
 
 
 def _first_line(failure: BaseException) -> str:

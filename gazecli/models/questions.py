@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.prompts import prompt_text
 from gazecli.models.vlm import VLM
@@ -51,13 +52,11 @@ class Questions:
 def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
     """Tokenise `prompts` about one picture; the picture is processed once."""
     texts = [prompt_text(vlm.processor, prompt) for prompt in prompts]
-    inputs = vlm.processor(images=[picture.image], text=[texts[0]], return_tensors="pt")
+    inputs, layout = vlm.preparation.process([picture], texts[0], vlm.squash)
     first: list[int] = inputs["input_ids"][0].tolist()
     ids = _other_prompts(vlm, texts, first) or [
-        vlm.processor(images=[picture.image], text=[text], return_tensors="pt")["input_ids"][0].tolist()
-        for text in texts
+        vlm.preparation.process([picture], text, vlm.squash)[0]["input_ids"][0].tolist() for text in texts
     ]
-    layout = vlm.layout(inputs, [picture])
     shared = common_prefix(ids)
     if vlm.family in SEES_THE_QUESTION or shared <= int(layout.positions[-1]):
         shared = 0
@@ -102,8 +101,7 @@ def last_token_mass(
     if batch[0].shared == 0:
         return _one_by_one(vlm, batch, memberships)
     cache = _run_prefix(vlm, batch)
-    if count > 1:
-        cache.batch_repeat_interleave(count)
+    repeat_rows(cache, len(batch), count)
     shared = batch[0].shared
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
     ends = torch.tensor([len(tail) for tail in tails])
@@ -116,15 +114,13 @@ def last_token_mass(
             input_ids=_right_padded(tails).to(vlm.device),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=torch.tensor([-1]),  # given 1, Gemma 4 would leave out the watched rows
         )
     return {layer: mass.view(len(batch), count, *mass.shape[1:]) for layer, mass in watcher.steps[-1].items()}
 
 
 def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
     """Vision tower and shared prefix of every picture, once: the key-value cache."""
-    from transformers import DynamicCache
-
     shared, length = batch[0].shared, len(batch[0].ids[0])
     inputs = {}
     for name in batch[0].inputs:
@@ -138,7 +134,7 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
     for name, tensor in inputs.items():
         if tensor.is_floating_point():
             inputs[name] = tensor.to(vlm.model.dtype)
-    cache = DynamicCache(config=vlm.decoder.config)
+    cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
     vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache

@@ -19,7 +19,7 @@ from gazecli.models.biases import Mode, Scope, key_bias
 from gazecli.models.devices import dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
-from gazecli.models.layouts.views import boxes_of, check_count
+from gazecli.models.preparation import Preparation
 from gazecli.models.prompts import prompt_text
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
@@ -29,7 +29,10 @@ HeadPair = tuple[int, int]
 
 @dataclass
 class VLM:
-    """A vision-language model ready to be watched and steered."""
+    """A vision-language model ready to be watched and steered.
+
+    squash: whether pictures that its processor would crop are stretched to its square instead.
+    """
 
     model: Any
     processor: Any
@@ -39,11 +42,17 @@ class VLM:
     digest: str
     source: str
     state: AttentionState = field(default_factory=AttentionState)
+    squash: bool = True
 
     def __post_init__(self) -> None:
         self.model.eval()
         self.family: str = self.model.config.model_type
-        self.token_map = token_map_for(self.processor, self.family)
+        self.preparation = Preparation(
+            self.processor,
+            token_map_for(self.processor, self.family),
+            self.model.config.image_token_id,
+            self.family,
+        )
         self.decoder = find_decoder(self.model, self.family)
         self.attention = find_attention(self.decoder, self.family)
         self.layers = len(self.decoder.layers)
@@ -79,30 +88,23 @@ class VLM:
         self.state.total = int(seen) + tokens.shape[1]  # type: ignore[union-attr]
 
     def prepare(
-        self, picture: Picture | Sequence[Picture], prompt: str, system: str | None = None
+        self,
+        picture: Picture | Sequence[Picture],
+        prompt: str,
+        system: str | None = None,
+        *,
+        squash: bool | None = None,
     ) -> tuple[Any, ImageLayout]:
         """Model inputs on the model's device, and where each image token looks.
 
-        Raises ModelError when the token map does not fit the prompt.
+        `squash`, by default this model's own `squash`: a picture that would be cropped is stretched to the
+        model's square. Raises ModelError when the token map does not fit the prompt.
         """
         pictures = [picture] if isinstance(picture, Picture) else list(picture)
         text = prompt_text(self.processor, prompt, len(pictures), system)
-        inputs = self.processor(images=[each.image for each in pictures], text=[text], return_tensors="pt")
-        return inputs.to(self.device, self.model.dtype), self.layout(inputs, pictures)
-
-    def layout(self, inputs: Any, pictures: Sequence[Picture]) -> ImageLayout:
-        """The layout of prepared inputs: (1, L) token ids and the pictures they stand for."""
-        ids = inputs["input_ids"][0]
-        positions = (ids == self.model.config.image_token_id).nonzero().flatten().cpu()
-        boxes = []
-        owner: list[int] = []
-        for number, picture in enumerate(pictures):
-            size = (picture.width, picture.height)
-            mine = boxes_of(self.token_map(self.processor, inputs, number, size), *size)
-            boxes.append(mine)
-            owner += [number] * len(mine)
-        check_count(len(owner), len(positions), self.family)
-        return ImageLayout(positions, torch.cat(boxes), torch.tensor(owner), len(ids))
+        squash = self.squash if squash is None else squash
+        inputs, layout = self.preparation.process(pictures, text, squash)
+        return inputs.to(self.device, self.model.dtype), layout
 
     def check_heads(self, heads: Iterable[HeadPair]) -> dict[int, list[int]]:
         """Heads by layer, each checked to exist.
@@ -205,7 +207,7 @@ def find_decoder(model: Any, family: str) -> Any:
 def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
     """Softmax attention modules by their layer index; layers without one have no heads.
 
-    Raises ModelError when no layer has one.
+    Raises ModelError when no layer has one, and where scores are more than a scaled product.
     """
     found: dict[int, nn.Module] = {}
     for number, layer in enumerate(decoder.layers):
@@ -214,6 +216,14 @@ def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
             found[int(getattr(module, "layer_idx", number))] = module
     if not found:
         raise ModelError("no layer has softmax attention", subject=family, code="model.unsupported")
+    capped = getattr(decoder.config, "attn_logit_softcapping", None) is not None
+    if capped or any(hasattr(module, "sinks") for module in found.values()):
+        raise ModelError(
+            f"its attention has {'capped scores' if capped else 'sinks'}, which the fast kernels leave out",
+            subject=family,
+            hint="choose another model: see `gaze models`",
+            code="model.unsupported",
+        )
     return found
 
 

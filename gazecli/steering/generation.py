@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from gazecli.models.attention import KeyBias
+from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.vlm import VLM
 
@@ -86,14 +87,12 @@ def _prefill(
     vlm: VLM, inputs: Any, layout: ImageLayout, bias: KeyBias | None, rows: int, watcher: Any
 ) -> tuple[torch.Tensor, Any]:
     """Run the prompt: what no bias reaches once, the rest a row each. Logits (rows, V) and the cache."""
-    from transformers import DynamicCache
-
     prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
     ids = prompt["input_ids"]
     start = layout.length - 1 if bias is None else min(bias.from_query, layout.length - 1)
     if start <= int(layout.positions[-1]):
         start = 0
-    cache = DynamicCache(config=vlm.decoder.config)
+    cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
     if start == 0:
         repeated = {
@@ -107,8 +106,7 @@ def _prefill(
         for name, part in prompt.items()
     }
     vlm.model(**shared, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    if rows > 1:
-        cache.batch_repeat_interleave(rows)
+    repeat_rows(cache, 1, rows)
     rest = ids[:, start:].expand(rows, -1)
     return _forward(vlm, watcher, input_ids=rest, past_key_values=cache), cache
 
@@ -133,11 +131,13 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
         return
     stock = tower.forward
+    # Pixtral's tower strings its pictures together: they lie along the second axis of its output.
+    axis = 1 if tower.config.model_type == "pixtral" else 0
 
     def once(*args: Any, **kwargs: Any) -> Any:
         few = [_first_share(part, copies) for part in args]
         named = {name: _first_share(part, copies) for name, part in kwargs.items()}
-        return _copied(stock(*few, **named), copies)
+        return _copied(stock(*few, **named), copies, axis)
 
     tower.forward = once
     try:
@@ -162,13 +162,13 @@ def _first_share(part: Any, copies: int) -> Any:
     return part
 
 
-def _copied(part: Any, copies: int) -> Any:
+def _copied(part: Any, copies: int, axis: int) -> Any:
     if torch.is_tensor(part):
-        return part.repeat(copies, *[1] * (part.ndim - 1)) if part.ndim else part
+        return torch.cat([part] * copies, dim=axis) if part.ndim > axis else part
     if isinstance(part, dict):
         for name in list(part):
-            part[name] = _copied(part[name], copies)
+            part[name] = _copied(part[name], copies, axis)
         return part
     if isinstance(part, list | tuple):
-        return type(part)(_copied(each, copies) for each in part)
+        return type(part)(_copied(each, copies, axis) for each in part)
     return part

@@ -6,6 +6,7 @@ Knows nothing of families or heads.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,13 +21,15 @@ class ImageLayout:
 
     positions: (N,) int64, where each stands in the input sequence. boxes: (N, 4) float32, the pixels of the
     ORIGINAL picture it looks at, NaN where it looks at none. picture: (N,) int64, which of the
-    prompt's pictures it belongs to. length: tokens of the whole prompt.
+    prompt's pictures it belongs to. length: tokens of the whole prompt. prepared: `squashed` when a picture
+    was stretched to the model's square because its processor would have cropped it.
     """
 
     positions: torch.Tensor
     boxes: torch.Tensor
     picture: torch.Tensor
     length: int
+    prepared: Literal["squashed"] | None = None
 
     def tokens(self, region: Region, picture: int = 0) -> torch.Tensor:
         """Positions of the image tokens a region owns: (n,) int64.

@@ -6,17 +6,35 @@ from collections.abc import Callable
 from typing import Any
 
 from gazecli.errors import ModelError
-from gazecli.models.layouts.patch_grid import patch_grid
+from gazecli.models.layouts.anyres import llava_next, llava_onevision
+from gazecli.models.layouts.patch_grid import patch_grid, pixtral, positioned
+from gazecli.models.layouts.tiles import aya_vision, idefics, internvl, ovis2
 from gazecli.models.layouts.views import Blind, View
+from gazecli.models.layouts.whole import letterboxed, llava, pan_and_scan, squashed
 
 Size = tuple[int, int]
 TokenMap = Callable[[Any, Any, int, Size], list[View | Blind]]
 
 # Keyed on the processor class: one model type can come with several processors.
 TOKEN_MAPS: dict[str, TokenMap] = {
+    "AyaVisionProcessor": aya_vision,
+    "DeepseekVLProcessor": letterboxed,
+    "Gemma3Processor": pan_and_scan,
+    "Gemma4Processor": positioned,
+    "Glm4vProcessor": patch_grid,
+    "Idefics3Processor": idefics,
+    "InternVLProcessor": internvl,
+    "JanusProcessor": letterboxed,
+    "LlavaNextProcessor": llava_next,
+    "LlavaOnevisionProcessor": llava_onevision,
+    "LlavaProcessor": llava,
+    "Ovis2Processor": ovis2,
+    "PaliGemmaProcessor": squashed,
+    "PixtralProcessor": pixtral,
     "Qwen2VLProcessor": patch_grid,
     "Qwen2_5_VLProcessor": patch_grid,
     "Qwen3VLProcessor": patch_grid,
+    "SmolVLMProcessor": idefics,
 }
 
 

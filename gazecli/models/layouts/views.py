@@ -53,6 +53,17 @@ def boxes_of(views: Sequence[View | Blind], width: int, height: int) -> torch.Te
     return torch.tensor(rows, dtype=torch.float32).view(-1, 4)
 
 
+def unseen_margin(boxes: torch.Tensor, width: int, height: int) -> bool:
+    """Whether more than half a cell at some edge of the picture is looked at by no token."""
+    seeing = boxes[~boxes.isnan().any(-1)]
+    if not len(seeing):
+        return True
+    low, high = seeing.amin(0), seeing.amax(0)
+    cell = (seeing[:, 2:] - seeing[:, :2]).amax(0)
+    margins = torch.cat((low[:2], torch.tensor([width, height]) - high[2:]))
+    return bool((margins > cell.repeat(2) / 2).any())
+
+
 def check_count(predicted: int, placeholders: int, family: str) -> None:
     """Refuse a map that does not fit the prompt.
 

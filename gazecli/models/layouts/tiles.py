@@ -1,0 +1,103 @@
+"""Families that cut a stretched picture into equal tiles and add a view of the whole.
+
+The number of tiles does not reach the model inputs; it is computed again as the processor did.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+from gazecli.models.layouts.settings import picture_setting, side
+from gazecli.models.layouts.views import Blind, View, even
+
+Size = tuple[int, int]
+
+
+def internvl(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
+    """InternVL: tiles, then the whole."""
+    columns, rows = _canvas(processor, size)
+    return _tiles(size, columns, rows, side(processor.image_seq_length), whole="last")
+
+
+def aya_vision(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
+    """Aya Vision: tiles, then the whole; `patch_size` holds the downsampling already."""
+    columns, rows = _canvas(processor, size)
+    return _tiles(size, columns, rows, processor.img_size // processor.patch_size, whole="last")
+
+
+def ovis2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
+    """Ovis 2: the whole, then tiles; wide pictures come in tall grids, and so they are mapped."""
+    columns, rows = _canvas(processor, size)
+    if columns * rows > 1 and picture_setting(processor, "use_covering_area_grid"):
+        covering = _arithmetic(processor).get_min_tile_covering_grid
+        columns, rows = covering(
+            (size[1], size[0]),
+            target_patch_size=int(picture_setting(processor, "size")["height"]),
+            max_image_tiles=picture_setting(processor, "max_patches"),
+        )
+    return _tiles(size, columns, rows, side(processor.image_seq_length), whole="first")
+
+
+def idefics(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
+    """Idefics 3 and SmolVLM: the longer side to a fixed length, stretched to whole tiles, then the whole."""
+    columns, rows = 0, 0
+    if picture_setting(processor, "do_image_splitting"):
+        tile = int(picture_setting(processor, "max_image_size")["longest_edge"])
+        width, height = _longest_edge(processor, size)
+        aspect = width / height
+        if width >= height:
+            columns = math.ceil(width / tile)
+            rows = math.ceil(int(columns * tile / aspect) / tile)
+        else:
+            rows = math.ceil(height / tile)
+            columns = math.ceil(int(rows * tile * aspect) / tile)
+    return _tiles(size, columns, rows, side(processor.image_seq_len), whole="last")
+
+
+def _longest_edge(processor: Any, size: Size) -> Size:
+    """Idefics' first resize: (width, height)."""
+    if not picture_setting(processor, "do_resize"):
+        return size
+    rules = _arithmetic(processor)
+    longest = int(picture_setting(processor, "size")["longest_edge"])
+    height, width = rules._resize_output_size_rescale_to_max_len(size[1], size[0], max_len=longest)
+    height, width = rules._resize_output_size_scale_below_upper_bound(
+        height, width, max_len=rules.MAX_IMAGE_SIZE
+    )
+    return width, height
+
+
+def _canvas(processor: Any, size: Size) -> tuple[int, int]:
+    """Columns and rows of tiles whose aspect comes closest."""
+    most = picture_setting(processor, "max_patches")
+    if not picture_setting(processor, "crop_to_patches") or most <= 1:
+        return 1, 1
+    tile = picture_setting(processor, "size")
+    columns, rows = _arithmetic(processor).get_optimal_tiled_canvas(
+        (size[1], size[0]),
+        (int(tile["height"]), int(tile["width"])),
+        picture_setting(processor, "min_patches"),
+        most,
+    )
+    return int(columns), int(rows)
+
+
+def _arithmetic(processor: Any) -> Any:
+    """The module of the picture processor, where its rules are written as functions."""
+    return sys.modules[type(processor.image_processor).__module__]
+
+
+def _tiles(size: Size, columns: int, rows: int, cells: int, whole: str) -> list[View | Blind]:
+    """Views of all tiles, row by row, with the whole picture first or last; one tile is the whole."""
+    width, height = size
+    everything = View(even(0, width, cells), even(0, height, cells))
+    if columns * rows <= 1:
+        return [everything]
+    views: list[View | Blind] = [
+        View(even(x0, x1, cells), even(y0, y1, cells))
+        for y0, y1 in even(0, height, rows)
+        for x0, x1 in even(0, width, columns)
+    ]
+    return [everything, *views] if whole == "first" else [*views, everything]

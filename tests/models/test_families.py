@@ -1,0 +1,149 @@
+"""Every family: its token map is true, and the fast paths equal the paper's recipe written plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
+from gazecli.models.biases import key_bias
+from gazecli.models.questions import ask, last_token_mass
+from gazecli.models.vlm import VLM
+from gazecli.pictures.picture import Picture
+from gazecli.steering import generation
+from gazecli.steering.generation import Limits, generate
+from tests import oracle
+from tests.checkpoints import FAMILIES
+from tests.conftest import noise_picture
+from tests.perturbation import SIZES, check_token_map, dark_picture
+
+# PaliGemma's processor turns tensors into arrays the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PROMPT = "What is happening in this panel of the comic strip?"
+# Some resize two or three times, which smears over a cell; all do when one pixel becomes many cells.
+SMEAR = {"idefics3": 1.0, "smolvlm": 1.0, "llava_onevision": 0.5}
+SMALLEST = (37, 53)
+SMALLEST_SMEAR = {"internvl": 0.5, "aya_vision": 0.5, "idefics3": 4.0, "smolvlm": 2.0}
+MANY_TILES = ("idefics3", "smolvlm")
+QUICK = ((300, 300), SMALLEST)
+
+
+def token_map_cases() -> list[Any]:
+    """Every family at every size; the large pictures take longer."""
+    return [
+        pytest.param(family, size, marks=[] if size in QUICK else [pytest.mark.slow], id=f"{family}-{size}")
+        for family in FAMILIES
+        for size in SIZES
+    ]
+
+
+def heads_of(vlm: VLM) -> list[tuple[int, int]]:
+    """Some heads of each layer that has any."""
+    return [(layer, head) for layer in vlm.heads_of for head in (0, 3)]
+
+
+def picture_of(seed: int) -> Picture:
+    return noise_picture(360, 120, 3, seed)
+
+
+@pytest.mark.parametrize(("family", "size"), token_map_cases())
+def test_every_token_looks_where_its_box_says(
+    vlm_of: Callable[[str], VLM], family: str, size: tuple[int, int]
+) -> None:
+    vlm = vlm_of(family)
+
+    def prepare(image: Image.Image) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        inputs, layout = vlm.prepare(Picture.from_image(image), "What is this?", squash=False)
+        vlm.forget_positions()
+        return inputs, layout.positions, layout.boxes
+
+    smear = (SMALLEST_SMEAR if size == SMALLEST else SMEAR).get(family, 0.25)
+    tries = 3 if family in MANY_TILES else 4
+    assert check_token_map(vlm.model, prepare, dark_picture(*size), smear=smear, tries=tries) == tries
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_discovery_equals_one_eager_pass_a_question(vlm_of: Callable[[str], VLM], family: str) -> None:
+    vlm = vlm_of(family)
+    pictures = [picture_of(1), picture_of(2)]
+    prompts = panel_prompts(DISCOVERY_PROMPT, 3)
+    batch = [ask(vlm, picture, prompts) for picture in pictures]
+    tables = [
+        questions.layout.membership(picture.regions)
+        for questions, picture in zip(batch, pictures, strict=True)
+    ]
+    fast = last_token_mass(vlm, batch, tables)
+    for number, picture in enumerate(pictures):
+        strip = []
+        for prompt in prompts:
+            inputs, layout = vlm.prepare(picture, prompt)
+            regions = [layout.tokens(region).tolist() for region in picture.regions]
+            strip.append((inputs, [*regions, layout.positions.tolist()]))
+        vlm.forget_positions()
+        plain = oracle.discover(vlm.model, [strip])  # (L, H, P, P + 1)
+        assert set(fast) == set(vlm.heads_of)
+        for layer, mass in fast.items():
+            got = mass[number].transpose(0, 1).numpy()  # (H, P, P + 1)
+            np.testing.assert_allclose(got, plain[layer], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_steered_logits_equal_a_dense_mask(vlm_of: Callable[[str], VLM], family: str) -> None:
+    vlm = vlm_of(family)
+    picture = picture_of(3)
+    inputs, layout = vlm.prepare(picture, PROMPT)
+    owned = layout.tokens(picture.regions[1]).tolist()
+    others = [place for place in layout.positions.tolist() if place not in owned]
+    vlm.forget_positions()
+    with torch.no_grad():
+        unsteered = vlm.model(**inputs, use_cache=False).logits[0, -1].float()
+        with vlm.steered(heads_of(vlm), layout, picture.regions[1]):
+            vlm.forget_positions()
+            got = vlm.model(**inputs, use_cache=False).logits[0].float()
+    plain = oracle.steered_logits(vlm.model, inputs, heads_of(vlm), owned, others, 10.0).float()
+    torch.testing.assert_close(got, plain, atol=1e-3, rtol=0)
+    assert (got[-1] - unsteered).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("scope", ["full", "answer"])
+def test_steered_texts_equal_full_passes(
+    vlm_of: Callable[[str], VLM], family: str, scope: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm = vlm_of(family)
+    picture = picture_of(4)
+    inputs, layout = vlm.prepare(picture, PROMPT)
+    heads = heads_of(vlm)
+    targets = [None, picture.regions[0], picture.regions[2]]
+    bias = key_bias(vlm.check_heads(heads), layout, targets, 10.0, "boost-suppress", scope, vlm.device)
+    written = generate(vlm, inputs, layout, bias, 3, Limits(4, least=4))
+    if scope == "full":
+        monkeypatch.setattr(generation, "find_vision_tower", lambda model: None)
+        assert generate(vlm, inputs, layout, bias, 3, Limits(4, least=4)) == written
+    for target, tokens in zip(targets, written, strict=True):
+        owned = layout.tokens(target).tolist() if target is not None else []
+        others = [place for place in layout.positions.tolist() if place not in owned]
+        # A random model may write the placeholder, which a full pass takes for a picture.
+        tokens = list(takewhile(lambda token: token != vlm.model.config.image_token_id, tokens))
+        plain = oracle.steered_logits(
+            vlm.model,
+            inputs,
+            heads if target is not None else [],
+            owned,
+            others,
+            10.0,
+            scope=scope,
+            continuation=tokens,
+        )
+        predicted = plain[layout.length - 1 : layout.length - 1 + len(tokens)].float()
+        for end in vlm.end_tokens():
+            predicted[:, end] = float("-inf")
+        chosen = predicted.gather(1, torch.tensor(tokens)[:, None])[:, 0]
+        assert (predicted.max(-1).values - chosen).max() < 1e-3

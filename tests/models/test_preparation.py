@@ -1,0 +1,114 @@
+"""Pictures that would be cropped are squashed; several pictures and a system prompt are mapped rightly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from gazecli.errors import ModelError, RegionError
+from gazecli.models.processors import TORCHVISION_ONLY, load_processor
+from gazecli.models.vision_backend import torchvision_state
+from gazecli.models.vlm import VLM, find_attention
+from gazecli.pictures.picture import Picture
+from tests.conftest import noise_picture
+from tests.perturbation import changed_positions, check_token_map, dark_picture
+
+# PaliGemma's processor turns tensors into arrays the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+CROPPING = ("llava", "llava_full")
+WHOLE = ("llava_pad", "llava_bunny", "llava_next", "qwen2_vl", "internvl", "paligemma", "deepseek_vl")
+
+
+@pytest.mark.parametrize("family", CROPPING)
+def test_a_picture_that_would_be_cropped_is_squashed(vlm_of: Callable[[str], VLM], family: str) -> None:
+    picture = noise_picture(600, 100, 6)
+    _, layout = vlm_of(family).prepare(picture, "What is this?")
+    assert layout.prepared == "squashed"
+    assert [len(layout.tokens(region)) for region in picture.regions] == [96] * 6
+    seeing = layout.boxes[~layout.boxes.isnan().any(-1)]
+    assert seeing.amin(0)[:2].tolist() == [0, 0]
+    torch.testing.assert_close(seeing.amax(0)[2:], torch.tensor([600.0, 100.0]))
+
+
+@pytest.mark.parametrize("family", CROPPING)
+def test_without_squashing_a_region_that_is_cropped_away_is_named(
+    vlm_of: Callable[[str], VLM], family: str
+) -> None:
+    picture = noise_picture(600, 100, 6)
+    _, layout = vlm_of(family).prepare(picture, "What is this?", squash=False)
+    assert layout.prepared is None
+    assert len(layout.tokens(picture.regions[2])) > 0
+    with pytest.raises(RegionError, match="region 6") as caught:
+        layout.tokens(picture.regions[5])
+    assert caught.value.code == "region.without_token"
+
+
+def test_the_map_of_a_squashed_picture_is_true(vlm_of: Callable[[str], VLM]) -> None:
+    vlm = vlm_of("llava")
+
+    def prepare(image: Image.Image) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        inputs, layout = vlm.prepare(Picture.from_image(image), "What is this?")
+        return inputs, layout.positions, layout.boxes
+
+    assert check_token_map(vlm.model, prepare, dark_picture(640, 480), smear=0.5, tries=4) == 4
+
+
+@pytest.mark.parametrize("family", WHOLE)
+def test_what_the_model_sees_whole_is_left_alone(vlm_of: Callable[[str], VLM], family: str) -> None:
+    _, layout = vlm_of(family).prepare(noise_picture(301, 200, 1), "What is this?")
+    assert layout.prepared is None
+
+
+def test_a_square_picture_is_left_alone(vlm_of: Callable[[str], VLM]) -> None:
+    _, layout = vlm_of("llava").prepare(noise_picture(200, 202, 1), "What is this?")
+    assert layout.prepared is None
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "internvl", "llava", "llava_next", "gemma3", "mistral3"])
+def test_each_of_two_pictures_has_its_own_tokens(vlm_of: Callable[[str], VLM], family: str) -> None:
+    vlm = vlm_of(family)
+    first = Picture.from_image(dark_picture(200, 120))
+
+    def prepare(image: Image.Image) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        pictures = [first, Picture.from_image(image)]
+        inputs, layout = vlm.prepare(pictures, "What differs?", system="Be brief.")
+        vlm.forget_positions()
+        return inputs, layout.positions, layout.boxes
+
+    second = dark_picture(120, 300)
+    _, layout = vlm.prepare([first, Picture.from_image(second)], "What differs?", system="Be brief.")
+    mine = set(layout.positions[layout.picture == 1].tolist())
+    changed = changed_positions(vlm.model, prepare, second, (0, 0, 120, 300))
+    assert changed
+    assert changed <= mine
+    assert (layout.picture == 0).any()
+
+
+@pytest.mark.skipif(torchvision_state() == "working", reason="torchvision is here")
+@pytest.mark.parametrize("name", sorted(TORCHVISION_ONLY))
+def test_a_processor_without_a_pillow_form_names_torchvision(tmp_path: Path, name: str) -> None:
+    (tmp_path / "processor_config.json").write_text(json.dumps({"processor_class": name}))
+    with pytest.raises(ModelError, match="torchvision") as caught:
+        load_processor(tmp_path, "any")
+    assert caught.value.code == "model.needs_torchvision"
+
+
+def test_capped_scores_are_refused(vlm_of: Callable[[str], VLM], monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = vlm_of("paligemma").decoder
+    monkeypatch.setattr(decoder.config, "attn_logit_softcapping", 50.0, raising=False)
+    with pytest.raises(ModelError, match="capped scores"):
+        find_attention(decoder, "paligemma")
+
+
+def test_attention_sinks_are_refused(vlm_of: Callable[[str], VLM], monkeypatch: pytest.MonkeyPatch) -> None:
+    vlm = vlm_of("paligemma")
+    monkeypatch.setattr(vlm.attention[0], "sinks", 0.0, raising=False)
+    with pytest.raises(ModelError, match="sinks"):
+        find_attention(vlm.decoder, "paligemma")
