@@ -73,14 +73,21 @@ def run_evaluation(
     streams: Streams, aim: Aim, comics: Path, wanted: Wanted
 ) -> tuple[HeadSet, EvaluationPart]:
     """Evaluate; the head set to report (a sweep changes its suggestion) and the report's block."""
+    from gazecli.evaluation.conditions import CONTROLS
     from gazecli.evaluation.evaluate import evaluate
+    from gazecli.evaluation.sweep import halves
     from gazecli.reports.evaluations import evaluation_part
 
     plan = _plan(wanted, aim)
     examples = _examples(streams, comics, wanted, aim.headset)
+    if plan.sweep:
+        halves(len(examples.usable), plan.seed)  # too few to split is found out before a model is loaded
     vlm = load_for(streams, aim, wanted.device, wanted.dtype, wanted.device_map, wanted.trust_remote_code)
     with progress(streams, "evaluating", "pictures") as step:
         done = evaluate(vlm, aim.headset, examples, plan, aim.cache, step)
+    draws = sum(tally.name == "control" for tally in done.tallies)
+    if draws < CONTROLS:
+        streams.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
     if done.choice is not None:
         from gazecli.heads.shelf import note_headset
 

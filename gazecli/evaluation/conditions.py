@@ -9,23 +9,33 @@ from gazecli.evaluation.trials import Condition
 from gazecli.heads.headset import Head, HeadSet
 
 # One draw means nothing: ten draws of one model spanned 0.007 to 0.663 (arXiv 2609.14174).
-CONTROL_SEEDS = range(5)
+CONTROLS = 5
+_DRAWS = 50
 
 
 def conditions_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
-    """Gaze heads, a control for each seed, all heads, none.
+    """Gaze heads, five different controls, all heads, none.
 
-    Controls are left out where fewer than `top` heads lie outside the top. UsageError for an impossible
-    `top` or `score`.
+    There are fewer controls where the layers of the top have no more heads to draw from. UsageError for an
+    impossible `top` or `score`.
     """
     layers, heads = headset.matrices.shape[:2]
     everything = [Head(layer, head) for layer in range(layers) for head in range(heads)]
-    chosen = headset.top(top, score)
-    controls = [
-        Condition("control", headset.controls(top, seed, score), seed)
-        for seed in (CONTROL_SEEDS if has_controls(headset, top) else ())
-    ]
-    return [Condition("gaze", chosen), *controls, Condition("all", everything), Condition("unsteered", [])]
+    chosen = Condition("gaze", headset.top(top, score))
+    controls = controls_for(headset, top, score)
+    return [chosen, *controls, Condition("all", everything), Condition("unsteered", [])]
+
+
+def controls_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
+    """Up to five different draws of `top` heads outside the top, each with the first seed that drew it."""
+    if not has_controls(headset, top):
+        return []
+    drawn: dict[tuple[Head, ...], int] = {}
+    for seed in range(_DRAWS):
+        drawn.setdefault(tuple(headset.controls(top, seed, score)), seed)
+        if len(drawn) == CONTROLS:
+            break
+    return [Condition("control", list(heads), seed) for heads, seed in drawn.items()]
 
 
 def has_controls(headset: HeadSet, top: int) -> bool:

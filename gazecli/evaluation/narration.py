@@ -44,7 +44,7 @@ class ScheduledNarration:
     ) -> Tally:
         """The tally of one condition, with agreement in order; `advance` is called after each picture."""
         pictures = self.trials(numbers, condition.heads, advance)
-        counted = tally(condition.name, len(condition.heads), condition.seed, pictures, panels, seed)
+        counted = tally(condition, pictures, panels, seed)
         places = [trial.described == place for trials in pictures for place, trial in enumerate(trials, 1)]
         return replace(
             counted,

@@ -32,7 +32,7 @@ class Redirection:
     ) -> Tally:
         """The tally of one condition over the pictures `numbers`; `advance` is called after each."""
         pictures = self.trials(numbers, condition.heads, advance)
-        return tally(condition.name, len(condition.heads), condition.seed, pictures, panels, seed)
+        return tally(condition, pictures, panels, seed)
 
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """One list a picture, of one trial a region; without heads the unsteered answer stands for each."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from gazecli.cache.store import Cache
 from gazecli.errors import UsageError
-from gazecli.evaluation.conditions import CONTROL_SEEDS, has_controls
+from gazecli.evaluation.conditions import has_controls
 from gazecli.evaluation.trials import Advance, Task, Trial
 from gazecli.heads.headset import Head, HeadSet
 
@@ -57,7 +57,7 @@ def candidates(headset: HeadSet) -> list[int]:
     """The numbers of heads that are tried, rising: up to a quarter of all heads, and the suggested one."""
     layers, heads = headset.matrices.shape[:2]
     largest = max(1, int(_LARGEST_SHARE * layers * heads))
-    return sorted({k for k in _LADDER if k <= largest} | {headset.resolve_top("auto")})
+    return sorted({k for k in _LADDER if k < largest} | {largest, headset.resolve_top("auto")})
 
 
 def climb(task: Task, headset: HeadSet, score: str, numbers: Sequence[int], advance: Advance) -> list[Rung]:
@@ -70,7 +70,7 @@ def climb(task: Task, headset: HeadSet, score: str, numbers: Sequence[int], adva
     for k in candidates(headset):
         control = None
         if has_controls(headset, k):
-            control = accuracy(headset.controls(k, CONTROL_SEEDS[0], score))
+            control = accuracy(headset.controls(k, seed=0, score=score))
         rungs.append(Rung(k, accuracy(headset.top(k, score)), control))
     return rungs
 

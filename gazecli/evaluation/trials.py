@@ -41,13 +41,14 @@ class Trial:
 class Tally:
     """One condition over all pictures; every count is of answers.
 
-    per_region: accuracy for each region number. schedule_rho and natural_rho: mean rank correlation with
-    the schedule and with the reading order, narration only. natural: share of segments that describe the
-    region whose turn it is in reading order, narration only.
+    heads: those that were steered. seed: the one that drew them, controls only. per_region: accuracy for
+    each region number. schedule_rho and natural_rho: mean rank correlation with the schedule and with the
+    reading order, narration only. natural: share of segments that describe the region whose turn it is in
+    reading order, narration only.
     """
 
     name: ConditionName
-    k: int
+    heads: list[Head]
     seed: int | None
     accuracy: float
     ci95: tuple[float, float]
@@ -92,10 +93,8 @@ def judge_answer(judge: LexicalJudge, target: int, text: str, unsteered: str | N
     return Trial(target, described, "abstained" if described is None else "judged", text)
 
 
-def tally(
-    name: ConditionName, k: int, draw: int | None, pictures: Sequence[Sequence[Trial]], panels: int, seed: int
-) -> Tally:
-    """Count the trials of each picture; `draw` is the control's seed, `seed` the resampling's.
+def tally(condition: Condition, pictures: Sequence[Sequence[Trial]], panels: int, seed: int) -> Tally:
+    """Count the trials of each picture; `seed` resamples.
 
     Pictures without a trial do not count; ComicsError when none has any.
     """
@@ -107,9 +106,9 @@ def tally(
     every = [trial for trials in answered for trial in trials]
     low, high = bootstrap_interval(hits, counts, seed=seed)
     return Tally(
-        name=name,
-        k=k,
-        seed=draw,
+        name=condition.name,
+        heads=condition.heads,
+        seed=condition.seed,
         accuracy=sum(hits) / len(every),
         ci95=(low, high),
         per_region=[_share(every, region) for region in range(1, panels + 1)],

@@ -158,6 +158,7 @@ class ConditionPart(Part):
 
     name: Literal["gaze", "control", "all", "unsteered", "blind"]
     k: Count
+    heads: list[Pair] | None = Field(default=None, description="layer and head; null where it is all of them")
     seed: int | None = None
     accuracy: Share
     ci95: Interval

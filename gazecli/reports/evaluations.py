@@ -81,7 +81,8 @@ def _comics(evaluation: Evaluation) -> ComicsPart:
 def _condition(tally: Tally) -> ConditionPart:
     return ConditionPart(
         name=tally.name,
-        k=tally.k,
+        k=len(tally.heads),
+        heads=None if tally.name == "all" else list(tally.heads),
         seed=tally.seed,
         accuracy=_rounded(tally.accuracy),
         ci95=(_rounded(tally.ci95[0]), _rounded(tally.ci95[1])),

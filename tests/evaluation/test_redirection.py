@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gazecli.cache import Cache
 from gazecli.errors import HeadSetError, UsageError
-from gazecli.evaluation.conditions import CONTROL_SEEDS, conditions_for
+from gazecli.evaluation.conditions import conditions_for, controls_for
 from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
 from gazecli.evaluation.redirection import Redirection
 from gazecli.evaluation.trials import Examples
@@ -43,14 +44,28 @@ def run(vlm: VLM, headset: HeadSet, examples: Examples, folder: Path, **changes:
 
 
 def test_conditions_are_gaze_five_controls_all_and_none(headset: HeadSet) -> None:
-    conditions = conditions_for(headset, 2, "raw")
-    assert [c.name for c in conditions] == ["gaze", *["control"] * 5, "all", "unsteered"]
-    gaze, *controls = conditions[:6]
-    assert gaze.heads == headset.top(2, "raw")
-    assert [c.seed for c in controls] == list(CONTROL_SEEDS)
-    assert all(len(c.heads) == 2 and not set(c.heads) & set(gaze.heads) for c in controls)
-    assert len(conditions[6].heads) == headset.image_mass.size
-    assert conditions[7].heads == []
+    conditions = conditions_for(headset, 1, "raw")
+    *steered, everything, nothing = conditions
+    gaze, *controls = steered
+    assert (gaze.name, gaze.heads) == ("gaze", headset.top(1, "raw"))
+    assert all(c.name == "control" and c.heads[0].layer == gaze.heads[0].layer for c in controls)
+    assert all(not set(c.heads) & set(gaze.heads) for c in controls)
+    assert len(everything.heads) == headset.image_mass.size
+    assert (nothing.name, nothing.heads) == ("unsteered", [])
+
+
+@pytest.mark.parametrize(("top", "draws"), [(1, 5), (4, 1)])
+def test_no_control_is_counted_twice(top: int, draws: int) -> None:
+    square = np.zeros((2, 8, 2, 2), np.float32)
+    square[0, :top] = np.eye(2)
+    header = {"suggested": {"score": "raw", "top": top, "why": "-"}}
+    one_layer = HeadSet(
+        header, square, square, square[..., 0, 0], np.stack([square] * 2), square[..., 0, 0][None]
+    )
+    controls = controls_for(one_layer, top, "raw")
+    assert len(controls) == draws
+    assert len({tuple(c.heads) for c in controls}) == draws
+    assert all(c.heads == one_layer.controls(top, c.seed or 0) for c in controls)
 
 
 def test_where_too_few_heads_are_left_there_are_no_controls(headset: HeadSet) -> None:
@@ -66,12 +81,13 @@ def test_every_condition_asks_for_every_region_of_every_picture(
     found = evaluate(
         vlm, headset, examples, plan, Cache(tmp_path), lambda done, total: steps.append((done, total))
     )
-    assert [t.n for t in found.tallies] == [9] * 8
+    count = len(conditions_for(headset, 2, "raw"))
+    assert [t.n for t in found.tallies] == [9] * count
     assert all(len(t.per_region) == 3 for t in found.tallies)
     assert found.tallies[-1].unchanged == 0
     assert found.chance == pytest.approx(1 / 3)
     assert found.headset is headset
-    assert steps == [(step, 24) for step in range(1, 25)]
+    assert steps == [(step, 3 * count) for step in range(1, 3 * count + 1)]
 
 
 def test_an_evaluation_can_be_repeated(
@@ -100,7 +116,7 @@ def test_a_sweep_chooses_on_one_half_and_tests_on_the_other(
     assert (found.choice.strips, found.strips) == (1, 2)
     assert all(t.n == 6 for t in found.tallies)
     assert found.choice.k in [rung.k for rung in found.rungs]
-    assert found.tallies[0].k == found.choice.k
+    assert len(found.tallies[0].heads) == found.choice.k
     assert found.choice.accuracy == max(rung.gaze for rung in found.rungs)
 
 

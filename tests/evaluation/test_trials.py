@@ -8,7 +8,8 @@ import pytest
 
 from gazecli.errors import ComicsError
 from gazecli.evaluation.judge import LexicalJudge
-from gazecli.evaluation.trials import examples_of, judge_answer, tally
+from gazecli.evaluation.trials import Condition, examples_of, judge_answer, tally
+from gazecli.heads.headset import Head
 from gazecli.pictures.comics import open_comics
 from tests.conftest import write_comics
 from tests.evaluation.comics import CAPTIONS, captioned_comics
@@ -39,8 +40,8 @@ def test_a_tally_counts_every_fate_once() -> None:
         ["Hm.", "A blue dog runs.", "A green bird sings."],
     ]
     pictures = [[judge_answer(JUDGE, k, text, "Hm, well.") for k, text in enumerate(row, 1)] for row in texts]
-    counted = tally("control", 4, 2, pictures, 3, seed=0)
-    assert (counted.name, counted.k, counted.seed, counted.n) == ("control", 4, 2, 6)
+    counted = tally(Condition("control", [Head(1, 2)], 2), pictures, 3, seed=0)
+    assert (counted.name, counted.heads, counted.seed, counted.n) == ("control", [(1, 2)], 2, 6)
     assert counted.accuracy == pytest.approx(3 / 6)
     assert counted.per_region == [0.5, 0.5, 0.5]
     assert (counted.abstained, counted.junk, counted.unchanged) == (1, 1, 0)
@@ -48,7 +49,8 @@ def test_a_tally_counts_every_fate_once() -> None:
 
 
 def test_a_region_nobody_was_asked_about_has_no_accuracy() -> None:
-    counted = tally("gaze", 1, None, [[judge_answer(JUDGE, 2, "A blue dog.", None)]], 3, seed=0)
+    only = judge_answer(JUDGE, 2, "A blue dog.", None)
+    counted = tally(Condition("gaze", [Head(0, 0)]), [[only]], 3, seed=0)
     assert counted.per_region == [None, 1.0, None]
 
 
