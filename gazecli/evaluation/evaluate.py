@@ -89,30 +89,41 @@ def evaluate(
     model's heads.
     """
     headset.check_model(vlm.digest, vlm.name)
-    began = time.monotonic()
     task = _task(vlm, examples, plan)
+    if plan.sweep:
+        return _swept(task, headset, examples, plan, cache, progress)
+    began = time.monotonic()
     numbers = list(range(len(examples.usable)))
-    if not plan.sweep:
-        conditions = conditions_for(headset, headset.resolve_top(plan.top), plan.score)
-        step = _Steps(progress, len(conditions) * len(numbers))
-        tallies = _measure(task, conditions, numbers, examples.comics.panels, plan.seed, step)
-        return Evaluation(plan, examples, headset, tallies, len(numbers), [], None, _since(began))
-    split = halves(len(numbers), plan.seed)
-    # How many controls there will be depends on K; all K give the same number unless K is huge.
-    later = len(conditions_for(headset, 1, plan.score))
+    conditions = conditions_for(headset, headset.resolve_top(plan.top), plan.score)
+    step = _Steps(progress, len(conditions) * len(numbers))
+    tallies = _measure(task, conditions, numbers, examples.comics.panels, plan.seed, step)
+    return Evaluation(plan, examples, headset, tallies, len(numbers), [], None, _since(began))
+
+
+def _swept(
+    task: Task,
+    headset: HeadSet,
+    examples: Examples,
+    plan: Plan,
+    cache: Cache,
+    progress: Callable[[int, int], None],
+) -> Evaluation:
+    began = time.monotonic()
+    panels = examples.comics.panels
+    split = halves(len(examples.usable), plan.seed)
+    # The conditions depend on the K that is yet to be chosen; their number hardly does.
+    later = len(conditions_for(headset, headset.resolve_top("auto"), plan.score))
     step = _Steps(progress, passes(headset) * len(split.choosing) + later * len(split.held_out))
     rungs = climb(task, headset, plan.score, split.choosing, step)
     best = best_of(rungs)
     conditions = conditions_for(headset, best.k, plan.score)
-    tallies = _measure(task, conditions, split.held_out, examples.comics.panels, plan.seed, step)
-    suggestion = {
-        "score": plan.score,
-        "top": best.k,
-        "why": f"of {len(rungs)} numbers of heads this steered best ({plan.task}): accuracy {best.gaze:.3f} "
-        f"on the {len(split.choosing)} strips that chose it, {tallies[0].accuracy:.3f} "
-        f"on {len(split.held_out)} held-out ones, chance {1 / examples.comics.panels:.3f}",
-    }
-    chosen = with_suggestion(headset, suggestion, cache)
+    tallies = _measure(task, conditions, split.held_out, panels, plan.seed, step)
+    why = (
+        f"of {len(rungs)} numbers of heads this steered best ({plan.task}): accuracy {best.gaze:.3f} on the "
+        f"{len(split.choosing)} strips that chose it, {tallies[0].accuracy:.3f} on {len(split.held_out)} "
+        f"held-out ones, chance {1 / panels:.3f}"
+    )
+    chosen = with_suggestion(headset, {"score": plan.score, "top": best.k, "why": why}, cache)
     choice = Choice(best.k, best.gaze, len(split.choosing))
     return Evaluation(plan, examples, chosen, tallies, len(split.held_out), rungs, choice, _since(began))
 

@@ -88,6 +88,27 @@ def _evaluation(evaluation: EvaluationPart) -> list[str]:
         "asked": settings.prompt,
         "ran on": f"{settings.device}, {settings.dtype}, seed {settings.seed}",
     }
+    parts = [
+        f"<h2>Evaluation: {clean(evaluation.task)}</h2>",
+        _facts(facts),
+        _figure(accuracy_bars(evaluation.conditions, evaluation.chance, "accuracy by condition"), None),
+        _conditions(evaluation),
+    ]
+    if evaluation.task == "dynamic":
+        order = [
+            [condition_label(each), *map(_share, (each.natural, each.schedule_rho, each.natural_rho))]
+            for each in evaluation.conditions
+        ]
+        parts.append(
+            _table(["condition", "in reading order", "ρ with the schedule", "ρ with reading order"], order)
+        )
+    if evaluation.sweep:
+        told = "accuracy over the number of heads, on the half that chose it"
+        parts.append(_figure(sweep_chart(evaluation.sweep, told), told))
+    return parts
+
+
+def _conditions(evaluation: EvaluationPart) -> str:
     rows = [
         [
             condition_label(condition),
@@ -104,24 +125,7 @@ def _evaluation(evaluation: EvaluationPart) -> list[str]:
     ]
     panels = [f"panel {number}" for number in range(1, evaluation.comics.panels + 1)]
     columns = ["condition", "K", "accuracy", "95 % interval", *panels, "abstained", "junk", "unchanged", "n"]
-    parts = [
-        f"<h2>Evaluation: {clean(evaluation.task)}</h2>",
-        _facts(facts),
-        _figure(accuracy_bars(evaluation.conditions, evaluation.chance, "accuracy by condition"), None),
-        _table(columns, rows),
-    ]
-    if evaluation.task == "dynamic":
-        order = [
-            [condition_label(each), *map(_share, (each.natural, each.schedule_rho, each.natural_rho))]
-            for each in evaluation.conditions
-        ]
-        parts.append(
-            _table(["condition", "in reading order", "ρ with the schedule", "ρ with reading order"], order)
-        )
-    if evaluation.sweep:
-        told = "accuracy over the number of heads, on the half that chose it"
-        parts.append(_figure(sweep_chart(evaluation.sweep, told), told))
-    return parts
+    return _table(columns, rows)
 
 
 def _maps(document: ReportDocument) -> list[str]:
