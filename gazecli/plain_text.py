@@ -13,6 +13,8 @@ _KEPT_IN_LINES = "\n\t"
 _TREACHEROUS = re.compile(
     "[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+# Surrogates that stand for no byte of a file name: nothing can be made of them.
+_NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def visible(text: str, *, lines: bool = False) -> str:
@@ -38,4 +40,5 @@ def json_escaped(text: str) -> str:
 
 def whole(text: str) -> str:
     """`text` without lone surrogates, as file names of broken encoding bring them: UTF-8 can carry it."""
+    text = _NO_BYTES.sub(lambda match: spelled(match[0]), text)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -20,6 +20,10 @@ Format = Annotated[
     Literal["auto", "human", "json"] | None,
     typer.Option("--format", help="auto: human on a terminal, JSON in a pipe.", show_default=False),
 ]
+PageFormat = Annotated[
+    Literal["auto", "human", "json", "html", "markdown", "csv"] | None,
+    typer.Option("--format", help="auto: human on a terminal, JSON in a pipe.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
 Verbose = Annotated[
@@ -32,8 +36,17 @@ Verbose = Annotated[
 
 def with_manners(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
     """Turn `command(streams, …)` into what Typer wants: a function with --format, --json, -q and -v."""
+    return _mannered(command, Format)
+
+
+def with_pages(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
+    """As `with_manners`, for a command whose result may also be an HTML page, Markdown or CSV."""
+    return _mannered(command, PageFormat)
+
+
+def _mannered(command: Callable[Concatenate[Streams, Arguments], None], formats: Any) -> Callable[..., None]:
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-    taken = [*own, *_extra_parameters()]
+    taken = [*own, *_extra_parameters(formats)]
     with_streams: Callable[..., None] = command
 
     def run(**given: Any) -> None:
@@ -59,10 +72,10 @@ def manners_of(ctx: typer.Context, form: str | None, json: bool, quiet: bool, ve
 _FLAGS = ("_json", "_quiet", "_verbose")
 
 
-def _extra_parameters() -> list[inspect.Parameter]:
+def _extra_parameters(formats: Any) -> list[inspect.Parameter]:
     kinds: list[tuple[str, Any, Any]] = [
         ("ctx", typer.Context, inspect.Parameter.empty),
-        ("_format", Format, None),
+        ("_format", formats, None),
         ("_json", Json, False),
         ("_quiet", Quiet, False),
         ("_verbose", Verbose, 0),

@@ -12,7 +12,11 @@ import typer
 
 from gazecli.errors import UsageError
 
-_MODEL, _AIM, _PICTURE = "Model", "Steering", "Picture"
+_MODEL, _AIM, _PICTURE, _EVALUATION = "Model", "Steering", "Picture", "Evaluation"
+ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
+ScopeName = Literal["full", "question", "answer", "decode"]
+LayoutName = Literal["panels", "raw", "strips", "manifest"]
+TaskName = Literal["static", "vqa", "dynamic"]
 
 Device = Annotated[
     str | None,
@@ -34,7 +38,7 @@ TrustRemoteCode = Annotated[
     typer.Option("--trust-remote-code", help="Run code that comes with a model.", rich_help_panel=_MODEL),
 ]
 Layout = Annotated[
-    Literal["panels", "raw", "strips", "manifest"] | None,
+    LayoutName | None,
     typer.Option(help="Read the folder in this layout; recognised when left out."),
 ]
 
@@ -55,11 +59,11 @@ Strength = Annotated[
     str, typer.Option(help="10, any number, or hard (the paper's 10000).", rich_help_panel=_AIM)
 ]
 Mode = Annotated[
-    Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"],
+    ModeName,
     typer.Option(help="What is boosted and what suppressed.", rich_help_panel=_AIM),
 ]
 Scope = Annotated[
-    Literal["full", "question", "answer", "decode"],
+    ScopeName,
     typer.Option(help="From where on the heads are steered.", rich_help_panel=_AIM),
 ]
 
@@ -80,6 +84,60 @@ Rtl = Annotated[
 MaxPixels = Annotated[
     int | None,
     typer.Option(help="Refuse pictures larger than this before decoding.", rich_help_panel=_PICTURE),
+]
+
+# Of an evaluation nothing has a default that shows: without --evaluate each of these is refused.
+Evaluate = Annotated[
+    Path | None,
+    typer.Option(metavar="COMICS", help="Steer on these comics and count.", rich_help_panel=_EVALUATION),
+]
+Task = Annotated[
+    TaskName | None,
+    typer.Option(
+        help="A panel described (static, the default), the strip asked about, or a narration switched.",
+        rich_help_panel=_EVALUATION,
+    ),
+]
+Sweep = Annotated[
+    bool,
+    typer.Option("--sweep", help="Find the best K on half of the strips.", rich_help_panel=_EVALUATION),
+]
+Every = Annotated[
+    str | None,
+    typer.Option(
+        help="dynamic: a new target every N tokens (50), or at each `sentence`.", rich_help_panel=_EVALUATION
+    ),
+]
+Samples = Annotated[
+    int | None, typer.Option(help="Draw this many strips; all when left out.", rich_help_panel=_EVALUATION)
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Draws strips, halves, schedules and resamples (42).", rich_help_panel=_EVALUATION
+    ),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(help="The question; the paper's for the task by default.", rich_help_panel=_EVALUATION),
+]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(help="The longest answer, in tokens (64).", rich_help_panel=_EVALUATION)
+]
+EvaluatedLayout = Annotated[
+    LayoutName | None,
+    typer.Option("--layout", help="Read the comics in this layout.", rich_help_panel=_EVALUATION),
+]
+EvaluatedStrength = Annotated[
+    str | None, typer.Option("--strength", help="As in steer (10).", rich_help_panel=_EVALUATION)
+]
+EvaluatedMode = Annotated[
+    ModeName | None,
+    typer.Option("--mode", help="As in steer (boost-suppress).", rich_help_panel=_EVALUATION),
+]
+EvaluatedScope = Annotated[
+    ScopeName | None,
+    typer.Option("--scope", help="As in steer (full; dynamic: answer).", rich_help_panel=_EVALUATION),
 ]
 
 

@@ -1,4 +1,4 @@
-"""`gaze report [HEADSET]`: what a head set is; made for pipes."""
+"""`gaze report [HEADSET]`: what a head set is and, with --evaluate, how well it steers; made for pipes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.manners import with_manners
+from gazecli.cli.aiming import choose_heads
+from gazecli.cli.evaluating import Wanted, check_combination, refuse_without_evaluation, run_evaluation
+from gazecli.cli.manners import with_pages
+from gazecli.cli.options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    Evaluate,
+    EvaluatedLayout,
+    EvaluatedMode,
+    EvaluatedScope,
+    EvaluatedStrength,
+    Every,
+    MaxNewTokens,
+    Prompt,
+    Samples,
+    Score,
+    Seed,
+    Sweep,
+    Task,
+    TrustRemoteCode,
+    number_or_auto,
+)
 from gazecli.cli.output_files import save_text, writable
-from gazecli.cli.settings import setting
-from gazecli.cli.streams import WIDTH_OF_PIPES, Streams
-from gazecli.cli.tables import bar, print_facts, print_table
+from gazecli.cli.report_tables import show_report
+from gazecli.cli.streams import WIDTH_OF_PIPES, Streams, write_page
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from gazecli.reports.documents import ReportDocument
 
 NAME = "report"
+SHOWN = 10
+_PAGES = ("html", "markdown", "csv")
+_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
 
 
-@with_manners
+@with_pages
 def command(
     streams: Streams,
     headset: Annotated[
@@ -30,67 +52,112 @@ def command(
         typer.Argument(metavar="[HEADSET]", help="A digest, file or model; else the one used last."),
     ] = None,
     *,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many heads to show, with their matrices.")] = 10,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
+    ] = None,
+    top: Annotated[
+        str, typer.Option(help="How many heads to show and, with --evaluate, to steer: auto or a number.")
+    ] = "auto",
+    evaluate: Evaluate = None,
+    task: Task = None,
+    sweep: Sweep = False,
+    every: Every = None,
+    samples: Samples = None,
+    seed: Seed = None,
+    prompt: Prompt = None,
+    max_new_tokens: MaxNewTokens = None,
+    layout: EvaluatedLayout = None,
+    score: Score = "auto",
+    strength: EvaluatedStrength = None,
+    mode: EvaluatedMode = None,
+    scope: EvaluatedScope = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    device_map: DeviceMap = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Show what a head set is and whether to trust it."""
-    from gazecli.cache import Cache
-    from gazecli.heads.shelf import find_headset, last_headset
+    """Show what a head set is and, with --evaluate, how well it steers.
+
+    An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
+    at. Beside the best heads stand five draws of others from the same layers, all heads, and none.
+    """
+    writable(output, "--output")
+    shown = number_or_auto(top, "--top") or SHOWN
+    wanted = Wanted(
+        task=task,
+        sweep=sweep,
+        every=every,
+        samples=samples,
+        seed=seed,
+        prompt=prompt,
+        max_new_tokens=max_new_tokens,
+        layout=layout,
+        strength=strength,
+        mode=mode,
+        scope=scope,
+        device=device,
+        dtype=dtype,
+        device_map=device_map,
+        trust_remote_code=trust_remote_code,
+    )
+    document = _document(streams, headset, evaluate, wanted, top, score, shown)
+    form = _format_of(streams, output)
+    if output is not None:
+        save_text(_as_text(document, form, shown, indent=2), output)
+        streams.note(f"written to {output}")
+    elif form in _PAGES:
+        write_page(_as_text(document, form, shown))
+    else:
+        streams.result(document, lambda console: show_report(console, document, shown))
+
+
+def _document(
+    streams: Streams,
+    headset: str | None,
+    comics: Path | None,
+    wanted: Wanted,
+    top: str,
+    score: str,
+    shown: int,
+) -> ReportDocument:
+    if comics is None:
+        refuse_without_evaluation(wanted, score)
+    else:
+        check_combination(wanted, top)
+    aim = choose_heads(streams, None, headset, "auto" if comics is None else top, score)
     from gazecli.reports.headsets import report_document
 
-    writable(output, "--output")
-    cache = Cache(warn=streams.warning)
-    spec = headset or setting("model", None)
-    found = find_headset(spec, cache) if spec else last_headset(cache)
-    document = report_document(found, top)
-    if output is None:
-        streams.result(document, lambda console: _show(console, document, top))
-        return
-    save_text(_as_text(streams, document, top), output)
-    streams.note(f"written to {output}")
+    if comics is None:
+        return report_document(aim.headset, shown)
+    found, evaluation = run_evaluation(streams, aim, comics, wanted)
+    return report_document(found, shown, evaluation)
 
 
-def _as_text(streams: Streams, document: ReportDocument, top: int) -> str:
-    if streams.format == "json" or not streams.asked_for_format:
-        return document.json_text(indent=2)
+def _format_of(streams: Streams, output: Path | None) -> str:
+    """What was asked for in words, else what the file's name says, else what suits the place."""
+    if output is None or streams.asked_for_format:
+        return streams.format
+    return _SUFFIXES.get(output.suffix.lower(), "json")
+
+
+def _as_text(document: ReportDocument, form: str, shown: int, indent: int | None = None) -> str:
+    if form == "html":
+        from gazecli.reports.page import report_page
+
+        return report_page(document, shown)
+    if form == "markdown":
+        from gazecli.reports.markdown import report_markdown
+
+        return report_markdown(document, shown)
+    if form == "csv":
+        from gazecli.reports.spreadsheet import report_csv
+
+        return report_csv(document)
+    if form == "json":
+        return document.json_text(indent=indent)
     from rich.console import Console
 
     page = Console(file=io.StringIO(), width=WIDTH_OF_PIPES, color_system=None, highlight=False, markup=False)
-    _show(page, document, top)
+    show_report(page, document, shown)
     text: str = page.file.getvalue()  # type: ignore[attr-defined]
     return text
-
-
-def _show(console: Console, document: ReportDocument, top: int) -> None:
-    model, suggested, honesty = document.model, document.suggested, document.honesty
-    print_facts(
-        console,
-        {
-            "head set": document.headset,
-            "model": f"{model.name}, {model.family}, {model.dtype}",
-            "comics": f"{document.comics.strips} strips of {document.comics.panels} panels",
-            "suggested": f"top {suggested.top} by {suggested.score}: {suggested.why}",
-            "shuffled labels": f"95 % of draws stay below {honesty.null_95:.3f}" if honesty else None,
-            "split halves": _halves(document),
-        },
-    )
-    console.print()
-    rows: list[list[object]] = [
-        [h.layer, h.head, f"{h.raw:.3f}", f"{h.selectivity:.3f}", f"{h.image_mass:.3f}", bar(h.raw)]
-        for h in document.heads[:top]
-    ]
-    print_table(console, ">layer >head >raw >selectivity >image_mass raw_score", rows)
-    console.print()
-    layers: list[list[object]] = [
-        [row.layer, row.heads_in_top, f"{row.best:.3f}", f"{row.mean:.3f}", bar(row.best)]
-        for row in document.layers
-    ]
-    print_table(console, ">layer >heads_in_top >best >mean best_score", layers)
-
-
-def _halves(document: ReportDocument) -> str | None:
-    honesty = document.honesty
-    if honesty is None or honesty.split_half_overlap is None:
-        return None
-    agree = f"{honesty.split_half_overlap} of the top {document.suggested.top} agree"
-    return agree if honesty.split_half_r is None else f"{agree}, r = {honesty.split_half_r:.3f}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible
@@ -59,14 +59,17 @@ class Manners:
         if chosen == "auto":
             chosen = "human" if is_terminal(sys.stdout) else "json"
         asked = self.json or self.format not in (None, "auto")
-        return Streams("json" if chosen == "json" else "human", self.quiet, self.verbosity, asked)
+        return Streams(chosen, self.quiet, self.verbosity, asked)
 
 
 @dataclass(frozen=True)
 class Streams:
-    """The two streams of one command, with its format and its degree of talkativeness."""
+    """The two streams of one command, with its format and its degree of talkativeness.
 
-    format: Literal["human", "json"]
+    `format` is human or json, or one of the further formats of a command that has some.
+    """
+
+    format: str
     quiet: bool
     verbosity: int
     asked_for_format: bool = False
@@ -112,7 +115,11 @@ class Streams:
 
 def write_json(document: Printable) -> None:
     """Write `document` to stdout in UTF-8: indented on a terminal, one line into pipes and files."""
-    text = document.json_text(indent=2 if is_terminal(sys.stdout) else None)
+    write_page(document.json_text(indent=2 if is_terminal(sys.stdout) else None))
+
+
+def write_page(text: str) -> None:
+    """Write a whole document to stdout in UTF-8, whatever encoding the terminal has."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()

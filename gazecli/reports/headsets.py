@@ -11,6 +11,7 @@ from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.scoring import ranking
 from gazecli.reports.documents import (
     DiscoverySettings,
+    EvaluationPart,
     HeadSetDocument,
     HonestyPart,
     LayerPart,
@@ -42,7 +43,9 @@ def headset_document(
     )
 
 
-def report_document(headset: HeadSet, matrices: int = 10) -> ReportDocument:
+def report_document(
+    headset: HeadSet, matrices: int = 10, evaluation: EvaluationPart | None = None
+) -> ReportDocument:
     """What `report` prints, with the matrices of the best heads."""
     best = headset.top(min(matrices, headset.image_mass.size))
     return ReportDocument(
@@ -56,6 +59,7 @@ def report_document(headset: HeadSet, matrices: int = 10) -> ReportDocument:
         heads=head_parts(headset),
         layers=_layers(headset),
         matrices=[_matrix(headset, head) for head in best],
+        evaluation=evaluation,
     )
 
 

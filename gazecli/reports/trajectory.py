@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from gazecli.plain_text import visible
+from gazecli.reports.spreadsheet import harmless_cell
 
 # Okabe and Ito's colours, told apart by nearly everybody.
 COLOURS = (
@@ -30,7 +30,6 @@ COLOURS = (
 _LEFT, _TOP, _RIGHT, _BOTTOM = 56, 44, 120, 44
 _HEIGHT = 300
 _INK = (40, 40, 40)
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def trajectory_csv(trajectory: Trajectory) -> str:
     for token, step in enumerate(trajectory.steps):
         target = next((region for start, end, region in trajectory.targets if start <= token < end), "")
         shares = [f"{float(share):.5f}" for share in step]
-        writer.writerow([token, target, _cell(trajectory.pieces[token]), *shares])
+        writer.writerow([token, target, harmless_cell(trajectory.pieces[token]), *shares])
     return out.getvalue()
 
 
@@ -83,9 +82,3 @@ def trajectory_image(trajectory: Trajectory) -> Image.Image:
         pen.text((_LEFT + across + 12, _TOP + 22 * k), f"region {number}", fill=colours[number], font=font)
     pen.text((_LEFT, _TOP + _HEIGHT + 8), f"{tokens} written tokens", fill=_INK, font=font)
     return image
-
-
-def _cell(text: str) -> str:
-    """Text that a spreadsheet shows and does not run."""
-    shown = visible(text)
-    return f"'{shown}" if shown.lstrip().startswith(_RISKY) else shown

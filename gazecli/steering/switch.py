@@ -72,11 +72,12 @@ def switch(
     *,
     max_new_tokens: int | None = None,
     on_token: Callable[[int, list[list[int]]], None] | None = None,
+    require_effect: bool = True,
 ) -> Narration:
     """Write one text whose target follows `schedule`.
 
     The end token is held back until the last target has begun. Raises UsageError without heads or regions,
-    SteeringError when the heads did not follow.
+    SteeringError when the heads did not follow; with `require_effect` off, the text is returned as it is.
     """
     if not heads:
         raise UsageError("no heads to steer", hint="choose at least one")
@@ -106,7 +107,8 @@ def switch(
     segments = _segments(vlm, schedule, pace.starts, written)
     regions = regions_with(picture, schedule.targets)
     narration = narrate(vlm, picture, regions, layout, heads, settings, written, watcher, segments, began)
-    _require_following(narration, vlm)
+    if require_effect:
+        _require_following(narration, vlm)
     return narration
 
 

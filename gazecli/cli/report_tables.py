@@ -1,0 +1,109 @@
+"""How a report looks to people.
+
+Knows nothing of how it came about.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gazecli.cli.tables import bar, print_facts, print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gazecli.reports.documents import ConditionPart, EvaluationPart, ReportDocument
+
+
+def show_report(console: Console, document: ReportDocument, top: int) -> None:
+    """Print the report with its `top` best heads; an evaluation comes last, where the eye ends up."""
+    model, suggested, honesty = document.model, document.suggested, document.honesty
+    print_facts(
+        console,
+        {
+            "head set": document.headset,
+            "model": f"{model.name}, {model.family}, {model.dtype}",
+            "comics": f"{document.comics.strips} strips of {document.comics.panels} panels",
+            "suggested": f"top {suggested.top} by {suggested.score}: {suggested.why}",
+            "shuffled labels": f"95 % of draws stay below {honesty.null_95:.3f}" if honesty else None,
+            "split halves": _halves(document),
+        },
+    )
+    console.print()
+    rows: list[list[object]] = [
+        [h.layer, h.head, f"{h.raw:.3f}", f"{h.selectivity:.3f}", f"{h.image_mass:.3f}", bar(h.raw)]
+        for h in document.heads[:top]
+    ]
+    print_table(console, ">layer >head >raw >selectivity >image_mass raw_score", rows)
+    console.print()
+    layers: list[list[object]] = [
+        [row.layer, row.heads_in_top, f"{row.best:.3f}", f"{row.mean:.3f}", bar(row.best)]
+        for row in document.layers
+    ]
+    print_table(console, ">layer >heads_in_top >best >mean best_score", layers)
+    if document.evaluation is not None:
+        console.print()
+        _show_evaluation(console, document.evaluation)
+
+
+def _show_evaluation(console: Console, evaluation: EvaluationPart) -> None:
+    settings, choice = evaluation.settings, evaluation.choice
+    print_facts(
+        console,
+        {
+            "task": f"{evaluation.task}: {settings.prompt}",
+            "strips": f"{evaluation.strips} of {evaluation.comics.strips}, chance {evaluation.chance:.3f}",
+            "judge": f"{evaluation.judge}, intervals of 95 % over strips",
+            "chosen": f"{choice.k} heads, accuracy {choice.accuracy:.3f} on the {choice.strips} strips that "
+            "chose; below are the others"
+            if choice
+            else None,
+        },
+    )
+    console.print()
+    rows: list[list[object]] = [_condition(condition) for condition in evaluation.conditions]
+    print_table(console, "condition >heads >accuracy interval >abstained >junk >unchanged >n accuracy_", rows)
+    if evaluation.task == "dynamic":
+        console.print()
+        orders: list[list[object]] = [
+            [_name(each), *map(_share, (each.accuracy, each.natural, each.schedule_rho, each.natural_rho))]
+            for each in evaluation.conditions
+        ]
+        print_table(console, "condition >schedule >reading_order >rho_schedule >rho_reading_order", orders)
+    if evaluation.sweep:
+        console.print()
+        steps: list[list[object]] = [
+            [rung.k, _share(rung.gaze), _share(rung.control), bar(rung.gaze)] for rung in evaluation.sweep
+        ]
+        print_table(console, ">heads >gaze >control gaze_", steps)
+
+
+def _condition(condition: ConditionPart) -> list[object]:
+    low, high = condition.ci95
+    return [
+        _name(condition),
+        condition.k,
+        _share(condition.accuracy),
+        f"{low:.3f} to {high:.3f}",
+        condition.abstained,
+        condition.junk,
+        condition.unchanged,
+        condition.n,
+        bar(condition.accuracy),
+    ]
+
+
+def _name(condition: ConditionPart) -> str:
+    return condition.name if condition.seed is None else f"{condition.name} {condition.seed}"
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _halves(document: ReportDocument) -> str | None:
+    honesty = document.honesty
+    if honesty is None or honesty.split_half_overlap is None:
+        return None
+    agree = f"{honesty.split_half_overlap} of the top {document.suggested.top} agree"
+    return agree if honesty.split_half_r is None else f"{agree}, r = {honesty.split_half_r:.3f}"

@@ -1,0 +1,44 @@
+"""Which heads are compared: the best by score, random others, all of them, none.
+
+Knows nothing of pictures or answers.
+"""
+
+from __future__ import annotations
+
+from gazecli.evaluation.trials import Condition
+from gazecli.heads.headset import Head, HeadSet
+
+# One draw means nothing: ten draws of one model spanned 0.007 to 0.663 (arXiv 2609.14174).
+CONTROLS = 5
+_DRAWS = 50
+
+
+def conditions_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
+    """Gaze heads, five different controls, all heads, none.
+
+    There are fewer controls where the layers of the top have no more heads to draw from. UsageError for an
+    impossible `top` or `score`.
+    """
+    layers, heads = headset.matrices.shape[:2]
+    everything = [Head(layer, head) for layer in range(layers) for head in range(heads)]
+    chosen = Condition("gaze", headset.top(top, score))
+    controls = controls_for(headset, top, score)
+    return [chosen, *controls, Condition("all", everything), Condition("unsteered", [])]
+
+
+def controls_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
+    """Up to five different draws of `top` heads outside the top, each with the first seed that drew it."""
+    if not has_controls(headset, top):
+        return []
+    drawn: dict[tuple[Head, ...], int] = {}
+    for seed in range(_DRAWS):
+        drawn.setdefault(tuple(headset.controls(top, seed, score)), seed)
+        if len(drawn) == CONTROLS:
+            break
+    return [Condition("control", list(heads), seed) for heads, seed in drawn.items()]
+
+
+def has_controls(headset: HeadSet, top: int) -> bool:
+    """Whether at least `top` heads lie outside the best `top`."""
+    layers, heads = headset.matrices.shape[:2]
+    return bool(2 * top <= layers * heads)

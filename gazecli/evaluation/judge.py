@@ -1,0 +1,118 @@
+"""The lexical judge: which panel's caption do an answer's words fit? Offline, exact, the same every time.
+
+Words are weighted by how few of the picture's captions hold them, so that what all panels share decides
+nothing. Knows nothing of models, pictures or how often an answer was right.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+NAME = "lexical"
+# Below this share of common weight the evidence is thin; closer than the margin it is a tie.
+FLOOR = 0.15
+MARGIN = 0.02
+UNCHANGED = 0.85
+
+_IDEOGRAMS = "\u3040-\u30ff\u3400-\u9fff"  # written without spaces: each is a word
+_WORD = re.compile(f"[{_IDEOGRAMS}]|[^\\W_{_IDEOGRAMS}]+")
+_CONTENTLESS = frozenset(
+    "a an and are as at be been being but by can could did do does for from had has have he her here "
+    "his how i  if in into is it its just may might my no not of on one onto or our out over panel "
+    "panels picture image  comic strip scene she should show shows showing shown so some such than that "
+    "the their them then there  these they this those to too under up very was we were what when where "
+    "which while who will with would  you your".split()
+)
+_ENDINGS = ("ing", "ed", "s")
+_SHORTEST_LOOP, _DISTINCT, _IN_A_ROW = 8, 0.3, 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`region` is the number of the caption an answer fits, from 1, or None; `scores` has one a caption."""
+
+    region: int | None
+    scores: tuple[float, ...]
+
+
+def words_of(text: str) -> list[str]:
+    """All words, lower case, in order."""
+    return _WORD.findall(text.casefold())
+
+
+def content_words(text: str) -> set[str]:
+    """The stems of the words that say something."""
+    return {_stem(word) for word in words_of(text) if word not in _CONTENTLESS}
+
+
+class LexicalJudge:
+    """A judge for the answers about one picture; `captions` has one text a panel."""
+
+    def __init__(self, captions: Sequence[str]) -> None:
+        self.captions = [content_words(caption) for caption in captions]
+        found = Counter(word for caption in self.captions for word in caption)
+        self.weights = {word: math.log(len(captions) / count) for word, count in found.items()}
+        self.sums = [self._weigh(caption) for caption in self.captions]
+
+    def verdict(self, answer: str) -> Verdict:
+        """Forced choice among the captions; no region on thin evidence and on ties.
+
+        The score of a caption is 2 x common weight / (weight of the answer + weight of the caption), from
+        0 to 1; words that no caption holds weigh nothing.
+        """
+        said = content_words(answer) & self.weights.keys()
+        mass = self._weigh(said)
+        scores = tuple(
+            2 * self._weigh(said & caption) / (mass + own) if mass + own > 0 else 0.0
+            for caption, own in zip(self.captions, self.sums, strict=True)
+        )
+        first, *others = sorted(scores, reverse=True)
+        clear = first >= FLOOR and all(first - other > MARGIN for other in others[:1])
+        return Verdict(scores.index(first) + 1 if clear else None, scores)
+
+    def _weigh(self, words: set[str]) -> float:
+        # In a fixed order, or two runs could differ in the last digit.
+        return math.fsum(self.weights[word] for word in sorted(words))
+
+
+def is_junk(text: str) -> bool:
+    """Whether a text has no word, or goes round in circles."""
+    words = words_of(text)
+    if not words:
+        return True
+    run = longest = 1
+    for before, word in pairwise(words):
+        run = run + 1 if word == before else 1
+        longest = max(longest, run)
+    loops = len(words) >= _SHORTEST_LOOP and len(set(words)) < _DISTINCT * len(words)
+    return loops or longest >= _IN_A_ROW
+
+
+def is_unchanged(answer: str, unsteered: str) -> bool:
+    """Whether two texts have nearly the same words: Jaccard index of at least 0.85."""
+    return jaccard(answer, unsteered) >= UNCHANGED
+
+
+def jaccard(one: str, other: str) -> float:
+    """Common words as a share of all words of two texts; 1 when neither has any."""
+    first, second = set(words_of(one)), set(words_of(other))
+    return len(first & second) / len(first | second) if first | second else 1.0
+
+
+def _stem(word: str) -> str:
+    """Forms of one English verb or noun become one: sits and sitting, hides and hiding, city and cities."""
+    for ending in _ENDINGS:
+        rest = word.removesuffix(ending)
+        if rest != word and len(rest) >= 3 and not word.endswith("ss"):
+            word = rest
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeious":
+        word = word[:-1]
+    if len(word) > 3 and word.endswith("e"):
+        word = word[:-1]
+    return word[:-1] + "i" if len(word) > 3 and word.endswith("y") else word

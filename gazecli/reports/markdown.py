@@ -1,0 +1,109 @@
+"""A report as Markdown tables, for papers and README files.
+
+Foreign text (names, paths, prompts) is escaped: it shows as it is and formats nothing. Knows nothing of
+other formats.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from gazecli.plain_text import visible
+from gazecli.reports.documents import EvaluationPart, ReportDocument
+
+_MARKS = re.compile(r"([\\`*_\[\]~#|$@!])")
+# What would become a link without any brackets.
+_LINKS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+
+
+def escaped(text: object) -> str:
+    """One line of text that Markdown shows as it is."""
+    plain = visible(str(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _LINKS.sub("<!-- -->", _MARKS.sub(r"\\\1", plain))
+
+
+def report_markdown(document: ReportDocument, shown: int = 10) -> str:
+    """The report with its `shown` best heads."""
+    parts = ["# Gaze heads of " + escaped(document.model.name), _facts(document)]
+    if document.evaluation is not None:
+        parts += _evaluation(document.evaluation)
+    heads = document.heads[:shown]
+    parts += [
+        "## Best heads",
+        _table(
+            [">layer", ">head", ">raw", ">selectivity", ">image mass"],
+            ([h.layer, h.head, _share(h.raw), _share(h.selectivity), _share(h.image_mass)] for h in heads),
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(document: ReportDocument) -> str:
+    suggested, honesty = document.suggested, document.honesty
+    rows: list[Sequence[object]] = [
+        ["head set", document.headset],
+        ["checkpoint", f"{document.model.id} ({document.model.family}, {document.model.dtype})"],
+        ["discovered on", f"{document.comics.strips} strips of {document.comics.panels} panels"],
+        ["suggested", f"top {suggested.top} by {suggested.score}: {suggested.why}"],
+    ]
+    if honesty is not None:
+        rows.append(["label-shuffled null", f"95 % of draws stay below {honesty.null_95:.3f}"])
+    return _table(["", "finding"], rows)
+
+
+def _evaluation(evaluation: EvaluationPart) -> list[str]:
+    settings = evaluation.settings
+    rows = [
+        [
+            condition.name if condition.seed is None else f"{condition.name} {condition.seed}",
+            condition.k,
+            _share(condition.accuracy),
+            f"{_share(condition.ci95[0])} to {_share(condition.ci95[1])}",
+            condition.abstained,
+            condition.junk,
+            condition.unchanged,
+            condition.n,
+            *(_share(share) for share in condition.per_region),
+        ]
+        for condition in evaluation.conditions
+    ]
+    columns = ["condition", ">K", ">accuracy", ">95 % interval", ">abstained", ">junk", ">unchanged", ">n"]
+    columns += [f">panel {number}" for number in range(1, evaluation.comics.panels + 1)]
+    sentence = (
+        f"{evaluation.strips} strips, chance {_share(evaluation.chance)}, {evaluation.judge} judge, "
+        f"strength {settings.strength:g}, scope {settings.scope}, {settings.dtype}; intervals by bootstrap "
+        f"over pictures ({settings.resamples} resamples, seed {settings.seed}). Asked: {settings.prompt}"
+    )
+    parts = [f"## Evaluation: {evaluation.task}", escaped(sentence), _table(columns, rows)]
+    if evaluation.task == "dynamic":
+        parts.append(_order(evaluation))
+    if evaluation.sweep:
+        steps = [[step.k, _share(step.gaze), _share(step.control)] for step in evaluation.sweep]
+        parts += ["### Accuracy over K, on the other half", _table([">K", ">gaze", ">control"], steps)]
+    return parts
+
+
+def _order(evaluation: EvaluationPart) -> str:
+    columns = ["condition", ">schedule", ">reading order", ">ρ schedule", ">ρ reading order"]
+    rows = [
+        [
+            condition.name if condition.seed is None else f"{condition.name} {condition.seed}",
+            *map(_share, (condition.accuracy, condition.natural)),
+            *map(_share, (condition.schedule_rho, condition.natural_rho)),
+        ]
+        for condition in evaluation.conditions
+    ]
+    return _table(columns, rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """`>` before a column's name sets it flush right."""
+    titles = " | ".join(escaped(column.removeprefix(">")) for column in columns)
+    rule = "|".join("---:" if column.startswith(">") else "---" for column in columns)
+    lines = [" | ".join(map(escaped, row)) for row in rows]
+    return "\n".join([f"| {titles} |", f"|{rule}|", *(f"| {line} |" for line in lines)])
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

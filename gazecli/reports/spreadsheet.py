@@ -1,0 +1,102 @@
+"""A report as CSV: a line a head, a condition, or a step of the sweep; and cells that no spreadsheet runs.
+
+The column `row` says which of the three a line is. Knows nothing of other formats.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+
+from gazecli.plain_text import visible
+from gazecli.reports.documents import ConditionPart, EvaluationPart, ReportDocument, SweepPart
+from gazecli.reports.parts import HeadPart
+
+_COLUMNS = (
+    "row headset model score layer head raw selectivity image_mass suggested task condition k seed accuracy "
+    "ci95_low ci95_high chance abstained junk unchanged n natural schedule_rho natural_rho"
+).split()
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+Row = Mapping[str, object]
+
+
+def harmless_cell(text: str) -> str:
+    """Text that a spreadsheet shows and does not run as a formula."""
+    shown = visible(text)
+    return f"'{shown}" if shown.lstrip().startswith(_RISKY) else shown
+
+
+def report_csv(document: ReportDocument) -> str:
+    """The report as one table with a header line; cells that do not apply are empty."""
+    rows = [_head(document, place, head) for place, head in enumerate(document.heads)]
+    evaluation, panels = document.evaluation, 0
+    if evaluation is not None:
+        panels = evaluation.comics.panels
+        rows += [_condition(evaluation, condition) for condition in evaluation.conditions]
+        rows += [row for step in evaluation.sweep for row in _steps(evaluation, step)]
+    shared = {"headset": document.headset, "model": document.model.name, "score": document.suggested.score}
+    out = io.StringIO()
+    columns = [*_COLUMNS, *(f"region_{number}" for number in range(1, panels + 1))]
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in {**shared, **row}.items()})
+    return out.getvalue()
+
+
+def _head(document: ReportDocument, place: int, head: HeadPart) -> Row:
+    return {
+        "row": "head",
+        "layer": head.layer,
+        "head": head.head,
+        "raw": head.raw,
+        "selectivity": head.selectivity,
+        "image_mass": head.image_mass,
+        "suggested": int(place < document.suggested.top),
+    }
+
+
+def _condition(evaluation: EvaluationPart, condition: ConditionPart) -> Row:
+    regions = {f"region_{number}": share for number, share in enumerate(condition.per_region, 1)}
+    return {
+        "row": "condition",
+        "score": evaluation.settings.score,
+        "task": evaluation.task,
+        "condition": condition.name,
+        "k": condition.k,
+        "seed": condition.seed,
+        "accuracy": condition.accuracy,
+        "ci95_low": condition.ci95[0],
+        "ci95_high": condition.ci95[1],
+        "chance": evaluation.chance,
+        "abstained": condition.abstained,
+        "junk": condition.junk,
+        "unchanged": condition.unchanged,
+        "n": condition.n,
+        "natural": condition.natural,
+        "schedule_rho": condition.schedule_rho,
+        "natural_rho": condition.natural_rho,
+        **regions,
+    }
+
+
+def _steps(evaluation: EvaluationPart, step: SweepPart) -> list[Row]:
+    both = {"gaze": step.gaze, "control": step.control}
+    shared = {
+        "row": "sweep",
+        "score": evaluation.settings.score,
+        "task": evaluation.task,
+        "k": step.k,
+        "chance": evaluation.chance,
+    }
+    return [
+        {**shared, "condition": name, "accuracy": share} for name, share in both.items() if share is not None
+    ]
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return harmless_cell(value) if isinstance(value, str) else value

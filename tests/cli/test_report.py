@@ -1,0 +1,148 @@
+"""`gaze report` through the command: evaluation, sweep, formats, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gazecli.cache import Cache
+from gazecli.heads.discover import discover
+from gazecli.heads.headset import HeadSet
+from gazecli.heads.shelf import note_headset
+from gazecli.models.vlm import VLM
+from tests.cli.conftest import Gaze, checked
+from tests.evaluation.comics import captioned_comics
+
+QUICK = ("--max-new-tokens", 2, "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VLM]) -> tuple[Path, HeadSet]:
+    """Comics with captions, and a random model's head set."""
+    comics = captioned_comics(tmp_path_factory.mktemp("known") / "comics", 2)
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, cache=cache)
+
+
+@pytest.fixture
+def comics(found: tuple[Path, HeadSet], tmp_path: Path) -> Path:
+    """A copy of the comics that a test may change."""
+    return shutil.copytree(found[0], tmp_path / "comics")
+
+
+@pytest.fixture
+def known(found: tuple[Path, HeadSet], own_cache: Path, vlm_of: Callable[[str], VLM]) -> str:
+    """The digest of the head set, which is in the cache as the last used."""
+    cache = Cache(own_cache)
+    cache.put(found[1].to_artifact())
+    note_headset(cache, found[1], vlm_of("qwen2_vl").source)
+    return found[1].digest
+
+
+def test_an_evaluation_sets_gaze_heads_beside_controls(gaze: Gaze, known: str, comics: Path) -> None:
+    document = gaze("report", "--evaluate", comics, "--top", 2, *QUICK).document("report")
+    assert document["headset"] == known
+    assert len(document["matrices"]) == 2
+    found = document["evaluation"]
+    assert (found["task"], found["judge"], found["strips"]) == ("static", "lexical", 2)
+    assert found["chance"] == pytest.approx(1 / 3)
+    names = [condition["name"] for condition in found["conditions"]]
+    assert names == ["gaze", *["control"] * (len(names) - 3), "all", "unsteered"]
+    assert len(names) > 3
+    assert [c["k"] for c in found["conditions"][:2]] == [2, 2]
+    assert [len(c["heads"]) for c in found["conditions"][:2]] == [2, 2]
+    assert all(condition["n"] == 6 for condition in found["conditions"])
+    assert found["settings"]["prompt"].startswith("What is happening in this panel")
+    assert found["choice"] is None
+
+
+def test_a_sweeps_choice_becomes_the_suggestion(gaze: Gaze, known: str, comics: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    ran = gaze("report", "--evaluate", comics, "--sweep", "--task", "vqa", *QUICK, "-o", page)
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    document = gaze("report").document("report")
+    assert document["headset"] != known
+    assert "held-out" in document["suggested"]["why"]
+    assert document["headset"] in ran.err
+
+
+def test_a_narration_is_evaluated_against_schedule_and_reading_order(
+    gaze: Gaze, known: str, comics: Path
+) -> None:
+    del known
+    call = ("--evaluate", comics, "--task", "dynamic", "--every", 2, "--top", 2, "--samples", 1)
+    ran = gaze("report", *call, "--format", "human")
+    assert ran.code == 0, ran.err
+    assert "rho schedule" in ran.out
+    assert "unsteered" in ran.out
+
+
+def test_reports_come_as_pages_and_tables(gaze: Gaze, known: str, tmp_path: Path) -> None:
+    page = gaze("report", "--format", "html")
+    assert (page.code, page.err) == (0, "")
+    assert page.out.startswith("<!doctype html>")
+    assert known in page.out
+    assert gaze("report", "--format", "markdown").out.startswith("# Gaze heads of ")
+    rows = list(csv.DictReader(io.StringIO(gaze("report", "--format", "csv").out)))
+    assert {row["row"] for row in rows} == {"head"}
+    table = tmp_path / "report.csv"
+    assert gaze("report", "-o", table).code == 0
+    assert list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8")))) == rows
+    assert gaze("report", "--json", "-o", table).code == 0
+    checked(json.dumps(json.loads(table.read_text(encoding="utf-8"))), "report")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--sweep"], "--sweep"),
+        (["--task", "vqa"], "--task"),
+        (["--samples", "3"], "--samples"),
+        (["--device", "cpu"], "--device"),
+        (["--score", "raw"], "--score"),
+        (["--max-new-tokens", "3"], "--max-new-tokens"),
+        (["--top", "0"], "--top"),
+        (["--format", "docx"], "docx"),
+    ],
+)
+def test_what_cannot_matter_without_comics_is_refused(gaze: Gaze, arguments: list[str], said: str) -> None:
+    ran = gaze("report", *arguments)
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--sweep", "--top", "3"], "--top"),
+        (["--every", "5"], "--every"),
+        (["--task", "dynamic", "--every", "often"], "often"),
+        (["--task", "dynamic", "--max-new-tokens", "5"], "--max-new-tokens"),
+        (["--top", "9999"], "9999"),
+        (["--samples", "1", "--sweep"], "two strips"),
+        (["--strength", "0"], "strength"),
+    ],
+)
+def test_contradicting_options_are_refused(
+    gaze: Gaze, known: str, comics: Path, arguments: list[str], said: str
+) -> None:
+    del known
+    ran = gaze("report", "--evaluate", comics, *arguments)
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert said in ran.err
+
+
+def test_comics_without_captions_cannot_judge(gaze: Gaze, known: str, comics: Path) -> None:
+    del known
+    for captions in comics.rglob("captions.txt"):
+        captions.unlink()
+    ran = gaze("report", "--evaluate", comics)
+    assert ran.code == 2
+    assert "captions.txt" in ran.err

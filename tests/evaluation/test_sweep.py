@@ -1,0 +1,44 @@
+"""What a sweep tries, how it splits, and which K wins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gazecli.errors import UsageError
+from gazecli.evaluation.sweep import Rung, best_of, candidates, halves
+from gazecli.heads.headset import HeadSet
+
+
+def headset_of(layers: int, heads: int, top: int) -> HeadSet:
+    square = np.zeros((layers, heads, 2, 2), np.float32)
+    header = {"suggested": {"score": "raw", "top": top, "why": "-"}}
+    flat = square[..., 0, 0]
+    return HeadSet(header, square, square, flat, np.stack([square, square]), flat[None])
+
+
+def test_up_to_a_quarter_of_the_heads_is_tried_and_what_was_suggested() -> None:
+    assert candidates(headset_of(4, 8, 4)) == [1, 2, 3, 4, 5, 7, 8]
+    assert candidates(headset_of(1, 2, 1)) == [1]
+    assert candidates(headset_of(36, 32, 100))[-2:] == [200, 288]
+
+
+def test_the_best_k_is_the_smallest_of_equals() -> None:
+    rungs = [Rung(1, 0.2, None), Rung(5, 0.8, 0.1), Rung(10, 0.8, 0.2), Rung(20, 0.5, None)]
+    assert best_of(rungs).k == 5
+
+
+@given(st.integers(2, 200), st.integers(0, 2**31))
+def test_no_picture_both_chooses_and_tests(pictures: int, seed: int) -> None:
+    split = halves(pictures, seed)
+    assert sorted(split.choosing + split.held_out) == list(range(pictures))
+    assert 0 <= len(split.held_out) - len(split.choosing) <= 1
+    assert halves(pictures, seed) == split
+
+
+@pytest.mark.parametrize("pictures", [0, 1])
+def test_one_picture_cannot_be_split(pictures: int) -> None:
+    with pytest.raises(UsageError):
+        halves(pictures, 0)

@@ -1,0 +1,71 @@
+"""Fates of answers, and the tallies made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gazecli.errors import ComicsError
+from gazecli.evaluation.judge import LexicalJudge
+from gazecli.evaluation.trials import Condition, examples_of, judge_answer, tally
+from gazecli.heads.headset import Head
+from gazecli.pictures.comics import open_comics
+from tests.conftest import write_comics
+from tests.evaluation.comics import CAPTIONS, captioned_comics
+
+JUDGE = LexicalJudge(CAPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "unsteered", "fate", "hit"),
+    [
+        ("A red cat sleeps.", "A blue dog runs.", "judged", True),
+        ("A blue dog runs.", "Nothing.", "judged", False),
+        ("A red cat sleeps.", "A red cat sleeps!", "unchanged", False),
+        ("A red cat sleeps.", None, "judged", True),
+        ("Nothing to see.", "A blue dog runs.", "abstained", False),
+        ("no no no no", "no", "junk", False),
+        ("", "", "junk", False),
+    ],
+)
+def test_an_answer_meets_one_fate(text: str, unsteered: str | None, fate: str, hit: bool) -> None:
+    trial = judge_answer(JUDGE, 1, text, unsteered)
+    assert (trial.fate, trial.hit) == (fate, hit)
+
+
+def test_a_tally_counts_every_fate_once() -> None:
+    texts = [
+        ["A red cat sleeps.", "A red cat sleeps.", ""],
+        ["Hm.", "A blue dog runs.", "A green bird sings."],
+    ]
+    pictures = [[judge_answer(JUDGE, k, text, "Hm, well.") for k, text in enumerate(row, 1)] for row in texts]
+    counted = tally(Condition("control", [Head(1, 2)], 2), pictures, 3, seed=0)
+    assert (counted.name, counted.heads, counted.seed, counted.n) == ("control", [(1, 2)], 2, 6)
+    assert counted.accuracy == pytest.approx(3 / 6)
+    assert counted.per_region == [0.5, 0.5, 0.5]
+    assert (counted.abstained, counted.junk, counted.unchanged) == (1, 1, 0)
+    assert counted.ci95[0] <= counted.accuracy <= counted.ci95[1]
+
+
+def test_a_region_nobody_was_asked_about_has_no_accuracy() -> None:
+    only = judge_answer(JUDGE, 2, "A blue dog.", None)
+    counted = tally(Condition("gaze", [Head(0, 0)]), [[only]], 3, seed=0)
+    assert counted.per_region == [None, 1.0, None]
+
+
+def test_strips_without_captions_are_left_out_with_a_reason(tmp_path: Path) -> None:
+    folder = captioned_comics(tmp_path / "comics", 3)
+    (folder / "comic-001" / "captions.txt").unlink()
+    examples = examples_of(open_comics(folder, panels=3))
+    assert len(examples.usable) == 2
+    [skipped] = examples.skipped
+    assert "comic-001" in skipped.path
+    assert "captions" in skipped.reason
+
+
+def test_comics_without_any_captions_are_refused(tmp_path: Path) -> None:
+    comics = open_comics(write_comics(tmp_path / "comics", 2, 3), panels=3)
+    with pytest.raises(ComicsError, match="captions") as refused:
+        examples_of(comics)
+    assert "captions.txt" in str(refused.value.hint)

@@ -1,0 +1,152 @@
+"""Reports as HTML, Markdown and CSV: all is there, and no foreign text gets out of its place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gazecli.plain_text import visible, whole
+from gazecli.reports.charts import score_map
+from gazecli.reports.markdown import escaped, report_markdown
+from gazecli.reports.page import report_page
+from gazecli.reports.spreadsheet import report_csv
+from tests.reports.samples import DIGEST, report
+
+any_text = st.text(st.characters())
+HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)> | `x` [a](b)\n=1+1'
+VOID = {"meta", "br", "img", "link", "input"}
+
+
+class Tags(HTMLParser):
+    """What a page is made of; an end tag that closes nothing is an error."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.opened.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.opened.pop() == tag
+
+
+def shape(page: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Tags and names of attributes, values aside."""
+    return [(tag, tuple(sorted(attributes))) for tag, attributes in Tags(page).seen]
+
+
+@given(any_text)
+@example(HOSTILE)
+def test_foreign_text_never_changes_what_a_page_is_made_of(text: str) -> None:
+    page = report_page(report(text))
+    assert shape(page) == shape(report_page(report("plain")))
+    assert not Tags(page).opened
+    assert visible(whole(text)) in unescape(page)
+
+
+@pytest.mark.parametrize("task", ["static", "dynamic"])
+def test_a_page_needs_nothing_from_elsewhere_and_runs_nothing(task: str) -> None:
+    page = report_page(report(task=task))
+    tags = Tags(page).seen
+    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in tags}
+    assert not [name for _, attributes in tags for name in attributes if name in ("src", "href")]
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
+    assert "http" not in page.replace("http-equiv", "")
+    assert "default-src 'none'" in page
+
+
+def test_a_page_shows_map_bars_sweep_and_matrices() -> None:
+    page = report_page(report())
+    charts = [attributes["aria-label"] for tag, attributes in Tags(page).seen if tag == "svg"]
+    assert len(charts) == 4
+    for told in ("accuracy by condition", "every head", "number of heads", "layer 0 head 0"):
+        assert any(told in str(chart) for chart in charts)
+    assert DIGEST in page
+    assert "layer 1 head 0: 0.600" in page
+    assert "ρ with the schedule" in report_page(report(task="dynamic"))
+
+
+def test_the_score_map_frames_what_is_marked_and_darkens_with_the_score() -> None:
+    chart = score_map([[0.0, 1.0], [0.5, 0.2]], {(0, 1)}, "map")
+    cells = re.findall(r'<rect [^>]*fill="#(\w{6})"([^>]*)><title>layer (\d) head (\d)', chart)
+    shade = {(int(layer), int(head)): int(colour[:2], 16) for colour, _, layer, head in cells}
+    assert shade[0, 1] < shade[1, 0] < shade[1, 1] < shade[0, 0]
+    assert [(layer, head) for _, rest, layer, head in cells if "stroke" in rest] == [("0", "1")]
+
+
+@given(any_text)
+@example(HOSTILE)
+def test_foreign_text_never_breaks_a_markdown_table(text: str) -> None:
+    written = report_markdown(report(text))
+    plain = report_markdown(report("plain"))
+    assert written.count("\n") == plain.count("\n")
+    pipes = [len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in written.splitlines()]
+    assert pipes == [line.count("|") for line in plain.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a|b", r"a\|b"),
+        ("<b>", "&lt;b&gt;"),
+        ("[x](y)", r"\[x\](y)"),
+        ("*x* _y_ `z`", r"\*x\* \_y\_ \`z\`"),
+        ("https://x.example", "https:<!-- -->//x.example"),
+        ("a\nb", r"a\\nb"),
+    ],
+)
+def test_markdown_shows_marks_instead_of_obeying_them(text: str, shown: str) -> None:
+    assert escaped(text) == shown
+
+
+def test_markdown_has_a_line_a_condition() -> None:
+    lines = report_markdown(report()).splitlines()
+    assert "| gaze | 2 | 0.750 | 0.375 to 0.875 | 1 | 2 | 3 | 8 | 0.750 | – |" in lines
+    assert "| control 0 | 2 | 0.500 | 0.250 to 0.750 | 1 | 2 | 3 | 8 | 0.500 | – |" in lines
+
+
+@given(any_text)
+@example(HOSTILE)
+@example("=cmd|' /C calc'!A0")
+@example("  @SUM(1)")
+def test_no_cell_of_a_spreadsheet_is_a_formula(text: str) -> None:
+    for row in csv.reader(io.StringIO(report_csv(report(text)))):
+        for cell in row:
+            number = re.fullmatch(r"-?\d+(\.\d+)?", cell)
+            assert number or not cell.lstrip().startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_a_spreadsheet_has_heads_conditions_and_the_sweep() -> None:
+    rows = list(csv.DictReader(io.StringIO(report_csv(report()))))
+    kinds = [row["row"] for row in rows]
+    assert kinds == ["head"] * 4 + ["condition"] * 3 + ["sweep"] * 3
+    assert [row["suggested"] for row in rows[:4]] == ["1", "1", "0", "0"]
+    gaze = rows[4]
+    assert (gaze["condition"], gaze["accuracy"], gaze["ci95_low"], gaze["n"]) == (
+        "gaze",
+        "0.75",
+        "0.375",
+        "8",
+    )
+    assert (gaze["region_1"], gaze["region_2"], gaze["schedule_rho"]) == ("0.75", "", "-0.5")
+    assert [(row["k"], row["condition"]) for row in rows[7:]] == [
+        ("1", "gaze"),
+        ("1", "control"),
+        ("2", "gaze"),
+    ]
