@@ -112,10 +112,17 @@ def command(
     else:
         with busy(streams, "steering"):
             steering = steer_regions(vlm, seen, targets, aim.heads, settings, with_baseline=not no_baseline)
+    say_prepared(streams, steering.layout.prepared)
     if heatmap is not None:
         save_picture(_painted(steering), heatmap)
     document = _document(vlm, steering, aim, heatmap)
     streams.result(document, lambda console: _show(console, document, streamed=stream))
+
+
+def say_prepared(streams: Streams, prepared: str | None) -> None:
+    """Tell what had to be done to the picture before the model could see all of it."""
+    if prepared is not None:
+        streams.note(f"the picture was {prepared}: the model's own processor would have cut parts of it off")
 
 
 def streaming(streams: Streams, vlm: VLM, row: int) -> Callable[[int, list[list[int]]], None]:

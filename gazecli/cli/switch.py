@@ -30,7 +30,7 @@ from gazecli.cli.options import (
 from gazecli.cli.output_files import save_picture, save_text, writable
 from gazecli.cli.pictures import open_picture
 from gazecli.cli.progress import busy
-from gazecli.cli.steer import streaming
+from gazecli.cli.steer import say_prepared, streaming
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import UsageError
@@ -110,6 +110,7 @@ def command(
     else:
         with busy(streams, "narrating"):
             written = switch(vlm, seen, timetable, aim.heads, settings, max_new_tokens=longest)
+    say_prepared(streams, written.prepared)
     if trajectory is not None:
         _save_trajectory(written, trajectory)
     provenance = Provenance(aim.headset.digest, aim.score)

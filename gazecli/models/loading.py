@@ -94,7 +94,7 @@ def _load_model(
 
     transformers_logging.disable_progress_bar()
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
+        model: Any = AutoModelForImageTextToText.from_pretrained(
             checkpoint.folder,
             dtype=dtype,
             device_map=device_map,

@@ -54,7 +54,7 @@ def steer_document(
         model=model_part(vlm),
         headset=provenance.headset,
         heads=list(steering.heads),
-        picture=picture_part(steering.picture),
+        picture=picture_part(steering.picture, steering.layout.prepared),
         regions=region_parts(steering.regions, steering.region_tokens),
         prompt=steering.settings.prompt,
         settings=settings_part(steering.settings, steering.heads, provenance),
@@ -74,7 +74,7 @@ def switch_document(
         model=model_part(vlm),
         headset=provenance.headset,
         heads=list(narration.heads),
-        picture=picture_part(narration.picture),
+        picture=picture_part(narration.picture, narration.prepared),
         regions=region_parts(narration.regions, narration.region_tokens),
         prompt=narration.settings.prompt,
         settings=settings_part(narration.settings, narration.heads, provenance),
@@ -105,9 +105,15 @@ def model_part(vlm: VLM) -> ModelPart:
     )
 
 
-def picture_part(picture: Picture) -> PicturePart:
+def picture_part(picture: Picture, prepared: str | None = None) -> PicturePart:
     """Which picture it was."""
-    return PicturePart(path=picture.path, sha256=picture.sha256, width=picture.width, height=picture.height)
+    return PicturePart(
+        path=picture.path,
+        sha256=picture.sha256,
+        width=picture.width,
+        height=picture.height,
+        prepared=prepared,
+    )
 
 
 def region_parts(regions: Sequence[Region], tokens: Sequence[int]) -> list[RegionPart]:

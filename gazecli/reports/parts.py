@@ -127,12 +127,13 @@ class TimingPart(Open):
 
 
 class PicturePart(Part):
-    """Which picture it was."""
+    """Which picture it was; `prepared` is what was done to it before the processor, such as `squashed`."""
 
     path: Text | None
     sha256: Text
     width: Ordinal
     height: Ordinal
+    prepared: Text | None = None
 
 
 class RegionPart(Part):

@@ -61,6 +61,7 @@ class Narration:
     segments: list[Segment]
     trajectory: npt.NDArray[np.float32] = field(repr=False)
     seconds: float = 0.0
+    prepared: str | None = None
 
 
 def switch(
@@ -137,6 +138,7 @@ def narrate(
         segments=segments,
         trajectory=trajectory_of(watcher)[: len(written)],
         seconds=round(time.monotonic() - began, 3),
+        prepared=layout.prepared,
     )
 
 

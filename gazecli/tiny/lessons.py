@@ -97,7 +97,7 @@ def strip_patches(
         strip = np.pad(strip, ((margin, margin), (margin, margin), (0, 0)), constant_values=255)
     height, width = target
     resized = Image.fromarray(strip).resize((width, height), Image.Resampling.BICUBIC)
-    pixels: npt.NDArray[np.float32] = (np.asarray(resized, dtype=np.float32) / 255 - MEAN) / STD
+    pixels = ((np.asarray(resized, dtype=np.float32) / 255 - MEAN) / STD).astype(np.float32)
     rows, columns = height // (PATCH * MERGE), width // (PATCH * MERGE)
     blocks = pixels.reshape(rows, MERGE, PATCH, columns, MERGE, PATCH, 3)
     return blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3 * PATCH * PATCH)
