@@ -32,12 +32,11 @@ class RegionMass:
         self.only = only
         self.value_weighted = value_weighted
         self.steps: list[dict[int, torch.Tensor]] = []
-        self.active = True
         self._norms: dict[int, torch.Tensor] = {}
 
     def wants(self, layer: int) -> bool:
         """Whether rows of this layer are to be read."""
-        return self.active and (self.only is None or bool(self.only.get(layer)))
+        return self.only is None or bool(self.only.get(layer))
 
     def begin_step(self) -> None:
         """Open the entry that the next forward pass fills."""

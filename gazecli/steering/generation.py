@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -19,15 +19,6 @@ from gazecli.models.vlm import VLM
 
 OnToken = Callable[[int, list[list[int]]], None]
 Rebias = Callable[[int, list[list[int]]], KeyBias | None]
-
-
-class StepWatcher(Protocol):
-    """A row watcher that is told when a new token's pass begins."""
-
-    active: bool
-
-    def begin_step(self) -> None:
-        """Open the entry that the next forward pass fills."""
 
 
 @dataclass(frozen=True)
