@@ -5,8 +5,8 @@ Knows nothing of models or files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,31 @@ class Sums:
         """Count a strip that could not be read."""
         self.skipped.append((self.done, reason))
         self.done += 1
+
+    def with_batch(self, batch: Sequence[Float64 | str], seed: int) -> Sums:
+        """A copy with these strips added, or skipped for the reason that stands in their place."""
+        grown = replace(
+            self,
+            **{name: getattr(self, name).copy() for name in _SUMS},
+            counts=list(self.counts),
+            skipped=list(self.skipped),
+        )
+        for strip in batch:
+            if isinstance(strip, str):
+                grown.skip(strip)
+            else:
+                grown.add(strip, seed)
+        return grown
+
+    def fits(self, layers: int, heads: int, panels: int) -> bool:
+        """Whether these can be sums over strips of that many panels, for a model of that size."""
+        empty = Sums.empty(layers, heads, panels)
+        return (
+            all(getattr(self, name).shape == getattr(empty, name).shape for name in _SUMS)
+            and all(np.isfinite(getattr(self, name)).all() for name in _SUMS)
+            and len(self.counts) == 2
+            and self.done == self.added + len(self.skipped)
+        )
 
     def means(self) -> dict[str, Float32]:
         """The head set's tensors: means over the strips added."""

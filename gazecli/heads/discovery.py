@@ -62,59 +62,54 @@ def walk(
     kept = cache.progress(request) if cache is not None else None
     sums = _resume(kept.load() if kept is not None else None, vlm, settings.panels)
     resumed_from = sums.done
-    prompts = panel_prompts(settings.prompt, settings.panels)
     saved_at = time.monotonic()
-    total = len(comics.strips)
     try:
-        for masses in _masses(vlm, comics.strips[sums.done :], prompts, batch_size):
-            if isinstance(masses, str):
-                sums.skip(masses)
-            else:
-                sums.add(masses, settings.seed)
+        prompts = panel_prompts(settings.prompt, settings.panels)
+        for batch in _batches(vlm, comics.strips[sums.done :], prompts, batch_size):
+            # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
+            # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
+            sums = sums.with_batch(batch, settings.seed)
             if progress is not None:
-                progress(sums.done, total)
+                progress(sums.done, len(comics.strips))
             if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
                 _save(kept, sums)
                 saved_at = time.monotonic()
+        headset = _stored(_conclude(vlm, comics, settings, sums), cache)
     except BaseException:
-        if kept is not None and sums.done > resumed_from:
+        if kept is not None and sums.added and sums.done > resumed_from:
             _save(kept, sums)
         raise
-    if sums.added == 0:
-        first = sums.skipped[0][1] if sums.skipped else "it holds no strip"
-        raise ComicsError(f"no strip could be used ({first})", subject=str(comics.path))
-    headset = _conclude(vlm, comics, settings, sums)
-    seconds = time.monotonic() - began
-    timing = {
-        "seconds": round(seconds, 3),
-        "strips_per_second": round((sums.done - resumed_from) / max(seconds, 1e-9), 3),
-    }
-    headset = replace(headset, resumed_from=resumed_from, timing=timing)
-    if cache is None:
-        return replace(headset, digest=headset.to_artifact().digest)
-    digest, path = cache.put(headset.to_artifact())
-    cache.remember(request, digest)
-    if kept is not None:
+    if cache is not None and kept is not None:
+        cache.remember(request, headset.digest)
         kept.clear()
+    seconds = time.monotonic() - began
+    rate = (sums.done - resumed_from) / max(seconds, 1e-9)
+    timing = {"seconds": round(seconds, 3), "strips_per_second": round(rate, 3)}
+    return replace(headset, resumed_from=resumed_from, timing=timing)
+
+
+def _stored(headset: HeadSet, cache: Cache | None) -> HeadSet:
+    """The head set with its digest and, where there is a cache, its file in it."""
+    artifact = headset.to_artifact()
+    digest, path = cache.put(artifact) if cache is not None else (artifact.digest, None)
     return replace(headset, digest=digest, path=path)
 
 
-def _masses(
+def _batches(
     vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str], batch_size: int | None
-) -> Iterator[Float64 | str]:
-    """Each strip's (L, H, P, P + 1), in order, or why it was skipped."""
+) -> Iterator[list[Float64 | str]]:
+    """Each strip's (L, H, P, P + 1), in order, or why it was skipped; those computed together in one list."""
     waiting: list[Prepared] = []
     for prepared in _ahead(vlm, strips, prompts):
-        if waiting and not _fits(waiting, prepared, batch_size):
-            yield from _compute(vlm, waiting)
+        if waiting and (prepared.questions is None or not _fits(waiting, prepared, batch_size)):
+            yield _compute(vlm, waiting)
             waiting = []
         if prepared.questions is None:
-            yield from _compute(vlm, waiting)
-            waiting = []
-            yield prepared.reason
+            yield [prepared.reason]
         else:
             waiting.append(prepared)
-    yield from _compute(vlm, waiting)
+    if waiting:
+        yield _compute(vlm, waiting)
 
 
 def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | None) -> bool:
@@ -129,10 +124,8 @@ def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | Non
     return len(waiting) < min(_LARGEST_BATCH, max(1, _TOKENS_AT_ONCE // tokens))
 
 
-def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
+def _compute(vlm: VLM, batch: Sequence[Prepared]) -> list[Float64 | str]:
     """Run a batch; out of memory halves it instead of ending the walk."""
-    if not batch:
-        return
     questions = [prepared.questions for prepared in batch if prepared.questions is not None]
     memberships = [prepared.membership for prepared in batch if prepared.membership is not None]
     try:
@@ -147,11 +140,10 @@ def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
             ) from None
         torch.cuda.empty_cache()
         half = len(batch) // 2
-        yield from _compute(vlm, batch[:half])
-        yield from _compute(vlm, batch[half:])
-        return
+        return _compute(vlm, batch[:half]) + _compute(vlm, batch[half:])
     stacked = torch.stack([by_layer[layer] for layer in sorted(by_layer)])  # (layers, B, P, H, R)
     measured = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
+    found: list[Float64 | str] = []
     for strip in measured:
         if not np.isfinite(strip).all():
             raise GazeError(
@@ -162,22 +154,23 @@ def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
             )
         full = np.zeros((vlm.layers, vlm.heads, *strip.shape[2:]))
         full[sorted(by_layer), : strip.shape[1]] = strip
-        yield full
+        found.append(full)
+    return found
 
 
 def _ahead(vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str]) -> Iterator[Prepared]:
     """Strips read, decoded and patched in a thread, a few ahead of the model."""
-    with ThreadPoolExecutor(1) as reader:
+    reader = ThreadPoolExecutor(1)
+    try:
         pending = iter(strips)
         queue = [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, _AHEAD)]
-        try:
-            while queue:
-                prepared = queue.pop(0).result()
-                queue += [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, 1)]
-                yield prepared
-        finally:
-            for future in queue:
-                future.cancel()
+        while queue:
+            prepared = queue.pop(0).result()
+            queue += [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, 1)]
+            yield prepared
+    finally:
+        # Nobody waits for a picture that is not wanted any more: an interrupt has to end the walk at once.
+        reader.shutdown(wait=False, cancel_futures=True)
 
 
 def _prepare(vlm: VLM, strip: Strip, prompts: Sequence[str]) -> Prepared:
@@ -195,7 +188,7 @@ def _resume(saved: Artifact | None, vlm: VLM, panels: int) -> Sums:
             sums = Sums.restore(saved.header, saved.tensors)
         except (KeyError, TypeError, ValueError):
             sums = None
-        if sums is not None and sums.shape.shape == (vlm.layers, vlm.heads, panels, panels):
+        if sums is not None and sums.fits(vlm.layers, vlm.heads, panels):
             return sums
     return Sums.empty(vlm.layers, vlm.heads, panels)
 
@@ -206,7 +199,10 @@ def _save(kept: Any, sums: Sums) -> None:
 
 
 def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadSet:
-    """Scores, suggestion and honesty checks from the sums."""
+    """Scores, suggestion and honesty checks from the sums; ComicsError when they are of no strip."""
+    if sums.added == 0:
+        first = sums.skipped[0][1] if sums.skipped else "it holds no strip"
+        raise ComicsError(f"no strip could be used ({first})", subject=str(comics.path))
     tensors = sums.means()
     raw = diagonal_mean(tensors["matrices"])
     bar = float(np.quantile(tensors["null"].max(axis=(1, 2)), 0.95))
