@@ -100,7 +100,13 @@ def _end() -> NoReturn:
 def _hear_swallowed(event: UnraisableHookArgs) -> None:
     """An interrupt that came inside a finalizer or callback goes nowhere: raise it again, and say nothing."""
     if issubclass(event.exc_type, KeyboardInterrupt):
-        _Stop.asked = False
-        _thread.interrupt_main()
+        # From a thread: raised here, it would end inside this very function.
+        _thread.start_new_thread(_interrupt_again, ())
     else:
         sys.__unraisablehook__(event)
+
+
+def _interrupt_again() -> None:
+    time.sleep(0.01)
+    _Stop.asked = False
+    _thread.interrupt_main()

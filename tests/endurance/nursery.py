@@ -80,10 +80,10 @@ class Nursery:
         self,
         *arguments: object,
         env: dict[str, str] | None = None,
-        terminal: str | None = None,
+        onto: str | None = None,
         **circumstances: object,
     ) -> Child:
-        """Run `gaze` with `arguments`; `terminal` names a device for all streams.
+        """Run `gaze` with `arguments`; `onto` names a terminal, or a pipe, for both its streams.
 
         `circumstances` are those of `mother.py`.
         """
@@ -91,7 +91,7 @@ class Nursery:
         out, err = (self._folder / f"{self._born}.{name}" for name in ("out", "err"))
         for path in (out, err):
             path.touch()
-        streams = [terminal or str(out), terminal or str(err)]
+        streams = [onto or str(out), onto or str(err)]
         order = {"gaze": [*map(str, arguments)], "streams": streams, "env": env or {}, **circumstances}
         return Child(self, self.ask(order)["pid"], out, err)
 
