@@ -181,19 +181,3 @@ def test_without_a_head_set_the_way_to_one_is_shown(gaze: Gaze, strip: Path) -> 
     ran = gaze("steer", strip, "--panels", 3, "--region", 1)
     assert ran.code == 2
     assert "gaze discover" in ran.err
-
-
-def test_doctor_examines_a_model(gaze: Gaze, checkpoint: Callable[[str], Path]) -> None:
-    document = gaze("doctor", checkpoint("qwen2_vl")).document("doctor")
-    assert document["ok"]
-    assert {"python", "device", "cache", "model", "token map", "steering"} <= {
-        check["name"] for check in document["checks"]
-    }
-
-
-def test_doctor_fails_on_a_model_that_cannot_be_loaded(gaze: Gaze, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    ran = gaze("doctor", tmp_path / "empty")
-    assert ran.code == 1
-    assert not ran.document("doctor")["ok"]
-    assert "config.json" in ran.err
