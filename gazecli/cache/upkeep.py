@@ -142,7 +142,9 @@ def _progress_damage(path: Path) -> Damage | None:
         header = read(path).header
     except CacheError as error:
         return None if error.code == MISSING else Damage(path, error.message)
-    return None if header.get("request") == path.stem else Damage(path, "the progress of something else")
+    # Processes that share a request number their files: <request>.<number>.safetensors.
+    asked = path.name.partition(".")[0]
+    return None if header.get("request") == asked else Damage(path, "the progress of something else")
 
 
 def _note_damage(path: Path, reader: Callable[[Path], object]) -> Damage | None:

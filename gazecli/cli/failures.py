@@ -17,6 +17,7 @@ from gazecli.cli.interrupts import INTERRUPTED, asked_to_stop, tell_interrupt
 from gazecli.cli.streams import has_colour
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
+from gazecli.processes.telling import is_mine_to_tell
 
 
 class ReaderLeft(Exception):
@@ -71,8 +72,10 @@ def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
 
 
 def tell(error: Exception, telling: Telling) -> int:
-    """Write what happened to stderr and return the exit code for it."""
+    """Write what happened to stderr and return the exit code for it; of several processes one writes."""
     told, code = _as_gaze_error(error)
+    if not is_mine_to_tell():
+        return code
     trace = "".join(traceback.format_exception(error)) if telling.tracebacks else None
     if telling.json:
         _write(_json_line(told, trace))

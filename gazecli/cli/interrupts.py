@@ -59,11 +59,10 @@ def asked_to_stop() -> bool:
 
 
 def tell_interrupt() -> int:
-    """Say that the user stopped it, with the cursor back where one was hidden; the exit code."""
-    # Past the buffers of sys.stderr, whose lock another thread may hold for ever.
-    with suppress(OSError):
-        shown = _SHOW_CURSOR if "rich.live" in sys.modules and os.isatty(2) else b""
-        os.write(2, shown + b"interrupted\n")
+    """Say that the user stopped it, of several processes one; the exit code."""
+    from gazecli.processes.telling import is_mine_to_tell
+
+    _say(aloud=is_mine_to_tell(at_once=True))
     return INTERRUPTED
 
 
@@ -94,7 +93,19 @@ def _watch(listening: int) -> None:
 
 
 def _end() -> NoReturn:
-    os._exit(tell_interrupt())
+    # Without asking the other processes of a launch, which may have ended and never answer.
+    from gazecli.processes.launcher import place
+
+    _say(aloud=place().first)
+    os._exit(INTERRUPTED)
+
+
+def _say(*, aloud: bool) -> None:
+    """Give the cursor back where one was hidden, and say why this ends."""
+    shown = _SHOW_CURSOR if "rich.live" in sys.modules and os.isatty(2) else b""
+    # Past the buffers of sys.stderr, whose lock another thread may hold for ever.
+    with suppress(OSError):
+        os.write(2, shown + (b"interrupted\n" if aloud else b""))
 
 
 def _hear_swallowed(event: UnraisableHookArgs) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from gazecli.cli.aiming import choose_heads
 from gazecli.cli.evaluating import Wanted, check_combination, refuse_without_evaluation, run_evaluation
+from gazecli.cli.launched import works_alone, writes
 from gazecli.cli.manners import with_pages
 from gazecli.cli.options import (
     Device,
@@ -79,7 +80,8 @@ def command(
     """Show what a head set is and, with --evaluate, how well it steers.
 
     An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
-    at. Beside the best heads stand five draws of others from the same layers, all heads, and none.
+    at. Beside the best heads stand five draws of others from the same layers, all heads, and none. Processes
+    started by torchrun or accelerate launch share the pictures.
     """
     writable(output, "--output")
     shown = number_or_auto(top, "--top") or SHOWN
@@ -100,7 +102,11 @@ def command(
         device_map=device_map,
         trust_remote_code=trust_remote_code,
     )
+    if evaluate is None and not works_alone(streams):
+        return
     document = _document(streams, headset, evaluate, wanted, top, score, shown)
+    if not writes():
+        return
     form = _format_of(streams, output)
     if output is not None:
         save_text(_as_text(document, form, shown, indent=2), output)

@@ -13,11 +13,11 @@ import pytest
 
 import gazecli as gaze
 from gazecli.cache import Cache
-from gazecli.heads import accumulation, discovery
+from gazecli.heads import accumulation, discovery, measuring
 from gazecli.models.vlm import VLM
 from tests.conftest import write_comics
 
-WATCHED = {accumulation.__file__, discovery.__file__}
+WATCHED = {accumulation.__file__, discovery.__file__, measuring.__file__}
 
 
 @contextmanager
