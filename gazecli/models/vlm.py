@@ -76,6 +76,14 @@ class VLM:
         return dtype_name(self.model.dtype)
 
     @property
+    def last_needed(self) -> int | None:
+        """The last layer with heads: a pass that is run for its attention may end there.
+
+        None where modules are moved between devices as they run, which has to come to its end.
+        """
+        return None if hasattr(self.model, "hf_device_map") else max(self.attention)
+
+    @property
     def tokenizer(self) -> Any:
         """The processor's tokenizer."""
         return self.processor.tokenizer
@@ -125,8 +133,8 @@ class VLM:
         return by_layer
 
     @contextmanager
-    def watching(self, watcher: RowWatcher) -> Iterator[None]:
-        """Let `watcher` read attention rows of every forward pass inside."""
+    def watching(self, watcher: RowWatcher | None) -> Iterator[None]:
+        """Let `watcher`, if any, read attention rows of every forward pass inside."""
         before, self.state.watcher = self.state.watcher, watcher
         try:
             yield
