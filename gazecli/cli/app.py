@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli import cache, comics, discover, doctor, models, report, schema, steer, switch
+from gazecli.cli import cache, comics, discover, doctor, models, report, schema, steer, switch, track
 from gazecli.cli.failures import guarded, leave
 from gazecli.cli.manners import Format, Json, Quiet, Verbose, manners_of
 from gazecli.cli.streams import has_colour, settle
@@ -25,7 +25,7 @@ def build_app() -> typer.Typer:
     """The whole command line; its help is plain text where colour is not wanted."""
     app = _new_app("Find the gaze heads of a vision-language model, and steer where it looks.")
     app.callback()(_before_any_command)
-    for module in (discover, steer, switch, report):
+    for module in (discover, steer, switch, track, report):
         app.command(module.NAME, rich_help_panel=_LOOKING)(module.command)
     for module in (comics, cache):
         group = _new_app(module.SUMMARY)

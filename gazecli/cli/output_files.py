@@ -36,6 +36,11 @@ def save_picture(image: Image.Image, path: Path) -> None:
     _save(path, lambda draft: image.save(draft, format="PNG"))
 
 
+def save_bytes(content: bytes, path: Path) -> None:
+    """Write `content` as it is; GazeError when that fails."""
+    _save(path, lambda draft: draft.write_bytes(content))
+
+
 def save_text(text: str, path: Path) -> None:
     """Write `text` in UTF-8; GazeError when that fails."""
     _save(path, lambda draft: draft.write_text(text, encoding="utf-8", newline=""))

@@ -27,18 +27,20 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output_files import save_picture, save_text, writable
+from gazecli.cli.output_files import writable
 from gazecli.cli.pictures import open_picture
 from gazecli.cli.progress import busy
 from gazecli.cli.steer import say_prepared, streaming
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
+from gazecli.cli.trajectories import SUFFIXES, save_trajectory
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gazecli.reports.documents import SwitchDocument
+    from gazecli.reports.trajectory import Trajectory
     from gazecli.steering.switch import Narration
 
 NAME = "switch"
@@ -60,7 +62,7 @@ def command(
         int | None, typer.Option(help="The longest text; as long as the schedule when left out.")
     ] = None,
     trajectory: Annotated[
-        Path | None, typer.Option(help="Write where the heads looked to a .png or .csv file.")
+        Path | None, typer.Option(help="Write where the heads looked to a .png, .svg, .csv or .json file.")
     ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")] = False,
     panels: PanelSpec = "auto",
@@ -82,7 +84,7 @@ def command(
     """Change what is described while the model writes."""
     if stream and streams.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
-    writable(trajectory, "--trajectory", (".png", ".csv"))
+    writable(trajectory, "--trajectory", SUFFIXES)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     from gazecli.steering.schedule import parse_targets, plan
 
@@ -111,26 +113,22 @@ def command(
         with busy(streams, "narrating"):
             written = switch(vlm, seen, timetable, aim.heads, settings, max_new_tokens=longest)
     say_prepared(streams, written.prepared)
-    if trajectory is not None:
-        _save_trajectory(written, trajectory)
     provenance = Provenance(aim.headset.digest, aim.score)
     document = switch_document(vlm, written, provenance, str(trajectory) if trajectory else None)
+    if trajectory is not None:
+        save_trajectory(_trajectory(written), document, trajectory)
     streams.result(document, lambda console: _show(console, document))
 
 
-def _save_trajectory(written: Narration, path: Path) -> None:
-    from gazecli.reports.trajectory import Trajectory, trajectory_csv, trajectory_image
+def _trajectory(written: Narration) -> Trajectory:
+    from gazecli.reports.trajectory import Trajectory
 
-    drawn = Trajectory(
+    return Trajectory(
         steps=written.trajectory,
         numbers=[region.number for region in written.regions],
         targets=[(s.start, s.end, s.region.number) for s in written.segments],
         pieces=written.pieces,
     )
-    if path.suffix.lower() == ".csv":
-        save_text(trajectory_csv(drawn), path)
-    else:
-        save_picture(trajectory_image(drawn), path)
 
 
 def _show(console: Console, document: SwitchDocument) -> None:

@@ -16,7 +16,6 @@ from gazecli.reports.documents import (
     SegmentPart,
     SteerDocument,
     SwitchDocument,
-    TrajectoryPart,
     TurnPart,
 )
 from gazecli.reports.parts import (
@@ -29,6 +28,7 @@ from gazecli.reports.parts import (
     SteeringSettings,
     TimingPart,
 )
+from gazecli.reports.track_parts import TrajectoryPart
 from gazecli.steering.steer import Answer, Steering, SteerSettings
 from gazecli.steering.switch import Narration
 

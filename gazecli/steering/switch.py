@@ -24,6 +24,7 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import Schedule, ends_sentence
+from gazecli.steering.spans import pieces_of
 from gazecli.steering.steer import SteerSettings, regions_with
 
 DYNAMIC_PROMPT = (
@@ -134,7 +135,7 @@ def narrate(
         settings=settings,
         text=vlm.decode(written),
         tokens=len(written),
-        pieces=[vlm.decode([token]) for token in written],
+        pieces=pieces_of(vlm.decode, written),
         segments=segments,
         trajectory=trajectory_of(watcher)[: len(written)],
         seconds=round(time.monotonic() - began, 3),
