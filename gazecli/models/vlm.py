@@ -16,7 +16,7 @@ from torch import nn
 from gazecli.errors import HeadSetError, ModelError
 from gazecli.models.attention import NAME, AttentionState, KeyBias, RowWatcher, register
 from gazecli.models.biases import Mode, Scope, key_bias
-from gazecli.models.devices import dtype_name
+from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
 from gazecli.models.preparation import Preparation
@@ -66,9 +66,8 @@ class VLM:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go."""
-        device: torch.device = self.model.get_input_embeddings().weight.device
-        return device
+        """Where inputs go, and what the model gives comes from."""
+        return device_of(self.model.get_input_embeddings())
 
     @property
     def dtype(self) -> str:
