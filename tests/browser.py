@@ -1,4 +1,4 @@
-"""A real Chromium without a window, spoken to through a pipe: open a page, press keys, move the pointer, look.
+"""A real Chromium without a window, through a pipe: open a page, press keys, move the pointer, look.
 
 Knows nothing of what is on the page.
 """
@@ -57,8 +57,8 @@ class Tab:
     def point(self, selector: str) -> None:
         """Move the pointer to the middle of the first element that fits."""
         x, y = self.value(
-            f"(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getBoundingClientRect();"
-            f" return [r.x + r.width / 2, r.y + r.height / 2] }})(document.querySelector({json.dumps(selector)}))"
+            "(element => { element.scrollIntoView({block: 'center'}); const r = element.getBoundingClientRect();"
+            f"return [r.x + r.width / 2, r.y + r.height / 2] }})(document.querySelector({json.dumps(selector)}))"
         )
         self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
@@ -123,8 +123,8 @@ def browser(home: Path) -> Iterator[Tab]:
 
     flags = [
         "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-extensions",
-        "--disable-background-networking", "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe",
-        f"--user-data-dir={home}",
+        "--disable-background-networking", "--disable-dev-shm-usage", "--hide-scrollbars",
+        "--remote-debugging-pipe", f"--user-data-dir={home}",
     ]  # fmt: skip
     process = subprocess.Popen(
         [CHROMIUM, *flags],

@@ -18,12 +18,13 @@ BELOW: dict[str, set[str]] = {
     "version": set(),
     "pictures": set(),
     "cache": set(),
-    "models": {"pictures", "cache"},
-    "heads": {"models", "pictures", "cache"},
+    "processes": set(),
+    "models": {"pictures", "cache", "processes"},
+    "heads": {"models", "pictures", "cache", "processes"},
     "steering": {"heads", "models", "pictures", "cache"},
-    "evaluation": {"steering", "heads", "models", "pictures", "cache"},
+    "evaluation": {"steering", "heads", "models", "pictures", "cache", "processes"},
     "reports": {"evaluation", "steering", "heads", "models", "pictures", "cache"},
-    "cli": {"reports", "evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
+    "cli": {"reports", "evaluation", "steering", "heads", "models", "pictures", "cache", "processes", "tiny"},
     "tiny": {"pictures"},
 }
 DOORS = {"__init__", "__main__"}  # they open on every room

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gazecli.cli.launched import writes
 from gazecli.cli.options import number_or_auto
 from gazecli.cli.progress import busy
 from gazecli.cli.settings import setting
@@ -68,5 +69,6 @@ def load_for(
             file_digest=lambda path: file_digest(path, aim.cache),
         )
     aim.headset.check_model(vlm.digest, vlm.name)
-    note_headset(aim.cache, aim.headset, aim.model)
+    if writes():
+        note_headset(aim.cache, aim.headset, aim.model)
     return vlm

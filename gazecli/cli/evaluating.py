@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cli.aiming import Aim, load_for
+from gazecli.cli.launched import writes
 from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName, number_or_auto
 from gazecli.cli.progress import progress
 from gazecli.cli.streams import Streams
@@ -93,13 +94,13 @@ def run_evaluation(
     draws = sum(tally.name == "control" for tally in done.tallies)
     if draws < CONTROLS:
         streams.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-    if done.choice is not None:
+    if done.choice is not None and writes():
         from gazecli.heads.shelf import note_headset
 
         note_headset(aim.cache, done.headset, aim.model)
         streams.note(f"the choice is kept as head set {done.headset.digest}")
     part = evaluation_part(vlm, done, aim.headset.digest)
-    return done.headset, part, _scenes(streams, vlm, done) if with_scenes else []
+    return done.headset, part, _scenes(streams, vlm, done) if with_scenes and writes() else []
 
 
 def _scenes(streams: Streams, vlm: VLM, evaluation: Evaluation) -> list[Scene]:

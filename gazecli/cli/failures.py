@@ -19,6 +19,8 @@ from typing import NoReturn
 from gazecli.cli.streams import has_colour
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
+from gazecli.processes.launcher import place
+from gazecli.processes.telling import is_mine_to_tell
 
 INTERRUPTED = 130
 
@@ -76,8 +78,10 @@ def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
 
 
 def tell(error: Exception, telling: Telling) -> int:
-    """Write what happened to stderr and return the exit code for it."""
+    """Write what happened to stderr and return the exit code for it; of several processes one writes."""
     told, code = _as_gaze_error(error)
+    if not is_mine_to_tell():
+        return code
     trace = "".join(traceback.format_exception(error)) if telling.tracebacks else None
     if telling.json:
         _write(_json_line(told, trace))
@@ -91,8 +95,9 @@ def tell(error: Exception, telling: Telling) -> int:
 
 
 def tell_interrupt() -> int:
-    """Say that the user stopped it."""
-    _write("interrupted\n")
+    """Say that the user stopped it; of several processes one says so."""
+    if is_mine_to_tell(at_once=True):
+        _write("interrupted\n")
     return INTERRUPTED
 
 
@@ -163,8 +168,16 @@ def _forget_stdout() -> None:
 
 
 def _treat_termination_as_interrupt() -> None:
+    launched = place().count > 1
+
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if launched:
+            # A launcher passes on what the terminal has sent already: what ends is not to be stopped again.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     with suppress(ValueError):
         signal.signal(signal.SIGTERM, interrupt)
+        if launched:
+            signal.signal(signal.SIGINT, interrupt)

@@ -10,6 +10,7 @@ import typer
 
 from gazecli.cli.aiming import choose_heads
 from gazecli.cli.evaluating import Wanted, check_combination, refuse_without_evaluation, run_evaluation
+from gazecli.cli.launched import works_alone, writes
 from gazecli.cli.manners import with_pages
 from gazecli.cli.options import (
     Device,
@@ -85,7 +86,8 @@ def command(
     """Show what a head set is and, with --evaluate, how well it steers.
 
     An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
-    at. Beside the best heads stand five draws of others from the same layers, all heads, and none.
+    at. Beside the best heads stand five draws of others from the same layers, all heads, and none. Processes
+    started by torchrun or accelerate launch share the pictures.
     """
     writable(output, "--output")
     writable_folder(figures, "--figures")
@@ -108,7 +110,11 @@ def command(
         device_map=device_map,
         trust_remote_code=trust_remote_code,
     )
+    if evaluate is None and not works_alone(streams):
+        return
     document, scenes = _document(streams, headset, evaluate, wanted, top, score, shown, form == "html")
+    if not writes():
+        return
     if figures is not None:
         document = save_figures(document, figures)
         streams.note(f"figures: {', '.join(document.figures)}")

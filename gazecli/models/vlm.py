@@ -207,7 +207,7 @@ def find_decoder(model: Any, family: str) -> Any:
 def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
     """Softmax attention modules by their layer index; layers without one have no heads.
 
-    Raises ModelError when no layer has one, and where scores are more than a scaled product.
+    Raises ModelError when no layer has one.
     """
     found: dict[int, nn.Module] = {}
     for number, layer in enumerate(decoder.layers):
@@ -216,14 +216,6 @@ def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
             found[int(getattr(module, "layer_idx", number))] = module
     if not found:
         raise ModelError("no layer has softmax attention", subject=family, code="model.unsupported")
-    capped = getattr(decoder.config, "attn_logit_softcapping", None) is not None
-    if capped or any(hasattr(module, "sinks") for module in found.values()):
-        raise ModelError(
-            f"its attention has {'capped scores' if capped else 'sinks'}, which the fast kernels leave out",
-            subject=family,
-            hint="choose another model: see `gaze models`",
-            code="model.unsupported",
-        )
     return found
 
 

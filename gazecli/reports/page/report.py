@@ -86,7 +86,7 @@ def _repeat(document: ReportDocument) -> dict[str, object]:
     facts: dict[str, object] = {
         "head set": document.headset,
         "checkpoint": f"{document.model.id}, {document.model.digest}",
-        "revision": document.model.revision or "none",
+        "revision": document.model.revision,
         "comics": document.comics.digest,
         **{f"discovery: {name}": value for name, value in document.settings.model_dump().items()},
     }
@@ -94,7 +94,7 @@ def _repeat(document: ReportDocument) -> dict[str, object]:
     if evaluation is not None:
         facts["evaluated on"] = evaluation.comics.digest
         facts |= {f"evaluation: {name}": value for name, value in evaluation.settings.model_dump().items()}
-    return {**facts, "gaze": document.gaze}
+    return {name: value for name, value in {**facts, "gaze": document.gaze}.items() if value is not None}
 
 
 def _evaluation(evaluation: EvaluationPart, pick: Callable[..., list[Drawn]]) -> Section:
