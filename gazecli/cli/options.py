@@ -89,6 +89,13 @@ MaxPixels = Annotated[
     typer.Option(help="Refuse pictures larger than this before decoding.", rich_help_panel=_PICTURE),
 ]
 
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write a page to an .html file: a word under the pointer shows where the heads looked."
+    ),
+]
+
 # Of an evaluation nothing has a default that shows: without --evaluate each of these is refused.
 Evaluate = Annotated[
     Path | None,
