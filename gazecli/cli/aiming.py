@@ -51,7 +51,13 @@ def choose_heads(streams: Streams, model: str | None, heads: str | None, top: st
 
 
 def load_for(
-    streams: Streams, aim: Aim, device: str | None, dtype: str | None, device_map: str | None, trust: bool
+    streams: Streams,
+    aim: Aim,
+    device: str | None,
+    dtype: str | None,
+    device_map: str | None,
+    trust: bool,
+    no_squash: bool = False,
 ) -> VLM:
     """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
     from gazecli.cache import file_digest
@@ -66,6 +72,7 @@ def load_for(
             device_map=device_map,
             trust_remote_code=trust,
             file_digest=lambda path: file_digest(path, aim.cache),
+            squash=not no_squash,
         )
     aim.headset.check_model(vlm.digest, vlm.name)
     note_headset(aim.cache, aim.headset, aim.model)

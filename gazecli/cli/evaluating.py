@@ -44,6 +44,7 @@ class Wanted:
     dtype: str | None
     device_map: str | None
     trust_remote_code: bool
+    no_squash: bool
 
 
 def refuse_without_evaluation(wanted: Wanted, score: str) -> None:
@@ -82,7 +83,15 @@ def run_evaluation(
     examples = _examples(streams, comics, wanted, aim.headset)
     if plan.sweep:
         halves(len(examples.usable), plan.seed)  # too few to split is found out before a model is loaded
-    vlm = load_for(streams, aim, wanted.device, wanted.dtype, wanted.device_map, wanted.trust_remote_code)
+    vlm = load_for(
+        streams,
+        aim,
+        wanted.device,
+        wanted.dtype,
+        wanted.device_map,
+        wanted.trust_remote_code,
+        wanted.no_squash,
+    )
     with progress(streams, "evaluating", "pictures") as step:
         done = evaluate(vlm, aim.headset, examples, plan, aim.cache, step)
     draws = sum(tally.name == "control" for tally in done.tallies)

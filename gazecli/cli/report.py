@@ -22,6 +22,7 @@ from gazecli.cli.options import (
     EvaluatedStrength,
     Every,
     MaxNewTokens,
+    NoSquash,
     Prompt,
     Samples,
     Score,
@@ -75,6 +76,7 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Show what a head set is and, with --evaluate, how well it steers.
 
@@ -99,6 +101,7 @@ def command(
         dtype=dtype,
         device_map=device_map,
         trust_remote_code=trust_remote_code,
+        no_squash=no_squash,
     )
     document = _document(streams, headset, evaluate, wanted, top, score, shown)
     form = _format_of(streams, output)

@@ -18,6 +18,7 @@ from gazecli.cli.options import (
     MaxPixels,
     Mode,
     ModelOption,
+    NoSquash,
     PanelSpec,
     PictureArgument,
     RegionsFile,
@@ -29,7 +30,7 @@ from gazecli.cli.options import (
     TrustRemoteCode,
 )
 from gazecli.cli.output_files import save_picture, writable
-from gazecli.cli.pictures import open_picture, targets_of
+from gazecli.cli.pictures import open_picture, say_prepared, targets_of
 from gazecli.cli.progress import busy
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
@@ -84,6 +85,7 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Describe a region by turning the gaze heads there."""
     _check_streaming(streams, stream, region, all_regions)
@@ -97,7 +99,7 @@ def command(
         STATIC_PROMPT if prompt is None else prompt, strength, mode, scope, max_new_tokens
     )
     settings.check()
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         steering = steer_regions(
             vlm,
@@ -112,17 +114,11 @@ def command(
     else:
         with busy(streams, "steering"):
             steering = steer_regions(vlm, seen, targets, aim.heads, settings, with_baseline=not no_baseline)
-    say_prepared(streams, steering.layout.prepared)
+    say_prepared(streams, "picture was", steering.layout.prepared)
     if heatmap is not None:
         save_picture(_painted(steering), heatmap)
     document = _document(vlm, steering, aim, heatmap)
     streams.result(document, lambda console: _show(console, document, streamed=stream))
-
-
-def say_prepared(streams: Streams, prepared: str | None) -> None:
-    """Tell what had to be done to the picture before the model could see all of it."""
-    if prepared is not None:
-        streams.note(f"the picture was {prepared}: the model's own processor would have cut parts of it off")
 
 
 def streaming(streams: Streams, vlm: VLM, row: int) -> Callable[[int, list[list[int]]], None]:

@@ -17,6 +17,7 @@ from gazecli.cli.options import (
     MaxPixels,
     Mode,
     ModelOption,
+    NoSquash,
     PanelSpec,
     PictureArgument,
     RegionsFile,
@@ -28,9 +29,9 @@ from gazecli.cli.options import (
     TrustRemoteCode,
 )
 from gazecli.cli.output_files import save_picture, save_text, writable
-from gazecli.cli.pictures import open_picture
+from gazecli.cli.pictures import open_picture, say_prepared
 from gazecli.cli.progress import busy
-from gazecli.cli.steer import say_prepared, streaming
+from gazecli.cli.steer import streaming
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import UsageError
@@ -78,6 +79,7 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Change what is described while the model writes."""
     if stream and streams.format == "json":
@@ -95,7 +97,7 @@ def command(
     longest = timetable.most_tokens if max_new_tokens is None else max_new_tokens
     settings = SteerSettings(DYNAMIC_PROMPT if prompt is None else prompt, strength, mode, scope, longest)
     settings.check()
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         written = switch(
             vlm,
@@ -110,7 +112,7 @@ def command(
     else:
         with busy(streams, "narrating"):
             written = switch(vlm, seen, timetable, aim.heads, settings, max_new_tokens=longest)
-    say_prepared(streams, written.prepared)
+    say_prepared(streams, "picture was", written.prepared)
     if trajectory is not None:
         _save_trajectory(written, trajectory)
     provenance = Provenance(aim.headset.digest, aim.score)

@@ -47,17 +47,20 @@ def discover(
     revision: str | None = None,
     device_map: str | None = None,
     trust_remote_code: bool = False,
+    squash: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
     note: Note = lambda message: None,
 ) -> HeadSet:
     """Score every attention head of a model on comics; the stored head set when this was done before.
 
-    `model` is a loaded VLM or a name; a name is loaded only when there is work to do.
+    `model` is a loaded VLM or a name; a name is loaded only when there is work to do. `squash`, on by
+    default, stretches strips that its processor would crop; a loaded VLM says that itself.
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
     began = time.monotonic()
-    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl)
+    squash = _squash(model, squash)
+    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash)
     settings.check()
     size = parse_batch_size(batch_size)
     shelf = cache if cache is not None else Cache()
@@ -76,7 +79,7 @@ def discover(
         note_headset(shelf, stored, model if isinstance(model, str) else model.source)
         return _found_again(stored, began)
     shelf.ensure_writable()
-    vlm = _loaded(model, device, dtype, revision, device_map, trust_remote_code, digest_of, note)
+    vlm = _loaded(model, device, dtype, revision, device_map, trust_remote_code, digest_of, note, squash)
     from gazecli.heads.discovery import walk
 
     with shelf.working_on(
@@ -90,6 +93,14 @@ def discover(
             found = walk(vlm, strips, settings, shelf, request, size, progress)
     note_headset(shelf, found, vlm.source)
     return found
+
+
+def _squash(model: VLM | str, squash: bool | None) -> bool:
+    if isinstance(model, str):
+        return squash is None or squash
+    if squash not in (None, model.squash):
+        raise UsageError("a loaded model says itself whether it squashes", hint="set its `squash`")
+    return model.squash
 
 
 def _found_again(stored: HeadSet, began: float) -> HeadSet:
@@ -136,6 +147,7 @@ def _loaded(
     trust_remote_code: bool,
     digest_of: Callable[[Path], str],
     note: Note,
+    squash: bool,
 ) -> Any:
     if not isinstance(model, str):
         return model
@@ -150,4 +162,5 @@ def _loaded(
         device_map=device_map,
         trust_remote_code=trust_remote_code,
         file_digest=digest_of,
+        squash=squash,
     )

@@ -205,6 +205,13 @@ def _save(kept: Any, sums: Sums) -> None:
     kept.save(Artifact("discovery", header, tensors))
 
 
+def _prepared_as(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> str | None:
+    """What was done to the first strip that counts, whose shape speaks for all: `squashed`, or nothing."""
+    skipped = {number for number, _ in sums.skipped}
+    first = next(number for number in range(len(comics.strips)) if number not in skipped)
+    return vlm.prepare(comics.strips[first].load(), settings.prompt)[1].prepared
+
+
 def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadSet:
     """Scores, suggestion and honesty checks from the sums."""
     tensors = sums.means()
@@ -228,6 +235,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "strips": sums.added,
             "panels": settings.panels,
             "skipped": [{"strip": number, "reason": reason} for number, reason in sums.skipped],
+            "prepared": _prepared_as(vlm, comics, settings, sums),
         },
         "settings": {
             "samples": settings.samples if settings.samples is not None else len(comics.strips),
@@ -237,6 +245,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "seed": settings.seed,
             "prompt": settings.prompt,
             "layout": comics.layout,
+            "squash": settings.squash,
         },
         "suggested": {"score": suggestion.score, "top": suggestion.top, "why": suggestion.why},
         "honesty": {

@@ -29,11 +29,13 @@ def load(
     device_map: str | None = None,
     trust_remote_code: bool = False,
     file_digest: Callable[[Path], str] | None = None,
+    squash: bool = True,
 ) -> VLM:
     """Load a model by alias, Hub id (optionally @revision) or folder.
 
     Raises ModelError when it is unknown, absent, unsupported or broken, UsageError for a device or
-    number format that is not here. `file_digest` may remember the digests of weight files.
+    number format that is not here. `file_digest` may remember the digests of weight files. `squash`: whether
+    pictures that its processor would crop are stretched to its square instead.
     """
     target = choose_device(device)
     number_format = choose_dtype(dtype, target)
@@ -50,6 +52,7 @@ def load(
         revision=checkpoint.revision,
         digest=checkpoint.digest(file_digest),
         source=str(checkpoint.folder) if Path(name).expanduser().is_dir() and name != "tiny" else name,
+        squash=squash,
     )
 
 
