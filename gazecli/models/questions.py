@@ -127,7 +127,7 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
         parts = [questions.inputs[name] for questions in batch]
         if name == "attention_mask" or not torch.is_tensor(parts[0]):
             continue
-        joined = torch.cat(parts)
+        joined = torch.cat(_counted_on(batch) if name == "image_token_pooling" else parts)
         if joined.ndim == 2 and joined.shape == (len(batch), length):
             joined = joined[:, :shared]
         inputs[name] = joined.to(vlm.device)
@@ -138,6 +138,16 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
     vlm.forget_positions()
     vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache
+
+
+def _counted_on(batch: Sequence[Questions]) -> list[torch.Tensor]:
+    """Molmo 2's numbers of patches to be pooled, each picture's counted on from those before; -1 is none."""
+    parts, before = [], 0
+    for questions in batch:
+        pooled = questions.inputs["image_token_pooling"]
+        parts.append(torch.where(pooled >= 0, pooled + before, pooled))
+        before += questions.inputs["pixel_values"].shape[:2].numel()
+    return parts
 
 
 def _one_by_one(
