@@ -33,6 +33,14 @@ from gazecli.reports.parts import (
     Text,
     TimingPart,
 )
+from gazecli.reports.track_parts import (
+    ControlTrajectoryPart,
+    PointingPart,
+    SentencePart,
+    SpanPart,
+    TrackSettings,
+    TrajectoryPart,
+)
 
 
 class DiscoverySettings(Open):
@@ -84,6 +92,7 @@ class SteerDocument(Document):
     baseline: SpokenPart | None
     answers: list[AnswerPart]
     heatmap: Text | None = None
+    page: Text | None = None
     timing: TimingPart
 
 
@@ -103,14 +112,6 @@ class SegmentPart(Part):
     text: Text
 
 
-class TrajectoryPart(Part):
-    """Where the steered heads looked: for each written token, the mass on region 1, …, region P."""
-
-    heads: Ordinal
-    value_weighted: bool
-    steps: list[list[Number]]
-
-
 class SwitchDocument(Document):
     """`gaze switch`: one text, written while the target changes."""
 
@@ -128,6 +129,32 @@ class SwitchDocument(Document):
     segments: list[SegmentPart]
     trajectory: TrajectoryPart
     trajectory_file: Text | None = None
+    page: Text | None = None
+    timing: TimingPart
+
+
+class TrackDocument(Document):
+    """`gaze track`: where the heads look while the model writes freely. Nothing is steered."""
+
+    schema_: Literal["gaze.track/1"] = Field(default="gaze.track/1", alias="schema")
+    model: ModelPart
+    headset: Digest
+    heads: list[Pair]
+    picture: PicturePart
+    regions: list[RegionPart]
+    prompt: Text
+    settings: TrackSettings
+    text: Text
+    tokens: Count
+    pieces: list[Text] = Field(description="what each written token adds to the text")
+    trajectory: TrajectoryPart
+    controls: list[ControlTrajectoryPart]
+    sentences: list[SentencePart]
+    pointing: list[PointingPart]
+    spans: list[SpanPart] = Field(default_factory=list)
+    trajectory_file: Text | None = None
+    heatmap: Text | None = None
+    page: Text | None = None
     timing: TimingPart
 
 
@@ -146,6 +173,14 @@ class MatrixPart(Part):
     layer: Count
     head: Count
     matrix: list[list[Number]]
+
+
+class HistogramPart(Part):
+    """How many heads have a raw score between `edges`; `null`: with shuffled labels, mean over the draws."""
+
+    edges: list[Number]
+    heads: list[Count]
+    null: list[Number]
 
 
 class ConditionPart(Part):
@@ -178,6 +213,8 @@ class SweepPart(Part):
     k: Ordinal
     gaze: Share
     control: Share | None
+    gaze_ci95: Interval | None = None
+    control_ci95: Interval | None = None
 
 
 class ChoicePart(Part):
@@ -236,4 +273,6 @@ class ReportDocument(Document):
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]
+    histogram: HistogramPart | None = None
     evaluation: EvaluationPart | None = None
+    figures: list[Text] = Field(default_factory=list, description="files that show the above")
