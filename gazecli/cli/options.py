@@ -30,8 +30,11 @@ Revision = Annotated[
     str | None, typer.Option(help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
 ]
 DeviceMap = Annotated[
-    Literal["auto"] | None,
-    typer.Option(help="Spread a model too large for one device.", rich_help_panel=_MODEL),
+    str | None,
+    typer.Option(
+        help="Spread a model too large for one device: auto, balanced, sequential, or a JSON file.",
+        rich_help_panel=_MODEL,
+    ),
 ]
 TrustRemoteCode = Annotated[
     bool,

@@ -20,6 +20,7 @@ from gazecli.heads.prompts import DISCOVERY_PROMPT
 from gazecli.heads.request import Settings, request_document
 from gazecli.heads.shelf import note_headset, stored_headset
 from gazecli.models.checkpoints import find_checkpoint
+from gazecli.models.placement import DeviceMap, parse_device_map
 from gazecli.pictures.comics import Comics, open_comics
 from gazecli.processes.group import join
 
@@ -47,7 +48,7 @@ def discover(
     device: str | None = None,
     dtype: str | None = None,
     revision: str | None = None,
-    device_map: str | None = None,
+    device_map: DeviceMap | None = None,
     trust_remote_code: bool = False,
     progress: Callable[[int, int], None] | None = None,
     note: Note = lambda message: None,
@@ -63,6 +64,7 @@ def discover(
     settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl)
     settings.check()
     size = parse_batch_size(batch_size)
+    spread = parse_device_map(device_map)
     shelf = cache if cache is not None else Cache()
 
     def digest_of(path: Path) -> str:
@@ -89,7 +91,7 @@ def discover(
     if group.count > 1:
         group.agree("models, comics or settings", asked())
     shelf.ensure_writable()
-    vlm = _loaded(model, device, dtype, revision, device_map, trust_remote_code, digest_of, note)
+    vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note)
     from gazecli.heads.discovery import walk
 
     with _alone(shelf, request, note) if group.first else nullcontext():
@@ -151,7 +153,7 @@ def _loaded(
     device: str | None,
     dtype: str | None,
     revision: str | None,
-    device_map: str | None,
+    device_map: DeviceMap | None,
     trust_remote_code: bool,
     digest_of: Callable[[Path], str],
     note: Note,

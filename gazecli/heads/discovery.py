@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def walk(
     walked = group.from_first(lambda: set(sums.walked))
     mine = group.share([number for number in range(len(comics.strips)) if number not in walked])
     own = kept.part(group.number) if kept is not None else None
-    _add_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress)
+    sums = _added_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress)
     sums = total(group, sums)
     if sums.added == 0:
         first = sums.skipped[min(sums.skipped)] if sums.skipped else "it holds no strip"
@@ -69,7 +70,7 @@ def walk(
     return group.from_first(lambda: _stored(headset, cache, request))
 
 
-def _add_up(
+def _added_up(
     vlm: VLM,
     comics: Comics,
     numbers: Sequence[int],
@@ -79,20 +80,20 @@ def _add_up(
     kept: Kept | None,
     before: int,
     progress: Progress | None,
-) -> None:
-    """Add the strips `numbers` to `sums`, and keep them every few seconds and whenever something stops."""
+) -> Sums:
+    """`sums` with the strips `numbers`, which are kept every few seconds and whenever something stops."""
     prompts = panel_prompts(settings.prompt, settings.panels)
     saved_at, saved = time.monotonic(), sums.done
+    shown = before - sums.done
     strips = [comics.strips[number] for number in numbers]
+    left = iter(numbers)
     try:
-        masses_of = measured(vlm, strips, prompts, batch_size)
-        for step, (number, masses) in enumerate(zip(numbers, masses_of, strict=True), 1):
-            if isinstance(masses, str):
-                sums.skip(number, masses)
-            else:
-                sums.add(number, masses, settings.seed)
+        for batch in measured(vlm, strips, prompts, batch_size):
+            # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
+            # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
+            sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
             if progress is not None:
-                progress(before + step, before + len(numbers))
+                progress(shown + sums.done, before + len(numbers))
             if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
                 keep(kept, sums)
                 saved_at, saved = time.monotonic(), sums.done
@@ -100,6 +101,7 @@ def _add_up(
         # At the end too: another process may still stop before its own share is done.
         if kept is not None and sums.done > saved:
             keep(kept, sums)
+    return sums
 
 
 def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any]) -> HeadSet:

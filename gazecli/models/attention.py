@@ -131,7 +131,7 @@ def gaze_attention(
     flags = state.chosen(layer, query.shape[1], query.device)
     bias: torch.Tensor | None = None
     if flags is not None and state.bias is not None and state.total > state.bias.from_query:
-        bias = state.bias.over_keys(first_key, keys)  # (B, K)
+        bias = state.bias.over_keys(first_key, keys).to(query.device)  # (B, K); layers may lie elsewhere
         scores = scores.biased(flags, bias, state.bias.from_query - first_query)
     if state.watcher is not None and state.watcher.wants(layer):
         rows = state.watcher.rows(first_query, queries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from gazecli.errors import UsageError
@@ -61,6 +63,17 @@ def own_gpu() -> torch.device:
     if here.count == 1:
         return torch.device("cuda")
     return torch.device("cuda", here.local % torch.cuda.device_count())
+
+
+def device_of(module: Any) -> torch.device:
+    """Where a module computes: its weight may lie elsewhere and come when it is needed."""
+    hook = getattr(module, "_hf_hook", None)
+    for part in (*getattr(hook, "hooks", ()), hook):
+        device = getattr(part, "execution_device", None)
+        if device is not None:
+            return torch.device(device)
+    device_of_weight: torch.device = module.weight.device
+    return device_of_weight
 
 
 def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:

@@ -123,6 +123,7 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
         return
     stock = tower.forward
+    replaced = tower.__dict__.get("forward")  # accelerate's, where the model is spread over devices
     # Pixtral's tower strings its pictures together: they lie along the second axis of its output.
     axis = 1 if tower.config.model_type == "pixtral" else 0
 
@@ -136,6 +137,8 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
     finally:
         del tower.forward
+        if replaced is not None:
+            tower.forward = replaced
 
 
 def find_vision_tower(model: Any) -> Any:
