@@ -132,9 +132,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     halves = split_half(tensors["halves"], suggestion.top)
     header = {
         "model": {
-            "name": vlm.name,
-            "id": vlm.id,
-            "revision": vlm.revision,
+            **vlm.lasting_names(),
             "digest": vlm.digest,
             "family": vlm.family,
             "layers": vlm.layers,
