@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.evaluate import Plan
     from gazecli.evaluation.trials import Examples
     from gazecli.heads.headset import HeadSet
-    from gazecli.reports.documents import EvaluationPart
+    from gazecli.reports.evaluation_parts import EvaluationPart
 
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64

@@ -12,13 +12,7 @@ from gazecli.models.biases import parse_strength
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
-from gazecli.reports.documents import (
-    SegmentPart,
-    SteerDocument,
-    SwitchDocument,
-    TrajectoryPart,
-    TurnPart,
-)
+from gazecli.reports.documents import SegmentPart, SteerDocument, SwitchDocument, TrajectoryPart, TurnPart
 from gazecli.reports.parts import (
     AnswerPart,
     AttentionPart,

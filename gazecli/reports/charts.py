@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from html import escape
 
 from gazecli.plain_text import visible
-from gazecli.reports.documents import ConditionPart, SweepPart
+from gazecli.reports.evaluation_parts import ConditionPart, SweepPart
 
 _LIGHT, _DARK = (247, 251, 255), (8, 48, 107)
 _GAZE, _OTHER, _MARK = "#08306b", "#d55e00", "#e69f00"

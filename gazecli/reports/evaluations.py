@@ -12,7 +12,7 @@ from gazecli.evaluation.sweep import Rung
 from gazecli.evaluation.trials import Tally
 from gazecli.models.biases import parse_strength
 from gazecli.models.vlm import VLM
-from gazecli.reports.documents import (
+from gazecli.reports.evaluation_parts import (
     ChoicePart,
     ConditionPart,
     EvaluationPart,

@@ -11,13 +11,13 @@ from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.scoring import ranking
 from gazecli.reports.documents import (
     DiscoverySettings,
-    EvaluationPart,
     HeadSetDocument,
     HonestyPart,
     LayerPart,
     MatrixPart,
     ReportDocument,
 )
+from gazecli.reports.evaluation_parts import EvaluationPart
 from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart, TimingPart
 
 DIGITS = 6

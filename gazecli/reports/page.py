@@ -15,7 +15,8 @@ from gazecli.reports.charts import (
     score_map,
     sweep_chart,
 )
-from gazecli.reports.documents import EvaluationPart, ReportDocument
+from gazecli.reports.documents import ReportDocument
+from gazecli.reports.evaluation_parts import EvaluationPart
 
 _STYLE = """
 :root { color-scheme: light }

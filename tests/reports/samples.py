@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from gazecli.reports.documents import (
+from gazecli.reports.documents import DiscoverySettings, HonestyPart, LayerPart, MatrixPart, ReportDocument
+from gazecli.reports.evaluation_parts import (
     ChoicePart,
     ConditionPart,
-    DiscoverySettings,
     EvaluationPart,
     EvaluationSettings,
-    HonestyPart,
-    LayerPart,
-    MatrixPart,
-    ReportDocument,
     SweepPart,
 )
 from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart
