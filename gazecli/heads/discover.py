@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gazecli.cache.digests import file_digest
+from gazecli.cache.digests import file_digest, file_digests
 from gazecli.cache.store import Cache
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
@@ -65,7 +65,8 @@ def discover(
     def digest_of(path: Path) -> str:
         return file_digest(path, shelf)
 
-    strips = comics if isinstance(comics, Comics) else _open(comics, settings)
+    opened = comics if isinstance(comics, Comics) else _open(comics, settings)
+    strips = replace(opened, hash_files=lambda files: file_digests(files, shelf))
     if isinstance(model, str):
         model_digest = find_checkpoint(model, revision).digest(digest_of)
     else:

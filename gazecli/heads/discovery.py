@@ -1,48 +1,33 @@
-"""The long walk: strips become matrices, batched, resumable, the same digits every time.
+"""The long walk: strips become matrices, resumable, the same digits every time.
 
-Each strip's questions share one pass over its picture (`models.questions`); pictures are read and
-patched ahead in a thread. Knows nothing of scoring rules beyond calling them, or of the command line.
+Knows nothing of how strips are read and batched (`heads.measuring`), of scoring rules beyond calling
+them, or of the command line.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from gazecli.cache.artifacts import Artifact
 from gazecli.cache.store import Cache
-from gazecli.errors import ComicsError, GazeError, PictureError, RegionError
-from gazecli.heads.accumulation import Float64, Sums
+from gazecli.errors import ComicsError
+from gazecli.heads.accumulation import Sums
 from gazecli.heads.headset import HeadSet
+from gazecli.heads.measuring import measured
 from gazecli.heads.prompts import panel_prompts
 from gazecli.heads.request import Settings
 from gazecli.heads.scoring import diagonal_mean, split_half, suggest
-from gazecli.models.questions import Questions, ask, last_token_mass
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import Comics, Strip
+from gazecli.pictures.comics import Comics
 
 SAVE_EVERY_SECONDS = 5.0
-_TOKENS_AT_ONCE = 4096
-_LARGEST_BATCH = 32
-_AHEAD = 8
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One strip, ready for the model; or the reason why it is not."""
-
-    questions: Questions | None
-    membership: torch.Tensor | None
-    reason: str = ""
 
 
 def walk(
@@ -66,7 +51,7 @@ def walk(
     saved_at = time.monotonic()
     total = len(comics.strips)
     try:
-        for masses in _masses(vlm, comics.strips[sums.done :], prompts, batch_size):
+        for masses in measured(vlm, comics.strips[sums.done :], prompts, batch_size):
             if isinstance(masses, str):
                 sums.skip(masses)
             else:
@@ -97,96 +82,6 @@ def walk(
     if kept is not None:
         kept.clear()
     return replace(headset, digest=digest, path=path)
-
-
-def _masses(
-    vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str], batch_size: int | None
-) -> Iterator[Float64 | str]:
-    """Each strip's (L, H, P, P + 1), in order, or why it was skipped."""
-    waiting: list[Prepared] = []
-    for prepared in _ahead(vlm, strips, prompts):
-        if waiting and not _fits(waiting, prepared, batch_size):
-            yield from _compute(vlm, waiting)
-            waiting = []
-        if prepared.questions is None:
-            yield from _compute(vlm, waiting)
-            waiting = []
-            yield prepared.reason
-        else:
-            waiting.append(prepared)
-    yield from _compute(vlm, waiting)
-
-
-def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | None) -> bool:
-    """Whether `prepared` can join the batch."""
-    first, new = waiting[0].questions, prepared.questions
-    if first is None or new is None or first.key != new.key:
-        return False
-    if batch_size is not None:
-        return len(waiting) < batch_size
-    tails = max(len(ids) for ids in first.ids) - first.shared
-    tokens = first.shared + len(first.ids) * tails
-    return len(waiting) < min(_LARGEST_BATCH, max(1, _TOKENS_AT_ONCE // tokens))
-
-
-def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
-    """Run a batch; out of memory halves it instead of ending the walk."""
-    if not batch:
-        return
-    questions = [prepared.questions for prepared in batch if prepared.questions is not None]
-    memberships = [prepared.membership for prepared in batch if prepared.membership is not None]
-    try:
-        by_layer = last_token_mass(vlm, questions, memberships)
-    except torch.OutOfMemoryError:
-        if len(batch) == 1:
-            raise GazeError(
-                "one strip alone does not fit the device's memory",
-                subject=str(vlm.device),
-                hint="use a smaller --height, --dtype bfloat16, or --device cpu",
-                code="discover.memory",
-            ) from None
-        torch.cuda.empty_cache()
-        half = len(batch) // 2
-        yield from _compute(vlm, batch[:half])
-        yield from _compute(vlm, batch[half:])
-        return
-    stacked = torch.stack([by_layer[layer] for layer in sorted(by_layer)])  # (layers, B, P, H, R)
-    measured = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
-    for strip in measured:
-        if not np.isfinite(strip).all():
-            raise GazeError(
-                "the model's attention is not finite",
-                subject=vlm.name,
-                hint="its weights hold NaN, or overflow: try --dtype float32 or bfloat16",
-                code="discover.not_finite",
-            )
-        full = np.zeros((vlm.layers, vlm.heads, *strip.shape[2:]))
-        full[sorted(by_layer), : strip.shape[1]] = strip
-        yield full
-
-
-def _ahead(vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str]) -> Iterator[Prepared]:
-    """Strips read, decoded and patched in a thread, a few ahead of the model."""
-    with ThreadPoolExecutor(1) as reader:
-        pending = iter(strips)
-        queue = [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, _AHEAD)]
-        try:
-            while queue:
-                prepared = queue.pop(0).result()
-                queue += [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, 1)]
-                yield prepared
-        finally:
-            for future in queue:
-                future.cancel()
-
-
-def _prepare(vlm: VLM, strip: Strip, prompts: Sequence[str]) -> Prepared:
-    try:
-        picture = strip.load()
-        questions = ask(vlm, picture, prompts)
-        return Prepared(questions, questions.layout.membership(picture.regions))
-    except (PictureError, ComicsError, RegionError) as failure:
-        return Prepared(None, None, reason=failure.message)
 
 
 def _resume(saved: Artifact | None, vlm: VLM, panels: int) -> Sums:
