@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gazecli.heads.scoring import SHUFFLES, row_normalised, shuffled_scores
+from gazecli.heads.spatial import image_z
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
-_SUMS = ("raw", "shape", "mass", "null")
+_SUMS = ("raw", "shape", "mass", "null", "image_z", "spatial")
 
 
 @dataclass
@@ -23,7 +24,8 @@ class Sums:
     """What has been added up so far.
 
     raw: (2, L, H, P, P) over even and odd strips, shape: (L, H, P, P) of normalised rows, mass: (L, H)
-    attention on all image tokens, null: (R, L, H) shuffled gaze scores. done: strips walked, skipped ones
+    attention on all image tokens, null: (R, L, H) shuffled gaze scores, image_z: (L, H) the same as z-scores,
+    spatial: (3, L, H) entropies of maps, peaks at the bottom, maps. done: strips walked, skipped ones
     included; counts: strips added to each half; skipped: strip number and reason.
     """
 
@@ -31,6 +33,8 @@ class Sums:
     shape: Float64
     mass: Float64
     null: Float64
+    image_z: Float64
+    spatial: Float64
     done: int
     counts: list[int]
     skipped: list[tuple[int, str]]
@@ -43,6 +47,8 @@ class Sums:
             shape=np.zeros((layers, heads, panels, panels)),
             mass=np.zeros((layers, heads)),
             null=np.zeros((SHUFFLES, layers, heads)),
+            image_z=np.zeros((layers, heads)),
+            spatial=np.zeros((3, layers, heads)),
             done=0,
             counts=[0, 0],
             skipped=[],
@@ -54,12 +60,14 @@ class Sums:
         return sum(self.counts)
 
     def add(self, masses: Float64, seed: int) -> None:
-        """Add one strip: (L, H, P, P + 1), asked panel x attended panel, last column all image tokens."""
-        matrices = masses[..., :-1]
+        """Add one strip: (L, H, P, P + 4), asked panel x what `heads.measuring` says of each."""
+        matrices, mass, spread = masses[..., :-4], masses[..., -4], masses[..., -3:]
         half = self.done % 2
         self.raw[half] += matrices
         self.shape += row_normalised(matrices)
-        self.mass += masses[..., -1].mean(-1)
+        self.mass += mass.mean(-1)
+        self.image_z += image_z(mass)
+        self.spatial += np.moveaxis(spread.sum(-2), -1, 0)
         self.null += shuffled_scores(matrices, seed, self.done)
         self.counts[half] += 1
         self.done += 1
@@ -79,7 +87,10 @@ class Sums:
             "image_mass": self.mass / count,
             "halves": halves,
             "null": self.null / count,
+            "image_z": self.image_z / count,
         }
+        if self.spatial[2].any():
+            tensors["spatial"] = self.spatial[:2] / np.maximum(1, self.spatial[2])
         return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
     def state(self) -> tuple[dict[str, object], dict[str, Float64]]:

@@ -22,6 +22,7 @@ from gazecli.heads.measuring import measured
 from gazecli.heads.prompts import panel_prompts
 from gazecli.heads.request import Settings
 from gazecli.heads.scoring import diagonal_mean, split_half, suggest
+from gazecli.heads.spatial import mapped_questions
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
 
@@ -51,7 +52,8 @@ def walk(
     saved_at = time.monotonic()
     total = len(comics.strips)
     try:
-        for masses in measured(vlm, comics.strips[sums.done :], prompts, batch_size):
+        mapped = mapped_questions(list(range(sums.done, total)), settings.panels)
+        for masses in measured(vlm, comics.strips[sums.done :], prompts, batch_size, mapped):
             if isinstance(masses, str):
                 sums.skip(masses)
             else:

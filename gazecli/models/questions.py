@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.maps import MapKeeper
 from gazecli.models.prompts import prompt_text
 from gazecli.models.vlm import VLM
 from gazecli.models.watchers import RegionMass
@@ -91,15 +93,19 @@ def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[lis
 
 @torch.inference_mode()
 def last_token_mass(
-    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor]
+    vlm: VLM,
+    batch: Sequence[Questions],
+    memberships: Sequence[torch.Tensor],
+    maps: MapKeeper | None = None,
 ) -> dict[int, torch.Tensor]:
     """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
 
-    Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens.
+    Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens. `maps`
+    keeps whole rows, numbered strip by strip and question by question.
     """
     count = len(batch[0].ids)
     if batch[0].shared == 0:
-        return _one_by_one(vlm, batch, memberships)
+        return _one_by_one(vlm, batch, memberships, maps)
     cache = _run_prefix(vlm, batch)
     repeat_rows(cache, len(batch), count)
     shared = batch[0].shared
@@ -107,7 +113,9 @@ def last_token_mass(
     ends = torch.tensor([len(tail) for tail in tails])
     table = torch.stack([membership[:shared] for membership in memberships])
     watcher = RegionMass(
-        table.repeat_interleave(count, 0).to(vlm.device), at=(ends - 1 + shared).to(vlm.device)
+        table.repeat_interleave(count, 0).to(vlm.device),
+        at=(ends - 1 + shared).to(vlm.device),
+        also=maps.receive if maps is not None else None,
     )
     with vlm.watching(watcher):
         vlm.model(
@@ -141,7 +149,7 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
 
 
 def _one_by_one(
-    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor]
+    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor], maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """A full pass a question, where nothing may be shared."""
     rows: list[Mapping[int, torch.Tensor]] = []
@@ -151,7 +159,8 @@ def _one_by_one(
             table = torch.zeros(1, len(ids), membership.shape[1])
             last = int(questions.layout.positions[-1]) + 1
             table[0, :last] = membership[:last]
-            watcher = RegionMass(table.to(vlm.device))
+            also = partial(maps.receive, first_row=len(rows)) if maps is not None else None
+            watcher = RegionMass(table.to(vlm.device), also=also)
             vlm.forget_positions()
             with vlm.watching(watcher):
                 vlm.model(**inputs, use_cache=False, logits_to_keep=1)

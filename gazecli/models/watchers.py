@@ -5,7 +5,7 @@ Knows nothing of scores or of why somebody wants to know.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ class RegionMass:
     """Sums the attention of one query row a sequence over regions.
 
     membership: (B or 1, L, R), which prompt token belongs to which region. `at` gives the absolute position
-    of the watched query, a sequence's last query by default. `only` limits the heads read.
+    of the watched query, a sequence's last query by default. `only` limits the heads read. `also` hears
+    of each layer, its whole rows (B, H, K) and their first key.
     After each pass `steps` grows by {layer: (B, H, R)}.
     """
 
@@ -26,7 +27,9 @@ class RegionMass:
         at: torch.Tensor | None = None,
         only: Mapping[int, Sequence[int]] | None = None,
         value_weighted: bool = False,
+        also: Callable[[int, torch.Tensor, int], None] | None = None,
     ) -> None:
+        self.also = also
         self.membership = membership
         self.at = at
         self.only = only
@@ -50,6 +53,8 @@ class RegionMass:
 
     def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
         """Reduce one layer's row: weights (B, H, 1, K), value (B, G, K, D)."""
+        if self.also is not None:
+            self.also(layer, weights[:, :, 0], first_key)
         prompt = self.membership.shape[1]
         inside = max(0, min(prompt - first_key, weights.shape[-1]))
         row = weights[:, :, 0, :inside]  # (B, H, inside)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.scoring import ranking
+from gazecli.heads.scoring import SCORE_NAMES, ranking
 from gazecli.reports.documents import (
     DiscoverySettings,
     HeadSetDocument,
@@ -65,15 +65,14 @@ def report_document(
 
 def head_parts(headset: HeadSet) -> list[HeadPart]:
     """All heads with their scores, best first by the suggested score."""
-    raw, selectivity = headset.scores("raw"), headset.scores("selectivity")
+    scores = {name: headset.scores(name) for name in SCORE_NAMES if headset.has(name)}
     ordered = ranking(headset.scores(headset.resolve_score("auto")))
     return [
         HeadPart(
             layer=layer,
             head=head,
-            raw=_rounded(raw[layer, head]),
-            selectivity=_rounded(selectivity[layer, head]),
             image_mass=_rounded(headset.image_mass[layer, head]),
+            **{name: _rounded(score[layer, head]) for name, score in scores.items()},
         )
         for layer, head in ordered
     ]

@@ -129,7 +129,7 @@ def test_controls_of_more_heads_than_are_left_are_refused() -> None:
 
 def test_sums_in_two_goes_equal_sums_in_one() -> None:
     rng = np.random.default_rng(1)
-    strips = rng.random((6, 2, 3, 4, 5))
+    strips = rng.random((6, 2, 3, 4, 8))
     whole = Sums.empty(2, 3, 4)
     for strip in strips:
         whole.add(strip, seed=3)
