@@ -4,6 +4,7 @@
     <root>/requests/    what was asked -> the digest of its result
     <root>/latest/      a name -> the digest last used under it
     <root>/progress/    how far interrupted work got
+    <root>/judgements/  what a judge replied
     <root>/digests/     digests of other people's files, remembered
     <root>/damaged/     what was found damaged
     <root>/locks/       who is working on what

@@ -25,12 +25,13 @@ REQUESTS = "requests"
 LATEST = "latest"
 DAMAGED = "damaged"
 LOCKS = "locks"
+JUDGEMENTS = "judgements"
 
 # Younger than this, a temporary or lock file may still be in somebody's hands.
 LEFTOVER_SECONDS = 24 * 3600.0
 
 _POINTERS = (REQUESTS, LATEST)
-_AGEING = (PROGRESS, DAMAGED, digests.FOLDER)
+_AGEING = (PROGRESS, DAMAGED, JUDGEMENTS, digests.FOLDER)
 _ALL = (ARTIFACTS, LOCKS, *_POINTERS, *_AGEING)
 
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.aiming import choose_heads
-from gazecli.cli.evaluating import Wanted, check_combination, refuse_without_evaluation, run_evaluation
+from gazecli.cli.combinations import Wanted, check_combination
+from gazecli.cli.evaluating import run_evaluation
+from gazecli.cli.evaluation_options import (
+    Annotations,
+    Compare,
+    Generations,
+    Images,
+    Judge,
+    MinArea,
+    Rejudge,
+)
 from gazecli.cli.manners import with_pages
 from gazecli.cli.options import (
     Device,
@@ -58,6 +68,7 @@ def command(
     top: Annotated[
         str, typer.Option(help="How many heads to show and, with --evaluate, to steer: auto or a number.")
     ] = "auto",
+    compare: Compare = False,
     evaluate: Evaluate = None,
     task: Task = None,
     sweep: Sweep = False,
@@ -71,6 +82,12 @@ def command(
     strength: EvaluatedStrength = None,
     mode: EvaluatedMode = None,
     scope: EvaluatedScope = None,
+    judge: Judge = None,
+    generations: Generations = None,
+    rejudge: Rejudge = None,
+    annotations: Annotations = None,
+    images: Images = None,
+    min_area: MinArea = None,
     device: Device = None,
     dtype: Dtype = None,
     device_map: DeviceMap = None,
@@ -79,9 +96,11 @@ def command(
     """Show what a head set is and, with --evaluate, how well it steers.
 
     An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
-    at. Beside the best heads stand five draws of others from the same layers, all heads, and none.
+    at. Beside the best heads stand five draws of others from the same layers, all heads, and none; and the
+    same heads made blind while the model is asked about each panel.
     """
     writable(output, "--output")
+    writable(generations, "--generations")
     shown = number_or_auto(top, "--top") or SHOWN
     wanted = Wanted(
         task=task,
@@ -99,7 +118,15 @@ def command(
         dtype=dtype,
         device_map=device_map,
         trust_remote_code=trust_remote_code,
+        judge=judge,
+        generations=generations,
+        rejudge=rejudge,
+        annotations=annotations,
+        images=images,
+        min_area=min_area,
+        compare=compare,
     )
+    check_combination(evaluate, wanted, top, score)
     document = _document(streams, headset, evaluate, wanted, top, score, shown)
     form = _format_of(streams, output)
     if output is not None:
@@ -114,23 +141,29 @@ def command(
 def _document(
     streams: Streams,
     headset: str | None,
-    comics: Path | None,
+    evaluate: Path | None,
     wanted: Wanted,
     top: str,
     score: str,
     shown: int,
 ) -> ReportDocument:
-    if comics is None:
-        refuse_without_evaluation(wanted, score)
-    else:
-        check_combination(wanted, top)
-    aim = choose_heads(streams, None, headset, "auto" if comics is None else top, score)
+    from gazecli.reports.evaluations import unsteered_comparison
     from gazecli.reports.headsets import report_document
 
-    if comics is None:
-        return report_document(aim.headset, shown)
-    found, evaluation = run_evaluation(streams, aim, comics, wanted)
-    return report_document(found, shown, evaluation)
+    comparison = evaluation = None
+    if wanted.rejudge is not None:
+        from gazecli.cli.rejudging import rejudge
+
+        found, evaluation = rejudge(streams, headset, evaluate, wanted.rejudge, wanted)
+    else:
+        steered = evaluate is not None
+        aim = choose_heads(streams, None, headset, top if steered or wanted.compare else "auto", score)
+        found = aim.headset
+        if evaluate is not None:
+            found, evaluation, comparison = run_evaluation(streams, aim, evaluate, wanted)
+        elif wanted.compare:
+            comparison = unsteered_comparison(found, len(aim.heads))
+    return report_document(found, shown, evaluation, comparison)
 
 
 def _format_of(streams: Streams, output: Path | None) -> str:

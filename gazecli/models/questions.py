@@ -106,7 +106,7 @@ def last_token_mass(
     count = len(batch[0].ids)
     if batch[0].shared == 0:
         return _one_by_one(vlm, batch, memberships, maps)
-    cache = _run_prefix(vlm, batch)
+    cache = run_prefix(vlm, batch)
     repeat_rows(cache, len(batch), count)
     shared = batch[0].shared
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
@@ -119,7 +119,7 @@ def last_token_mass(
     )
     with vlm.watching(watcher):
         vlm.model(
-            input_ids=_right_padded(tails).to(vlm.device),
+            input_ids=right_padded(tails).to(vlm.device),
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=torch.tensor([-1]),  # given 1, Gemma 4 would leave out the watched rows
@@ -127,7 +127,7 @@ def last_token_mass(
     return {layer: mass.view(len(batch), count, *mass.shape[1:]) for layer, mass in watcher.steps[-1].items()}
 
 
-def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
+def run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
     """Vision tower and shared prefix of every picture, once: the key-value cache."""
     shared, length = batch[0].shared, len(batch[0].ids[0])
     inputs = {}
@@ -155,7 +155,7 @@ def _one_by_one(
     rows: list[Mapping[int, torch.Tensor]] = []
     for questions, membership in zip(batch, memberships, strict=True):
         for ids in questions.ids:
-            inputs = _with_ids(questions.inputs, ids, vlm)
+            inputs = with_ids(questions.inputs, ids, vlm)
             table = torch.zeros(1, len(ids), membership.shape[1])
             last = int(questions.layout.positions[-1]) + 1
             table[0, :last] = membership[:last]
@@ -171,7 +171,7 @@ def _one_by_one(
     }
 
 
-def _with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
+def with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
     """Model inputs with other token ids behind the same picture."""
     length = inputs["input_ids"].shape[1]
     changed: dict[str, Any] = {"input_ids": torch.tensor([ids], device=vlm.device)}
@@ -186,7 +186,7 @@ def _with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
     return changed
 
 
-def _right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
+def right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
     """(rows, longest); padding stands behind the watched token, where no causal row sees it."""
     longest = max(len(tail) for tail in tails)
     padded = torch.zeros(len(tails), longest, dtype=torch.long)

@@ -5,7 +5,10 @@ Knows nothing of how heads are scored or of where documents go.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.scoring import SCORE_NAMES, ranking
@@ -17,10 +20,11 @@ from gazecli.reports.documents import (
     MatrixPart,
     ReportDocument,
 )
-from gazecli.reports.evaluation_parts import EvaluationPart
+from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
 from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart, TimingPart
 
 DIGITS = 6
+_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "pillow", "accelerate")
 
 
 def headset_document(
@@ -44,7 +48,10 @@ def headset_document(
 
 
 def report_document(
-    headset: HeadSet, matrices: int = 10, evaluation: EvaluationPart | None = None
+    headset: HeadSet,
+    matrices: int = 10,
+    evaluation: EvaluationPart | None = None,
+    comparison: ComparisonPart | None = None,
 ) -> ReportDocument:
     """What `report` prints, with the matrices of the best heads."""
     best = headset.top(min(matrices, headset.image_mass.size))
@@ -59,8 +66,19 @@ def report_document(
         heads=head_parts(headset),
         layers=_layers(headset),
         matrices=[_matrix(headset, head) for head in best],
+        comparison=comparison,
         evaluation=evaluation,
+        versions=versions(),
     )
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that compute anything."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def head_parts(headset: HeadSet) -> list[HeadPart]:
