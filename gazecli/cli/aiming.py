@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gazecli.cli.launched import writes
 from gazecli.cli.options import number_or_auto
 from gazecli.cli.progress import busy
 from gazecli.cli.settings import setting
 from gazecli.cli.streams import Streams
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
@@ -54,6 +56,8 @@ def load_for(
     streams: Streams, aim: Aim, device: str | None, dtype: str | None, device_map: str | None, trust: bool
 ) -> VLM:
     """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
+    if device_map is not None and device is not None:
+        raise UsageError("--device cannot matter with --device-map", subject=device)
     from gazecli.cache import file_digest
     from gazecli.heads.shelf import note_headset
     from gazecli.models.loading import load
@@ -68,5 +72,6 @@ def load_for(
             file_digest=lambda path: file_digest(path, aim.cache),
         )
     aim.headset.check_model(vlm.digest, vlm.name)
-    note_headset(aim.cache, aim.headset, aim.model)
+    if writes():
+        note_headset(aim.cache, aim.headset, aim.model)
     return vlm

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.manners import with_manners
+from gazecli.cli.launched import share_of
+from gazecli.cli.manners import shared_with_manners
 from gazecli.cli.options import Device, DeviceMap, Dtype, Layout, Revision, Rtl, TrustRemoteCode
 from gazecli.cli.progress import progress
 from gazecli.cli.settings import setting
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 NAME = "discover"
 
 
-@with_manners
+@shared_with_manners
 def command(
     streams: Streams,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
@@ -51,7 +52,8 @@ def command(
     """Score every attention head of a model on comics.
 
     The head set is kept: a second call with the same model, comics and settings prints it at once, and an
-    interrupted call resumes where it stopped.
+    interrupted call resumes where it stopped. Processes started by torchrun or accelerate launch share the
+    strips.
     """
     if device_map is not None and device is not None:
         raise UsageError("--device cannot matter with --device-map", subject=device)
@@ -73,7 +75,7 @@ def command(
     )
     for skip in opened.skipped:
         streams.note(f"skipped {skip.path}: {skip.reason}")
-    with progress(streams, "discovering", "strips") as step:
+    with progress(streams, share_of("discovering"), "strips") as step:
         found = discover(
             model,
             opened,

@@ -5,11 +5,13 @@ Knows nothing of how a report looks.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cli.aiming import Aim, load_for
 from gazecli.cli.combinations import Wanted, is_coco
+from gazecli.cli.launched import writes
 from gazecli.cli.options import TaskName, number_or_auto
 from gazecli.cli.output_files import save_text
 from gazecli.cli.progress import progress
@@ -23,15 +25,26 @@ if TYPE_CHECKING:
     from gazecli.heads.headset import HeadSet
     from gazecli.models.vlm import VLM
     from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
+    from gazecli.reports.page.scenes import Scene
 
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """The head set to report (a sweep changes its suggestion), and the report's blocks."""
+
+    headset: HeadSet
+    part: EvaluationPart
+    comparison: ComparisonPart | None
+    scenes: list[Scene]
+
+
 def run_evaluation(
-    streams: Streams, aim: Aim, evaluate: Path, wanted: Wanted
-) -> tuple[HeadSet, EvaluationPart, ComparisonPart | None]:
-    """Evaluate; the head set to report (a sweep changes its suggestion) and the report's blocks."""
+    streams: Streams, aim: Aim, evaluate: Path, wanted: Wanted, with_scenes: bool = False
+) -> Evaluated:
+    """Evaluate, and with `with_scenes` watch a few pictures too."""
     from gazecli.evaluation.conditions import CONTROLS
     from gazecli.evaluation.evaluate import evaluate as run
     from gazecli.evaluation.sweep import halves
@@ -50,15 +63,26 @@ def run_evaluation(
     draws = sum(each.condition.name == "control" for each in done.runs)
     if draws < CONTROLS:
         streams.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-    if done.choice is not None:
+    if done.choice is not None and writes():
         from gazecli.heads.shelf import note_headset
 
         note_headset(aim.cache, done.headset, aim.model)
         streams.note(f"the choice is kept as head set {done.headset.digest}")
     part = evaluation_part(vlm, done, aim.headset.digest, judge)
-    if wanted.generations is not None:
+    if wanted.generations is not None and writes():
         part = _keep_generations(streams, wanted.generations, done, part)
-    return done.headset, part, comparison_part(done) if plan.compare else None
+    compared = comparison_part(done) if plan.compare else None
+    return Evaluated(
+        done.headset, part, compared, _scenes(streams, vlm, done) if with_scenes and writes() else []
+    )
+
+
+def _scenes(streams: Streams, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
+    from gazecli.evaluation.showing import show
+    from gazecli.reports.page.scenes import scenes_of
+
+    with progress(streams, "watching", "pictures") as step:
+        return scenes_of(show(vlm, evaluation, step))
 
 
 def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:

@@ -18,6 +18,7 @@ from gazecli.cli.options import (
     MaxPixels,
     Mode,
     ModelOption,
+    Page,
     PanelSpec,
     PictureArgument,
     RegionsFile,
@@ -29,6 +30,7 @@ from gazecli.cli.options import (
     TrustRemoteCode,
 )
 from gazecli.cli.output_files import save_picture, writable
+from gazecli.cli.pages import PAGE_SUFFIXES, save_page
 from gazecli.cli.pictures import open_picture, targets_of
 from gazecli.cli.progress import busy
 from gazecli.cli.streams import Streams
@@ -68,6 +70,7 @@ def command(
     heatmap: Annotated[
         Path | None, typer.Option(help="Paint where the heads looked into a PNG file.")
     ] = None,
+    page: Page = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer while it is written.")] = False,
     panels: PanelSpec = "auto",
     regions: RegionsFile = None,
@@ -88,6 +91,7 @@ def command(
     """Describe a region by turning the gaze heads there."""
     _check_streaming(streams, stream, region, all_regions)
     writable(heatmap, "--heatmap", (".png",))
+    writable(page, "--page", PAGE_SUFFIXES)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     targets = targets_of(seen, region, all_regions)
     aim = choose_heads(streams, model, heads, top, score)
@@ -107,15 +111,28 @@ def command(
             settings,
             with_baseline=not no_baseline,
             on_token=streaming(streams, vlm, 1),
+            with_looks=page is not None,
         )
         streams.out.print()
     else:
         with busy(streams, "steering"):
-            steering = steer_regions(vlm, seen, targets, aim.heads, settings, with_baseline=not no_baseline)
+            steering = steer_regions(
+                vlm,
+                seen,
+                targets,
+                aim.heads,
+                settings,
+                with_baseline=not no_baseline,
+                with_looks=page is not None,
+            )
     say_prepared(streams, steering.layout.prepared)
     if heatmap is not None:
         save_picture(_painted(steering), heatmap)
-    document = _document(vlm, steering, aim, heatmap)
+    document = _document(vlm, steering, aim, heatmap, page)
+    if page is not None:
+        from gazecli.reports.page.scenes import scene_of_steering
+
+        save_page(document, scene_of_steering(steering), f"What {vlm.name} says when made to look", page)
     streams.result(document, lambda console: _show(console, document, streamed=stream))
 
 
@@ -160,11 +177,14 @@ def _painted(steering: Steering) -> Image.Image:
     return heatmap_image(steering.picture.image, boxes, glances)
 
 
-def _document(vlm: VLM, steering: Steering, aim: Aim, heatmap: Path | None) -> SteerDocument:
+def _document(
+    vlm: VLM, steering: Steering, aim: Aim, heatmap: Path | None, page: Path | None
+) -> SteerDocument:
     from gazecli.reports.answers import Provenance, steer_document
 
     provenance = Provenance(aim.headset.digest, aim.score)
-    return steer_document(vlm, steering, provenance, str(heatmap) if heatmap else None)
+    files = [str(path) if path else None for path in (heatmap, page)]
+    return steer_document(vlm, steering, provenance, *files)
 
 
 def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:
@@ -178,6 +198,6 @@ def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:
     print_table(console, ">region answer attention_on_it", rows)
     model, settings = document.model, document.settings
     heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
-    facts = {"heads": heads, "model": model.name, "heatmap": document.heatmap}
+    facts = {"heads": heads, "model": model.name, "heatmap": document.heatmap, "page": document.page}
     console.print()
     print_facts(console, dict(facts))

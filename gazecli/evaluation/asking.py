@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 
 from gazecli.evaluation.examples import Example
+from gazecli.evaluation.sharing import shared
 from gazecli.evaluation.trials import Advance, Judge, Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.models.attention import KeyBias
@@ -20,11 +21,14 @@ from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.questions import ask, with_ids
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.processes.group import ALONE
 from gazecli.steering.generation import Limits, generate
 
 
 class Asking:
     """Judged answers to `prompts`, one a region, asked of each picture; `longest` tokens at most."""
+
+    group = ALONE
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Asking:
         self.limits = Limits(longest)
         self.judge = judge
 
+    @shared
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """One list a picture, of one trial a region, while `heads` cannot see the picture at all."""
         found: list[list[Trial]] = []

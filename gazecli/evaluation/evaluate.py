@@ -24,6 +24,7 @@ from gazecli.heads.comparison import selections
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.prompts import panel_prompts
 from gazecli.models.vlm import VLM
+from gazecli.processes.group import Group, join
 from gazecli.steering.steer import STATIC_PROMPT, SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT
 
@@ -120,12 +121,17 @@ def evaluate(
 ) -> Evaluation:
     """Run `plan`; `progress` hears (done, total), a step being one picture under one choice of heads.
 
-    Without a judge there are runs and nothing counted. Raises UsageError for an impossible number of heads,
-    too few pictures or a sweep without judge, HeadSetError for another model's heads.
+    Processes that a launcher started together share the pictures: all of them must call this, and all get
+    the evaluation. Without a judge there are runs and nothing counted. Raises UsageError for an impossible
+    number of heads, too few pictures or a sweep without judge, HeadSetError for another model's heads.
     """
     headset.check_model(vlm.digest, vlm.name)
+    found = headset
+    group = join()
+    names = [example.name for example in examples.usable]
+    group.agree("head sets, pictures or settings", (headset.digest, names, plan))
     began = time.monotonic()
-    work = _Work(vlm, headset, examples, plan, judge)
+    work = _Work(vlm, headset, examples, plan, judge, group)
     numbers, rungs, choice, top = list(range(len(examples.usable))), [], None, headset.resolve_top(plan.top)
     if plan.sweep:
         split = halves(len(examples.usable), plan.seed)
@@ -141,7 +147,8 @@ def evaluate(
     counted = count(runs, examples.usable, plan.task == "dynamic", panels, plan.seed) if judge else []
     selected = work.selected(top, runs[0], panels, step) if plan.compare else []
     if choice is not None:
-        headset = with_suggestion(headset, _suggestion(plan, choice, rungs, counted, examples), cache)
+        suggested = _suggestion(plan, choice, rungs, counted, examples)
+        headset = group.from_first(lambda: with_suggestion(found, suggested, cache))
     seconds = round(time.monotonic() - began, 3)
     return Evaluation(plan, examples, headset, runs, counted, selected, len(numbers), rungs, choice, seconds)
 
@@ -162,7 +169,13 @@ class _Work:
     """The tasks of one plan, and what they are run with."""
 
     def __init__(
-        self, vlm: VLM, headset: HeadSet, examples: Examples, plan: Plan, judge: Judge | None
+        self,
+        vlm: VLM,
+        headset: HeadSet,
+        examples: Examples,
+        plan: Plan,
+        judge: Judge | None,
+        group: Group,
     ) -> None:
         self.headset, self.plan = headset, plan
         usable, settings = examples.usable, plan.settings
@@ -171,10 +184,12 @@ class _Work:
             self.task = ScheduledNarration(vlm, usable, settings, judge, plan.every, plan.seed)
         else:
             self.task = Redirection(vlm, usable, settings, judge)
+        self.task.group = group
         self.asking: Task | None = None
         if plan.question is not None:
             prompts = panel_prompts(plan.question, examples.comics.panels)
             self.asking = Asking(vlm, usable, prompts, settings.max_new_tokens, judge)
+            self.asking.group = group
         self.judges = judge is not None
 
     @property

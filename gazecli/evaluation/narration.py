@@ -13,10 +13,12 @@ import numpy as np
 
 from gazecli.errors import UsageError
 from gazecli.evaluation.examples import Example
+from gazecli.evaluation.sharing import shared
 from gazecli.evaluation.trials import Advance, Judge, Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.processes.group import ALONE
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import Schedule, ends_sentence, plan
 from gazecli.steering.steer import SteerSettings
@@ -25,6 +27,8 @@ from gazecli.steering.switch import Narration, Segment, switch
 
 class ScheduledNarration:
     """Judged segments of narrations; `every` is a segment's length in tokens, None goes by sentences."""
+
+    group = ALONE
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class ScheduledNarration:
             for number, example in enumerate(examples)
         ]
 
+    @shared
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """One list a picture, of one trial a segment in the order of writing."""
         found: list[list[Trial]] = []

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judge import Verdict, is_junk, is_unchanged
 from gazecli.heads.headset import Head
+from gazecli.processes.group import Group
 
 Fate = Literal["judged", "abstained", "junk", "unchanged", "unjudged"]
 ConditionName = Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
@@ -80,7 +81,12 @@ class Judge(Protocol):
 
 
 class Task(Protocol):
-    """What the model is asked to do with each picture, under any choice of heads."""
+    """What the model is asked to do with each picture, under any choice of heads.
+
+    group: the processes that share the pictures.
+    """
+
+    group: Group
 
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """The trials of each of the pictures `numbers`; `advance` is called after each picture."""

@@ -42,24 +42,23 @@ def measured(
     prompts: Sequence[str],
     batch_size: int | None,
     mapped: Sequence[int | None] | None = None,
-) -> Iterator[Float64 | str]:
-    """Each strip's (L, H, P, P + 4), in order, or why it was skipped.
+) -> Iterator[list[Float64 | str]]:
+    """Each strip's (L, H, P, P + 4), in order, or why it was skipped; those computed together in one list.
 
     The columns are the panels, all image tokens, and of the question in `mapped` (one a strip) the spatial
     entropy, whether the peak lies at the bottom, and 1; zeros for other questions.
     """
     waiting: list[Prepared] = []
     for prepared in _ahead(vlm, strips, prompts, mapped or [None] * len(strips)):
-        if waiting and not _fits(waiting, prepared, batch_size):
-            yield from _compute(vlm, waiting)
+        if waiting and (prepared.questions is None or not _fits(waiting, prepared, batch_size)):
+            yield _compute(vlm, waiting)
             waiting = []
         if prepared.questions is None:
-            yield from _compute(vlm, waiting)
-            waiting = []
-            yield prepared.reason
+            yield [prepared.reason]
         else:
             waiting.append(prepared)
-    yield from _compute(vlm, waiting)
+    if waiting:
+        yield _compute(vlm, waiting)
 
 
 def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | None) -> bool:
@@ -74,10 +73,8 @@ def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | Non
     return len(waiting) < min(_LARGEST_BATCH, max(1, _TOKENS_AT_ONCE // tokens))
 
 
-def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
+def _compute(vlm: VLM, batch: Sequence[Prepared]) -> list[Float64 | str]:
     """Run a batch; out of memory halves it instead of ending the walk."""
-    if not batch:
-        return
     questions = [prepared.questions for prepared in batch if prepared.questions is not None]
     memberships = [prepared.membership for prepared in batch if prepared.membership is not None]
     maps = maps_of(questions, [prepared.mapped for prepared in batch])
@@ -93,12 +90,11 @@ def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
             ) from None
         torch.cuda.empty_cache()
         half = len(batch) // 2
-        yield from _compute(vlm, batch[:half])
-        yield from _compute(vlm, batch[half:])
-        return
+        return _compute(vlm, batch[:half]) + _compute(vlm, batch[half:])
     stacked = torch.stack([by_layer[layer] for layer in sorted(by_layer)])  # (layers, B, P, H, R)
     masses = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
     spread = maps.columns(masses.shape, sorted(by_layer)) if maps else np.zeros((*masses.shape[:-1], 3))
+    found: list[Float64 | str] = []
     for strip in np.concatenate((masses, spread), axis=-1):
         if not np.isfinite(strip).all():
             raise GazeError(
@@ -109,24 +105,25 @@ def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
             )
         full = np.zeros((vlm.layers, vlm.heads, *strip.shape[2:]))
         full[sorted(by_layer), : strip.shape[1]] = strip
-        yield full
+        found.append(full)
+    return found
 
 
 def _ahead(
     vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str], mapped: Sequence[int | None]
 ) -> Iterator[Prepared]:
     """Strips read, decoded and patched in a thread, a few ahead of the model."""
-    with ThreadPoolExecutor(1) as reader:
+    reader = ThreadPoolExecutor(1)
+    try:
         pending = zip(strips, mapped, strict=True)
         queue = [reader.submit(_prepare, vlm, *each, prompts) for each in islice(pending, _AHEAD)]
-        try:
-            while queue:
-                prepared = queue.pop(0).result()
-                queue += [reader.submit(_prepare, vlm, *each, prompts) for each in islice(pending, 1)]
-                yield prepared
-        finally:
-            for future in queue:
-                future.cancel()
+        while queue:
+            prepared = queue.pop(0).result()
+            queue += [reader.submit(_prepare, vlm, *each, prompts) for each in islice(pending, 1)]
+            yield prepared
+    finally:
+        # Nobody waits for a picture that is not wanted any more: an interrupt has to end the walk at once.
+        reader.shutdown(wait=False, cancel_futures=True)
 
 
 def _prepare(vlm: VLM, strip: Strip, mapped: int | None, prompts: Sequence[str]) -> Prepared:

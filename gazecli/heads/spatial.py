@@ -6,6 +6,8 @@ models; numpy and scipy only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -23,7 +25,7 @@ _FEWEST_ROWS = 3  # in two rows the bottom one is half of the picture
 _NEIGHBOURS = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
 
 
-def mapped_questions(strips: list[int], panels: int) -> list[int | None]:
+def mapped_questions(strips: Sequence[int], panels: int) -> list[int | None]:
     """For each strip's number the question whose map is looked at, or None: panels in turn."""
     return [number % panels if number < MAPPED_STRIPS else None for number in strips]
 

@@ -1,14 +1,15 @@
 """Several questions about one picture: what they share is computed once.
 
-The questions' longest common token prefix is run once with the vision tower, its key-value cache is
-repeated, and the short rests run as one right-padded batch. Knows nothing of regions or scores.
+The questions' longest common token prefix is run once with the vision tower. The short rests run behind its
+key-value cache in one row, or where a model's layers forbid that, as one right-padded batch behind copies of
+it. Knows nothing of regions or scores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,9 +17,10 @@ import torch
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.maps import MapKeeper
+from gazecli.models.packing import PackedTails, can_pack
 from gazecli.models.prompts import prompt_text
 from gazecli.models.vlm import VLM
-from gazecli.models.watchers import RegionMass
+from gazecli.models.watchers import Enough, KeysOnly, QuestionMass, RegionMass
 from gazecli.pictures.picture import Picture
 
 # Here the picture's keys depend on the question, because the whole prompt sees itself both ways.
@@ -101,23 +103,42 @@ def last_token_mass(
     """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
 
     Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens. `maps`
-    keeps whole rows, numbered strip by strip and question by question.
+    keeps whole rows, numbered picture by picture and question by question.
     """
-    count = len(batch[0].ids)
     if batch[0].shared == 0:
         return _one_by_one(vlm, batch, memberships, maps)
     cache = run_prefix(vlm, batch)
-    repeat_rows(cache, len(batch), count)
     shared = batch[0].shared
+    table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
+    if can_pack(cache, len(vlm.decoder.layers)):
+        return _packed(vlm, batch, cache, table, maps)
+    return _side_by_side(vlm, batch, cache, table, maps)
+
+
+def _packed(
+    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
+) -> dict[int, torch.Tensor]:
+    """All questions about a picture in one row behind their prefix."""
+    shared = batch[0].shared
+    tails = PackedTails.behind(shared, [ids[shared:] for ids in batch[0].ids])
+    watcher = QuestionMass(table, tails.ends.to(vlm.device), last=vlm.last_needed)
+    with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
+        vlm.model(
+            **tails.inputs(vlm.model, len(batch)), past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
+    return {layer: mass.transpose(1, 2) for layer, mass in watcher.masses.items()}
+
+
+def _side_by_side(
+    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
+) -> dict[int, torch.Tensor]:
+    """A row a question, each behind a copy of its prefix."""
+    count, shared = len(batch[0].ids), batch[0].shared
+    repeat_rows(cache, len(batch), count)
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
-    ends = torch.tensor([len(tail) for tail in tails])
-    table = torch.stack([membership[:shared] for membership in memberships])
-    watcher = RegionMass(
-        table.repeat_interleave(count, 0).to(vlm.device),
-        at=(ends - 1 + shared).to(vlm.device),
-        also=maps.receive if maps is not None else None,
-    )
-    with vlm.watching(watcher):
+    ends = torch.tensor([len(tail) - 1 + shared for tail in tails])
+    watcher = RegionMass(table.repeat_interleave(count, 0), at=ends.to(vlm.device), last=vlm.last_needed)
+    with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
             input_ids=right_padded(tails).to(vlm.device),
             past_key_values=cache,
@@ -127,8 +148,11 @@ def last_token_mass(
     return {layer: mass.view(len(batch), count, *mass.shape[1:]) for layer, mass in watcher.steps[-1].items()}
 
 
-def run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
-    """Vision tower and shared prefix of every picture, once: the key-value cache."""
+def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any:
+    """Vision tower and shared prefix of every picture, once: the key-value cache.
+
+    With `whole`, layers behind the last with heads are run too, for what they may remember.
+    """
     shared, length = batch[0].shared, len(batch[0].ids[0])
     inputs = {}
     for name in batch[0].inputs:
@@ -144,7 +168,9 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
             inputs[name] = tensor.to(vlm.model.dtype)
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
-    vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None and not whole else None
+    with vlm.watching(watcher), suppress(Enough):
+        vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache
 
 
@@ -159,10 +185,9 @@ def _one_by_one(
             table = torch.zeros(1, len(ids), membership.shape[1])
             last = int(questions.layout.positions[-1]) + 1
             table[0, :last] = membership[:last]
-            also = partial(maps.receive, first_row=len(rows)) if maps is not None else None
-            watcher = RegionMass(table.to(vlm.device), also=also)
+            watcher = RegionMass(table.to(vlm.device), last=vlm.last_needed)
             vlm.forget_positions()
-            with vlm.watching(watcher):
+            with vlm.watching(maps.beside(watcher, len(rows)) if maps else watcher), suppress(Enough):
                 vlm.model(**inputs, use_cache=False, logits_to_keep=1)
             rows.append(watcher.steps[-1])
     count = len(batch[0].ids)

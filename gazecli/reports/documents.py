@@ -32,6 +32,14 @@ from gazecli.reports.parts import (
     Text,
     TimingPart,
 )
+from gazecli.reports.track_parts import (
+    ControlTrajectoryPart,
+    PointingPart,
+    SentencePart,
+    SpanPart,
+    TrackSettings,
+    TrajectoryPart,
+)
 
 
 class DiscoverySettings(Open):
@@ -83,6 +91,7 @@ class SteerDocument(Document):
     baseline: SpokenPart | None
     answers: list[AnswerPart]
     heatmap: Text | None = None
+    page: Text | None = None
     timing: TimingPart
 
 
@@ -102,14 +111,6 @@ class SegmentPart(Part):
     text: Text
 
 
-class TrajectoryPart(Part):
-    """Where the steered heads looked: for each written token, the mass on region 1, …, region P."""
-
-    heads: Ordinal
-    value_weighted: bool
-    steps: list[list[Number]]
-
-
 class SwitchDocument(Document):
     """`gaze switch`: one text, written while the target changes."""
 
@@ -127,6 +128,32 @@ class SwitchDocument(Document):
     segments: list[SegmentPart]
     trajectory: TrajectoryPart
     trajectory_file: Text | None = None
+    page: Text | None = None
+    timing: TimingPart
+
+
+class TrackDocument(Document):
+    """`gaze track`: where the heads look while the model writes freely. Nothing is steered."""
+
+    schema_: Literal["gaze.track/1"] = Field(default="gaze.track/1", alias="schema")
+    model: ModelPart
+    headset: Digest
+    heads: list[Pair]
+    picture: PicturePart
+    regions: list[RegionPart]
+    prompt: Text
+    settings: TrackSettings
+    text: Text
+    tokens: Count
+    pieces: list[Text] = Field(description="what each written token adds to the text")
+    trajectory: TrajectoryPart
+    controls: list[ControlTrajectoryPart]
+    sentences: list[SentencePart]
+    pointing: list[PointingPart]
+    spans: list[SpanPart] = Field(default_factory=list)
+    trajectory_file: Text | None = None
+    heatmap: Text | None = None
+    page: Text | None = None
     timing: TimingPart
 
 
@@ -147,6 +174,14 @@ class MatrixPart(Part):
     matrix: list[list[Number]]
 
 
+class HistogramPart(Part):
+    """How many heads have a raw score between `edges`; `null`: with shuffled labels, mean over the draws."""
+
+    edges: list[Number]
+    heads: list[Count]
+    null: list[Number]
+
+
 class ReportDocument(Document):
     """`gaze report`: what a head set is and, with `--evaluate`, how well it steers."""
 
@@ -161,8 +196,10 @@ class ReportDocument(Document):
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]
+    histogram: HistogramPart | None = None
     comparison: ComparisonPart | None = None
     evaluation: EvaluationPart | None = None
+    figures: list[Text] = Field(default_factory=list, description="files that show the above")
     versions: dict[Text, Text] = Field(
         default_factory=dict, description="of Python and of the libraries that computed this"
     )

@@ -82,6 +82,8 @@ class SweepPart(Part):
     k: Ordinal
     gaze: Share
     control: Share | None
+    gaze_ci95: Interval | None = None
+    control_ci95: Interval | None = None
 
 
 class ChoicePart(Part):

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
+
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.scoring import SCORE_NAMES, ranking
 from gazecli.reports.documents import (
     DiscoverySettings,
     HeadSetDocument,
+    HistogramPart,
     HonestyPart,
     LayerPart,
     MatrixPart,
@@ -25,6 +28,7 @@ from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, 
 
 DIGITS = 6
 _LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "pillow", "accelerate")
+_BINS = 40
 
 
 def headset_document(
@@ -66,6 +70,7 @@ def report_document(
         heads=head_parts(headset),
         layers=_layers(headset),
         matrices=[_matrix(headset, head) for head in best],
+        histogram=_histogram(headset),
         comparison=comparison,
         evaluation=evaluation,
         versions=versions(),
@@ -128,6 +133,19 @@ def _layers(headset: HeadSet) -> list[LayerPart]:
         )
         for layer, row in enumerate(scores)
     ]
+
+
+def _histogram(headset: HeadSet) -> HistogramPart | None:
+    raw, null = headset.scores("raw"), headset.null
+    if not null.size:
+        return None
+    highest = max(float(raw.max()), float(null.max()), 1e-9)
+    edges = np.linspace(0.0, highest, _BINS + 1)
+    return HistogramPart(
+        edges=[_rounded(edge) for edge in edges],
+        heads=np.histogram(raw, edges)[0].tolist(),
+        null=[_rounded(count / len(null)) for count in np.histogram(null, edges)[0]],
+    )
 
 
 def _matrix(headset: HeadSet, head: Head) -> MatrixPart:

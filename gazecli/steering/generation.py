@@ -15,6 +15,7 @@ import torch
 from gazecli.models.attention import KeyBias
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.questions import SEES_THE_QUESTION
 from gazecli.models.vlm import VLM
 
 OnToken = Callable[[int, list[list[int]]], None]
@@ -92,7 +93,7 @@ def _prefill(
     if own_ids is not None:
         apart = (ids != ids[0]).any(0).nonzero()
         start = min([start, *apart[:1].flatten().tolist()])
-    if start <= int(layout.positions[-1]):
+    if start <= int(layout.positions[-1]) or vlm.family in SEES_THE_QUESTION:
         start = 0
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
@@ -133,6 +134,7 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
         return
     stock = tower.forward
+    replaced = tower.__dict__.get("forward")  # accelerate's, where the model is spread over devices
     # Pixtral's tower strings its pictures together: they lie along the second axis of its output.
     axis = 1 if tower.config.model_type == "pixtral" else 0
 
@@ -146,6 +148,8 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
     finally:
         del tower.forward
+        if replaced is not None:
+            tower.forward = replaced
 
 
 def find_vision_tower(model: Any) -> Any:
