@@ -16,7 +16,8 @@ from gazecli.errors import ModelError, UsageError
 from gazecli.models.checkpoints import Checkpoint, find_checkpoint
 from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.placement import DeviceMap, parse_device_map, remove_with, spread_options
-from gazecli.models.processors import load_processor
+from gazecli.models.processors import complete_processor, load_processor
+from gazecli.models.remote_code import is_remote, model_class, require_reachable
 from gazecli.models.vlm import VLM
 
 ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
@@ -54,7 +55,8 @@ def load(
     _refuse_unfit(checkpoint, config, trust_remote_code)
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
     model = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
-    return VLM(
+    complete_processor(processor, model.config)
+    vlm = VLM(
         model=model,
         processor=processor,
         name=checkpoint.name,
@@ -64,6 +66,9 @@ def load(
         source=str(checkpoint.folder) if Path(name).expanduser().is_dir() and name != "tiny" else name,
         squash=squash,
     )
+    if is_remote(model):
+        require_reachable(vlm)
+    return vlm
 
 
 def _refuse_unfit(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_code: bool) -> None:
@@ -103,13 +108,12 @@ def _load_model(
     max_memory: Mapping[int | str, int | str] | None,
     trust_remote_code: bool,
 ) -> Any:
-    from transformers import AutoModelForImageTextToText
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     options = {} if device_map is None else spread_options(device_map, max_memory)
     try:
-        model: Any = AutoModelForImageTextToText.from_pretrained(
+        model: Any = model_class(checkpoint.config()).from_pretrained(
             checkpoint.folder,
             dtype=dtype,
             use_safetensors=True,
@@ -117,7 +121,15 @@ def _load_model(
             local_files_only=True,
             **options,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as failure:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ImportError,
+        AttributeError,
+    ) as failure:
         if options:
             shutil.rmtree(options["offload_folder"], ignore_errors=True)
         reason = str(failure).strip().splitlines()

@@ -86,7 +86,7 @@ def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[lis
     raw = [vlm.tokenizer(text)["input_ids"] for text in texts]
     start = common_prefix(raw)
     tails = [ids[start:] for ids in raw]
-    placeholder = vlm.model.config.image_token_id
+    placeholder = vlm.preparation.placeholder
     if any(placeholder in tail for tail in tails) or first[-len(tails[0]) :] != tails[0]:
         return None
     head = first[: -len(tails[0])]
