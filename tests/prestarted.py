@@ -117,7 +117,7 @@ def _import_everything() -> None:
 
 
 def _command() -> int:
-    from gazecli.cli.app import main
+    from gazecli.cli.start import main
 
     try:
         main()

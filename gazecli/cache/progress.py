@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gazecli.cache.artifact_files import DAMAGED, MISSING, read, write_file
-from gazecli.cache.artifacts import Artifact
+from gazecli.cache.artifacts import Artifact, is_kind
 from gazecli.cache.location import make_folder
 from gazecli.cache.shelf import discard, plain_files, set_aside
 from gazecli.errors import CacheError
@@ -57,11 +57,17 @@ class Progress:
             elif error.code != MISSING:
                 raise
             return None
-        if kept.kind != _KIND or kept.header.get("request") != self._key:
+        kind, header = kept.header.get("kind"), kept.header.get("header")
+        if (
+            kept.kind != _KIND
+            or kept.header.get("request") != self._key
+            or not is_kind(kind)
+            or not isinstance(header, dict)
+        ):
             foreign = CacheError("the progress of something else", subject=str(self._path), code=DAMAGED)
             set_aside(self._path, self._aside, foreign, self._warn)
             return None
-        return Artifact(kept.header["kind"], kept.header["header"], kept.tensors)
+        return Artifact(str(kind), header, kept.tensors)
 
     def save(self, artifact: Artifact) -> bool:
         """Replace what was saved by `artifact`, in one step; False, with one warning, when that fails."""

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from gazecli.cli import cache, comics, discover, doctor, models, report, schema, steer, switch, track
-from gazecli.cli.failures import guarded, leave
+from gazecli.cli.failures import guarded
 from gazecli.cli.manners import Format, Json, Quiet, Verbose, manners_of
 from gazecli.cli.streams import has_colour, settle
 from gazecli.version import VERSION
@@ -37,11 +37,10 @@ def build_app() -> typer.Typer:
     return app
 
 
-def main() -> None:
-    """Run the command line of this process and end it with its exit code."""
-    arguments = sys.argv[1:]
+def run(arguments: list[str]) -> int:
+    """Run one call of the command line and return its exit code."""
     settle()
-    leave(guarded(lambda: _run(arguments), arguments))
+    return guarded(lambda: _run(arguments), arguments)
 
 
 def _run(arguments: list[str]) -> object:

@@ -6,23 +6,18 @@ Knows nothing of what the commands do.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from types import FrameType
-from typing import NoReturn
 
+from gazecli.cli.interrupts import INTERRUPTED, asked_to_stop, tell_interrupt
 from gazecli.cli.streams import has_colour
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
-from gazecli.processes.launcher import place
 from gazecli.processes.telling import is_mine_to_tell
-
-INTERRUPTED = 130
 
 
 class ReaderLeft(Exception):
@@ -59,7 +54,6 @@ def _loudness(argument: str) -> int:
 def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
     """Run `command` and return the exit code; whatever it raises is told on stderr."""
     telling = Telling.asked_for(arguments)
-    _treat_termination_as_interrupt()
     try:
         code = command()
         sys.stdout.flush()
@@ -72,7 +66,7 @@ def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return tell_interrupt()
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, people get one line
-        if _is_abort(error):
+        if asked_to_stop() or _is_abort(error):
             return tell_interrupt()
         return tell(error, telling)
 
@@ -92,22 +86,6 @@ def tell(error: Exception, telling: Telling) -> int:
     if told.hint:
         _write(_line("hint", "36", told.hint))
     return code
-
-
-def tell_interrupt() -> int:
-    """Say that the user stopped it; of several processes one says so."""
-    if is_mine_to_tell(at_once=True):
-        _write("interrupted\n")
-    return INTERRUPTED
-
-
-def leave(code: int) -> NoReturn:
-    """End the process; at once when interrupted, without waiting for threads that still work."""
-    if code == INTERRUPTED:
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)
 
 
 def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
@@ -165,19 +143,3 @@ def _forget_stdout() -> None:
     # What is still buffered would fail again, loudly, when the interpreter ends.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _treat_termination_as_interrupt() -> None:
-    launched = place().count > 1
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        if launched:
-            # A launcher passes on what the terminal has sent already: what ends is not to be stopped again.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    with suppress(ValueError):
-        signal.signal(signal.SIGTERM, interrupt)
-        if launched:
-            signal.signal(signal.SIGINT, interrupt)

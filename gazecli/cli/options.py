@@ -40,6 +40,14 @@ TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Run code that comes with a model.", rich_help_panel=_MODEL),
 ]
+NoSquash = Annotated[
+    bool,
+    typer.Option(
+        "--no-squash",
+        help="Let the model's processor crop; a region it leaves out is then an error.",
+        rich_help_panel=_MODEL,
+    ),
+]
 Layout = Annotated[
     LayoutName | None,
     typer.Option(help="Read the folder in this layout; recognised when left out."),
@@ -87,6 +95,13 @@ Rtl = Annotated[
 MaxPixels = Annotated[
     int | None,
     typer.Option(help="Refuse pictures larger than this before decoding.", rich_help_panel=_PICTURE),
+]
+
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write a page to an .html file: a word under the pointer shows where the heads looked."
+    ),
 ]
 
 # Of an evaluation nothing has a default that shows: without --evaluate each of these is refused.

@@ -17,6 +17,8 @@ from gazecli.cli.options import (
     Heads,
     MaxPixels,
     ModelOption,
+    NoSquash,
+    Page,
     PanelSpec,
     PictureArgument,
     RegionsFile,
@@ -26,9 +28,10 @@ from gazecli.cli.options import (
     TrustRemoteCode,
 )
 from gazecli.cli.output_files import save_picture, writable
-from gazecli.cli.pictures import open_picture, targets_of
+from gazecli.cli.pages import PAGE_SUFFIXES, save_page
+from gazecli.cli.pictures import open_picture, say_prepared, targets_of
 from gazecli.cli.progress import busy
-from gazecli.cli.steer import say_prepared, streaming
+from gazecli.cli.steer import streaming
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.cli.trajectories import SUFFIXES, save_trajectory
@@ -70,6 +73,7 @@ def command(
             help="Write the look on each region, token by token, to a .png, .svg, .csv or .json file."
         ),
     ] = None,
+    page: Page = None,
     region: Annotated[
         list[str] | None,
         typer.Option(metavar="SPEC", help="Watch this region too; written as for steer."),
@@ -89,6 +93,7 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Watch where the heads look while the model writes freely; nothing is steered.
 
@@ -99,6 +104,7 @@ def command(
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
     writable(heatmap, "--heatmap", (".png",))
     writable(trajectory, "--trajectory", SUFFIXES)
+    writable(page, "--page", PAGE_SUFFIXES)
     wanted = list(span or [])
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     also = targets_of(seen, region, all_regions=False) if region else []
@@ -111,7 +117,7 @@ def command(
     check_request(asked, max_new_tokens)
     aim = choose_heads(streams, model, heads, top, score)
     draws = _controls(streams, aim)
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     with busy(streams, "watching"):
         tracking = track(
             vlm,
@@ -125,12 +131,16 @@ def command(
         )
     if stream:
         streams.out.print("\n")
-    say_prepared(streams, tracking.layout.prepared)
+    say_prepared(streams, "picture was", tracking.layout.prepared)
     spans = [find_span(tracking.pieces, words) for words in wanted]
     _say_ambiguous(streams, spans)
-    document = _document(vlm, tracking, aim, draws, spans, heatmap, trajectory)
+    document = _document(vlm, tracking, aim, draws, spans, [trajectory, heatmap, page])
     if heatmap is not None:
         save_picture(_painted(tracking, spans), heatmap)
+    if page is not None:
+        from gazecli.reports.page.scenes import scene_of_tracking
+
+        save_page(document, scene_of_tracking(tracking), f"Where {vlm.name} looks while it writes", page)
     if trajectory is not None:
         save_trajectory(_trajectory(tracking), document, trajectory)
     streams.result(document, lambda console: _show(console, document, streamed=stream))
@@ -166,17 +176,14 @@ def _document(
     aim: Aim,
     draws: Sequence[Condition],
     spans: Sequence[Span],
-    heatmap: Path | None,
-    trajectory: Path | None,
+    files: Sequence[Path | None],
 ) -> TrackDocument:
     from gazecli.reports.answers import Provenance
     from gazecli.reports.tracks import Written, track_document
 
-    files = Written(
-        trajectory=str(trajectory) if trajectory else None, heatmap=str(heatmap) if heatmap else None
-    )
+    written = Written(*(str(path) if path else None for path in files))
     seeds = [draw.seed or 0 for draw in draws]
-    return track_document(vlm, tracking, Provenance(aim.headset.digest, aim.score), seeds, spans, files)
+    return track_document(vlm, tracking, Provenance(aim.headset.digest, aim.score), seeds, spans, written)
 
 
 def _painted(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
@@ -226,6 +233,7 @@ def _show(console: Console, document: TrackDocument, *, streamed: bool) -> None:
         "model": document.model.name,
         "heatmap": document.heatmap,
         "trajectory": document.trajectory_file,
+        "page": document.page,
     }
     print_facts(console, dict(facts))
 

@@ -7,8 +7,8 @@ nothing of models, files or processes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,22 @@ class Sums:
         """Count strip `number`, which could not be read."""
         self.skipped[number] = reason
         self.walked.add(number)
+
+    def with_batch(self, batch: Sequence[tuple[int, Float64 | str]], seed: int) -> Sums:
+        """A copy with these numbered strips added, or skipped for the reason that stands in their place."""
+        grown = replace(
+            self,
+            **{name: getattr(self, name).copy() for name in _SUMS},
+            counts=list(self.counts),
+            walked=set(self.walked),
+            skipped=dict(self.skipped),
+        )
+        for number, strip in batch:
+            if isinstance(strip, str):
+                grown.skip(number, strip)
+            else:
+                grown.add(number, strip, seed)
+        return grown
 
     def join(self, other: Sums) -> bool:
         """Add what others added to theirs; False, and nothing done, when a strip is in both."""

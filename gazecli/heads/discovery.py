@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from gazecli.cache.progress import Progress as Kept
 from gazecli.cache.store import Cache
-from gazecli.errors import ComicsError
+from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.accumulation import Sums
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.measuring import measured
@@ -54,7 +56,7 @@ def walk(
     walked = group.from_first(lambda: set(sums.walked))
     mine = group.share([number for number in range(len(comics.strips)) if number not in walked])
     own = kept.part(group.number) if kept is not None else None
-    _add_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress)
+    sums = _added_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress)
     sums = total(group, sums)
     if sums.added == 0:
         first = sums.skipped[min(sums.skipped)] if sums.skipped else "it holds no strip"
@@ -72,7 +74,7 @@ def walk(
     return stored
 
 
-def _add_up(
+def _added_up(
     vlm: VLM,
     comics: Comics,
     numbers: Sequence[int],
@@ -82,20 +84,20 @@ def _add_up(
     kept: Kept | None,
     before: int,
     progress: Progress | None,
-) -> None:
-    """Add the strips `numbers` to `sums`, and keep them every few seconds and whenever something stops."""
+) -> Sums:
+    """`sums` with the strips `numbers`, which are kept every few seconds and whenever something stops."""
     prompts = panel_prompts(settings.prompt, settings.panels)
     saved_at, saved = time.monotonic(), sums.done
+    shown = before - sums.done
     strips = [comics.strips[number] for number in numbers]
+    left = iter(numbers)
     try:
-        masses_of = measured(vlm, strips, prompts, batch_size)
-        for step, (number, masses) in enumerate(zip(numbers, masses_of, strict=True), 1):
-            if isinstance(masses, str):
-                sums.skip(number, masses)
-            else:
-                sums.add(number, masses, settings.seed)
+        for batch in measured(vlm, strips, prompts, batch_size):
+            # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
+            # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
+            sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
             if progress is not None:
-                progress(before + step, before + len(numbers))
+                progress(shown + sums.done, before + len(numbers))
             if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
                 keep(kept, sums)
                 saved_at, saved = time.monotonic(), sums.done
@@ -103,6 +105,7 @@ def _add_up(
         # At the end too: another process may still stop before its own share is done.
         if kept is not None and sums.done > saved:
             keep(kept, sums)
+    return sums
 
 
 def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any]) -> HeadSet:
@@ -114,6 +117,15 @@ def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any]) -> H
     return replace(headset, digest=digest, path=path)
 
 
+def _prepared_as(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> str | None:
+    """What was done to the first strip that counts, whose shape speaks for all: `squashed`, or nothing."""
+    for number, strip in enumerate(comics.strips):
+        if number not in sums.skipped:
+            with suppress(BadInput):  # a file that has gone meanwhile costs no head set
+                return vlm.prepare(strip.load(), settings.prompt)[1].prepared
+    return None
+
+
 def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadSet:
     """Scores, suggestion and honesty checks from the sums."""
     tensors = sums.means()
@@ -123,9 +135,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     halves = split_half(tensors["halves"], suggestion.top)
     header = {
         "model": {
-            "name": vlm.name,
-            "id": vlm.id,
-            "revision": vlm.revision,
+            **vlm.lasting_names(),
             "digest": vlm.digest,
             "family": vlm.family,
             "layers": vlm.layers,
@@ -139,6 +149,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "skipped": [
                 {"strip": number, "reason": reason} for number, reason in sorted(sums.skipped.items())
             ],
+            "prepared": _prepared_as(vlm, comics, settings, sums),
         },
         "settings": {
             "samples": settings.samples if settings.samples is not None else len(comics.strips),
@@ -148,6 +159,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "seed": settings.seed,
             "prompt": settings.prompt,
             "layout": comics.layout,
+            "squash": settings.squash,
         },
         "suggested": {"score": suggestion.score, "top": suggestion.top, "why": suggestion.why},
         "honesty": {

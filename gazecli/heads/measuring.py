@@ -36,20 +36,19 @@ class Prepared:
 
 def measured(
     vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str], batch_size: int | None
-) -> Iterator[Float64 | str]:
-    """Each strip's (L, H, P, P + 1), in order, or why it was skipped."""
+) -> Iterator[list[Float64 | str]]:
+    """Each strip's (L, H, P, P + 1), in order, or why it was skipped; those computed together in one list."""
     waiting: list[Prepared] = []
     for prepared in _ahead(vlm, strips, prompts):
-        if waiting and not _fits(waiting, prepared, batch_size):
-            yield from _compute(vlm, waiting)
+        if waiting and (prepared.questions is None or not _fits(waiting, prepared, batch_size)):
+            yield _compute(vlm, waiting)
             waiting = []
         if prepared.questions is None:
-            yield from _compute(vlm, waiting)
-            waiting = []
-            yield prepared.reason
+            yield [prepared.reason]
         else:
             waiting.append(prepared)
-    yield from _compute(vlm, waiting)
+    if waiting:
+        yield _compute(vlm, waiting)
 
 
 def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | None) -> bool:
@@ -64,10 +63,8 @@ def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | Non
     return len(waiting) < min(_LARGEST_BATCH, max(1, _TOKENS_AT_ONCE // tokens))
 
 
-def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
+def _compute(vlm: VLM, batch: Sequence[Prepared]) -> list[Float64 | str]:
     """Run a batch; out of memory halves it instead of ending the walk."""
-    if not batch:
-        return
     questions = [prepared.questions for prepared in batch if prepared.questions is not None]
     memberships = [prepared.membership for prepared in batch if prepared.membership is not None]
     try:
@@ -82,11 +79,10 @@ def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
             ) from None
         torch.cuda.empty_cache()
         half = len(batch) // 2
-        yield from _compute(vlm, batch[:half])
-        yield from _compute(vlm, batch[half:])
-        return
+        return _compute(vlm, batch[:half]) + _compute(vlm, batch[half:])
     stacked = torch.stack([by_layer[layer] for layer in sorted(by_layer)])  # (layers, B, P, H, R)
     masses = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
+    found: list[Float64 | str] = []
     for strip in masses:
         if not np.isfinite(strip).all():
             raise GazeError(
@@ -97,22 +93,23 @@ def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
             )
         full = np.zeros((vlm.layers, vlm.heads, *strip.shape[2:]))
         full[sorted(by_layer), : strip.shape[1]] = strip
-        yield full
+        found.append(full)
+    return found
 
 
 def _ahead(vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str]) -> Iterator[Prepared]:
     """Strips read, decoded and patched in a thread, a few ahead of the model."""
-    with ThreadPoolExecutor(1) as reader:
+    reader = ThreadPoolExecutor(1)
+    try:
         pending = iter(strips)
         queue = [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, _AHEAD)]
-        try:
-            while queue:
-                prepared = queue.pop(0).result()
-                queue += [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, 1)]
-                yield prepared
-        finally:
-            for future in queue:
-                future.cancel()
+        while queue:
+            prepared = queue.pop(0).result()
+            queue += [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, 1)]
+            yield prepared
+    finally:
+        # Nobody waits for a picture that is not wanted any more: an interrupt has to end the walk at once.
+        reader.shutdown(wait=False, cancel_futures=True)
 
 
 def _prepare(vlm: VLM, strip: Strip, prompts: Sequence[str]) -> Prepared:

@@ -33,6 +33,7 @@ def load(
     max_memory: Mapping[int | str, int | str] | None = None,
     trust_remote_code: bool = False,
     file_digest: Callable[[Path], str] | None = None,
+    squash: bool = True,
 ) -> VLM:
     """Load a model by alias, Hub id (optionally @revision) or folder.
 
@@ -41,7 +42,8 @@ def load(
     `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files.
 
     Raises ModelError when it is unknown, absent, unsupported or broken, UsageError for a device or
-    number format that is not here.
+    number format that is not here. `squash`: whether pictures that its processor would crop are stretched to
+    its square instead.
     """
     spread = parse_device_map(device_map)
     if max_memory is not None and not isinstance(spread, str):
@@ -61,6 +63,7 @@ def load(
         revision=checkpoint.revision,
         digest=checkpoint.digest(file_digest),
         source=str(checkpoint.folder) if Path(name).expanduser().is_dir() and name != "tiny" else name,
+        squash=squash,
     )
 
 
