@@ -69,7 +69,10 @@ def walk(
         "strips_per_second": round((sums.done - len(walked)) / max(seconds, 1e-9), 3),
     }
     headset = replace(headset, resumed_from=len(walked), timing=timing)
-    return group.from_first(lambda: _stored(headset, cache, request))
+    stored = group.from_first(lambda: _stored(headset, cache, request))
+    if own is not None:
+        own.clear()  # on a machine with a cache of its own the first process does not see it
+    return stored
 
 
 def _added_up(
