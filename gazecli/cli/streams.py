@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, NoReturn, Protocol
 
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible
@@ -166,7 +166,7 @@ def _console(stream: IO[str]) -> Console:
     from rich.console import Console
 
     terminal = is_terminal(stream)
-    return Console(
+    console = Console(
         file=stream,
         color_system="auto" if has_colour(stream) else None,
         force_terminal=terminal or has_colour(stream),
@@ -176,3 +176,10 @@ def _console(stream: IO[str]) -> Console:
         markup=False,
         emoji=False,
     )
+    # Rich would end the process, as if something had failed.
+    console.on_broken_pipe = _reader_left  # type: ignore[method-assign]
+    return console
+
+
+def _reader_left() -> NoReturn:
+    raise BrokenPipeError

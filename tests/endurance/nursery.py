@@ -81,9 +81,10 @@ class Nursery:
         *arguments: object,
         env: dict[str, str] | None = None,
         onto: str | None = None,
+        into: str | None = None,
         **circumstances: object,
     ) -> Child:
-        """Run `gaze` with `arguments`; `onto` names a terminal, or a pipe, for both its streams.
+        """Run `gaze` with `arguments`, `onto` a terminal, or with its results `into` a pipe.
 
         `circumstances` are those of `mother.py`.
         """
@@ -91,7 +92,7 @@ class Nursery:
         out, err = (self._folder / f"{self._born}.{name}" for name in ("out", "err"))
         for path in (out, err):
             path.touch()
-        streams = [onto or str(out), onto or str(err)]
+        streams = [onto or into or str(out), onto or str(err)]
         order = {"gaze": [*map(str, arguments)], "streams": streams, "env": env or {}, **circumstances}
         return Child(self, self.ask(order)["pid"], out, err)
 
