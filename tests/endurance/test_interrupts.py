@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gazecli.cache import Cache
-from tests.endurance.nursery import Left, Nursery
+from tests.endurance.nursery import Left, Nursery, hears
 
 # Two seconds is the promise; a machine on which other things run gets some slack.
 PROMISED_SECONDS = 2.0
@@ -192,13 +192,6 @@ def interrupted(started: subprocess.Popen[str], after: float) -> Left:
     started.send_signal(signal.SIGINT)
     out, err = started.communicate(timeout=30)
     return Left(started.returncode, out, err, time.monotonic() - began)
-
-
-def hears(pid: int, number: signal.Signals) -> bool:
-    """Whether a process has a handler of its own for a signal."""
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
-        caught = next(line.split()[1] for line in status if line.startswith("SigCgt:"))
-    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.2, 0.5, 1.0])
