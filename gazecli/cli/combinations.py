@@ -14,7 +14,7 @@ from gazecli.errors import UsageError
 
 COCO = "coco"
 _PICTURES = ("annotations", "images", "layout")
-_MODEL = ("device", "dtype", "device_map", "trust_remote_code")
+_MODEL = ("device", "dtype", "device_map", "trust_remote_code", "no_squash")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Wanted:
     dtype: str | None = None
     device_map: str | None = None
     trust_remote_code: bool = False
+    no_squash: bool = False
     judge: JudgeName | None = None
     generations: Path | None = None
     rejudge: Path | None = None

@@ -55,7 +55,15 @@ def run_evaluation(
     examples = open_examples(streams, evaluate, wanted, aim.headset, wanted.judge in (None, "lexical"))
     if plan.sweep:
         halves(len(examples.usable), plan.seed)  # too few to split is found out before a model is loaded
-    vlm = load_for(streams, aim, wanted.device, wanted.dtype, wanted.device_map, wanted.trust_remote_code)
+    vlm = load_for(
+        streams,
+        aim,
+        wanted.device,
+        wanted.dtype,
+        wanted.device_map,
+        wanted.trust_remote_code,
+        wanted.no_squash,
+    )
     if wanted.judge == "likelihood":
         judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
     with progress(streams, "evaluating", "pictures") as step:

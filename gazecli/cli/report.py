@@ -33,6 +33,7 @@ from gazecli.cli.options import (
     EvaluatedStrength,
     Every,
     MaxNewTokens,
+    NoSquash,
     Prompt,
     Samples,
     Score,
@@ -99,6 +100,7 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Show what a head set is and, with --evaluate, how well it steers.
 
@@ -128,6 +130,7 @@ def command(
         dtype=dtype,
         device_map=device_map,
         trust_remote_code=trust_remote_code,
+        no_squash=no_squash,
         judge=judge,
         generations=generations,
         rejudge=rejudge,

@@ -86,7 +86,7 @@ def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[lis
     raw = [vlm.tokenizer(text)["input_ids"] for text in texts]
     start = common_prefix(raw)
     tails = [ids[start:] for ids in raw]
-    placeholder = vlm.model.config.image_token_id
+    placeholder = vlm.preparation.placeholder
     if any(placeholder in tail for tail in tails) or first[-len(tails[0]) :] != tails[0]:
         return None
     head = first[: -len(tails[0])]
@@ -159,7 +159,7 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any
         parts = [questions.inputs[name] for questions in batch]
         if name == "attention_mask" or not torch.is_tensor(parts[0]):
             continue
-        joined = torch.cat(parts)
+        joined = torch.cat(_counted_on(batch) if name == "image_token_pooling" else parts)
         if joined.ndim == 2 and joined.shape == (len(batch), length):
             joined = joined[:, :shared]
         inputs[name] = joined.to(vlm.device)
@@ -172,6 +172,16 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any
     with vlm.watching(watcher), suppress(Enough):
         vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache
+
+
+def _counted_on(batch: Sequence[Questions]) -> list[torch.Tensor]:
+    """Molmo 2's numbers of patches to be pooled, each picture's counted on from those before; -1 is none."""
+    parts, before = [], 0
+    for questions in batch:
+        pooled = questions.inputs["image_token_pooling"]
+        parts.append(torch.where(pooled >= 0, pooled + before, pooled))
+        before += questions.inputs["pixel_values"].shape[:2].numel()
+    return parts
 
 
 def _one_by_one(

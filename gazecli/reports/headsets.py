@@ -112,6 +112,7 @@ def _comics(headset: HeadSet, path: str | None, skipped: Sequence[tuple[str, str
         digest=block["digest"],
         strips=block["strips"],
         panels=block.get("panels", headset.panels),
+        prepared=block.get("prepared"),
         skipped=left_out,
     )
 
