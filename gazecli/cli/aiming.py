@@ -53,7 +53,13 @@ def choose_heads(streams: Streams, model: str | None, heads: str | None, top: st
 
 
 def load_for(
-    streams: Streams, aim: Aim, device: str | None, dtype: str | None, device_map: str | None, trust: bool
+    streams: Streams,
+    aim: Aim,
+    device: str | None,
+    dtype: str | None,
+    device_map: str | None,
+    trust: bool,
+    no_squash: bool = False,
 ) -> VLM:
     """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
     if device_map is not None and device is not None:
@@ -70,6 +76,7 @@ def load_for(
             device_map=device_map,
             trust_remote_code=trust,
             file_digest=lambda path: file_digest(path, aim.cache),
+            squash=not no_squash,
         )
     aim.headset.check_model(vlm.digest, vlm.name)
     if writes():

@@ -9,7 +9,8 @@ import typer
 
 from gazecli.cli.launched import share_of
 from gazecli.cli.manners import shared_with_manners
-from gazecli.cli.options import Device, DeviceMap, Dtype, Layout, Revision, Rtl, TrustRemoteCode
+from gazecli.cli.options import Device, DeviceMap, Dtype, Layout, NoSquash, Revision, Rtl, TrustRemoteCode
+from gazecli.cli.pictures import say_prepared
 from gazecli.cli.progress import progress
 from gazecli.cli.settings import setting
 from gazecli.cli.streams import Streams
@@ -48,6 +49,7 @@ def command(
     revision: Revision = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Score every attention head of a model on comics.
 
@@ -95,10 +97,12 @@ def command(
             revision=revision,
             device_map=device_map,
             trust_remote_code=trust_remote_code,
+            squash=not no_squash,
             progress=step,
             note=streams.detail,
         )
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
+    say_prepared(streams, "strips were", document.comics.prepared)
     streams.result(document, lambda console: show_headset(console, document, top), digest=document.digest)
 
 

@@ -40,6 +40,14 @@ TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Run code that comes with a model.", rich_help_panel=_MODEL),
 ]
+NoSquash = Annotated[
+    bool,
+    typer.Option(
+        "--no-squash",
+        help="Let the model's processor crop; a region it leaves out is then an error.",
+        rich_help_panel=_MODEL,
+    ),
+]
 Layout = Annotated[
     LayoutName | None,
     typer.Option(help="Read the folder in this layout; recognised when left out."),
@@ -55,7 +63,7 @@ Heads = Annotated[
 ]
 Top = Annotated[str, typer.Option(help="How many heads: auto or a number.", rich_help_panel=_AIM)]
 Score = Annotated[
-    Literal["auto", "raw", "selectivity"],
+    Literal["auto", "raw", "selectivity", "image", "localization"],
     typer.Option(help="Which score ranks the heads.", rich_help_panel=_AIM),
 ]
 Strength = Annotated[

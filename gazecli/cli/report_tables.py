@@ -12,7 +12,8 @@ from gazecli.cli.tables import bar, print_facts, print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.reports.documents import ConditionPart, EvaluationPart, ReportDocument
+    from gazecli.reports.documents import ReportDocument
+    from gazecli.reports.evaluation_parts import ConditionPart, EvaluationPart
 
 
 def show_report(console: Console, document: ReportDocument, top: int) -> None:

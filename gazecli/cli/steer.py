@@ -18,6 +18,7 @@ from gazecli.cli.options import (
     MaxPixels,
     Mode,
     ModelOption,
+    NoSquash,
     Page,
     PanelSpec,
     PictureArgument,
@@ -31,7 +32,7 @@ from gazecli.cli.options import (
 )
 from gazecli.cli.output_files import save_picture, writable
 from gazecli.cli.pages import PAGE_SUFFIXES, save_page
-from gazecli.cli.pictures import open_picture, targets_of
+from gazecli.cli.pictures import open_picture, say_prepared, targets_of
 from gazecli.cli.progress import busy
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
@@ -87,6 +88,7 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Describe a region by turning the gaze heads there."""
     _check_streaming(streams, stream, region, all_regions)
@@ -101,7 +103,7 @@ def command(
         STATIC_PROMPT if prompt is None else prompt, strength, mode, scope, max_new_tokens
     )
     settings.check()
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         steering = steer_regions(
             vlm,
@@ -125,7 +127,7 @@ def command(
                 with_baseline=not no_baseline,
                 with_looks=page is not None,
             )
-    say_prepared(streams, steering.layout.prepared)
+    say_prepared(streams, "picture was", steering.layout.prepared)
     if heatmap is not None:
         save_picture(_painted(steering), heatmap)
     document = _document(vlm, steering, aim, heatmap, page)
@@ -134,12 +136,6 @@ def command(
 
         save_page(document, scene_of_steering(steering), f"What {vlm.name} says when made to look", page)
     streams.result(document, lambda console: _show(console, document, streamed=stream))
-
-
-def say_prepared(streams: Streams, prepared: str | None) -> None:
-    """Tell what had to be done to the picture before the model could see all of it."""
-    if prepared is not None:
-        streams.note(f"the picture was {prepared}: the model's own processor would have cut parts of it off")
 
 
 def streaming(streams: Streams, vlm: VLM, row: int) -> Callable[[int, list[list[int]]], None]:

@@ -17,6 +17,7 @@ from gazecli.cli.options import (
     MaxPixels,
     Mode,
     ModelOption,
+    NoSquash,
     Page,
     PanelSpec,
     PictureArgument,
@@ -30,9 +31,9 @@ from gazecli.cli.options import (
 )
 from gazecli.cli.output_files import writable
 from gazecli.cli.pages import PAGE_SUFFIXES, save_page
-from gazecli.cli.pictures import open_picture
+from gazecli.cli.pictures import open_picture, say_prepared
 from gazecli.cli.progress import busy
-from gazecli.cli.steer import say_prepared, streaming
+from gazecli.cli.steer import streaming
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.cli.trajectories import SUFFIXES, save_trajectory
@@ -83,6 +84,7 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Change what is described while the model writes."""
     if stream and streams.format == "json":
@@ -101,7 +103,7 @@ def command(
     longest = timetable.most_tokens if max_new_tokens is None else max_new_tokens
     settings = SteerSettings(DYNAMIC_PROMPT if prompt is None else prompt, strength, mode, scope, longest)
     settings.check()
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         written = switch(
             vlm,
@@ -125,7 +127,7 @@ def command(
                 max_new_tokens=longest,
                 with_looks=page is not None,
             )
-    say_prepared(streams, written.prepared)
+    say_prepared(streams, "picture was", written.prepared)
     provenance = Provenance(aim.headset.digest, aim.score)
     files = [str(path) if path else None for path in (trajectory, page)]
     document = switch_document(vlm, written, provenance, *files)

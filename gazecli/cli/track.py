@@ -17,6 +17,7 @@ from gazecli.cli.options import (
     Heads,
     MaxPixels,
     ModelOption,
+    NoSquash,
     Page,
     PanelSpec,
     PictureArgument,
@@ -28,9 +29,9 @@ from gazecli.cli.options import (
 )
 from gazecli.cli.output_files import save_picture, writable
 from gazecli.cli.pages import PAGE_SUFFIXES, save_page
-from gazecli.cli.pictures import open_picture, targets_of
+from gazecli.cli.pictures import open_picture, say_prepared, targets_of
 from gazecli.cli.progress import busy
-from gazecli.cli.steer import say_prepared, streaming
+from gazecli.cli.steer import streaming
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.cli.trajectories import SUFFIXES, save_trajectory
@@ -92,6 +93,7 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Watch where the heads look while the model writes freely; nothing is steered.
 
@@ -115,7 +117,7 @@ def command(
     check_request(asked, max_new_tokens)
     aim = choose_heads(streams, model, heads, top, score)
     draws = _controls(streams, aim)
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     with busy(streams, "watching"):
         tracking = track(
             vlm,
@@ -129,7 +131,7 @@ def command(
         )
     if stream:
         streams.out.print("\n")
-    say_prepared(streams, tracking.layout.prepared)
+    say_prepared(streams, "picture was", tracking.layout.prepared)
     spans = [find_span(tracking.pieces, words) for words in wanted]
     _say_ambiguous(streams, spans)
     document = _document(vlm, tracking, aim, draws, spans, [trajectory, heatmap, page])

@@ -13,7 +13,8 @@ from typing import Any
 from gazecli.cache.store import Cache
 from gazecli.errors import UsageError
 from gazecli.evaluation.conditions import has_controls
-from gazecli.evaluation.trials import Advance, Task, Trial
+from gazecli.evaluation.tallies import share_of_hits
+from gazecli.evaluation.trials import Advance, Task
 from gazecli.heads.headset import Head, HeadSet
 
 _LADDER = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000)
@@ -83,12 +84,6 @@ def passes(headset: HeadSet) -> int:
 def best_of(rungs: Sequence[Rung]) -> Rung:
     """The rung with the highest accuracy; of equals the one with the fewest heads."""
     return max(rungs, key=lambda rung: (rung.gaze, -rung.k))
-
-
-def share_of_hits(pictures: Sequence[Sequence[Trial]]) -> float:
-    """Share of trials that hit."""
-    hits = [trial.hit for trials in pictures for trial in trials]
-    return sum(hits) / len(hits) if hits else 0.0
 
 
 def with_suggestion(headset: HeadSet, suggested: Mapping[str, Any], cache: Cache) -> HeadSet:

@@ -50,6 +50,7 @@ def discover(
     revision: str | None = None,
     device_map: DeviceMap | None = None,
     trust_remote_code: bool = False,
+    squash: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
     note: Note = lambda message: None,
 ) -> HeadSet:
@@ -57,11 +58,13 @@ def discover(
 
     `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
     launcher started together share the strips: all of them must call this, and all get the head set.
+    `squash`, on by default, stretches strips that its processor would crop; a loaded VLM says that itself.
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
     began = time.monotonic()
-    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl)
+    squash = _squash(model, squash)
+    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash)
     settings.check()
     size = parse_batch_size(batch_size)
     spread = parse_device_map(device_map)
@@ -91,7 +94,7 @@ def discover(
     if group.count > 1:
         group.agree("models, comics or settings", asked())
     shelf.ensure_writable()
-    vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note)
+    vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note, squash)
     from gazecli.heads.discovery import walk
 
     with _alone(shelf, request, note) if group.first else nullcontext():
@@ -105,6 +108,14 @@ def discover(
     if group.first:
         note_headset(shelf, found, vlm.source)
     return found
+
+
+def _squash(model: VLM | str, squash: bool | None) -> bool:
+    if isinstance(model, str):
+        return squash is None or squash
+    if squash not in (None, model.squash):
+        raise UsageError("a loaded model says itself whether it squashes", hint="set its `squash`")
+    return model.squash
 
 
 def _alone(cache: Cache, request: dict[str, Any], note: Note) -> AbstractContextManager[object]:
@@ -157,6 +168,7 @@ def _loaded(
     trust_remote_code: bool,
     digest_of: Callable[[Path], str],
     note: Note,
+    squash: bool,
 ) -> Any:
     if not isinstance(model, str):
         return model
@@ -171,4 +183,5 @@ def _loaded(
         device_map=device_map,
         trust_remote_code=trust_remote_code,
         file_digest=digest_of,
+        squash=squash,
     )

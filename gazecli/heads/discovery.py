@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 
 from gazecli.cache.progress import Progress as Kept
 from gazecli.cache.store import Cache
-from gazecli.errors import ComicsError
+from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.accumulation import Sums
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.measuring import measured
@@ -24,6 +25,7 @@ from gazecli.heads.prompts import panel_prompts
 from gazecli.heads.request import Settings
 from gazecli.heads.scoring import diagonal_mean, split_half, suggest
 from gazecli.heads.sharing import keep, taken_up, total
+from gazecli.heads.spatial import mapped_questions
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
 from gazecli.processes.group import ALONE, Group
@@ -67,7 +69,10 @@ def walk(
         "strips_per_second": round((sums.done - len(walked)) / max(seconds, 1e-9), 3),
     }
     headset = replace(headset, resumed_from=len(walked), timing=timing)
-    return group.from_first(lambda: _stored(headset, cache, request))
+    stored = group.from_first(lambda: _stored(headset, cache, request))
+    if own is not None:
+        own.clear()  # on a machine with a cache of its own the first process does not see it
+    return stored
 
 
 def _added_up(
@@ -86,9 +91,10 @@ def _added_up(
     saved_at, saved = time.monotonic(), sums.done
     shown = before - sums.done
     strips = [comics.strips[number] for number in numbers]
+    mapped = mapped_questions(numbers, settings.panels)
     left = iter(numbers)
     try:
-        for batch in measured(vlm, strips, prompts, batch_size):
+        for batch in measured(vlm, strips, prompts, batch_size, mapped):
             # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
             # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
             sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
@@ -113,6 +119,15 @@ def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any]) -> H
     return replace(headset, digest=digest, path=path)
 
 
+def _prepared_as(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> str | None:
+    """What was done to the first strip that counts, whose shape speaks for all: `squashed`, or nothing."""
+    for number, strip in enumerate(comics.strips):
+        if number not in sums.skipped:
+            with suppress(BadInput):  # a file that has gone meanwhile costs no head set
+                return vlm.prepare(strip.load(), settings.prompt)[1].prepared
+    return None
+
+
 def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadSet:
     """Scores, suggestion and honesty checks from the sums."""
     tensors = sums.means()
@@ -122,9 +137,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     halves = split_half(tensors["halves"], suggestion.top)
     header = {
         "model": {
-            "name": vlm.name,
-            "id": vlm.id,
-            "revision": vlm.revision,
+            **vlm.lasting_names(),
             "digest": vlm.digest,
             "family": vlm.family,
             "layers": vlm.layers,
@@ -138,6 +151,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "skipped": [
                 {"strip": number, "reason": reason} for number, reason in sorted(sums.skipped.items())
             ],
+            "prepared": _prepared_as(vlm, comics, settings, sums),
         },
         "settings": {
             "samples": settings.samples if settings.samples is not None else len(comics.strips),
@@ -147,6 +161,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "seed": settings.seed,
             "prompt": settings.prompt,
             "layout": comics.layout,
+            "squash": settings.squash,
         },
         "suggested": {"score": suggestion.score, "top": suggestion.top, "why": suggestion.why},
         "honesty": {

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gazecli.plain_text import visible
-from gazecli.reports.documents import EvaluationPart, ReportDocument
+from gazecli.reports.documents import ReportDocument
+from gazecli.reports.evaluation_parts import EvaluationPart
 
 _MARKS = re.compile(r"([\\`*_\[\]~#|$@!])")
 # What would become a link without any brackets.

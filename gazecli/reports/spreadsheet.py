@@ -10,7 +10,8 @@ import io
 from collections.abc import Mapping
 
 from gazecli.plain_text import visible
-from gazecli.reports.documents import ConditionPart, EvaluationPart, ReportDocument, SweepPart
+from gazecli.reports.documents import ReportDocument
+from gazecli.reports.evaluation_parts import ConditionPart, EvaluationPart, SweepPart
 from gazecli.reports.parts import HeadPart
 
 _COLUMNS = (

@@ -177,7 +177,7 @@ def steer_regions(
     return Steering(
         picture=picture,
         regions=regions,
-        region_tokens=[len(layout.tokens(region)) for region in regions],
+        region_tokens=[layout.count(region) for region in regions],
         heads=[(layer, head) for layer, head in heads],
         settings=settings,
         baseline=vlm.decode(written[0]).strip() if with_baseline else None,

@@ -137,7 +137,7 @@ def narrate(
     return Narration(
         picture=picture,
         regions=regions,
-        region_tokens=[len(layout.tokens(region)) for region in regions],
+        region_tokens=[layout.count(region) for region in regions],
         heads=[(layer, head) for layer, head in heads],
         settings=settings,
         text=vlm.decode(written),
@@ -198,7 +198,7 @@ def _trajectory_watcher(
     layout: ImageLayout,
     heads: Sequence[HeadPair],
 ) -> RegionMass:
-    table = layout.membership(regions_with(picture, targets))
+    table = layout.membership(regions_with(picture, targets), may_be_unseen=True)
     by_layer = vlm.check_heads(heads)
     return RegionMass(table[None].to(vlm.device), only=by_layer, value_weighted=True)
 

@@ -53,8 +53,11 @@ def test_an_evaluation_sets_gaze_heads_beside_controls(gaze: Gaze, known: str, c
     assert (found["task"], found["judge"], found["strips"]) == ("static", "lexical", 2)
     assert found["chance"] == pytest.approx(1 / 3)
     names = [condition["name"] for condition in found["conditions"]]
-    assert names == ["gaze", *["control"] * (len(names) - 3), "all", "unsteered"]
-    assert len(names) > 3
+    controls = names.count("control")
+    assert controls > 0
+    assert names[: controls + 3] == ["gaze", *["control"] * controls, "all", "unsteered"]
+    blinded = names[controls + 3 :]
+    assert set(blinded) == {"blind", "blind_control", "asked"}
     assert [c["k"] for c in found["conditions"][:2]] == [2, 2]
     assert [len(c["heads"]) for c in found["conditions"][:2]] == [2, 2]
     assert all(condition["n"] == 6 for condition in found["conditions"])
