@@ -118,7 +118,8 @@ def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:
     rows: list[list[object]] = []
     for place, head in enumerate(document.heads[:top], 1):
         chosen = "*" if place <= document.suggested.top else ""
-        scores = [f"{score:.3f}" for score in (head.raw, head.selectivity, head.image_mass)]
+        values = (head.raw, head.selectivity, head.image_mass)
+        scores = [None if value is None else f"{value:.3f}" for value in values]
         rows.append([chosen, head.layer, head.head, *scores, bar(head.raw)])
     print_table(console, "* >layer >head >raw >selectivity >image_mass raw_score", rows)
     console.print()

@@ -16,8 +16,10 @@ import numpy.typing as npt
 from gazecli.cache.artifacts import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.scoring import SCORE_NAMES, diagonal_mean, ranking
+from gazecli.heads.stored import KIND, RANKED, check_stored
 
-KIND = "headset"
+__all__ = ["KIND", "Head", "HeadSet"]
+
 Float32 = npt.NDArray[np.float32]
 
 
@@ -35,7 +37,8 @@ class HeadSet:
     matrices: (L, H, P, P) mean raw attention, asked panel x attended panel. shapes: the same, each strip's
     rows normalised before averaging. image_mass: (L, H) mean attention on all image tokens. halves:
     (2, L, H, P, P) raw means over even and odd strips. null: (R, L, H) gaze scores with shuffled labels.
-    header: the JSON that is hashed with the tensors.
+    header: the JSON that is hashed with the tensors. ranked: (L, H) scores of an imported ranking, NaN for
+    heads it does not list; nothing was measured then, and the arrays above are empty or NaN.
     """
 
     header: Mapping[str, Any]
@@ -46,6 +49,7 @@ class HeadSet:
     null: Float32
     digest: str = ""
     path: Path | None = None
+    ranked: Float32 | None = None
     cached: bool = False
     resumed_from: int = 0
     timing: Mapping[str, float] = field(default_factory=dict)
@@ -71,6 +75,31 @@ class HeadSet:
             path=path,
         )
 
+    @classmethod
+    def of_ranking(
+        cls,
+        header: Mapping[str, Any],
+        scores: npt.NDArray[Any],
+        listed: npt.NDArray[np.bool_],
+        *,
+        digest: str = "",
+        path: Path | None = None,
+    ) -> HeadSet:
+        """A head set that knows nothing but scores: (L, H), of the heads `listed`: (L, H)."""
+        layers, heads = scores.shape
+        nothing = np.zeros((layers, heads, 0, 0), np.float32)
+        return cls(
+            header=header,
+            matrices=nothing,
+            shapes=nothing,
+            image_mass=np.full((layers, heads), np.nan, np.float32),
+            halves=np.stack([nothing, nothing]),
+            null=np.zeros((0, layers, heads), np.float32),
+            digest=digest,
+            path=path,
+            ranked=np.where(listed, scores, np.nan).astype(np.float32),
+        )
+
     @property
     def model(self) -> Mapping[str, Any]:
         """Which model the heads belong to."""
@@ -80,15 +109,21 @@ class HeadSet:
     @property
     def panels(self) -> int:
         """Panels a strip."""
-        return int(self.matrices.shape[-1])
+        return int(self.header["comics"]["panels"] if self.ranked is not None else self.matrices.shape[-1])
 
     def scores(self, score: str = "raw") -> Float32:
-        """Every head's score: (L, H) float32.
+        """Every head's score: (L, H) float32, NaN for a head that an imported ranking does not list.
 
-        Raises UsageError for an unknown score.
+        Raises UsageError for an unknown score, and for one that an imported ranking does not have.
         """
         if score not in SCORE_NAMES:
             raise UsageError("no such score", subject=score, hint=f"use one of {', '.join(SCORE_NAMES)}")
+        if self.ranked is not None:
+            if score != self.header["suggested"]["score"]:
+                raise UsageError(
+                    "an imported ranking has one score only", subject=score, hint="leave --score out"
+                )
+            return self.ranked
         return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)
 
     def resolve_score(self, score: str = "auto") -> str:
@@ -101,7 +136,9 @@ class HeadSet:
         Raises UsageError when it is not between 1 and the number of heads.
         """
         count = int(self.header["suggested"]["top"]) if top == "auto" else top
-        total = self.matrices.shape[0] * self.matrices.shape[1]
+        total = self.scores(self.resolve_score()).size
+        if self.ranked is not None:
+            total -= int(np.isnan(self.ranked).sum())
         if not isinstance(count, int) or not 1 <= count <= total:
             raise UsageError(
                 f"the number of heads must be `auto` or from 1 to {total}", subject=str(top), code="usage.top"
@@ -159,39 +196,27 @@ class HeadSet:
 
     def to_artifact(self) -> Artifact:
         """The form that is hashed and stored."""
-        return Artifact(
-            kind=KIND,
-            header=dict(self.header),
-            tensors={
-                "matrices": self.matrices,
-                "shapes": self.shapes,
-                "image_mass": self.image_mass,
-                "halves": self.halves,
-                "null": self.null,
-            },
-        )
+        tensors: dict[str, npt.NDArray[Any]] = {
+            "matrices": self.matrices,
+            "shapes": self.shapes,
+            "image_mass": self.image_mass,
+            "halves": self.halves,
+            "null": self.null,
+        }
+        if self.ranked is not None:
+            listed = ~np.isnan(self.ranked)
+            tensors = {"scores": np.where(listed, self.ranked, np.float32(0)), "listed": listed}
+        return Artifact(kind=KIND, header=dict(self.header), tensors=tensors)
 
     @classmethod
     def from_artifact(cls, artifact: Artifact, digest: str, path: Path | None = None) -> HeadSet:
         """Read the stored form, checked.
 
-        Raises HeadSetError when its tensors do not fit together or hold no finite numbers.
+        Raises HeadSetError when its tensors do not fit together, hold numbers that are no shares of
+        attention, or its header is not whole.
         """
-        tensors = artifact.tensors
-        names = ("matrices", "shapes", "image_mass", "halves", "null")
-        if artifact.kind != KIND or set(tensors) != set(names):
-            raise HeadSetError("not a head set", subject=digest, code="headset.malformed")
-        matrices = tensors["matrices"]
-        layers_heads = matrices.shape[:2]
-        fits = (
-            matrices.ndim == 4
-            and matrices.shape[2] == matrices.shape[3]
-            and tensors["shapes"].shape == matrices.shape
-            and tensors["image_mass"].shape == layers_heads
-            and tensors["halves"].shape == (2, *matrices.shape)
-            and tensors["null"].shape[1:] == layers_heads
-            and all(np.isfinite(tensor).all() for tensor in tensors.values())
-        )
-        if not fits or not {"model", "comics", "settings", "suggested"} <= set(artifact.header):
-            raise HeadSetError("this head set is malformed", subject=digest, code="headset.malformed")
-        return cls.of_tensors(artifact.header, tensors, digest=digest, path=path)
+        check_stored(artifact, digest)
+        header, tensors = artifact.header, artifact.tensors
+        if set(tensors) == RANKED:
+            return cls.of_ranking(header, tensors["scores"], tensors["listed"], digest=digest, path=path)
+        return cls.of_tensors(header, tensors, digest=digest, path=path)

@@ -66,7 +66,14 @@ def find_headset(spec: str, cache: Cache) -> HeadSet:
     as_model = _newest_of(spec, cache)
     if as_model is not None:
         return as_model
-    digest = cache.resolve(spec, KIND)
+    return headset_of(cache.resolve(spec, KIND), cache)
+
+
+def headset_of(digest: str, cache: Cache) -> HeadSet:
+    """The head set of a whole digest.
+
+    Raises HeadSetError when it was damaged, or is no head set.
+    """
     found = _get(cache, digest)
     if found is None:
         raise HeadSetError("this head set was damaged", subject=digest, hint="run gaze discover again")

@@ -64,3 +64,8 @@ def resolve_alias(name: str) -> str | None:
         if entry.alias == name.lower():
             return entry.id
     return name if _HUB_ID.fullmatch(name) else None
+
+
+def published_top(hub_id: str) -> int | None:
+    """How many heads steered best in the paper, for a checkpoint it has figures of."""
+    return next((e.published.top for e in CATALOGUE if e.id == hub_id and e.published is not None), None)

@@ -44,11 +44,54 @@ class Checkpoint:
                 hint="give a folder saved by transformers, a Hub id, or an alias from `gaze models`",
                 code="model.unknown",
             ) from None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict) or not isinstance(parsed.get("model_type"), str):
-            raise ModelError("config.json is broken", subject=str(path), code="model.broken")
+            raise ModelError(
+                "config.json is broken",
+                subject=str(path),
+                hint="it must be a JSON object with a model_type: fetch or copy the checkpoint again",
+                code="model.broken",
+            )
         return parsed
+
+    def require_weights(self) -> None:
+        """Raise ModelError unless the folder holds safetensors, and every shard its index names."""
+        if not list(self.folder.glob("*.safetensors")):
+            pickled = any(self.folder.glob("*.bin")) or any(self.folder.glob("*.pt*"))
+            raise ModelError(
+                "only pickled weights are here, which are never loaded" if pickled else "no weights are here",
+                subject=self.name,
+                hint="convert them to safetensors" if pickled else "the folder needs *.safetensors files",
+                code="model.weights",
+            )
+        for shard in self._shards():
+            if not (self.folder / shard).is_file():
+                raise ModelError(
+                    f"a shard of the weights is missing, {shard}",
+                    subject=self.name,
+                    hint="fetch or copy the checkpoint again: every *.safetensors file belongs to it",
+                    code="model.weights",
+                )
+
+    def _shards(self) -> list[str]:
+        """The files that model.safetensors.index.json names; none without an index."""
+        path = self.folder / "model.safetensors.index.json"
+        try:
+            named = json.loads(path.read_text("utf-8"))["weight_map"].values()
+            shards = sorted({str(name) for name in named})
+            if any(Path(shard).name != shard for shard in shards):
+                raise ValueError("a shard outside the folder")
+            return shards
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ModelError(
+                "the index of the weights is broken",
+                subject=str(path),
+                hint="fetch or copy the checkpoint again",
+                code="model.broken",
+            ) from None
 
 
 def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) -> Checkpoint:

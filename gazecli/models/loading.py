@@ -72,14 +72,7 @@ def _refuse_unfit(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_c
                 hint="read that code, then add --trust-remote-code",
                 code="model.remote_code",
             )
-    if not list(checkpoint.folder.glob("*.safetensors")):
-        pickled = [path.name for path in checkpoint.folder.glob("*.bin")]
-        raise ModelError(
-            "only pickled weights are here, which are never loaded" if pickled else "no weights are here",
-            subject=checkpoint.name,
-            hint="convert them to safetensors" if pickled else "the folder needs *.safetensors files",
-            code="model.weights",
-        )
+    checkpoint.require_weights()
 
 
 def _load_model(

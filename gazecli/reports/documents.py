@@ -17,6 +17,7 @@ from gazecli.reports.parts import (
     Digest,
     Document,
     HeadPart,
+    ImportedPart,
     Interval,
     ModelPart,
     Number,
@@ -67,6 +68,7 @@ class HeadSetDocument(Document):
     heads: list[HeadPart]
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
+    imported: ImportedPart | None = None
     timing: TimingPart | None = None
 
 
@@ -233,6 +235,7 @@ class ReportDocument(Document):
     settings: DiscoverySettings
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
+    imported: ImportedPart | None = None
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]

@@ -5,8 +5,13 @@ Knows nothing of how heads are scored or of where documents go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import numpy as np
+from pydantic import ValidationError
+
+from gazecli.errors import HeadSetError
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.scoring import ranking
 from gazecli.reports.documents import (
@@ -18,9 +23,18 @@ from gazecli.reports.documents import (
     MatrixPart,
     ReportDocument,
 )
-from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart, TimingPart
+from gazecli.reports.parts import (
+    ComicsPart,
+    HeadPart,
+    ImportedPart,
+    ModelPart,
+    SkippedPart,
+    SuggestedPart,
+    TimingPart,
+)
 
 DIGITS = 6
+LACKING = ["selectivity", "image mass", "matrices", "label-shuffled null", "split halves", "comics"]
 
 
 def headset_document(
@@ -28,45 +42,59 @@ def headset_document(
 ) -> HeadSetDocument:
     """What `discover` prints. `skipped` are (path, reason) of strips that were left out before the walk."""
     timing = dict(headset.timing)
-    return HeadSetDocument(
-        digest=headset.digest,
-        path=_path(headset),
-        cached=headset.cached,
-        resumed_from=headset.resumed_from,
-        model=ModelPart(**headset.model),
-        comics=_comics(headset, comics_path, skipped),
-        settings=DiscoverySettings(**headset.header["settings"]),
-        heads=head_parts(headset),
-        suggested=SuggestedPart(**headset.header["suggested"]),
-        honesty=_honesty(headset),
-        timing=TimingPart.model_validate(timing) if timing else None,
-    )
+    with _well_formed(headset):
+        return HeadSetDocument(
+            digest=headset.digest,
+            path=_path(headset),
+            cached=headset.cached,
+            resumed_from=headset.resumed_from,
+            model=ModelPart(**headset.model),
+            comics=_comics(headset, comics_path, skipped),
+            settings=DiscoverySettings(**headset.header["settings"]),
+            heads=head_parts(headset),
+            suggested=SuggestedPart(**headset.header["suggested"]),
+            honesty=_honesty(headset),
+            imported=_imported(headset),
+            timing=TimingPart.model_validate(timing) if timing else None,
+        )
 
 
 def report_document(
     headset: HeadSet, matrices: int = 10, evaluation: EvaluationPart | None = None
 ) -> ReportDocument:
     """What `report` prints, with the matrices of the best heads."""
-    best = headset.top(min(matrices, headset.image_mass.size))
-    return ReportDocument(
-        headset=headset.digest,
-        path=_path(headset),
-        model=ModelPart(**headset.model),
-        comics=_comics(headset, None, ()),
-        settings=DiscoverySettings(**headset.header["settings"]),
-        suggested=SuggestedPart(**headset.header["suggested"]),
-        honesty=_honesty(headset),
-        heads=head_parts(headset),
-        layers=_layers(headset),
-        matrices=[_matrix(headset, head) for head in best],
-        evaluation=evaluation,
-    )
+    measured = headset.ranked is None
+    best = headset.top(min(matrices, headset.image_mass.size)) if measured else []
+    with _well_formed(headset):
+        return ReportDocument(
+            headset=headset.digest,
+            path=_path(headset),
+            model=ModelPart(**headset.model),
+            comics=_comics(headset, None, ()),
+            settings=DiscoverySettings(**headset.header["settings"]),
+            suggested=SuggestedPart(**headset.header["suggested"]),
+            honesty=_honesty(headset),
+            imported=_imported(headset),
+            heads=head_parts(headset),
+            layers=_layers(headset),
+            matrices=[_matrix(headset, head) for head in best],
+            evaluation=evaluation,
+        )
 
 
 def head_parts(headset: HeadSet) -> list[HeadPart]:
     """All heads with their scores, best first by the suggested score."""
+    scores = headset.scores(headset.resolve_score("auto"))
+    ordered = ranking(scores)
+    if headset.ranked is not None:
+        return [
+            HeadPart(
+                layer=layer, head=head, raw=_rounded(scores[layer, head]), selectivity=None, image_mass=None
+            )
+            for layer, head in ordered
+            if np.isfinite(scores[layer, head])
+        ]
     raw, selectivity = headset.scores("raw"), headset.scores("selectivity")
-    ordered = ranking(headset.scores(headset.resolve_score("auto")))
     return [
         HeadPart(
             layer=layer,
@@ -99,6 +127,25 @@ def _honesty(headset: HeadSet) -> HonestyPart | None:
     return HonestyPart(**block) if block else None
 
 
+def _imported(headset: HeadSet) -> ImportedPart | None:
+    block = headset.header.get("ranking")
+    return ImportedPart(sha256=block["sha256"], heads=block["heads"], lacks=LACKING) if block else None
+
+
+@contextmanager
+def _well_formed(headset: HeadSet) -> Iterator[None]:
+    """HeadSetError for a head set of foreign make whose header is of another form inside."""
+    try:
+        yield
+    except (ValidationError, TypeError, KeyError, AttributeError) as error:
+        raise HeadSetError(
+            "this head set's header is malformed",
+            subject=headset.digest,
+            hint="discover it again, or import it from a good copy",
+            code="headset.malformed",
+        ) from error
+
+
 def _layers(headset: HeadSet) -> list[LayerPart]:
     scores = headset.scores(headset.resolve_score("auto"))
     top = headset.top()
@@ -106,10 +153,11 @@ def _layers(headset: HeadSet) -> list[LayerPart]:
         LayerPart(
             layer=layer,
             heads_in_top=sum(head.layer == layer for head in top),
-            best=_rounded(row.max()),
-            mean=_rounded(row.mean()),
+            best=_rounded(np.nanmax(row)),
+            mean=_rounded(np.nanmean(row)),
         )
         for layer, row in enumerate(scores)
+        if np.isfinite(row).any()  # an imported ranking need not list a head of every layer
     ]
 
 

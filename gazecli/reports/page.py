@@ -56,19 +56,13 @@ def report_page(document: ReportDocument, shown: int = 10) -> str:
 
 
 def _summary(document: ReportDocument) -> str:
-    model, comics, suggested, honesty = (
-        document.model,
-        document.comics,
-        document.suggested,
-        document.honesty,
-    )
+    model, suggested, honesty = document.model, document.suggested, document.honesty
     size = f"{model.layers} x {model.heads} heads"
     facts = {
         "head set": document.headset,
         "model": f"{model.name} ({model.id}), {model.family}, {size}, {model.dtype}",
         "checkpoint": model.digest,
-        "discovered on": f"{comics.strips} strips of {comics.panels} panels, {comics.digest}",
-        "asked": document.settings.prompt,
+        **_origin(document),
         "suggested": f"top {suggested.top} by {suggested.score}: {suggested.why}",
     }
     if honesty is not None:
@@ -76,6 +70,20 @@ def _summary(document: ReportDocument) -> str:
         if honesty.split_half_overlap is not None:
             facts["split halves"] = f"{honesty.split_half_overlap} of the top {suggested.top} agree"
     return _facts(facts)
+
+
+def _origin(document: ReportDocument) -> dict[str, str]:
+    comics, imported = document.comics, document.imported
+    if imported is not None:
+        lacking = ", ".join(imported.lacks)
+        return {
+            "imported": f"a ranking of {imported.heads} heads, sha256:{imported.sha256}",
+            "lacks": lacking,
+        }
+    return {
+        "discovered on": f"{comics.strips} strips of {comics.panels} panels, {comics.digest}",
+        "asked": document.settings.prompt,
+    }
 
 
 def _evaluation(evaluation: EvaluationPart) -> list[str]:
@@ -146,6 +154,8 @@ def _heads(document: ReportDocument, shown: int) -> list[str]:
 
 
 def _matrices(document: ReportDocument) -> list[str]:
+    if not document.matrices:
+        return []
     figures = [
         _figure(matrix_map(m.matrix, f"layer {m.layer} head {m.head}"), f"layer {m.layer} head {m.head}")
         for m in document.matrices

@@ -103,13 +103,21 @@ class ComicsPart(Part):
 
 
 class HeadPart(Part):
-    """A head and its scores. Layers and heads count from 0."""
+    """A head and its scores. Layers and heads count from 0; an imported ranking has no more than `raw`."""
 
     layer: Count
     head: Count
     raw: Number
-    selectivity: Number
-    image_mass: Number
+    selectivity: Number | None
+    image_mass: Number | None
+
+
+class ImportedPart(Part):
+    """A head set that was imported as a ranking: the file's SHA-256, the heads it lists, what is unknown."""
+
+    sha256: Text
+    heads: Count
+    lacks: list[Text]
 
 
 class SuggestedPart(Part):
