@@ -43,7 +43,12 @@ class Progress:
                 raise
             return None
         if kept.kind != _KIND or kept.header.get("request") != self._key:
-            foreign = CacheError("the progress of something else", subject=str(self._path), code=DAMAGED)
+            foreign = CacheError(
+                "the progress of something else",
+                subject=str(self._path),
+                code=DAMAGED,
+                hint="it is computed again",
+            )
             set_aside(self._path, self._aside, foreign, self._warn)
             return None
         return Artifact(kept.header["kind"], kept.header["header"], kept.tensors)

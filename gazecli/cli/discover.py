@@ -54,7 +54,9 @@ def command(
     interrupted call resumes where it stopped.
     """
     if device_map is not None and device is not None:
-        raise UsageError("--device cannot matter with --device-map", subject=device)
+        raise UsageError(
+            "--device cannot matter with --device-map", subject=device, hint="leave one of them out"
+        )
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.prompts import DISCOVERY_PROMPT

@@ -62,11 +62,17 @@ def check_combination(wanted: Wanted, top: str) -> None:
     if wanted.sweep and top != "auto":
         raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
     if wanted.every is not None and wanted.task != "dynamic":
-        raise UsageError("--every cannot matter without --task dynamic", subject=wanted.every)
+        raise UsageError(
+            "--every cannot matter without --task dynamic",
+            subject=wanted.every,
+            hint="add --task dynamic, or leave --every out",
+        )
     if wanted.max_new_tokens is not None and wanted.task == "dynamic":
         raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
     if wanted.device_map is not None and wanted.device is not None:
-        raise UsageError("--device cannot matter with --device-map", subject=wanted.device)
+        raise UsageError(
+            "--device cannot matter with --device-map", subject=wanted.device, hint="leave one of them out"
+        )
 
 
 def run_evaluation(
@@ -121,7 +127,9 @@ def _every(given: str | None) -> int | None:
     try:
         return 50 if given is None else number_or_auto(given, "--every") or 50
     except UsageError:
-        raise UsageError("--every is `sentence` or a number of tokens", subject=given) from None
+        raise UsageError(
+            "--every is `sentence` or a number of tokens", subject=given, hint="for example: --every 50"
+        ) from None
 
 
 def _examples(streams: Streams, folder: Path, wanted: Wanted, headset: HeadSet) -> Examples:

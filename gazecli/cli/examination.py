@@ -50,7 +50,12 @@ def _sees_every_panel(vlm: VLM, picture: Picture) -> str:
     _, layout = vlm.prepare(picture, "Describe the picture.")
     counts = [len(layout.tokens(region)) for region in picture.regions]
     if not all(counts):
-        raise CheckFailed("a panel has no image token", subject=vlm.name, code="doctor.blind_panel")
+        raise CheckFailed(
+            "a panel has no image token",
+            subject=vlm.name,
+            code="doctor.blind_panel",
+            hint="its picture processor is not one gaze knows: see `gaze models`",
+        )
     return f"{len(layout.positions)} image tokens, {min(counts)} to {max(counts)} a panel"
 
 
@@ -65,5 +70,10 @@ def _heads_move(vlm: VLM, picture: Picture) -> str:
         f"attention on a panel moved from {answer.attention_baseline:.2f} to {answer.attention_steered:.2f}"
     )
     if answer.attention_steered <= answer.attention_baseline:
-        raise CheckFailed(moved, subject=vlm.name, code="doctor.unmoved")
+        raise CheckFailed(
+            moved,
+            subject=vlm.name,
+            code="doctor.unmoved",
+            hint="steering would do nothing with this model: see `gaze models`",
+        )
     return moved

@@ -114,7 +114,12 @@ def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
         hint = "a smaller --batch-size or a smaller model may fit"
         return GazeError("not enough memory", hint=hint, code="gaze.memory"), 1
     if isinstance(error, OSError) and error.filename is None and error.strerror:
-        return GazeError("cannot write the result", subject=error.strerror, code="output.failed"), 1
+        return GazeError(
+            "cannot write the result",
+            subject=error.strerror,
+            code="output.failed",
+            hint="make room there, or write to another place",
+        ), 1
     kind = type(error).__name__
     hint = "this is a bug: run it again with -vv and report what it prints"
     return GazeError(f"unexpected {kind}", subject=str(error) or None, hint=hint, code="gaze.unexpected"), 1

@@ -146,5 +146,7 @@ def number_or_auto(text: str, option: str) -> int | None:
     if text == "auto":
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise UsageError(f"{option} is `auto` or a whole number from 1", subject=text)
+        raise UsageError(
+            f"{option} is `auto` or a whole number from 1", subject=text, hint=f"for example: {option} 8"
+        )
     return int(text)

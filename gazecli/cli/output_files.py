@@ -22,13 +22,21 @@ def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> No
     if path is None:
         return
     if suffixes and path.suffix.lower() not in suffixes:
-        raise UsageError(f"{option} wants a file named *{' or *'.join(suffixes)}", subject=str(path))
+        raise UsageError(
+            f"{option} wants a file named *{' or *'.join(suffixes)}", subject=str(path), hint="rename it"
+        )
     if path.is_dir():
-        raise UsageError(f"{option} wants a file, this is a folder", subject=str(path))
+        raise UsageError(
+            f"{option} wants a file, this is a folder", subject=str(path), hint="name a file in it"
+        )
     if not path.parent.is_dir():
         raise UsageError("no such folder", subject=str(path.parent), hint="make it first")
     if not os.access(path.parent, os.W_OK):
-        raise UsageError("the folder cannot be written", subject=str(path.parent))
+        raise UsageError(
+            "the folder cannot be written",
+            subject=str(path.parent),
+            hint="choose another folder, or change its permissions",
+        )
 
 
 def save_picture(image: Image.Image, path: Path) -> None:
@@ -49,4 +57,9 @@ def _save(path: Path, write: Callable[[Path], object]) -> None:
             draft.replace(path)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise GazeError(f"cannot write ({reason})", subject=str(path), code="output.unwritable") from error
+        raise GazeError(
+            f"cannot write ({reason})",
+            subject=str(path),
+            code="output.unwritable",
+            hint="choose another place, or make room there",
+        ) from error

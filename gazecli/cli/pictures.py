@@ -23,7 +23,9 @@ def open_picture(
     from gazecli.pictures.picture import Picture
 
     if max_pixels is not None and max_pixels < 1:
-        raise UsageError("--max-pixels must be at least 1", subject=str(max_pixels))
+        raise UsageError(
+            "--max-pixels must be at least 1", subject=str(max_pixels), hint="leave it out for 100 million"
+        )
     return Picture.open(source, panels, regions, rtl, max_pixels=max_pixels or MAX_PIXELS)
 
 

@@ -89,7 +89,12 @@ def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = Fal
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         message = f"cannot write ({reason})"
-        raise GazeError(message, subject=str(target), code="output.unwritable") from error
+        raise GazeError(
+            message,
+            subject=str(target),
+            code="output.unwritable",
+            hint="choose another place, or make room there",
+        ) from error
     return target
 
 

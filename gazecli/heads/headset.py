@@ -141,7 +141,10 @@ class HeadSet:
             total -= int(np.isnan(self.ranked).sum())
         if not isinstance(count, int) or not 1 <= count <= total:
             raise UsageError(
-                f"the number of heads must be `auto` or from 1 to {total}", subject=str(top), code="usage.top"
+                f"the number of heads must be `auto` or from 1 to {total}",
+                subject=str(top),
+                code="usage.top",
+                hint="leave it out for the suggested number",
             )
         return count
 

@@ -102,12 +102,14 @@ def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) 
     local = Path(name).expanduser()
     if name != "tiny" and local.is_dir():
         if revision is not None:
-            raise UsageError("--revision cannot matter for a local folder", subject=name)
+            raise UsageError("--revision cannot matter for a local folder", subject=name, hint="leave it out")
         folder = local.resolve()
         return Checkpoint(folder.name, folder.name, hub_revision(folder), folder)
     if name == "tiny":
         if revision is not None:
-            raise UsageError("--revision cannot matter for the model in the box", subject=name)
+            raise UsageError(
+                "--revision cannot matter for the model in the box", subject=name, hint="leave it out"
+            )
         return Checkpoint("tiny", "tiny", None, Path(__file__).parent.parent / "tiny" / "checkpoint")
     base, _, at = name.partition("@")
     if at and revision is not None and at != revision:

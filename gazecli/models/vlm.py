@@ -215,7 +215,12 @@ def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
         if module is not None:
             found[int(getattr(module, "layer_idx", number))] = module
     if not found:
-        raise ModelError("no layer has softmax attention", subject=family, code="model.unsupported")
+        raise ModelError(
+            "no layer has softmax attention",
+            subject=family,
+            code="model.unsupported",
+            hint="choose another model: see `gaze models`",
+        )
     capped = getattr(decoder.config, "attn_logit_softcapping", None) is not None
     if capped or any(hasattr(module, "sinks") for module in found.values()):
         raise ModelError(

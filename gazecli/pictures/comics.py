@@ -98,7 +98,11 @@ def _check_options(panels: int, samples: int | None, layout: str | None) -> None
             "the number of panels is out of range", subject=str(panels), hint=f"1 to {MAX_PANELS}"
         )
     if samples is not None and samples < 1:
-        raise UsageError("the number of samples must be at least 1", subject=str(samples))
+        raise UsageError(
+            "the number of samples must be at least 1",
+            subject=str(samples),
+            hint="leave it out for all strips",
+        )
     if layout is not None and layout not in _LAYOUTS:
         raise UsageError("there is no such layout", subject=layout, hint=f"choose {', '.join(LAYOUTS)}")
 

@@ -122,7 +122,11 @@ def decode(image: Image.Image, subject: str, backdrop: str = "white") -> Image.I
 def check_size(width: int, height: int, subject: str, max_pixels: int) -> None:
     """Raise PictureError for a picture without pixels or with more than `max_pixels`."""
     if max_pixels < 1:
-        raise UsageError("the largest number of pixels must be at least 1", subject=str(max_pixels))
+        raise UsageError(
+            "the largest number of pixels must be at least 1",
+            subject=str(max_pixels),
+            hint="leave it out for 100 million",
+        )
     if width < 1 or height < 1:
         raise PictureError("the picture has no pixels", subject=subject, hint=_READABLE)
     if width * height > max_pixels:

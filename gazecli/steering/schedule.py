@@ -79,12 +79,18 @@ def plan(
         raise ScheduleError("--every, --at and --on exclude each other", hint="keep one of them")
     if on is not None:
         if on != "sentence":
-            raise ScheduleError("targets can change on `sentence` only", subject=on)
+            raise ScheduleError(
+                "targets can change on `sentence` only",
+                subject=on,
+                hint="write --on sentence, or use --every or --at",
+            )
         return Schedule(targets, None)
     if at is None:
         step = EVERY if every is None else every
         if not 1 <= step <= 100_000:
-            raise ScheduleError("--every must lie between 1 and 100000", subject=str(every))
+            raise ScheduleError(
+                "--every must lie between 1 and 100000", subject=str(every), hint="leave it out for 50"
+            )
         return Schedule(targets, [step * number for number in range(len(targets))], step)
     starts = _parse_starts(at)
     if len(starts) != len(targets):
