@@ -98,6 +98,7 @@ def verify(streams: Streams) -> None:
 @with_manners
 def rm(streams: Streams, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
     """Remove artifacts."""
+    _refuse_yes_to_nothing(dry_run, yes)
     cache = _open(streams)
     whole = [cache.resolve(digest) for digest in digests]
     _confirm(cache.remove(whole, dry_run=True), dry_run, yes)
@@ -113,6 +114,7 @@ def prune(
     yes: Yes = False,
 ) -> None:
     """Remove what is old, and what interrupted work left behind."""
+    _refuse_yes_to_nothing(dry_run, yes)
     seconds = parse_age(older_than)
     cache = _open(streams)
     _confirm(cache.prune(seconds, dry_run=True), dry_run, yes)
@@ -182,6 +184,11 @@ def _open(streams: Streams) -> Cache:
 def _entry(cache: Cache, prefix: str) -> Entry:
     digest = cache.resolve(prefix)
     return next(entry for entry in cache.entries() if entry.digest == digest)
+
+
+def _refuse_yes_to_nothing(dry_run: bool, yes: bool) -> None:
+    if dry_run and yes:
+        raise UsageError("--yes cannot matter with --dry-run, which removes nothing", hint="keep one of them")
 
 
 def _confirm(going: Sequence[Removed], dry_run: bool, yes: bool) -> None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.manners import with_manners
-from gazecli.cli.options import Device, DeviceMap, Dtype, Layout, Revision, Rtl, TrustRemoteCode
+from gazecli.cli.options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    Layout,
+    Revision,
+    Rtl,
+    TrustRemoteCode,
+    refuse_two_devices,
+)
 from gazecli.cli.progress import progress
 from gazecli.cli.settings import setting
 from gazecli.cli.streams import Streams
@@ -21,6 +30,8 @@ if TYPE_CHECKING:
     from gazecli.reports.documents import HeadSetDocument
 
 NAME = "discover"
+HEIGHT, GAP, SHOWN = 256, 6, 10
+WHOLE_LAYOUTS = ("strips", "manifest")
 
 
 @with_manners
@@ -31,8 +42,10 @@ def command(
     *,
     samples: Annotated[int | None, typer.Option(help="Draw this many strips; all when left out.")] = None,
     panels: Annotated[int, typer.Option(help="Panels of a strip.")] = 6,
-    height: Annotated[int, typer.Option(help="Pixels to which single panels are resized.")] = 256,
-    gap: Annotated[int, typer.Option(help="White pixels painted over a seam.")] = 6,
+    height: Annotated[
+        int | None, typer.Option(help=f"Pixels to which single panels are resized ({HEIGHT}).")
+    ] = None,
+    gap: Annotated[int | None, typer.Option(help=f"White pixels painted over a seam ({GAP}).")] = None,
     seed: Annotated[int, typer.Option(help="Draws samples and shuffles.")] = 42,
     prompt: Annotated[
         str | None, typer.Option(help="The question, with {ordinal} and {count}; the paper's by default.")
@@ -40,7 +53,7 @@ def command(
     layout: Layout = None,
     rtl: Rtl = False,
     batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
-    top: Annotated[int, typer.Option(min=1, help="How many heads to show.")] = 10,
+    top: Annotated[int | None, typer.Option(min=1, help=f"How many heads to show ({SHOWN}).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what is kept already.")] = False,
     device: Device = None,
     dtype: Dtype = None,
@@ -53,10 +66,8 @@ def command(
     The head set is kept: a second call with the same model, comics and settings prints it at once, and an
     interrupted call resumes where it stopped.
     """
-    if device_map is not None and device is not None:
-        raise UsageError(
-            "--device cannot matter with --device-map", subject=device, hint="leave one of them out"
-        )
+    refuse_two_devices(device, device_map)
+    shown = _shown(streams, top)
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.prompts import DISCOVERY_PROMPT
@@ -66,13 +77,14 @@ def command(
     opened = open_comics(
         comics,
         panels=panels,
-        height=height,
-        gap=gap,
+        height=HEIGHT if height is None else height,
+        gap=GAP if gap is None else gap,
         samples=samples,
         seed=seed,
         layout=layout,
         rtl=rtl,
     )
+    _refuse_composing(opened.layout, height, gap)
     for skip in opened.skipped:
         streams.note(f"skipped {skip.path}: {skip.reason}")
     with progress(streams, "discovering", "strips") as step:
@@ -81,8 +93,8 @@ def command(
             opened,
             samples=samples,
             panels=panels,
-            height=height,
-            gap=gap,
+            height=HEIGHT if height is None else height,
+            gap=GAP if gap is None else gap,
             seed=seed,
             prompt=DISCOVERY_PROMPT if prompt is None else prompt,
             layout=layout,
@@ -99,7 +111,28 @@ def command(
             note=streams.detail,
         )
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
-    streams.result(document, lambda console: show_headset(console, document, top), digest=document.digest)
+    streams.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
+
+
+def _shown(streams: Streams, top: int | None) -> int:
+    if top is not None and (streams.format == "json" or streams.quiet):
+        raise UsageError(
+            "--top cannot matter where no table is printed",
+            subject=str(top),
+            hint="leave it out, or add --format human: JSON lists every head",
+        )
+    return SHOWN if top is None else top
+
+
+def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
+    """UsageError when strips that come whole are told how to be put together."""
+    for option, value in (("--height", height), ("--gap", gap)):
+        if value is not None and layout in WHOLE_LAYOUTS:
+            raise UsageError(
+                f"{option} cannot matter in the {layout} layout, where strips are whole",
+                subject=str(value),
+                hint="leave it out",
+            )
 
 
 def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:

@@ -14,7 +14,7 @@ from gazecli.cli.progress import busy
 from gazecli.cli.settings import config_path, configured, setting
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_table
-from gazecli.errors import CheckFailed, GazeError
+from gazecli.errors import CheckFailed, GazeError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +36,13 @@ def command(
     """Check this machine and, with MODEL, one model."""
     from gazecli.reports.housekeeping import DoctorDocument
 
+    for option, value in (("--device", device), ("--dtype", dtype)):
+        if model is None and value is not None:
+            raise UsageError(
+                f"{option} cannot matter when no model is loaded",
+                subject=value,
+                hint="name a model: gaze doctor tiny",
+            )
     with busy(streams, "looking around"):
         checks = [*_machine(), _config(), _cache()]
     if model is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cli.aiming import Aim, load_for
-from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName, number_or_auto
+from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName, number_or_auto, refuse_two_devices
 from gazecli.cli.progress import progress
 from gazecli.cli.streams import Streams
 from gazecli.errors import UsageError
@@ -59,6 +59,10 @@ def refuse_without_evaluation(wanted: Wanted, score: str) -> None:
 
 def check_combination(wanted: Wanted, top: str) -> None:
     """UsageError for options that contradict each other."""
+    if wanted.seed is not None and wanted.seed >= 2**32:
+        raise UsageError(
+            "--seed must lie between 0 and 4294967295", subject=str(wanted.seed), hint="leave it out for 42"
+        )
     if wanted.sweep and top != "auto":
         raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
     if wanted.every is not None and wanted.task != "dynamic":
@@ -69,10 +73,7 @@ def check_combination(wanted: Wanted, top: str) -> None:
         )
     if wanted.max_new_tokens is not None and wanted.task == "dynamic":
         raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
-    if wanted.device_map is not None and wanted.device is not None:
-        raise UsageError(
-            "--device cannot matter with --device-map", subject=wanted.device, hint="leave one of them out"
-        )
+    refuse_two_devices(wanted.device, wanted.device_map)
 
 
 def run_evaluation(

@@ -5,6 +5,7 @@ Knows nothing of how the exchange is shown.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,7 +50,7 @@ def bring_in(cache: Cache, file: Path, model: str | None) -> str:
 def take_out(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bool) -> Path:
     """Write what is kept into `dest`, a file or a folder, and return the file written."""
     if form is None:
-        form = "ranking" if dest.suffix.lower() == ".json" and not dest.is_dir() else "artifact"
+        form = "ranking" if dest.suffix.lower() == ".json" and not os.path.isdir(dest) else "artifact"
     if form == "artifact":
         return cache.export(entry.digest, dest, overwrite=force)
     from gazecli.heads.exchange import export_ranking

@@ -17,19 +17,28 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> None:
-    """Refuse, before work starts, a file that could not be written; UsageError."""
+LONGEST_NAME = 240  # bytes; file systems take 255
+
+
+def writable(path: Path | None, option: str, suffixes: Sequence[str] = (), unlike: str | None = None) -> None:
+    """Refuse, before work starts, a file that could not be written or that is `unlike` itself; UsageError."""
     if path is None:
         return
     if suffixes and path.suffix.lower() not in suffixes:
         raise UsageError(
             f"{option} wants a file named *{' or *'.join(suffixes)}", subject=str(path), hint="rename it"
         )
-    if path.is_dir():
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise UsageError(f"{option} has too long a name", subject=path.name[:60], hint="choose a shorter one")
+    if unlike is not None and _are_one(path, unlike):
+        raise UsageError(
+            f"{option} would replace the picture it is made from", subject=str(path), hint="name another file"
+        )
+    if os.path.isdir(path):
         raise UsageError(
             f"{option} wants a file, this is a folder", subject=str(path), hint="name a file in it"
         )
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise UsageError("no such folder", subject=str(path.parent), hint="make it first")
     if not os.access(path.parent, os.W_OK):
         raise UsageError(
@@ -47,6 +56,13 @@ def save_picture(image: Image.Image, path: Path) -> None:
 def save_text(text: str, path: Path) -> None:
     """Write `text` in UTF-8; GazeError when that fails."""
     _save(path, lambda draft: draft.write_text(text, encoding="utf-8", newline=""))
+
+
+def _are_one(path: Path, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
 
 
 def _save(path: Path, write: Callable[[Path], object]) -> None:

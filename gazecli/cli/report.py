@@ -34,6 +34,7 @@ from gazecli.cli.options import (
 from gazecli.cli.output_files import save_text, writable
 from gazecli.cli.report_tables import show_report
 from gazecli.cli.streams import WIDTH_OF_PIPES, Streams, write_page
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.reports.documents import ReportDocument
@@ -100,8 +101,12 @@ def command(
         device_map=device_map,
         trust_remote_code=trust_remote_code,
     )
-    document = _document(streams, headset, evaluate, wanted, top, score, shown)
     form = _format_of(streams, output)
+    if form == "csv" and evaluate is None and top != "auto":
+        raise UsageError(
+            "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
+        )
+    document = _document(streams, headset, evaluate, wanted, top, score, shown)
     if output is not None:
         save_text(_as_text(document, form, shown, indent=2), output)
         streams.note(f"written to {output}")

@@ -27,6 +27,7 @@ from gazecli.cli.options import (
     Strength,
     Top,
     TrustRemoteCode,
+    refuse_two_devices,
 )
 from gazecli.cli.output_files import save_picture, writable
 from gazecli.cli.pictures import open_picture, targets_of
@@ -87,7 +88,8 @@ def command(
 ) -> None:
     """Describe a region by turning the gaze heads there."""
     _check_streaming(streams, stream, region, all_regions)
-    writable(heatmap, "--heatmap", (".png",))
+    refuse_two_devices(device, device_map)
+    writable(heatmap, "--heatmap", (".png",), unlike=picture)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     targets = targets_of(seen, region, all_regions)
     aim = choose_heads(streams, model, heads, top, score)

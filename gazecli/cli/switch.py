@@ -26,6 +26,7 @@ from gazecli.cli.options import (
     Strength,
     Top,
     TrustRemoteCode,
+    refuse_two_devices,
 )
 from gazecli.cli.output_files import save_picture, save_text, writable
 from gazecli.cli.pictures import open_picture
@@ -82,7 +83,8 @@ def command(
     """Change what is described while the model writes."""
     if stream and streams.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
-    writable(trajectory, "--trajectory", (".png", ".csv"))
+    refuse_two_devices(device, device_map)
+    writable(trajectory, "--trajectory", (".png", ".csv"), unlike=picture)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     from gazecli.steering.schedule import parse_targets, plan
 
@@ -95,6 +97,7 @@ def command(
     longest = timetable.most_tokens if max_new_tokens is None else max_new_tokens
     settings = SteerSettings(DYNAMIC_PROMPT if prompt is None else prompt, strength, mode, scope, longest)
     settings.check()
+    timetable.check_length(longest)
     vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
     if stream:
         written = switch(

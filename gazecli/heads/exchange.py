@@ -75,9 +75,9 @@ def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = Fal
     scores = headset.scores(headset.resolve_score())
     best = [Ranked(*pair, float(scores[pair])) for pair in ranking(scores) if np.isfinite(scores[pair])]
     name = f"headset-{headset.digest.removeprefix('sha256:')}.json"
-    target = destination / name if destination.is_dir() else destination
+    target = destination / name if os.path.isdir(destination) else destination
     data = ranking_text(best).encode("utf-8")
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise UsageError("no such folder", subject=str(target.parent), hint="make it first")
     if os.path.lexists(target) and not overwrite:
         with suppress(OSError):

@@ -6,6 +6,7 @@ Nothing heavy is imported, so that a stored result is found without torch. Knows
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.catalogue import resolve_alias
 from gazecli.models.identity import checkpoint_digest, hub_revision
+
+_PATH_LIKE = ("/", "./", "../", "~", ".\\", "\\")
 
 
 @dataclass(frozen=True)
@@ -94,16 +97,20 @@ class Checkpoint:
             ) from None
 
 
+def is_folder(name: str) -> bool:
+    """Whether a model's name is that of a folder here; `tiny` is always the model in the box."""
+    return name != "tiny" and os.path.isdir(os.path.expanduser(name))
+
+
 def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) -> Checkpoint:
     """Find a checkpoint on this machine, fetching it from the Hub when that is possible.
 
     Raises ModelError with the command that fetches it when it is not here and cannot be fetched.
     """
-    local = Path(name).expanduser()
-    if name != "tiny" and local.is_dir():
+    if is_folder(name):
         if revision is not None:
             raise UsageError("--revision cannot matter for a local folder", subject=name, hint="leave it out")
-        folder = local.resolve()
+        folder = Path(os.path.expanduser(name)).resolve()
         return Checkpoint(folder.name, folder.name, hub_revision(folder), folder)
     if name == "tiny":
         if revision is not None:
@@ -116,6 +123,8 @@ def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) 
         raise UsageError("two revisions are given", subject=name, hint="leave --revision out")
     wanted = at or revision
     hub_id = resolve_alias(base)
+    if hub_id is None and name.startswith(_PATH_LIKE):
+        raise ModelError("there is no such folder", subject=name, hint="check the path", code="model.unknown")
     if hub_id is None:
         raise ModelError(
             "no such model",

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from gazecli.errors import ModelError
-from gazecli.models.checkpoints import Checkpoint, find_checkpoint
+from gazecli.models.checkpoints import Checkpoint, find_checkpoint, is_folder
 from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.processors import load_processor
 from gazecli.models.vlm import VLM
@@ -49,7 +49,7 @@ def load(
         id=checkpoint.id,
         revision=checkpoint.revision,
         digest=checkpoint.digest(file_digest),
-        source=str(checkpoint.folder) if Path(name).expanduser().is_dir() and name != "tiny" else name,
+        source=str(checkpoint.folder) if is_folder(name) else name,
     )
 
 

@@ -212,7 +212,8 @@ def _require_following(narration: Narration, vlm: VLM) -> None:
         steered = narration.trajectory[segment.start : segment.end]
         inside += list(steered[:, place])
         outside += list(np.delete(steered, place, axis=1).ravel())
-    if inside and outside and float(np.mean(inside)) <= float(np.mean(outside)):
+    # Written so that a NaN counts as not followed.
+    if inside and outside and not float(np.mean(inside)) > float(np.mean(outside)):
         raise SteeringError(
             "the heads' attention did not follow the schedule",
             subject=vlm.name,
