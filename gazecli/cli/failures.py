@@ -110,7 +110,8 @@ def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
         return error, error.exit_code
     if callable(getattr(error, "format_message", None)):
         return _as_usage_error(error), int(getattr(error, "exit_code", 2))
-    if isinstance(error, MemoryError):
+    # The device's memory has an error of its own, in a library that may not have been imported.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         hint = "a smaller --batch-size or a smaller model may fit"
         return GazeError("not enough memory", hint=hint, code="gaze.memory"), 1
     if isinstance(error, OSError) and error.filename is None and error.strerror:

@@ -42,6 +42,7 @@ def load(
     _refuse_unfit(checkpoint, config, trust_remote_code)
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
     model = _load_model(checkpoint, number_format, target, device_map, trust_remote_code)
+    _refuse_foreign_tokenizer(processor, model, checkpoint)
     return VLM(
         model=model,
         processor=processor,
@@ -95,7 +96,9 @@ def _load_model(
             trust_remote_code=trust_remote_code,
             local_files_only=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as failure:
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as failure:  # foreign files: configs, safetensors and remote code raise nearly anything
         reason = str(failure).strip().splitlines()
         raise ModelError(
             f"the checkpoint cannot be loaded ({reason[0][:200] if reason else type(failure).__name__})",
@@ -103,4 +106,35 @@ def _load_model(
             hint="check that the folder is complete: config.json and every *.safetensors shard",
             code="model.broken",
         ) from failure
+    _refuse_unknown_numbers(model, checkpoint)
     return model if device_map is not None else model.to(device)
+
+
+def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint) -> None:
+    """ModelError when the tokenizer cannot be this model's: it has no name for the image token."""
+    try:
+        name = processor.tokenizer.convert_ids_to_tokens(model.config.image_token_id)
+    except (AttributeError, LookupError, OverflowError, TypeError):
+        name = None
+    if name is None:
+        raise ModelError(
+            "the tokenizer of this checkpoint does not know the model's image token",
+            subject=checkpoint.name,
+            hint="the folder needs the tokenizer files that were saved with this model",
+            code="model.processor",
+        )
+
+
+def _refuse_unknown_numbers(model: Any, checkpoint: Checkpoint) -> None:
+    """ModelError when a weight is NaN or infinite: nothing such a model says or looks at means anything."""
+    for name, weight in model.named_parameters():
+        # One pass without a copy; where a weight is not a number, so is the largest.
+        if weight.is_floating_point() and not weight.is_meta and weight.numel():
+            low, high = torch.aminmax(weight.detach())
+            if not (bool(torch.isfinite(low)) and bool(torch.isfinite(high))):
+                raise ModelError(
+                    f"a weight of this checkpoint is NaN or infinite, {name}",
+                    subject=checkpoint.name,
+                    hint="fetch the checkpoint again; a float16 load may also overflow: try --dtype float32",
+                    code="model.not_finite",
+                )

@@ -28,6 +28,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from gazecli.errors import PictureError, UsageError
+from gazecli.pictures.libtiff import silence_libtiff
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 30
@@ -179,6 +180,8 @@ def _open_header(file: IO[bytes], subject: str, max_pixels: int) -> ImageFile:
     decoder = next((decoder for magic, decoder in _DECODERS if head.startswith(magic)), None)
     if decoder is None:
         raise PictureError("this is not a picture of a known format", subject=subject, hint=_READABLE)
+    if decoder is TiffImageFile:
+        silence_libtiff()
     try:
         image = decoder(file)
     except Exception as error:  # decoders raise nearly anything on damaged data
