@@ -16,6 +16,7 @@ from itertools import pairwise
 from types import FrameType
 from typing import NoReturn
 
+from gazecli.cli.secrets import without_secrets
 from gazecli.cli.streams import has_colour
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
@@ -158,7 +159,7 @@ def _write(text: str) -> None:
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     with suppress(OSError, ValueError):
-        sys.stderr.write(text)
+        sys.stderr.write(without_secrets(text))
         sys.stderr.flush()
 
 

@@ -33,7 +33,7 @@ from gazecli.cli.options import (
 )
 from gazecli.cli.output_files import save_text, writable
 from gazecli.cli.report_tables import show_report
-from gazecli.cli.streams import WIDTH_OF_PIPES, Streams, write_page
+from gazecli.cli.streams import Streams, console_on, write_page
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -160,9 +160,6 @@ def _as_text(document: ReportDocument, form: str, shown: int, indent: int | None
         return report_csv(document)
     if form == "json":
         return document.json_text(indent=indent)
-    from rich.console import Console
-
-    page = Console(file=io.StringIO(), width=WIDTH_OF_PIPES, color_system=None, highlight=False, markup=False)
-    show_report(page, document, shown)
-    text: str = page.file.getvalue()  # type: ignore[attr-defined]
-    return text
+    page = io.StringIO()
+    show_report(console_on(page, plain=True), document, shown)
+    return page.getvalue()

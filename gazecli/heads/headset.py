@@ -198,7 +198,10 @@ class HeadSet:
             )
 
     def to_artifact(self) -> Artifact:
-        """The form that is hashed and stored."""
+        """The form that is hashed and stored.
+
+        Raises HeadSetError when it holds NaN or infinity.
+        """
         tensors: dict[str, npt.NDArray[Any]] = {
             "matrices": self.matrices,
             "shapes": self.shapes,
@@ -209,6 +212,14 @@ class HeadSet:
         if self.ranked is not None:
             listed = ~np.isnan(self.ranked)
             tensors = {"scores": np.where(listed, self.ranked, np.float32(0)), "listed": listed}
+        for name, tensor in tensors.items():
+            if not np.isfinite(tensor).all():
+                raise HeadSetError(
+                    f"this head set's {name} hold NaN or infinity, and are not kept",
+                    subject=str(self.model["name"]),
+                    hint="the model's weights may overflow: try --dtype float32 or bfloat16",
+                    code="headset.not_finite",
+                )
         return Artifact(kind=KIND, header=dict(self.header), tensors=tensors)
 
     @classmethod

@@ -17,7 +17,8 @@ _COLUMNS = (
     "row headset model score layer head raw selectivity image_mass suggested task condition k seed accuracy "
     "ci95_low ci95_high chance abstained junk unchanged n natural schedule_rho natural_rho"
 ).split()
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
+# Full-width signs are signs to some spreadsheets.
+_RISKY = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Row = Mapping[str, object]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,14 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import Schedule, ends_sentence
-from gazecli.steering.steer import SteerSettings, regions_with
+from gazecli.steering.steer import SteerSettings, regions_with, steer_regions
 
 DYNAMIC_PROMPT = (
     "Please describe each panel of this comic strip in order as I point you to them. Keep each "
     "description SHORT \u2014 one brief sentence per panel, naming the action and the salient objects. "
     "Do not summarise the whole strip first; just describe panel by panel."
 )
+_TARGETS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def switch(
         raise UsageError("no heads to steer", hint="choose at least one")
     settings.check()
     by_layer = vlm.check_heads(heads)
+    if require_effect:
+        _require_effect(vlm, picture, schedule.targets, heads, settings)
     inputs, layout = vlm.prepare(picture, settings.prompt)
     biases = [
         key_bias(by_layer, layout, [target], settings.strength, settings.mode, settings.scope, vlm.device)
@@ -201,6 +204,25 @@ def trajectory_of(watcher: RegionMass) -> npt.NDArray[np.float32]:
         mass = np.concatenate([step[layer][0].float().cpu().numpy() for layer in sorted(step)])  # (H, R + 1)
         rows.append((mass[:, :-1] / np.maximum(mass[:, -1:], 1e-12)).mean(0))
     return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), dtype=np.float32)
+
+
+def _require_effect(
+    vlm: VLM,
+    picture: Picture,
+    targets: Sequence[Region],
+    heads: Sequence[HeadPair],
+    settings: SteerSettings,
+) -> None:
+    """The bias must move the heads to every target; SteeringError.
+
+    While a text is written heads move by themselves, from panel to panel: where they looked cannot tell
+    whether they were made to. What they do at the first steered token, beside what they do unsteered, can.
+    """
+    briefly = replace(settings, max_new_tokens=2 if settings.scope == "decode" else 1)
+    distinct = list({target.number: target for target in targets}.values())
+    for first in range(0, len(distinct), _TARGETS_AT_ONCE):
+        some = distinct[first : first + _TARGETS_AT_ONCE]
+        steer_regions(vlm, picture, some, heads, briefly, with_baseline=settings.scope == "decode")
 
 
 def _require_following(narration: Narration, vlm: VLM) -> None:
