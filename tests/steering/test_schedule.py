@@ -46,7 +46,7 @@ def test_an_empty_schedule_is_refused(spec: str) -> None:
         parse_targets(spec, PICTURE)
 
 
-@pytest.mark.parametrize("spec", ["7", "0", "1,-2", "1,two", "1,,2;;9"])
+@pytest.mark.parametrize("spec", ["7", "0", "1,-2", "1,two"])
 def test_a_region_that_is_not_there_is_refused(spec: str) -> None:
     with pytest.raises(RegionError):
         parse_targets(spec, PICTURE)
