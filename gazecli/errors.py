@@ -10,6 +10,7 @@
     │   ├── ModelError                 a model name, checkpoint or processor
     │   └── HeadSetError               a head set's name, file or fit to a model
     ├── SteeringError         exit 1   steering did not do what it says
+    ├── SpanError             exit 1   the text that was written does not hold the words asked for
     ├── CheckFailed           exit 1   a check did not hold
     └── CacheError            exit 1   the cache folder cannot be read or written
 
@@ -92,6 +93,12 @@ class SteeringError(GazeError):
     """Steering was asked for and did nothing."""
 
     default_code = "steering.ineffective"
+
+
+class SpanError(GazeError):
+    """What the model wrote does not hold the words whose gaze was asked for."""
+
+    default_code = "span.absent"
 
 
 class CheckFailed(GazeError):

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gazecli.cli.options import number_or_auto
+from gazecli.cli.launched import writes
+from gazecli.cli.options import number_or_auto, refuse_two_devices
 from gazecli.cli.progress import busy
 from gazecli.cli.settings import setting
 from gazecli.cli.streams import Streams
@@ -51,9 +52,16 @@ def choose_heads(streams: Streams, model: str | None, heads: str | None, top: st
 
 
 def load_for(
-    streams: Streams, aim: Aim, device: str | None, dtype: str | None, device_map: str | None, trust: bool
+    streams: Streams,
+    aim: Aim,
+    device: str | None,
+    dtype: str | None,
+    device_map: str | None,
+    trust: bool,
+    no_squash: bool = False,
 ) -> VLM:
     """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
+    refuse_two_devices(device, device_map)
     from gazecli.cache import file_digest
     from gazecli.heads.shelf import note_headset
     from gazecli.models.loading import load
@@ -66,7 +74,9 @@ def load_for(
             device_map=device_map,
             trust_remote_code=trust,
             file_digest=lambda path: file_digest(path, aim.cache),
+            squash=not no_squash,
         )
     aim.headset.check_model(vlm.digest, vlm.name)
-    note_headset(aim.cache, aim.headset, aim.model)
+    if writes():
+        note_headset(aim.cache, aim.headset, aim.model)
     return vlm

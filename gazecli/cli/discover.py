@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.manners import with_manners
+from gazecli.cli.launched import share_of
+from gazecli.cli.manners import shared_with_manners
 from gazecli.cli.options import (
     Device,
     DeviceMap,
     Dtype,
     Layout,
+    NoSquash,
     Revision,
     Rtl,
     TrustRemoteCode,
     refuse_two_devices,
 )
+from gazecli.cli.pictures import say_prepared
 from gazecli.cli.progress import progress
 from gazecli.cli.settings import setting
 from gazecli.cli.streams import Streams
@@ -34,7 +37,7 @@ HEIGHT, GAP, SHOWN = 256, 6, 10
 WHOLE_LAYOUTS = ("strips", "manifest")
 
 
-@with_manners
+@shared_with_manners
 def command(
     streams: Streams,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
@@ -60,11 +63,13 @@ def command(
     revision: Revision = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Score every attention head of a model on comics.
 
     The head set is kept: a second call with the same model, comics and settings prints it at once, and an
-    interrupted call resumes where it stopped.
+    interrupted call resumes where it stopped. Processes started by torchrun or accelerate launch share the
+    strips.
     """
     refuse_two_devices(device, device_map)
     shown = _shown(streams, top)
@@ -87,7 +92,7 @@ def command(
     _refuse_composing(opened.layout, height, gap)
     for skip in opened.skipped:
         streams.note(f"skipped {skip.path}: {skip.reason}")
-    with progress(streams, "discovering", "strips") as step:
+    with progress(streams, share_of("discovering"), "strips") as step:
         found = discover(
             model,
             opened,
@@ -107,10 +112,12 @@ def command(
             revision=revision,
             device_map=device_map,
             trust_remote_code=trust_remote_code,
+            squash=not no_squash,
             progress=step,
             note=streams.detail,
         )
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
+    say_prepared(streams, "strips were", document.comics.prepared)
     streams.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
 
 

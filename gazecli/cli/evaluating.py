@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cli.aiming import Aim, load_for
+from gazecli.cli.launched import writes
 from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName, number_or_auto, refuse_two_devices
 from gazecli.cli.progress import progress
 from gazecli.cli.streams import Streams
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gazecli.evaluation.evaluate import Plan
+    from gazecli.evaluation.evaluate import Evaluation, Plan
     from gazecli.evaluation.trials import Examples
     from gazecli.heads.headset import HeadSet
+    from gazecli.models.vlm import VLM
     from gazecli.reports.documents import EvaluationPart
+    from gazecli.reports.page.scenes import Scene
 
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
@@ -44,6 +47,7 @@ class Wanted:
     dtype: str | None
     device_map: str | None
     trust_remote_code: bool
+    no_squash: bool
 
 
 def refuse_without_evaluation(wanted: Wanted, score: str) -> None:
@@ -77,9 +81,12 @@ def check_combination(wanted: Wanted, top: str) -> None:
 
 
 def run_evaluation(
-    streams: Streams, aim: Aim, comics: Path, wanted: Wanted
-) -> tuple[HeadSet, EvaluationPart]:
-    """Evaluate; the head set to report (a sweep changes its suggestion) and the report's block."""
+    streams: Streams, aim: Aim, comics: Path, wanted: Wanted, with_scenes: bool = False
+) -> tuple[HeadSet, EvaluationPart, list[Scene]]:
+    """Evaluate; the head set to report (a sweep changes its suggestion) and the report's block.
+
+    With `with_scenes`, a few pictures and the looks at them too.
+    """
     from gazecli.evaluation.conditions import CONTROLS
     from gazecli.evaluation.evaluate import evaluate
     from gazecli.evaluation.sweep import halves
@@ -89,18 +96,35 @@ def run_evaluation(
     examples = _examples(streams, comics, wanted, aim.headset)
     if plan.sweep:
         halves(len(examples.usable), plan.seed)  # too few to split is found out before a model is loaded
-    vlm = load_for(streams, aim, wanted.device, wanted.dtype, wanted.device_map, wanted.trust_remote_code)
+    vlm = load_for(
+        streams,
+        aim,
+        wanted.device,
+        wanted.dtype,
+        wanted.device_map,
+        wanted.trust_remote_code,
+        wanted.no_squash,
+    )
     with progress(streams, "evaluating", "pictures") as step:
         done = evaluate(vlm, aim.headset, examples, plan, aim.cache, step)
     draws = sum(tally.name == "control" for tally in done.tallies)
     if draws < CONTROLS:
         streams.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-    if done.choice is not None:
+    if done.choice is not None and writes():
         from gazecli.heads.shelf import note_headset
 
         note_headset(aim.cache, done.headset, aim.model)
         streams.note(f"the choice is kept as head set {done.headset.digest}")
-    return done.headset, evaluation_part(vlm, done, aim.headset.digest)
+    part = evaluation_part(vlm, done, aim.headset.digest)
+    return done.headset, part, _scenes(streams, vlm, done) if with_scenes and writes() else []
+
+
+def _scenes(streams: Streams, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
+    from gazecli.evaluation.showing import show
+    from gazecli.reports.page.scenes import scenes_of
+
+    with progress(streams, "watching", "pictures") as step:
+        return scenes_of(show(vlm, evaluation, step))
 
 
 def _plan(wanted: Wanted, aim: Aim) -> Plan:

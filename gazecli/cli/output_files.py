@@ -48,9 +48,40 @@ def writable(path: Path | None, option: str, suffixes: Sequence[str] = (), unlik
         )
 
 
+def refuse_one_file_twice(*paths: Path | None) -> None:
+    """UsageError when two results would be written to one file."""
+    named = [os.path.abspath(path) for path in paths if path is not None]
+    if len(set(named)) < len(named):
+        raise UsageError(
+            "two results cannot be written to one file", subject=named[0], hint="give each its own file"
+        )
+
+
+def writable_folder(path: Path | None, option: str) -> None:
+    """Refuse, before work starts, a folder that is not there and could not be made; UsageError."""
+    if path is None:
+        return
+    if max(len(os.fsencode(part)) for part in (*path.parts, "")) > LONGEST_NAME:
+        raise UsageError(f"{option} has too long a name", subject=path.name[:60], hint="choose a shorter one")
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise UsageError(f"{option} wants a folder, this is a file", subject=str(path), hint="name a folder")
+    nearest = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise UsageError(
+            "the folder cannot be written",
+            subject=str(nearest),
+            hint="choose another folder, or change its permissions",
+        )
+
+
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write `image` as PNG; GazeError when that fails."""
     _save(path, lambda draft: image.save(draft, format="PNG"))
+
+
+def save_bytes(content: bytes, path: Path) -> None:
+    """Write `content` as it is; GazeError when that fails."""
+    _save(path, lambda draft: draft.write_bytes(content))
 
 
 def save_text(text: str, path: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from gazecli.cli.aiming import choose_heads
 from gazecli.cli.evaluating import Wanted, check_combination, refuse_without_evaluation, run_evaluation
+from gazecli.cli.launched import works_alone, writes
 from gazecli.cli.manners import with_pages
 from gazecli.cli.options import (
     Device,
@@ -22,6 +23,7 @@ from gazecli.cli.options import (
     EvaluatedStrength,
     Every,
     MaxNewTokens,
+    NoSquash,
     Prompt,
     Samples,
     Score,
@@ -31,13 +33,15 @@ from gazecli.cli.options import (
     TrustRemoteCode,
     number_or_auto,
 )
-from gazecli.cli.output_files import save_text, writable
+from gazecli.cli.output_files import save_text, writable, writable_folder
+from gazecli.cli.pages import save_figures
 from gazecli.cli.report_tables import show_report
 from gazecli.cli.streams import Streams, console_on, write_page
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.reports.documents import ReportDocument
+    from gazecli.reports.page.scenes import Scene
 
 NAME = "report"
 SHOWN = 10
@@ -55,6 +59,10 @@ def command(
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write every figure there are data for to DIR, as SVG and PNG."),
     ] = None,
     top: Annotated[
         str, typer.Option(help="How many heads to show and, with --evaluate, to steer: auto or a number.")
@@ -76,13 +84,17 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Show what a head set is and, with --evaluate, how well it steers.
 
     An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
-    at. Beside the best heads stand five draws of others from the same layers, all heads, and none.
+    at. Beside the best heads stand five draws of others from the same layers, all heads, and none. Processes
+    started by torchrun or accelerate launch share the pictures.
     """
     writable(output, "--output")
+    writable_folder(figures, "--figures")
+    form = _format_of(streams, output)
     shown = number_or_auto(top, "--top") or SHOWN
     wanted = Wanted(
         task=task,
@@ -100,18 +112,25 @@ def command(
         dtype=dtype,
         device_map=device_map,
         trust_remote_code=trust_remote_code,
+        no_squash=no_squash,
     )
-    form = _format_of(streams, output)
     if form == "csv" and evaluate is None and top != "auto":
         raise UsageError(
             "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
         )
-    document = _document(streams, headset, evaluate, wanted, top, score, shown)
+    if evaluate is None and not works_alone(streams):
+        return
+    document, scenes = _document(streams, headset, evaluate, wanted, top, score, shown, form == "html")
+    if not writes():
+        return
+    if figures is not None:
+        document = save_figures(document, figures)
+        streams.note(f"figures: {', '.join(document.figures)}")
     if output is not None:
-        save_text(_as_text(document, form, shown, indent=2), output)
+        save_text(_as_text(document, form, shown, scenes, indent=2), output)
         streams.note(f"written to {output}")
     elif form in _PAGES:
-        write_page(_as_text(document, form, shown))
+        write_page(_as_text(document, form, shown, scenes))
     else:
         streams.result(document, lambda console: show_report(console, document, shown))
 
@@ -124,7 +143,8 @@ def _document(
     top: str,
     score: str,
     shown: int,
-) -> ReportDocument:
+    with_scenes: bool,
+) -> tuple[ReportDocument, list[Scene]]:
     if comics is None:
         refuse_without_evaluation(wanted, score)
     else:
@@ -133,9 +153,9 @@ def _document(
     from gazecli.reports.headsets import report_document
 
     if comics is None:
-        return report_document(aim.headset, shown)
-    found, evaluation = run_evaluation(streams, aim, comics, wanted)
-    return report_document(found, shown, evaluation)
+        return report_document(aim.headset, shown), []
+    found, evaluation, scenes = run_evaluation(streams, aim, comics, wanted, with_scenes)
+    return report_document(found, shown, evaluation), scenes
 
 
 def _format_of(streams: Streams, output: Path | None) -> str:
@@ -145,11 +165,13 @@ def _format_of(streams: Streams, output: Path | None) -> str:
     return _SUFFIXES.get(output.suffix.lower(), "json")
 
 
-def _as_text(document: ReportDocument, form: str, shown: int, indent: int | None = None) -> str:
+def _as_text(
+    document: ReportDocument, form: str, shown: int, scenes: list[Scene], indent: int | None = None
+) -> str:
     if form == "html":
         from gazecli.reports.page import report_page
 
-        return report_page(document, shown)
+        return report_page(document, shown, scenes=scenes)
     if form == "markdown":
         from gazecli.reports.markdown import report_markdown
 

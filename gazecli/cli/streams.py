@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from gazecli.cli.secrets import without_secrets
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible
+from gazecli.processes.launcher import place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,8 +84,8 @@ class Streams:
 
     @cached_property
     def err(self) -> Console:
-        """The console of progress and notes."""
-        return console_on(sys.stderr)
+        """The console of progress and notes; of several launched processes only the first has one."""
+        return console_on(sys.stderr if place().first else _nowhere())
 
     def result(
         self, document: Printable, human: Callable[[Console], None], *, digest: str | None = None
@@ -128,18 +129,27 @@ def write_page(text: str) -> None:
 
 
 def settle() -> None:
-    """Make both streams fit for any text and hush the libraries; a closed stream becomes a bottomless pit."""
+    """Make both streams fit for any text and hush the libraries; a closed stream becomes a bottomless pit.
+
+    So does stdout in all but the first of several launched processes: there is one result.
+    """
     # What libraries warn of is no message of gaze, and holds text of other people's files unescaped.
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
         os.environ.setdefault(name, "critical")
+    if not place().first:
+        sys.stdout = _nowhere()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+            setattr(sys, name, _nowhere())
         stream = getattr(sys, name)
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> IO[str]:
+    return Path(os.devnull).open("w", encoding="utf-8")  # stays open as long as the process
 
 
 def is_terminal(stream: IO[str]) -> bool:

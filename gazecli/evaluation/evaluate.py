@@ -18,6 +18,7 @@ from gazecli.evaluation.sweep import Rung, best_of, climb, halves, passes, with_
 from gazecli.evaluation.trials import Condition, Examples, Tally, Task
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
+from gazecli.processes.group import join
 from gazecli.steering.steer import STATIC_PROMPT, SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT
 
@@ -85,11 +86,16 @@ def evaluate(
 ) -> Evaluation:
     """Run `plan`; `progress` hears (done, total), a step being one picture under one choice of heads.
 
-    Raises UsageError for an impossible number of heads or too few pictures, HeadSetError for another
-    model's heads.
+    Processes that a launcher started together share the pictures: all of them must call this, and all get
+    the evaluation. Raises UsageError for an impossible number of heads or too few pictures, HeadSetError for
+    another model's heads.
     """
     headset.check_model(vlm.digest, vlm.name)
+    group = join()
+    strips = [example.strip.name for example in examples.usable]
+    group.agree("head sets, comics or settings", (headset.digest, strips, plan))
     task = _task(vlm, examples, plan)
+    task.group = group
     if plan.sweep:
         return _swept(task, headset, examples, plan, cache, progress)
     began = time.monotonic()
@@ -123,7 +129,8 @@ def _swept(
         f"{len(split.choosing)} strips that chose it, {tallies[0].accuracy:.3f} on {len(split.held_out)} "
         f"held-out ones, chance {1 / panels:.3f}"
     )
-    chosen = with_suggestion(headset, {"score": plan.score, "top": best.k, "why": why}, cache)
+    suggested = {"score": plan.score, "top": best.k, "why": why}
+    chosen = task.group.from_first(lambda: with_suggestion(headset, suggested, cache))
     choice = Choice(best.k, best.gaze, len(split.choosing))
     return Evaluation(plan, examples, chosen, tallies, len(split.held_out), rungs, choice, _since(began))
 

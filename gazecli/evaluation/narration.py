@@ -12,11 +12,13 @@ from dataclasses import replace
 
 from gazecli.errors import UsageError
 from gazecli.evaluation.judge import LexicalJudge
+from gazecli.evaluation.sharing import shared
 from gazecli.evaluation.statistics import spearman
 from gazecli.evaluation.trials import Advance, Condition, Example, Tally, Trial, judge_answer, tally
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.processes.group import ALONE
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import Schedule, ends_sentence, plan
 from gazecli.steering.steer import SteerSettings
@@ -25,6 +27,8 @@ from gazecli.steering.switch import switch
 
 class ScheduledNarration:
     """Judged segments of narrations; `every` is a segment's length in tokens, None goes by sentences."""
+
+    group = ALONE
 
     def __init__(
         self, vlm: VLM, examples: Sequence[Example], settings: SteerSettings, every: int | None, seed: int
@@ -55,6 +59,7 @@ class ScheduledNarration:
             ),
         )
 
+    @shared
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """One list a picture, of one trial a segment in the order of writing."""
         judged: list[list[Trial]] = []

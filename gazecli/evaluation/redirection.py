@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gazecli.evaluation.judge import LexicalJudge
+from gazecli.evaluation.sharing import shared
 from gazecli.evaluation.trials import Advance, Condition, Example, Tally, Trial, judge_answer, tally
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.processes.group import ALONE
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.steer import SteerSettings, steer_regions
 
 
 class Redirection:
     """Judged answers about `examples`; unsteered answers are kept, so that each is written once."""
+
+    group = ALONE
 
     def __init__(self, vlm: VLM, examples: Sequence[Example], settings: SteerSettings) -> None:
         self.vlm = vlm
@@ -34,6 +38,7 @@ class Redirection:
         pictures = self.trials(numbers, condition.heads, advance)
         return tally(condition, pictures, panels, seed)
 
+    @shared
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """One list a picture, of one trial a region; without heads the unsteered answer stands for each."""
         judged: list[list[Trial]] = []

@@ -16,6 +16,7 @@ from gazecli.heads.headset import Head
 from gazecli.pictures.comics import Comics, Skipped
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.strip import Strip
+from gazecli.processes.group import Group
 
 Fate = Literal["judged", "abstained", "junk", "unchanged"]
 ConditionName = Literal["gaze", "control", "all", "unsteered"]
@@ -72,7 +73,12 @@ class Condition:
 
 
 class Task(Protocol):
-    """What the model is asked to do with each picture, under any choice of heads."""
+    """What the model is asked to do with each picture, under any choice of heads.
+
+    group: the processes that share the pictures.
+    """
+
+    group: Group
 
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """The trials of each of the pictures `numbers`; `advance` is called after each picture."""

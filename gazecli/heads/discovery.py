@@ -1,48 +1,37 @@
-"""The long walk: strips become matrices, batched, resumable, the same digits every time.
+"""The long walk: strips become matrices, resumable, the same digits every time.
 
-Each strip's questions share one pass over its picture (`models.questions`); pictures are read and
-patched ahead in a thread. Knows nothing of scoring rules beyond calling them, or of the command line.
+Knows nothing of how strips are read and batched (`heads.measuring`), of scoring rules beyond calling
+them, or of the command line.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 
-from gazecli.cache.artifacts import Artifact
+from gazecli.cache.progress import Progress as Kept
 from gazecli.cache.store import Cache
-from gazecli.errors import ComicsError, GazeError, PictureError, RegionError
-from gazecli.heads.accumulation import Float64, Sums
+from gazecli.errors import BadInput, ComicsError
+from gazecli.heads.accumulation import Sums
 from gazecli.heads.headset import HeadSet
+from gazecli.heads.measuring import measured
 from gazecli.heads.prompts import panel_prompts
 from gazecli.heads.request import Settings
 from gazecli.heads.scoring import diagonal_mean, split_half, suggest
-from gazecli.models.questions import Questions, ask, last_token_mass
+from gazecli.heads.sharing import keep, taken_up, total
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import Comics, Strip
+from gazecli.pictures.comics import Comics
+from gazecli.processes.group import ALONE, Group
 
 SAVE_EVERY_SECONDS = 5.0
-_TOKENS_AT_ONCE = 4096
-_LARGEST_BATCH = 32
-_AHEAD = 8
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One strip, ready for the model; or the reason why it is not."""
-
-    questions: Questions | None
-    membership: torch.Tensor | None
-    reason: str = ""
 
 
 def walk(
@@ -53,35 +42,24 @@ def walk(
     request: dict[str, Any],
     batch_size: int | None,
     progress: Progress | None = None,
+    group: Group = ALONE,
 ) -> HeadSet:
-    """Score every head on every strip.
+    """Score every head on every strip; the processes of `group` share the strips, and all get the head set.
 
     Raises ComicsError when no strip could be used, GazeError when a single strip does not fit the device.
     """
     began = time.monotonic()
     kept = cache.progress(request) if cache is not None else None
-    sums = _resume(kept.load() if kept is not None else None, vlm, settings.panels)
-    resumed_from = sums.done
-    prompts = panel_prompts(settings.prompt, settings.panels)
-    saved_at = time.monotonic()
-    total = len(comics.strips)
-    try:
-        for masses in _masses(vlm, comics.strips[sums.done :], prompts, batch_size):
-            if isinstance(masses, str):
-                sums.skip(masses)
-            else:
-                sums.add(masses, settings.seed)
-            if progress is not None:
-                progress(sums.done, total)
-            if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                _save(kept, sums)
-                saved_at = time.monotonic()
-    except BaseException:
-        if kept is not None and sums.done > resumed_from:
-            _save(kept, sums)
-        raise
+    sums = Sums.empty(vlm.layers, vlm.heads, settings.panels)
+    if kept is not None and group.first:
+        sums = taken_up(kept, sums)
+    walked = group.from_first(lambda: set(sums.walked))
+    mine = group.share([number for number in range(len(comics.strips)) if number not in walked])
+    own = kept.part(group.number) if kept is not None else None
+    sums = _added_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress)
+    sums = total(group, sums)
     if sums.added == 0:
-        first = sums.skipped[0][1] if sums.skipped else "it holds no strip"
+        first = sums.skipped[min(sums.skipped)] if sums.skipped else "it holds no strip"
         raise ComicsError(
             f"no strip could be used ({first})",
             subject=str(comics.path),
@@ -91,122 +69,62 @@ def walk(
     seconds = time.monotonic() - began
     timing = {
         "seconds": round(seconds, 3),
-        "strips_per_second": round((sums.done - resumed_from) / max(seconds, 1e-9), 3),
+        "strips_per_second": round((sums.done - len(walked)) / max(seconds, 1e-9), 3),
     }
-    headset = replace(headset, resumed_from=resumed_from, timing=timing)
+    headset = replace(headset, resumed_from=len(walked), timing=timing)
+    return group.from_first(lambda: _stored(headset, cache, request))
+
+
+def _added_up(
+    vlm: VLM,
+    comics: Comics,
+    numbers: Sequence[int],
+    settings: Settings,
+    batch_size: int | None,
+    sums: Sums,
+    kept: Kept | None,
+    before: int,
+    progress: Progress | None,
+) -> Sums:
+    """`sums` with the strips `numbers`, which are kept every few seconds and whenever something stops."""
+    prompts = panel_prompts(settings.prompt, settings.panels)
+    saved_at, saved = time.monotonic(), sums.done
+    shown = before - sums.done
+    strips = [comics.strips[number] for number in numbers]
+    left = iter(numbers)
+    try:
+        for batch in measured(vlm, strips, prompts, batch_size):
+            # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
+            # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
+            sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
+            if progress is not None:
+                progress(shown + sums.done, before + len(numbers))
+            if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                keep(kept, sums)
+                saved_at, saved = time.monotonic(), sums.done
+    finally:
+        # At the end too: another process may still stop before its own share is done.
+        if kept is not None and sums.done > saved:
+            keep(kept, sums)
+    return sums
+
+
+def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any]) -> HeadSet:
     if cache is None:
         return replace(headset, digest=headset.to_artifact().digest)
     digest, path = cache.put(headset.to_artifact())
     cache.remember(request, digest)
-    if kept is not None:
-        kept.clear()
+    cache.progress(request).clear_parts()
     return replace(headset, digest=digest, path=path)
 
 
-def _masses(
-    vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str], batch_size: int | None
-) -> Iterator[Float64 | str]:
-    """Each strip's (L, H, P, P + 1), in order, or why it was skipped."""
-    waiting: list[Prepared] = []
-    for prepared in _ahead(vlm, strips, prompts):
-        if waiting and not _fits(waiting, prepared, batch_size):
-            yield from _compute(vlm, waiting)
-            waiting = []
-        if prepared.questions is None:
-            yield from _compute(vlm, waiting)
-            waiting = []
-            yield prepared.reason
-        else:
-            waiting.append(prepared)
-    yield from _compute(vlm, waiting)
-
-
-def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | None) -> bool:
-    """Whether `prepared` can join the batch."""
-    first, new = waiting[0].questions, prepared.questions
-    if first is None or new is None or first.key != new.key:
-        return False
-    if batch_size is not None:
-        return len(waiting) < batch_size
-    tails = max(len(ids) for ids in first.ids) - first.shared
-    tokens = first.shared + len(first.ids) * tails
-    return len(waiting) < min(_LARGEST_BATCH, max(1, _TOKENS_AT_ONCE // tokens))
-
-
-def _compute(vlm: VLM, batch: Sequence[Prepared]) -> Iterator[Float64]:
-    """Run a batch; out of memory halves it instead of ending the walk."""
-    if not batch:
-        return
-    questions = [prepared.questions for prepared in batch if prepared.questions is not None]
-    memberships = [prepared.membership for prepared in batch if prepared.membership is not None]
-    try:
-        by_layer = last_token_mass(vlm, questions, memberships)
-    except torch.OutOfMemoryError:
-        if len(batch) == 1:
-            raise GazeError(
-                "one strip alone does not fit the device's memory",
-                subject=str(vlm.device),
-                hint="use a smaller --height, --dtype bfloat16, or --device cpu",
-                code="discover.memory",
-            ) from None
-        torch.cuda.empty_cache()
-        half = len(batch) // 2
-        yield from _compute(vlm, batch[:half])
-        yield from _compute(vlm, batch[half:])
-        return
-    stacked = torch.stack([by_layer[layer] for layer in sorted(by_layer)])  # (layers, B, P, H, R)
-    measured = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
-    for strip in measured:
-        if not np.isfinite(strip).all():
-            raise GazeError(
-                "the model's attention is not finite",
-                subject=vlm.name,
-                hint="its weights hold NaN, or overflow: try --dtype float32 or bfloat16",
-                code="discover.not_finite",
-            )
-        full = np.zeros((vlm.layers, vlm.heads, *strip.shape[2:]))
-        full[sorted(by_layer), : strip.shape[1]] = strip
-        yield full
-
-
-def _ahead(vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str]) -> Iterator[Prepared]:
-    """Strips read, decoded and patched in a thread, a few ahead of the model."""
-    with ThreadPoolExecutor(1) as reader:
-        pending = iter(strips)
-        queue = [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, _AHEAD)]
-        try:
-            while queue:
-                prepared = queue.pop(0).result()
-                queue += [reader.submit(_prepare, vlm, strip, prompts) for strip in islice(pending, 1)]
-                yield prepared
-        finally:
-            for future in queue:
-                future.cancel()
-
-
-def _prepare(vlm: VLM, strip: Strip, prompts: Sequence[str]) -> Prepared:
-    try:
-        picture = strip.load()
-        questions = ask(vlm, picture, prompts)
-        return Prepared(questions, questions.layout.membership(picture.regions))
-    except (PictureError, ComicsError, RegionError) as failure:
-        return Prepared(None, None, reason=failure.message)
-
-
-def _resume(saved: Artifact | None, vlm: VLM, panels: int) -> Sums:
-    if saved is not None:
-        try:
-            sums = Sums.restore(saved.header, saved.tensors)
-        except (KeyError, TypeError, ValueError):
-            sums = None
-        if sums is not None and sums.shape.shape == (vlm.layers, vlm.heads, panels, panels):
-            return sums
-    return Sums.empty(vlm.layers, vlm.heads, panels)
-
-
-def _save(kept: Any, sums: Sums) -> None:
-    header, tensors = sums.state()
-    kept.save(Artifact("discovery", header, tensors))
+def _prepared_as(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> str | None:
+    """What was done to the first strip that counts, whose shape speaks for all: `squashed`, or nothing."""
+    for number, strip in enumerate(comics.strips):
+        if number not in sums.skipped:
+            with suppress(BadInput):  # a file that has gone meanwhile costs no head set
+                return vlm.prepare(strip.load(), settings.prompt)[1].prepared
+    return None
 
 
 def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadSet:
@@ -218,9 +136,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     halves = split_half(tensors["halves"], suggestion.top)
     header = {
         "model": {
-            "name": vlm.name,
-            "id": vlm.id,
-            "revision": vlm.revision,
+            **vlm.lasting_names(),
             "digest": vlm.digest,
             "family": vlm.family,
             "layers": vlm.layers,
@@ -231,7 +147,10 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "digest": comics.digest,
             "strips": sums.added,
             "panels": settings.panels,
-            "skipped": [{"strip": number, "reason": reason} for number, reason in sums.skipped],
+            "skipped": [
+                {"strip": number, "reason": reason} for number, reason in sorted(sums.skipped.items())
+            ],
+            "prepared": _prepared_as(vlm, comics, settings, sums),
         },
         "settings": {
             "samples": settings.samples if settings.samples is not None else len(comics.strips),
@@ -241,6 +160,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "seed": settings.seed,
             "prompt": settings.prompt,
             "layout": comics.layout,
+            "squash": settings.squash,
         },
         "suggested": {"score": suggestion.score, "top": suggestion.top, "why": suggestion.why},
         "honesty": {

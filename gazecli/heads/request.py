@@ -13,7 +13,7 @@ from typing import Any
 from gazecli.errors import UsageError
 from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
 
-METHOD = 1  # raised whenever the same request would give other numbers
+METHOD = 2  # raised whenever the same request would give other numbers
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Settings:
     prompt: str = DISCOVERY_PROMPT
     layout: str | None = None
     rtl: bool = False
+    squash: bool = True
 
     def check(self) -> None:
         """Raise UsageError for a value that makes no sense."""

@@ -5,15 +5,17 @@ Only safetensors weights are loaded, remote code never without leave. Knows noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gazecli.errors import ModelError
+from gazecli.errors import ModelError, UsageError
 from gazecli.models.checkpoints import Checkpoint, find_checkpoint, is_folder
 from gazecli.models.devices import choose_device, choose_dtype
+from gazecli.models.placement import DeviceMap, parse_device_map, remove_with, spread_options
 from gazecli.models.processors import load_processor
 from gazecli.models.vlm import VLM
 
@@ -26,22 +28,32 @@ def load(
     device: str | None = None,
     dtype: str | None = None,
     revision: str | None = None,
-    device_map: str | None = None,
+    device_map: DeviceMap | None = None,
+    max_memory: Mapping[int | str, int | str] | None = None,
     trust_remote_code: bool = False,
     file_digest: Callable[[Path], str] | None = None,
+    squash: bool = True,
 ) -> VLM:
     """Load a model by alias, Hub id (optionally @revision) or folder.
 
+    `device_map` spreads a model too large for one device: a strategy of accelerate, a map from modules to
+    devices, or the JSON file of one; `max_memory` bounds what a strategy may use of each device, as in
+    `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files.
+
     Raises ModelError when it is unknown, absent, unsupported or broken, UsageError for a device or
-    number format that is not here. `file_digest` may remember the digests of weight files.
+    number format that is not here. `squash`: whether pictures that its processor would crop are stretched to
+    its square instead.
     """
+    spread = parse_device_map(device_map)
+    if max_memory is not None and not isinstance(spread, str):
+        raise UsageError("max_memory cannot matter without a strategy", hint='add device_map="auto"')
     target = choose_device(device)
     number_format = choose_dtype(dtype, target)
     checkpoint = find_checkpoint(name, revision)
     config = checkpoint.config()
     _refuse_unfit(checkpoint, config, trust_remote_code)
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
-    model = _load_model(checkpoint, number_format, target, device_map, trust_remote_code)
+    model = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
     _refuse_foreign_tokenizer(processor, model, checkpoint)
     return VLM(
         model=model,
@@ -51,6 +63,7 @@ def load(
         revision=checkpoint.revision,
         digest=checkpoint.digest(file_digest),
         source=str(checkpoint.folder) if is_folder(name) else name,
+        squash=squash,
     )
 
 
@@ -80,34 +93,42 @@ def _load_model(
     checkpoint: Checkpoint,
     dtype: torch.dtype,
     device: torch.device,
-    device_map: str | None,
+    device_map: DeviceMap | None,
+    max_memory: Mapping[int | str, int | str] | None,
     trust_remote_code: bool,
 ) -> Any:
     from transformers import AutoModelForImageTextToText
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    options = {} if device_map is None else spread_options(device_map, max_memory)
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(
             checkpoint.folder,
             dtype=dtype,
-            device_map=device_map,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             local_files_only=True,
+            **options,
         )
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as failure:  # foreign files: configs, safetensors and remote code raise nearly anything
+        if options:
+            shutil.rmtree(options["offload_folder"], ignore_errors=True)
         reason = str(failure).strip().splitlines()
         raise ModelError(
             f"the checkpoint cannot be loaded ({reason[0][:200] if reason else type(failure).__name__})",
             subject=checkpoint.name,
-            hint="check that the folder is complete: config.json and every *.safetensors shard",
+            hint="check that the folder is complete: config.json and every *.safetensors shard"
+            + ("; and that the device map names every part of the model" if options else ""),
             code="model.broken",
         ) from failure
     _refuse_unknown_numbers(model, checkpoint)
-    return model if device_map is not None else model.to(device)
+    if options:
+        remove_with(model, options["offload_folder"])
+        return model
+    return model.to(device)
 
 
 def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint) -> None:

@@ -116,7 +116,8 @@ def _for_stills(stock: Any, folder: Path) -> Any:
     settings, _ = stock.get_processor_dict(folder)
     accepted = set(inspect.signature(stock.__init__).parameters)
     parts = dict.fromkeys(stock.get_attributes())
-    parts["image_processor"] = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    backend = "torchvision" if stock.__name__ in TORCHVISION_ONLY else "pil"
+    parts["image_processor"] = AutoImageProcessor.from_pretrained(folder, backend=backend)
     parts["tokenizer"] = AutoTokenizer.from_pretrained(folder)
     settings = {key: value for key, value in settings.items() if key in accepted - set(parts)}
     processor = type(stock.__name__, (stock,), namespace)(**parts, **settings)

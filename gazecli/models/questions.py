@@ -1,12 +1,14 @@
 """Several questions about one picture: what they share is computed once.
 
-The questions' longest common token prefix is run once with the vision tower, its key-value cache is
-repeated, and the short rests run as one right-padded batch. Knows nothing of regions or scores.
+The questions' longest common token prefix is run once with the vision tower. The short rests run behind its
+key-value cache in one row, or where a model's layers forbid that, as one right-padded batch behind copies of
+it. Knows nothing of regions or scores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +16,10 @@ import torch
 
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.packing import PackedTails, can_pack
 from gazecli.models.prompts import prompt_text
 from gazecli.models.vlm import VLM
-from gazecli.models.watchers import RegionMass
+from gazecli.models.watchers import Enough, KeysOnly, QuestionMass, RegionMass
 from gazecli.pictures.picture import Picture
 
 # Here the picture's keys depend on the question, because the whole prompt sees itself both ways.
@@ -97,19 +100,38 @@ def last_token_mass(
 
     Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens.
     """
-    count = len(batch[0].ids)
     if batch[0].shared == 0:
         return _one_by_one(vlm, batch, memberships)
     cache = _run_prefix(vlm, batch)
-    repeat_rows(cache, len(batch), count)
     shared = batch[0].shared
+    table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
+    if can_pack(cache, len(vlm.decoder.layers)):
+        return _packed(vlm, batch, cache, table)
+    return _side_by_side(vlm, batch, cache, table)
+
+
+def _packed(vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor) -> dict[int, torch.Tensor]:
+    """All questions about a picture in one row behind their prefix."""
+    shared = batch[0].shared
+    tails = PackedTails.behind(shared, [ids[shared:] for ids in batch[0].ids])
+    watcher = QuestionMass(table, tails.ends.to(vlm.device), last=vlm.last_needed)
+    with vlm.watching(watcher), suppress(Enough):
+        vlm.model(
+            **tails.inputs(vlm.model, len(batch)), past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
+    return {layer: mass.transpose(1, 2) for layer, mass in watcher.masses.items()}
+
+
+def _side_by_side(
+    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor
+) -> dict[int, torch.Tensor]:
+    """A row a question, each behind a copy of its prefix."""
+    count, shared = len(batch[0].ids), batch[0].shared
+    repeat_rows(cache, len(batch), count)
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
-    ends = torch.tensor([len(tail) for tail in tails])
-    table = torch.stack([membership[:shared] for membership in memberships])
-    watcher = RegionMass(
-        table.repeat_interleave(count, 0).to(vlm.device), at=(ends - 1 + shared).to(vlm.device)
-    )
-    with vlm.watching(watcher):
+    ends = torch.tensor([len(tail) - 1 + shared for tail in tails])
+    watcher = RegionMass(table.repeat_interleave(count, 0), at=ends.to(vlm.device), last=vlm.last_needed)
+    with vlm.watching(watcher), suppress(Enough):
         vlm.model(
             input_ids=_right_padded(tails).to(vlm.device),
             past_key_values=cache,
@@ -127,7 +149,7 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
         parts = [questions.inputs[name] for questions in batch]
         if name == "attention_mask" or not torch.is_tensor(parts[0]):
             continue
-        joined = torch.cat(parts)
+        joined = torch.cat(_counted_on(batch) if name == "image_token_pooling" else parts)
         if joined.ndim == 2 and joined.shape == (len(batch), length):
             joined = joined[:, :shared]
         inputs[name] = joined.to(vlm.device)
@@ -136,8 +158,20 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
             inputs[name] = tensor.to(vlm.model.dtype)
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
-    vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None else None
+    with vlm.watching(watcher), suppress(Enough):
+        vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache
+
+
+def _counted_on(batch: Sequence[Questions]) -> list[torch.Tensor]:
+    """Molmo 2's numbers of patches to be pooled, each picture's counted on from those before; -1 is none."""
+    parts, before = [], 0
+    for questions in batch:
+        pooled = questions.inputs["image_token_pooling"]
+        parts.append(torch.where(pooled >= 0, pooled + before, pooled))
+        before += questions.inputs["pixel_values"].shape[:2].numel()
+    return parts
 
 
 def _one_by_one(
@@ -151,9 +185,9 @@ def _one_by_one(
             table = torch.zeros(1, len(ids), membership.shape[1])
             last = int(questions.layout.positions[-1]) + 1
             table[0, :last] = membership[:last]
-            watcher = RegionMass(table.to(vlm.device))
+            watcher = RegionMass(table.to(vlm.device), last=vlm.last_needed)
             vlm.forget_positions()
-            with vlm.watching(watcher):
+            with vlm.watching(watcher), suppress(Enough):
                 vlm.model(**inputs, use_cache=False, logits_to_keep=1)
             rows.append(watcher.steps[-1])
     count = len(batch[0].ids)

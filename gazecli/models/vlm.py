@@ -16,7 +16,8 @@ from torch import nn
 from gazecli.errors import HeadSetError, ModelError
 from gazecli.models.attention import NAME, AttentionState, KeyBias, RowWatcher, register
 from gazecli.models.biases import Mode, Scope, key_bias
-from gazecli.models.devices import dtype_name
+from gazecli.models.catalogue import lasting_name
+from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
 from gazecli.models.preparation import Preparation
@@ -31,6 +32,7 @@ HeadPair = tuple[int, int]
 class VLM:
     """A vision-language model ready to be watched and steered.
 
+    source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
     """
 
@@ -66,14 +68,31 @@ class VLM:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go."""
-        device: torch.device = self.model.get_input_embeddings().weight.device
-        return device
+        """Where inputs go, and what the model gives comes from."""
+        return device_of(self.model.get_input_embeddings())
+
+    def lasting_names(self) -> dict[str, str | None]:
+        """`name`, `id` and `revision` for what is kept and hashed: where a checkpoint lies is none of it.
+
+        One that was loaded from a folder is named after its content.
+        """
+        if self.source != self.name:
+            named = f"{self.family}-{self.digest.removeprefix('sha256:')[:8]}"
+            return {"name": named, "id": named, "revision": None}
+        return {"name": lasting_name(self.id), "id": self.id, "revision": self.revision}
 
     @property
     def dtype(self) -> str:
         """The number format of the weights, as in `float32`."""
         return dtype_name(self.model.dtype)
+
+    @property
+    def last_needed(self) -> int | None:
+        """The last layer with heads: a pass that is run for its attention may end there.
+
+        None where modules are moved between devices as they run, which has to come to its end.
+        """
+        return None if hasattr(self.model, "hf_device_map") else max(self.attention)
 
     @property
     def tokenizer(self) -> Any:
@@ -138,8 +157,8 @@ class VLM:
         return by_layer
 
     @contextmanager
-    def watching(self, watcher: RowWatcher) -> Iterator[None]:
-        """Let `watcher` read attention rows of every forward pass inside."""
+    def watching(self, watcher: RowWatcher | None) -> Iterator[None]:
+        """Let `watcher`, if any, read attention rows of every forward pass inside."""
         before, self.state.watcher = self.state.watcher, watcher
         try:
             yield
@@ -220,7 +239,7 @@ def find_decoder(model: Any, family: str) -> Any:
 def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
     """Softmax attention modules by their layer index; layers without one have no heads.
 
-    Raises ModelError when no layer has one, and where scores are more than a scaled product.
+    Raises ModelError when no layer has one.
     """
     found: dict[int, nn.Module] = {}
     for number, layer in enumerate(decoder.layers):
@@ -233,14 +252,6 @@ def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
             subject=family,
             code="model.unsupported",
             hint="choose another model: see `gaze models`",
-        )
-    capped = getattr(decoder.config, "attn_logit_softcapping", None) is not None
-    if capped or any(hasattr(module, "sinks") for module in found.values()):
-        raise ModelError(
-            f"its attention has {'capped scores' if capped else 'sinks'}, which the fast kernels leave out",
-            subject=family,
-            hint="choose another model: see `gaze models`",
-            code="model.unsupported",
         )
     return found
 

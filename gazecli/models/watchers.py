@@ -1,6 +1,7 @@
 """What is read from attention rows: mass on regions, weighted or not, summed where the row was computed.
 
-Knows nothing of scores or of why somebody wants to know.
+A watcher that has all it wants ends the forward pass by raising `Enough`. Knows nothing of scores or of why
+somebody wants to know.
 """
 
 from __future__ import annotations
@@ -12,12 +13,69 @@ import numpy.typing as npt
 import torch
 
 
+class Enough(Exception):
+    """Raised inside a forward pass whose remaining work nobody needs."""
+
+
+class KeysOnly:
+    """Reads nothing, and ends the pass when layer `last` has its keys: a prefix is run for its cache."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+
+    def wants(self, layer: int) -> bool:
+        """Whether the pass ends here."""
+        return layer == self.last
+
+    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:  # noqa: ARG002 - the protocol's
+        """End the pass: keys and values are in the cache before rows are asked for."""
+        raise Enough
+
+    def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
+        """Never called, as no row is asked for."""
+
+
+class QuestionMass:
+    """Sums the attention of several query rows a sequence over regions, the same rows in all.
+
+    membership: (B, S, R), which token of the prefix belongs to which region. `at`: (P,), the rows' indices in
+    the pass. With `last`, the pass ends behind that layer. `masses` becomes {layer: (B, H, P, R)}.
+    """
+
+    def __init__(self, membership: torch.Tensor, at: torch.Tensor, last: int | None = None) -> None:
+        self.membership = membership
+        self.at = at
+        self.last = last
+        self.masses: dict[int, torch.Tensor] = {}
+
+    def wants(self, layer: int) -> bool:  # noqa: ARG002 - the protocol's
+        """All layers are read."""
+        return True
+
+    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:  # noqa: ARG002 - the protocol's
+        """The watched rows."""
+        return self.at
+
+    def receive(
+        self,
+        layer: int,
+        weights: torch.Tensor,
+        value: torch.Tensor,  # noqa: ARG002 - the protocol's
+        first_key: int,  # noqa: ARG002 - no key was dropped
+    ) -> None:
+        """Reduce one layer's rows: weights (B, H, P, K)."""
+        shared = self.membership.shape[1]
+        self.masses[layer] = weights[..., :shared] @ self.membership[:, None].to(weights.dtype)
+        if layer == self.last:
+            raise Enough
+
+
 class RegionMass:
     """Sums the attention of one query row a sequence over regions.
 
     membership: (B or 1, L, R), which prompt token belongs to which region. `at` gives the absolute position
-    of the watched query, a sequence's last query by default. `only` limits the heads read.
-    After each pass `steps` grows by {layer: (B, H, R)}.
+    of the watched query, a sequence's last query by default. `only` limits the heads read. With `last`,
+    the pass ends behind that layer. After each pass `steps` grows by {layer: (B, H, R)}.
     """
 
     def __init__(
@@ -26,9 +84,11 @@ class RegionMass:
         at: torch.Tensor | None = None,
         only: Mapping[int, Sequence[int]] | None = None,
         value_weighted: bool = False,
+        last: int | None = None,
     ) -> None:
         self.membership = membership
         self.at = at
+        self.last = last
         self.only = only
         self.value_weighted = value_weighted
         self.steps: list[dict[int, torch.Tensor]] = []
@@ -58,11 +118,14 @@ class RegionMass:
             row = row[:, heads]
         if self.value_weighted:
             row = row * self._value_norms(layer, value, inside, weights.shape[1], first_key)
-        table = self.membership[:, first_key : first_key + inside].to(row.dtype)
-        mass = row @ table  # (B, H, R)
+        # The layers of a model spread over devices come together where the membership lies.
+        table = self.membership[:, first_key : first_key + inside].to(row.device, row.dtype)
+        mass = (row @ table).to(self.membership.device)  # (B, H, R)
         if not self.steps:
             self.begin_step()
         self.steps[-1][layer] = mass
+        if layer == self.last:
+            raise Enough
 
     def _value_norms(
         self, layer: int, value: torch.Tensor, inside: int, heads: int, first_key: int

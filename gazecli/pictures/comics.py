@@ -15,11 +15,13 @@ from pathlib import Path
 from gazecli.errors import BadInput, ComicsError, UsageError
 from gazecli.pictures.composing import GAP, HEIGHT, check_composition
 from gazecli.pictures.layouts import manifest, panels, raw, strips
+from gazecli.pictures.opening import hash_file
 from gazecli.pictures.strip import Recipe, Skipped, Strip, digest_of
 
 __all__ = ["LAYOUTS", "Comics", "Skipped", "Strip", "open_comics"]
 
 Lister = Callable[[Path, Recipe], Iterator[Strip | Skipped]]
+HashFiles = Callable[[Sequence[Path]], Sequence[str]]
 
 MAX_PANELS = 100
 MAX_SAMPLES = 10**7
@@ -38,23 +40,38 @@ _FOLDERS = (
 )
 
 
+def hash_anew(files: Sequence[Path]) -> list[str]:
+    """SHA-256 (hex) of each file. Raises PictureError when one cannot be read."""
+    return [hash_file(file) for file in files]
+
+
 @dataclass(frozen=True, eq=False)
 class Comics:
-    """Strips of one folder in a stable order, all with `panels` panels, and what was left out."""
+    """Strips of one folder in a stable order, all with `panels` panels, and what was left out.
+
+    `hash_files` gives the SHA-256 (hex) of files; one that remembers spares reading them.
+    """
 
     path: Path
     layout: str
     panels: int
     strips: list[Strip]
     skipped: list[Skipped] = field(default_factory=list)
+    hash_files: HashFiles = hash_anew
 
     @cached_property
     def digest(self) -> str:
-        """`sha256:…` of what determines the strips' pixels and regions; reads every file once.
+        """`sha256:…` of what determines the strips' pixels and regions; reads every file at most once.
 
         Raises PictureError when a file can no longer be read.
         """
-        return digest_of({"panels": self.panels, "strips": [strip.digest for strip in self.strips]})
+        files = list(dict.fromkeys(source for strip in self.strips for source in strip.sources))
+        try:
+            hashes = dict(zip(files, self.hash_files(files), strict=True))
+        except OSError:
+            hashes = dict(zip(files, hash_anew(files), strict=True))  # says which file, and why
+        digests = [strip.digest(hashes.__getitem__) for strip in self.strips]
+        return digest_of({"panels": self.panels, "strips": digests})
 
 
 def open_comics(

@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from gazecli.errors import ComicsError
 from gazecli.pictures.composing import compose_strip
-from gazecli.pictures.opening import hash_file, open_pixels, probe_size
+from gazecli.pictures.opening import open_pixels, probe_size
 from gazecli.pictures.panels import find_panels
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
@@ -71,14 +70,12 @@ class Strip(ABC):
         for source in self.sources:
             probe_size(source)
 
-    @cached_property
-    def digest(self) -> str:
+    def digest(self, hash_of: Callable[[Path], str]) -> str:
         """`sha256:…` of the files' bytes and of how pixels and regions are made from them.
 
-        Names, places and captions do not count. Raises PictureError when a file cannot be read.
+        Names, places and captions do not count. `hash_of` gives the SHA-256 (hex) of a file's bytes.
         """
-        content = {"making": self.making, "files": [hash_file(source) for source in self.sources]}
-        return digest_of(content)
+        return digest_of({"making": self.making, "files": [hash_of(source) for source in self.sources]})
 
 
 class ComposedStrip(Strip):

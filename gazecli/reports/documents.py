@@ -34,6 +34,14 @@ from gazecli.reports.parts import (
     Text,
     TimingPart,
 )
+from gazecli.reports.track_parts import (
+    ControlTrajectoryPart,
+    PointingPart,
+    SentencePart,
+    SpanPart,
+    TrackSettings,
+    TrajectoryPart,
+)
 
 
 class DiscoverySettings(Open):
@@ -86,6 +94,7 @@ class SteerDocument(Document):
     baseline: SpokenPart | None
     answers: list[AnswerPart]
     heatmap: Text | None = None
+    page: Text | None = None
     timing: TimingPart
 
 
@@ -105,14 +114,6 @@ class SegmentPart(Part):
     text: Text
 
 
-class TrajectoryPart(Part):
-    """Where the steered heads looked: for each written token, the mass on region 1, …, region P."""
-
-    heads: Ordinal
-    value_weighted: bool
-    steps: list[list[Number]]
-
-
 class SwitchDocument(Document):
     """`gaze switch`: one text, written while the target changes."""
 
@@ -130,6 +131,32 @@ class SwitchDocument(Document):
     segments: list[SegmentPart]
     trajectory: TrajectoryPart
     trajectory_file: Text | None = None
+    page: Text | None = None
+    timing: TimingPart
+
+
+class TrackDocument(Document):
+    """`gaze track`: where the heads look while the model writes freely. Nothing is steered."""
+
+    schema_: Literal["gaze.track/1"] = Field(default="gaze.track/1", alias="schema")
+    model: ModelPart
+    headset: Digest
+    heads: list[Pair]
+    picture: PicturePart
+    regions: list[RegionPart]
+    prompt: Text
+    settings: TrackSettings
+    text: Text
+    tokens: Count
+    pieces: list[Text] = Field(description="what each written token adds to the text")
+    trajectory: TrajectoryPart
+    controls: list[ControlTrajectoryPart]
+    sentences: list[SentencePart]
+    pointing: list[PointingPart]
+    spans: list[SpanPart] = Field(default_factory=list)
+    trajectory_file: Text | None = None
+    heatmap: Text | None = None
+    page: Text | None = None
     timing: TimingPart
 
 
@@ -148,6 +175,14 @@ class MatrixPart(Part):
     layer: Count
     head: Count
     matrix: list[list[Number]]
+
+
+class HistogramPart(Part):
+    """How many heads have a raw score between `edges`; `null`: with shuffled labels, mean over the draws."""
+
+    edges: list[Number]
+    heads: list[Count]
+    null: list[Number]
 
 
 class ConditionPart(Part):
@@ -180,6 +215,8 @@ class SweepPart(Part):
     k: Ordinal
     gaze: Share
     control: Share | None
+    gaze_ci95: Interval | None = None
+    control_ci95: Interval | None = None
 
 
 class ChoicePart(Part):
@@ -239,4 +276,6 @@ class ReportDocument(Document):
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]
+    histogram: HistogramPart | None = None
     evaluation: EvaluationPart | None = None
+    figures: list[Text] = Field(default_factory=list, description="files that show the above")

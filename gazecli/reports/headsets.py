@@ -18,6 +18,7 @@ from gazecli.reports.documents import (
     DiscoverySettings,
     EvaluationPart,
     HeadSetDocument,
+    HistogramPart,
     HonestyPart,
     LayerPart,
     MatrixPart,
@@ -35,6 +36,7 @@ from gazecli.reports.parts import (
 
 DIGITS = 6
 LACKING = ["selectivity", "image mass", "matrices", "label-shuffled null", "split halves", "comics"]
+_BINS = 40
 
 
 def headset_document(
@@ -78,6 +80,7 @@ def report_document(
             heads=head_parts(headset),
             layers=_layers(headset),
             matrices=[_matrix(headset, head) for head in best],
+            histogram=_histogram(headset),
             evaluation=evaluation,
         )
 
@@ -118,6 +121,7 @@ def _comics(headset: HeadSet, path: str | None, skipped: Sequence[tuple[str, str
         digest=block["digest"],
         strips=block["strips"],
         panels=block.get("panels", headset.panels),
+        prepared=block.get("prepared"),
         skipped=left_out,
     )
 
@@ -159,6 +163,19 @@ def _layers(headset: HeadSet) -> list[LayerPart]:
         for layer, row in enumerate(scores)
         if np.isfinite(row).any()  # an imported ranking need not list a head of every layer
     ]
+
+
+def _histogram(headset: HeadSet) -> HistogramPart | None:
+    raw, null = headset.scores("raw"), headset.null
+    if not null.size or headset.ranked is not None:
+        return None
+    highest = max(float(raw.max()), float(null.max()), 1e-9)
+    edges = np.linspace(0.0, highest, _BINS + 1)
+    return HistogramPart(
+        edges=[_rounded(edge) for edge in edges],
+        heads=np.histogram(raw, edges)[0].tolist(),
+        null=[_rounded(count / len(null)) for count in np.histogram(null, edges)[0]],
+    )
 
 
 def _matrix(headset: HeadSet, head: Head) -> MatrixPart:

@@ -93,13 +93,14 @@ class SkippedPart(Part):
 
 
 class ComicsPart(Part):
-    """Which strips they were."""
+    """Which strips they were; `prepared` is what was done to them first, such as `squashed`."""
 
     path: Text | None
     digest: Text
     strips: Count
     panels: Ordinal
     skipped: list[SkippedPart] = Field(default_factory=list)
+    prepared: Text | None = None
 
 
 class HeadPart(Part):

@@ -15,6 +15,7 @@ import torch
 from gazecli.models.attention import KeyBias
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.questions import SEES_THE_QUESTION
 from gazecli.models.vlm import VLM
 
 OnToken = Callable[[int, list[list[int]]], None]
@@ -81,7 +82,7 @@ def _prefill(
     prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
     ids = prompt["input_ids"]
     start = layout.length - 1 if bias is None else min(bias.from_query, layout.length - 1)
-    if start <= int(layout.positions[-1]):
+    if start <= int(layout.positions[-1]) or vlm.family in SEES_THE_QUESTION:
         start = 0
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
@@ -122,6 +123,7 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
         return
     stock = tower.forward
+    replaced = tower.__dict__.get("forward")  # accelerate's, where the model is spread over devices
     # Pixtral's tower strings its pictures together: they lie along the second axis of its output.
     axis = 1 if tower.config.model_type == "pixtral" else 0
 
@@ -135,6 +137,8 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
     finally:
         del tower.forward
+        if replaced is not None:
+            tower.forward = replaced
 
 
 def find_vision_tower(model: Any) -> Any:

@@ -28,10 +28,11 @@ def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture
-def gaze_command(tmp_path: Path) -> str:
-    """A `gaze` on its own, as scripts call it."""
+def gaze_command(tmp_path: Path, prestarted: str) -> str:
+    """A `gaze` as scripts call it, its imports already done."""
     script = tmp_path / "gaze"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gazecli "$@"\n')
+    call = f'"{sys.executable}" -I -S "{ROOT / "tests" / "prestarted.py"}" "{prestarted}"'
+    script.write_text(f'#!/bin/sh\nexec {call} "$@"\n')
     script.chmod(0o755)
     return str(script)
 

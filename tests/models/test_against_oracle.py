@@ -135,7 +135,7 @@ def test_the_extra_paths_never_build_a_square_matrix(vlm_of: Callable[[str], VLM
     )
     generate(vlm, inputs, layout, bias, 1, Limits(3))
     matrices_of(vlm, [picture], 6)
-    rows = 6 * vlm.heads * (layout.length + 60)
+    rows = 6 * vlm.heads * (layout.length + 6 * 60)
     assert 0 < vlm.state.largest <= rows
     assert layout.length > 150
 

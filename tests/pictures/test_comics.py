@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gazecli.cache import Cache
+from gazecli.cache.digests import file_digests
 from gazecli.errors import ComicsError, PictureError, UsageError
-from gazecli.pictures.comics import Comics, open_comics
+from gazecli.pictures.comics import Comics, hash_anew, open_comics
 from tests.pictures.drawing import strip_of, write_comic
 
 
@@ -71,6 +75,27 @@ def test_the_digest_follows_contents_and_settings_and_not_names_or_places(
     with (folder / "comic 7" / "p1.png").open("ab") as file:
         file.write(b"\0")
     assert opened(folder).digest != digest
+
+
+def test_digests_that_were_remembered_spare_reading_the_files(folder: Path) -> None:
+    comics = opened(folder)
+    asked: list[Path] = []
+
+    def remembered(files: Sequence[Path]) -> list[str]:
+        asked.extend(files)
+        return hash_anew(files)
+
+    assert replace(comics, hash_files=remembered).digest == comics.digest
+    assert sorted(asked) == sorted(folder.glob("*/p*.png"))
+
+
+def test_a_file_that_went_away_is_named_whoever_hashes(folder: Path, tmp_path: Path) -> None:
+    comics = replace(opened(folder), hash_files=lambda files: file_digests(files, Cache(tmp_path / "cache")))
+    gone = folder / "comic 3" / "p2.png"
+    gone.unlink()
+    with pytest.raises(PictureError) as caught:
+        _ = comics.digest
+    assert caught.value.subject == str(gone)
 
 
 def test_one_bad_strip_among_good_ones_is_skipped_with_its_reason(folder: Path) -> None:

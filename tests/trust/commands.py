@@ -70,6 +70,7 @@ class Around:
         arguments = {
             "discover": [self.model, str(self.comics), "--panels", "3"],
             "steer": [*steered, "--region", "2"],
+            "track": steered,
             "switch": [*steered, "--schedule", "1,2"],
             "report": [self.headset, "--evaluate", str(self.strips)],
             "comics make": [str(self.place / "drawn"), "--count", "1", "--panels", "2", "--force"],

@@ -8,7 +8,8 @@ from typing import Any
 from gazecli.errors import ModelError
 from gazecli.models.layouts.anyres import llava_next, llava_onevision
 from gazecli.models.layouts.patch_grid import patch_grid, pixtral, positioned
-from gazecli.models.layouts.tiles import aya_vision, idefics, internvl, ovis2
+from gazecli.models.layouts.pooled import molmo2
+from gazecli.models.layouts.tiles import aya_vision, cohere2_vision, idefics, internvl, lfm2_vl, ovis2
 from gazecli.models.layouts.views import Blind, View
 from gazecli.models.layouts.whole import letterboxed, llava, pan_and_scan, squashed
 
@@ -18,6 +19,7 @@ TokenMap = Callable[[Any, Any, int, Size], list[View | Blind]]
 # Keyed on the processor class: one model type can come with several processors.
 TOKEN_MAPS: dict[str, TokenMap] = {
     "AyaVisionProcessor": aya_vision,
+    "Cohere2VisionProcessor": cohere2_vision,
     "DeepseekVLProcessor": letterboxed,
     "Gemma3Processor": pan_and_scan,
     "Gemma4Processor": positioned,
@@ -25,9 +27,11 @@ TOKEN_MAPS: dict[str, TokenMap] = {
     "Idefics3Processor": idefics,
     "InternVLProcessor": internvl,
     "JanusProcessor": letterboxed,
+    "Lfm2VlProcessor": lfm2_vl,
     "LlavaNextProcessor": llava_next,
     "LlavaOnevisionProcessor": llava_onevision,
     "LlavaProcessor": llava,
+    "Molmo2Processor": molmo2,
     "Ovis2Processor": ovis2,
     "PaliGemmaProcessor": squashed,
     "PixtralProcessor": pixtral,
