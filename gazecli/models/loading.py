@@ -14,7 +14,7 @@ import torch
 
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.checkpoints import Checkpoint, find_checkpoint, is_folder
-from gazecli.models.devices import choose_device, choose_dtype
+from gazecli.models.devices import DTYPES, choose_device, choose_dtype
 from gazecli.models.placement import DeviceMap, parse_device_map, remove_with, spread_options
 from gazecli.models.processors import load_processor
 from gazecli.models.vlm import VLM
@@ -124,11 +124,12 @@ def _load_model(
             + ("; and that the device map names every part of the model" if options else ""),
             code="model.broken",
         ) from failure
-    _refuse_unknown_numbers(model, checkpoint)
     if options:
         remove_with(model, options["offload_folder"])
-        return model
-    return model.to(device)
+    else:
+        model = model.to(device)
+    _refuse_unknown_numbers(model, checkpoint)
+    return model
 
 
 def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint) -> None:
@@ -150,7 +151,7 @@ def _refuse_unknown_numbers(model: Any, checkpoint: Checkpoint) -> None:
     """ModelError when a weight is NaN or infinite: nothing such a model says or looks at means anything."""
     for name, weight in model.named_parameters():
         # One pass without a copy; where a weight is not a number, so is the largest.
-        if weight.is_floating_point() and not weight.is_meta and weight.numel():
+        if weight.dtype in DTYPES.values() and not weight.is_meta and weight.numel():
             low, high = torch.aminmax(weight.detach())
             if not (bool(torch.isfinite(low)) and bool(torch.isfinite(high))):
                 raise ModelError(
