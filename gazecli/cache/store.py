@@ -189,7 +189,12 @@ class Cache:
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             message = f"cannot write ({reason})"
-            raise GazeError(message, subject=str(target), code="output.unwritable") from error
+            raise GazeError(
+                message,
+                subject=str(target),
+                code="output.unwritable",
+                hint="choose another place, or make room there",
+            ) from error
         return target
 
     def import_file(self, source: str | Path, check: Callable[[Artifact], None] | None = None) -> str:

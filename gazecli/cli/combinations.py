@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gazecli.cli.evaluation_options import JudgeName
-from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName
+from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName, refuse_two_devices
 from gazecli.errors import UsageError
 
 COCO = "coco"
@@ -71,14 +71,21 @@ def check_combination(evaluate: Path | None, wanted: Wanted, top: str, score: st
 
 
 def _check_evaluation(evaluate: Path, wanted: Wanted, top: str) -> None:
+    if wanted.seed is not None and wanted.seed >= 2**32:
+        raise UsageError(
+            "--seed must lie between 0 and 4294967295", subject=str(wanted.seed), hint="leave it out for 42"
+        )
     if wanted.sweep and top != "auto":
         raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
     if wanted.every is not None and wanted.task != "dynamic":
-        raise UsageError("--every cannot matter without --task dynamic", subject=wanted.every)
+        raise UsageError(
+            "--every cannot matter without --task dynamic",
+            subject=wanted.every,
+            hint="add --task dynamic, or leave --every out",
+        )
     if wanted.max_new_tokens is not None and wanted.task == "dynamic":
         raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
-    if wanted.device_map is not None and wanted.device is not None:
-        raise UsageError("--device cannot matter with --device-map", subject=wanted.device)
+    refuse_two_devices(wanted.device, wanted.device_map)
     if wanted.judge == "none" and wanted.generations is None:
         raise UsageError("--judge none leaves nothing behind", hint="keep the texts: --generations FILE")
     if wanted.judge == "none" and wanted.sweep:

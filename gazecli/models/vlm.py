@@ -123,7 +123,20 @@ class VLM:
         text = prompt_text(self.processor, prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)
+        self._check_tokens(inputs["input_ids"])
         return inputs.to(self.device, self.model.dtype), layout
+
+    def _check_tokens(self, ids: torch.Tensor) -> None:
+        """ModelError for a tokenizer that names tokens this model has no weights for."""
+        known = self.model.get_input_embeddings().weight.shape[0]
+        written = ids[ids != self.preparation.placeholder]
+        if written.numel() and int(written.max()) >= known:
+            raise ModelError(
+                f"the tokenizer names token {int(written.max())}, and this model knows {known}",
+                subject=self.name,
+                hint="the checkpoint needs the tokenizer files that were saved with this model",
+                code="model.processor",
+            )
 
     def check_heads(self, heads: Iterable[HeadPair]) -> dict[int, list[int]]:
         """Heads by layer, each checked to exist.
@@ -251,7 +264,12 @@ def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
         if module is not None:
             found[int(getattr(module, "layer_idx", number))] = module
     if not found:
-        raise ModelError("no layer has softmax attention", subject=family, code="model.unsupported")
+        raise ModelError(
+            "no layer has softmax attention",
+            subject=family,
+            code="model.unsupported",
+            hint="choose another model: see `gaze models`",
+        )
     return found
 
 

@@ -47,7 +47,9 @@ class SteerSettings:
         parse_strength(self.strength)
         if not 1 <= self.max_new_tokens <= 100_000:
             raise UsageError(
-                "--max-new-tokens must lie between 1 and 100000", subject=str(self.max_new_tokens)
+                "--max-new-tokens must lie between 1 and 100000",
+                subject=str(self.max_new_tokens),
+                hint="leave it out for the default",
             )
         if self.scope == "decode" and self.max_new_tokens < 2:
             raise UsageError("scope decode acts from the second token on", hint="raise --max-new-tokens")

@@ -195,6 +195,10 @@ def sentences_of(pieces: Sequence[str]) -> list[tuple[int, int]]:
 def check_request(prompt: str, max_new_tokens: int) -> None:
     """UsageError for an empty prompt or an impossible length."""
     if not 1 <= max_new_tokens <= 100_000:
-        raise UsageError("--max-new-tokens must lie between 1 and 100000", subject=str(max_new_tokens))
+        raise UsageError(
+            "--max-new-tokens must lie between 1 and 100000",
+            subject=str(max_new_tokens),
+            hint="leave it out for the default",
+        )
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint="leave --prompt out for the default request")
