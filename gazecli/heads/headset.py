@@ -16,10 +16,12 @@ import numpy.typing as npt
 from gazecli.cache.artifacts import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.scoring import SCORE_NAMES, diagonal_mean, ranking
-from gazecli.heads.stored import KIND, RANKED, check_stored
+from gazecli.heads.spatial import localization
+from gazecli.heads.stored import KIND, RANKED, TENSORS, check_stored
 
 __all__ = ["KIND", "Head", "HeadSet"]
 
+_LATER = ("image_z", "spatial")
 Float32 = npt.NDArray[np.float32]
 
 
@@ -37,8 +39,10 @@ class HeadSet:
     matrices: (L, H, P, P) mean raw attention, asked panel x attended panel. shapes: the same, each strip's
     rows normalised before averaging. image_mass: (L, H) mean attention on all image tokens. halves:
     (2, L, H, P, P) raw means over even and odd strips. null: (R, L, H) gaze scores with shuffled labels.
-    header: the JSON that is hashed with the tensors. ranked: (L, H) scores of an imported ranking, NaN for
-    heads it does not list; nothing was measured then, and the arrays above are empty or NaN.
+    image_z: (L, H) image mass as z-scores within layers. spatial: (2, L, H) mean spatial entropy, and
+    share of peaks at the bottom; both None in head sets made before they were kept. ranked: (L, H) scores
+    of an imported ranking, NaN for heads it does not list; nothing was measured then, and the arrays above
+    are empty or NaN. header: the JSON that is hashed with the tensors.
     """
 
     header: Mapping[str, Any]
@@ -53,6 +57,8 @@ class HeadSet:
     cached: bool = False
     resumed_from: int = 0
     timing: Mapping[str, float] = field(default_factory=dict)
+    image_z: Float32 | None = None
+    spatial: Float32 | None = None
 
     @classmethod
     def of_tensors(
@@ -64,16 +70,10 @@ class HeadSet:
         path: Path | None = None,
     ) -> HeadSet:
         """A head set of the tensors named as its fields are."""
-        return cls(
-            header=header,
-            matrices=tensors["matrices"].astype(np.float32),
-            shapes=tensors["shapes"].astype(np.float32),
-            image_mass=tensors["image_mass"].astype(np.float32),
-            halves=tensors["halves"].astype(np.float32),
-            null=tensors["null"].astype(np.float32),
-            digest=digest,
-            path=path,
-        )
+        own: dict[str, Any] = {
+            name: tensors[name].astype(np.float32) for name in (*TENSORS, *_LATER) if name in tensors
+        }
+        return cls(header=header, digest=digest, path=path, **own)
 
     @classmethod
     def of_ranking(
@@ -114,7 +114,8 @@ class HeadSet:
     def scores(self, score: str = "raw") -> Float32:
         """Every head's score: (L, H) float32, NaN for a head that an imported ranking does not list.
 
-        Raises UsageError for an unknown score, and for one that an imported ranking does not have.
+        Raises UsageError for an unknown score and for one that an imported ranking does not have,
+        HeadSetError for one this head set was made too early for.
         """
         if score not in SCORE_NAMES:
             raise UsageError("no such score", subject=score, hint=f"use one of {', '.join(SCORE_NAMES)}")
@@ -124,7 +125,25 @@ class HeadSet:
                     "an imported ranking has one score only", subject=score, hint="leave --score out"
                 )
             return self.ranked
-        return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)
+        if score in ("raw", "selectivity"):
+            return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)
+        if not self.has(score):
+            raise HeadSetError(
+                f"this head set does not know the {score} score",
+                subject=self.digest or str(self.path),
+                hint="it was made without: run gaze discover again, with --force",
+                code="headset.score",
+            )
+        if self.spatial is None or score == "image":
+            return np.asarray(self.image_z, np.float32)
+        entropy, bottom = self.spatial
+        return localization(self.image_mass, entropy, bottom).astype(np.float32)
+
+    def has(self, score: str) -> bool:
+        """Whether this head set knows what `score` takes."""
+        if self.ranked is not None:
+            return bool(score == self.header["suggested"]["score"])
+        return {"image": self.image_z, "localization": self.spatial}.get(score, self.matrices) is not None
 
     def resolve_score(self, score: str = "auto") -> str:
         """`auto` is the suggested score."""
@@ -203,11 +222,7 @@ class HeadSet:
         Raises HeadSetError when it holds NaN or infinity.
         """
         tensors: dict[str, npt.NDArray[Any]] = {
-            "matrices": self.matrices,
-            "shapes": self.shapes,
-            "image_mass": self.image_mass,
-            "halves": self.halves,
-            "null": self.null,
+            name: tensor for name in (*TENSORS, *_LATER) if (tensor := getattr(self, name)) is not None
         }
         if self.ranked is not None:
             listed = ~np.isnan(self.ranked)

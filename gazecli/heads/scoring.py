@@ -7,14 +7,14 @@ Knows nothing of models or pictures; numpy only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
-ScoreName = Literal["raw", "selectivity"]
-SCORE_NAMES: tuple[str, ...] = ("raw", "selectivity")
+ScoreName = Literal["raw", "selectivity", "image", "localization"]
+SCORE_NAMES: tuple[str, ...] = get_args(ScoreName)
 
 # The paper's best K lie between 2 % and 12 % of all heads, never below 10 heads (arXiv 2606.14703, K sweep).
 LARGEST_SHARE = 0.12
@@ -109,14 +109,14 @@ def suggest_unmeasured(scores: Floats, heads: int) -> Suggestion:
 def _limits(ordered: Floats, heads: int) -> dict[str, int]:
     """Where sorted scores of a model of so many heads may be cut, and how many heads are left."""
     return {
-        "the elbow of the sorted scores": _elbow(ordered),
+        "the elbow of the sorted scores": elbow(ordered),
         # Of scores that are no shares, z-scores for example, a third means nothing.
         "a third of the best score": int((ordered >= ordered[0] / 3).sum()) if ordered[-1] >= 0 else heads,
         "12 % of all heads": max(FEW, int(LARGEST_SHARE * heads + 0.5)),
     }
 
 
-def _elbow(ordered: Floats) -> int:
+def elbow(ordered: Floats) -> int:
     """How many leading values come before the point farthest below the chord."""
     if len(ordered) < 3:
         return 1

@@ -16,8 +16,10 @@ from gazecli.errors import ModelError, UsageError
 from gazecli.models.checkpoints import Checkpoint, find_checkpoint, is_folder
 from gazecli.models.devices import DTYPES, choose_device, choose_dtype
 from gazecli.models.placement import DeviceMap, parse_device_map, remove_with, spread_options
-from gazecli.models.processors import load_processor
+from gazecli.models.processors import complete_processor, load_processor
+from gazecli.models.remote_code import is_remote, model_class, require_reachable
 from gazecli.models.vlm import VLM
+from gazecli.processes.launcher import place
 
 ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
 
@@ -54,8 +56,9 @@ def load(
     _refuse_unfit(checkpoint, config, trust_remote_code)
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
     model = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
+    complete_processor(processor, model.config)
     _refuse_foreign_tokenizer(processor, model, checkpoint)
-    return VLM(
+    vlm = VLM(
         model=model,
         processor=processor,
         name=checkpoint.name,
@@ -65,6 +68,9 @@ def load(
         source=str(checkpoint.folder) if is_folder(name) else name,
         squash=squash,
     )
+    if is_remote(model):
+        require_reachable(vlm)
+    return vlm
 
 
 def _refuse_unfit(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_code: bool) -> None:
@@ -97,19 +103,20 @@ def _load_model(
     max_memory: Mapping[int | str, int | str] | None,
     trust_remote_code: bool,
 ) -> Any:
-    from transformers import AutoModelForImageTextToText
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     options = {} if device_map is None else spread_options(device_map, max_memory)
+    # The copies of several processes would not fit into main memory on their way to their GPUs.
+    straight = {"device_map": {"": device}} if device.type == "cuda" and place().count > 1 else {}
     try:
-        model: Any = AutoModelForImageTextToText.from_pretrained(
+        model: Any = model_class(checkpoint.config()).from_pretrained(
             checkpoint.folder,
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             local_files_only=True,
-            **options,
+            **(options or straight),
         )
     except (MemoryError, torch.OutOfMemoryError):
         raise

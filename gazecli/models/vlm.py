@@ -52,7 +52,7 @@ class VLM:
         self.preparation = Preparation(
             self.processor,
             token_map_for(self.processor, self.family),
-            self.model.config.image_token_id,
+            find_placeholder(self.model.config, self.family),
             self.family,
         )
         self.decoder = find_decoder(self.model, self.family)
@@ -215,6 +215,23 @@ class VLM:
         """Text of generated tokens, without special tokens."""
         text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
         return text
+
+
+def find_placeholder(config: Any, family: str) -> int:
+    """The id of the token that stands where image tokens go.
+
+    Raises ModelError when the configuration names none.
+    """
+    for name in ("image_token_id", "image_token_index"):
+        found = getattr(config, name, None)
+        if isinstance(found, int):
+            return found
+    raise ModelError(
+        "its configuration names no image token",
+        subject=family,
+        hint="gaze needs one placeholder in the prompt for each image token; see `gaze models`",
+        code="model.unsupported",
+    )
 
 
 def find_decoder(model: Any, family: str) -> Any:

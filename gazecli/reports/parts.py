@@ -104,13 +104,18 @@ class ComicsPart(Part):
 
 
 class HeadPart(Part):
-    """A head and its scores. Layers and heads count from 0; an imported ranking has no more than `raw`."""
+    """A head and its scores. Layers and heads count from 0; an imported ranking has no more than `raw`.
+
+    `image` and `localization` are the other selectors' scores; null in head sets made before they were kept.
+    """
 
     layer: Count
     head: Count
     raw: Number
     selectivity: Number | None
     image_mass: Number | None
+    image: Number | None = None
+    localization: Number | None = None
 
 
 class ImportedPart(Part):
@@ -124,7 +129,7 @@ class ImportedPart(Part):
 class SuggestedPart(Part):
     """By which score, and how many of the best heads, to steer."""
 
-    score: Literal["raw", "selectivity"]
+    score: Literal["raw", "selectivity", "image", "localization"]
     top: Count
     why: Text
 

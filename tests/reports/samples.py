@@ -7,16 +7,18 @@ from PIL import Image
 
 from gazecli.pictures.picture import Picture
 from gazecli.reports.documents import (
-    ChoicePart,
-    ConditionPart,
     DiscoverySettings,
-    EvaluationPart,
-    EvaluationSettings,
     HistogramPart,
     HonestyPart,
     LayerPart,
     MatrixPart,
     ReportDocument,
+)
+from gazecli.reports.evaluation_parts import (
+    ChoicePart,
+    ConditionPart,
+    EvaluationPart,
+    EvaluationSettings,
     SweepPart,
 )
 from gazecli.reports.page.scenes import Said, Scene

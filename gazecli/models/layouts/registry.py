@@ -43,16 +43,16 @@ TOKEN_MAPS: dict[str, TokenMap] = {
 
 
 def token_map_for(processor: Any, family: str) -> TokenMap:
-    """The token map of a processor.
+    """The token map of a processor, or of the known class it is derived from.
 
     Raises ModelError when nobody has written one.
     """
-    name = type(processor).__name__
-    if name not in TOKEN_MAPS:
-        raise ModelError(
-            f"no token map is known for its processor {name}",
-            subject=family,
-            hint=f"supported processors: {', '.join(sorted(TOKEN_MAPS))}",
-            code="model.unsupported",
-        )
-    return TOKEN_MAPS[name]
+    for kind in type(processor).__mro__:
+        if kind.__name__ in TOKEN_MAPS:
+            return TOKEN_MAPS[kind.__name__]
+    raise ModelError(
+        f"no token map is known for its processor {type(processor).__name__}",
+        subject=family,
+        hint=f"supported processors: {', '.join(sorted(TOKEN_MAPS))}",
+        code="model.unsupported",
+    )
