@@ -208,7 +208,7 @@ class Cache:
             raise HeadSetError(
                 "no such file" if error.code == MISSING else error.message,
                 subject=str(source),
-                hint="give a file that gaze cache export wrote",
+                hint="give a file that gaze cache export wrote, or a JSON ranking of heads",
                 code="headset.unreadable",
             ) from error
         if check is not None:

@@ -78,11 +78,8 @@ def _check_evaluation(evaluate: Path, wanted: Wanted, top: str) -> None:
     if wanted.sweep and top != "auto":
         raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
     if wanted.every is not None and wanted.task != "dynamic":
-        raise UsageError(
-            "--every cannot matter without --task dynamic",
-            subject=wanted.every,
-            hint="add --task dynamic, or leave --every out",
-        )
+        hint = "add --task dynamic, or leave --every out"
+        raise UsageError("--every cannot matter without --task dynamic", subject=wanted.every, hint=hint)
     if wanted.max_new_tokens is not None and wanted.task == "dynamic":
         raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
     refuse_two_devices(wanted.device, wanted.device_map)
@@ -92,24 +89,28 @@ def _check_evaluation(evaluate: Path, wanted: Wanted, top: str) -> None:
         raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
     _check_pictures(evaluate, wanted)
     if is_coco(evaluate) and wanted.task not in (None, "static"):
-        raise UsageError("natural pictures are asked about region by region", subject=f"--task {wanted.task}")
+        message = "natural pictures are asked about region by region"
+        raise UsageError(message, subject=f"--task {wanted.task}", hint="leave --task out")
 
 
 def _check_pictures(evaluate: Path, wanted: Wanted) -> None:
     if is_coco(evaluate):
         if wanted.annotations is None or wanted.images is None:
-            raise UsageError("--evaluate coco needs --annotations FILE and --images DIR")
+            raise UsageError("--evaluate coco needs --annotations FILE and --images DIR", hint="name both")
         if wanted.layout is not None:
-            raise UsageError("--layout cannot matter with --evaluate coco", subject=wanted.layout)
+            message = "--layout cannot matter with --evaluate coco"
+            raise UsageError(message, subject=wanted.layout, hint="leave it out")
     else:
         for name in ("annotations", "images", "min_area"):
             if getattr(wanted, name) is not None:
-                raise UsageError(f"{_option(name)} cannot matter without --evaluate coco")
+                raise UsageError(
+                    f"{_option(name)} cannot matter without --evaluate coco", hint="leave it out"
+                )
 
 
 def _check_rejudging(evaluate: Path | None, wanted: Wanted, top: str, score: str) -> None:
     if wanted.judge == "none":
-        raise UsageError("--rejudge needs a judge", subject="--judge none")
+        raise UsageError("--rejudge needs a judge", subject="--judge none", hint="leave --judge out")
     allowed = {"rejudge", "judge"}
     if evaluate is not None:
         allowed |= set(_PICTURES)

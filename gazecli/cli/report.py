@@ -140,11 +140,11 @@ def command(
         min_area=min_area,
         compare=compare,
     )
-    check_combination(evaluate, wanted, top, score)
-    if form == "csv" and evaluate is None and rejudge is None and top != "auto":
+    if form == "csv" and evaluate is None and top != "auto":
         raise UsageError(
             "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
         )
+    check_combination(evaluate, wanted, top, score)
     if (evaluate is None or rejudge is not None) and not works_alone(streams):
         return
     document, scenes = _document(streams, headset, evaluate, wanted, top, score, shown, form == "html")

@@ -17,10 +17,11 @@ from gazecli.cache.artifacts import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.scoring import SCORE_NAMES, diagonal_mean, ranking
 from gazecli.heads.spatial import localization
-from gazecli.heads.stored import KIND, LATER, MEASURED, RANKED, check_stored
+from gazecli.heads.stored import KIND, RANKED, TENSORS, check_stored
 
 __all__ = ["KIND", "Head", "HeadSet"]
 
+_LATER = ("image_z", "spatial")
 Float32 = npt.NDArray[np.float32]
 
 
@@ -39,9 +40,9 @@ class HeadSet:
     rows normalised before averaging. image_mass: (L, H) mean attention on all image tokens. halves:
     (2, L, H, P, P) raw means over even and odd strips. null: (R, L, H) gaze scores with shuffled labels.
     image_z: (L, H) image mass as z-scores within layers. spatial: (2, L, H) mean spatial entropy, and
-    share of peaks at the bottom; both None in head sets made before they were kept. header: the JSON that
-    is hashed with the tensors. ranked: (L, H) scores of an imported ranking, NaN for heads it does not
-    list; nothing was measured then, and the arrays above are empty or NaN.
+    share of peaks at the bottom; both None in head sets made before they were kept. ranked: (L, H) scores
+    of an imported ranking, NaN for heads it does not list; nothing was measured then, and the arrays above
+    are empty or NaN. header: the JSON that is hashed with the tensors.
     """
 
     header: Mapping[str, Any]
@@ -113,7 +114,7 @@ class HeadSet:
     def scores(self, score: str = "raw") -> Float32:
         """Every head's score: (L, H) float32, NaN for a head that an imported ranking does not list.
 
-        Raises UsageError for an unknown score, and for one that an imported ranking does not have;
+        Raises UsageError for an unknown score and for one that an imported ranking does not have,
         HeadSetError for one this head set was made too early for.
         """
         if score not in SCORE_NAMES:
@@ -141,7 +142,7 @@ class HeadSet:
     def has(self, score: str) -> bool:
         """Whether this head set knows what `score` takes."""
         if self.ranked is not None:
-            return score == self.resolve_score()
+            return bool(score == self.header["suggested"]["score"])
         return {"image": self.image_z, "localization": self.spatial}.get(score, self.matrices) is not None
 
     def resolve_score(self, score: str = "auto") -> str:
@@ -221,7 +222,7 @@ class HeadSet:
         Raises HeadSetError when it holds NaN or infinity.
         """
         tensors: dict[str, npt.NDArray[Any]] = {
-            name: tensor for name in sorted(MEASURED | LATER) if (tensor := getattr(self, name)) is not None
+            name: tensor for name in (*TENSORS, *_LATER) if (tensor := getattr(self, name)) is not None
         }
         if self.ranked is not None:
             listed = ~np.isnan(self.ranked)

@@ -18,9 +18,9 @@ from gazecli.errors import HeadSetError
 from gazecli.heads.scoring import SCORE_NAMES
 
 KIND = "headset"
-MEASURED = frozenset({"matrices", "shapes", "image_mass", "halves", "null"})
-# Head sets made before these were kept are whole without them.
-LATER = frozenset({"image_z", "spatial"})
+TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
+# What later versions keep beside them; no shares of attention.
+LATER = ("image_z", "spatial")
 RANKED = frozenset({"scores", "listed"})
 MOST_PANELS = 100
 # Attention sums to one; what float32 adds up may lie a little above.
@@ -32,7 +32,7 @@ Tensors = Mapping[str, npt.NDArray[Any]]
 def check_stored(artifact: Artifact, digest: str) -> None:
     """Raise HeadSetError when `artifact` is no head set, or one that cannot have come from gaze."""
     names = set(artifact.tensors)
-    measured = MEASURED <= names <= MEASURED | LATER
+    measured = set(TENSORS) <= names <= {*TENSORS, *LATER}
     if artifact.kind != KIND or not (measured or names == RANKED):
         raise _malformed("not a head set", digest)
     check = _measured if measured else _ranked
@@ -58,7 +58,12 @@ def _measured(tensors: Tensors, digest: str) -> tuple[int, int]:
         # Written so that a NaN is outside.
         if not bool(((tensor >= 0) & (tensor <= _MOST)).all()):
             raise _malformed(f"this head set's {name} hold what is no share of attention", digest)
-    _check_later(tensors, matrices.shape[:2], digest)
+    for name, shape in {"image_z": matrices.shape[:2], "spatial": (2, *matrices.shape[:2])}.items():
+        later = tensors.get(name)
+        if later is not None and (
+            later.shape != shape or later.dtype != np.float32 or not np.isfinite(later).all()
+        ):
+            raise _malformed(f"this head set's {name} do not fit its matrices", digest)
     if matrices.shape[2] > MOST_PANELS:
         raise _malformed(f"this head set has more than {MOST_PANELS} panels", digest)
     return matrices.shape[0], matrices.shape[1]

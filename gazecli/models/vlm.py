@@ -21,7 +21,7 @@ from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
 from gazecli.models.preparation import Preparation
-from gazecli.models.prompts import prompt_text
+from gazecli.models.prompts import prompt_text, refuse_image_token
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 
@@ -120,6 +120,7 @@ class VLM:
         model's square. Raises ModelError when the token map does not fit the prompt.
         """
         pictures = [picture] if isinstance(picture, Picture) else list(picture)
+        refuse_image_token(self.tokenizer, self.preparation.placeholder, prompt, system)
         text = prompt_text(self.processor, prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)

@@ -18,6 +18,7 @@ import torch
 from gazecli.errors import SteeringError, UsageError
 from gazecli.models.image_looks import ImageLooks
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.prompts import check_prompt
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
@@ -200,5 +201,4 @@ def check_request(prompt: str, max_new_tokens: int) -> None:
             subject=str(max_new_tokens),
             hint="leave it out for the default",
         )
-    if not prompt.strip():
-        raise UsageError("the prompt is empty", hint="leave --prompt out for the default request")
+    check_prompt(prompt)

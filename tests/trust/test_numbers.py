@@ -71,6 +71,7 @@ def test_a_foreign_head_set_is_checked_before_it_is_kept(
     digest, path = elsewhere.put(Artifact(whole.kind, header, tensors))
     assert told(inside("cache", "import", path, "--json"))["code"] == "headset.malformed"
     assert Cache().path_of(digest) is None
+    assert told(inside("report", path, "--json"))["code"] == "headset.malformed"
 
 
 def test_steering_that_does_nothing_fails_and_writes_nothing(

@@ -28,7 +28,7 @@ from gazecli.cli.tables import print_facts, print_table
 from gazecli.heads.headset import HeadSet
 from gazecli.plain_text import json_escaped, visible
 from tests.conftest import write_comics
-from tests.trust.conftest import Inside
+from tests.trust.conftest import EXAMPLES, Inside, told
 
 REORDERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 EVIL = "a\x1b[31m\x1b]0;title\x07\x9b2J\u202eb\u2066c\r\n=1+1|`x`[y](http://e)<b>\"'&\x00\U000e0041"
@@ -128,6 +128,22 @@ def test_a_steered_picture_of_any_name_is_told(inside: Inside, known: str, strip
         ran = inside("steer", picture, *call, "--format", form)
         assert ran.code == 0, ran.err
         assert harmless(ran.out + ran.err)
+
+
+def test_a_prompt_that_spells_a_picture_or_is_no_text_is_refused(inside: Inside, known: str) -> None:
+    del known
+    strip = EXAMPLES / "strip.png"
+    for call in (
+        ["steer", strip, "--region", 1],
+        ["switch", strip, "--schedule", 1],
+        ["track", strip],
+    ):
+        assert "picture" in told(inside(*call, "--prompt", "a <|image_pad|> b", "--json"))["message"]
+        for prompt, said in (("caf\udce9", "UTF-8"), (" \n", "empty")):
+            model = ("--model", "no/such", "--heads", "tiny")
+            assert said in told(inside(*call, *model, "--prompt", prompt, "--json"))["message"]
+    for prompt in ("{ordinal} caf\udce9", "{ordinal.__class__}", "{0}", "{ordinal!r:>999999999}", "{", " "):
+        told(inside("discover", "no/such", EXAMPLES / "comics", "--prompt", prompt, "--json"))
 
 
 @given(any_text, any_text)
