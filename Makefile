@@ -11,7 +11,7 @@ OUT  := demo-output
 
 # How long each reader is fuzzed, and which are.
 SECONDS ?= 60
-TARGETS ?= artifact record manifest regions picture
+TARGETS ?= artifact headset ranking record manifest regions picture
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types slow fuzz audit wheel clean

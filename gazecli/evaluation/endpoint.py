@@ -46,9 +46,9 @@ _NEARBY = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True)
 class Address:
-    """Where the judge is asked, as what, and with which key, which never shows."""
+    """Where the judge is asked, as what, and with which key; what may be secret never shows."""
 
-    url: str
+    url: str = field(repr=False)
     model: str
     key: str | None = field(repr=False, default=None)
 
@@ -67,7 +67,9 @@ class Address:
                 )
         key = variables.get(KEY) or None
         if key and not _KEY.fullmatch(key):
-            raise UsageError(f"{KEY} holds characters that no key has", code="judge.address")
+            raise UsageError(
+                f"{KEY} holds characters that no key has", hint="set it again", code="judge.address"
+            )
         address = cls(variables[URL].rstrip("/"), variables[MODEL], key)
         parts = _parts(address.url)
         if parts is None:

@@ -16,12 +16,12 @@ from torch import nn
 from gazecli.errors import HeadSetError, ModelError
 from gazecli.models.attention import NAME, AttentionState, KeyBias, RowWatcher, register
 from gazecli.models.biases import Mode, Scope, key_bias
-from gazecli.models.catalogue import lasting_name
+from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
 from gazecli.models.preparation import Preparation
-from gazecli.models.prompts import prompt_text
+from gazecli.models.prompts import prompt_text, refuse_image_token
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 
@@ -72,14 +72,9 @@ class VLM:
         return device_of(self.model.get_input_embeddings())
 
     def lasting_names(self) -> dict[str, str | None]:
-        """`name`, `id` and `revision` for what is kept and hashed: where a checkpoint lies is none of it.
-
-        One that was loaded from a folder is named after its content.
-        """
-        if self.source != self.name:
-            named = f"{self.family}-{self.digest.removeprefix('sha256:')[:8]}"
-            return {"name": named, "id": named, "revision": None}
-        return {"name": lasting_name(self.id), "id": self.id, "revision": self.revision}
+        """`name`, `id` and `revision` for what is kept and hashed, as `catalogue.lasting_names`."""
+        local = self.source != self.name
+        return lasting_names(self.id, self.revision, self.family, self.digest, local=local)
 
     @property
     def dtype(self) -> str:
@@ -120,10 +115,24 @@ class VLM:
         model's square. Raises ModelError when the token map does not fit the prompt.
         """
         pictures = [picture] if isinstance(picture, Picture) else list(picture)
+        refuse_image_token(self.tokenizer, self.preparation.placeholder, prompt, system)
         text = prompt_text(self.processor, prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)
+        self._check_tokens(inputs["input_ids"])
         return inputs.to(self.device, self.model.dtype), layout
+
+    def _check_tokens(self, ids: torch.Tensor) -> None:
+        """ModelError for a tokenizer that names tokens this model has no weights for."""
+        known = self.model.get_input_embeddings().weight.shape[0]
+        written = ids[ids != self.preparation.placeholder]
+        if written.numel() and int(written.max()) >= known:
+            raise ModelError(
+                f"the tokenizer names token {int(written.max())}, and this model knows {known}",
+                subject=self.name,
+                hint="the checkpoint needs the tokenizer files that were saved with this model",
+                code="model.processor",
+            )
 
     def check_heads(self, heads: Iterable[HeadPair]) -> dict[int, list[int]]:
         """Heads by layer, each checked to exist.
@@ -251,7 +260,12 @@ def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
         if module is not None:
             found[int(getattr(module, "layer_idx", number))] = module
     if not found:
-        raise ModelError("no layer has softmax attention", subject=family, code="model.unsupported")
+        raise ModelError(
+            "no layer has softmax attention",
+            subject=family,
+            code="model.unsupported",
+            hint="choose another model: see `gaze models`",
+        )
     return found
 
 

@@ -6,6 +6,8 @@ of where the bytes come from.
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -14,8 +16,9 @@ from pathlib import Path
 
 from gazecli.cache import artifact_files
 from gazecli.cache.records import read_record, write_record
-from gazecli.errors import BadInput, CacheError, HeadSetError, PictureError, RegionError
+from gazecli.errors import BadInput, CacheError, GazeError, HeadSetError, PictureError, RegionError
 from gazecli.heads.headset import HeadSet
+from gazecli.heads.ranking_file import read_ranking
 from gazecli.pictures import opening, regions_file
 from gazecli.pictures.comics import open_comics
 from gazecli.pictures.layouts import manifest
@@ -45,6 +48,33 @@ def fuzz_artifact(data: bytes) -> None:
         return
     assert artifact_files.from_bytes(artifact_files.to_bytes(artifact))[0].digest == artifact.digest
     headset(artifact)
+
+
+def fuzz_headset(data: bytes) -> None:
+    """An artifact whose digest is right, whatever its header says: whoever makes a file makes its digest."""
+    base = artifact_files.from_bytes((Path(__file__).parent / "corpus/artifact/headset").read_bytes())[0]
+    try:
+        header = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(header, dict):
+        return
+    try:
+        artifact = type(base)(base.kind, {**base.header, **header}, base.tensors)
+    except GazeError:
+        return
+    headset(artifact)
+
+
+def fuzz_ranking(data: bytes) -> None:
+    """`gaze cache import --model` of somebody's ranking."""
+    try:
+        lines, _ = read_ranking(written("ranking.json", data))
+    except HeadSetError:
+        return
+    assert lines
+    assert len({(line.layer, line.head) for line in lines}) == len(lines)
+    assert all(line.layer >= 0 and line.head >= 0 and math.isfinite(line.score) for line in lines)
 
 
 def headset(artifact: artifact_files.Artifact) -> None:
@@ -121,6 +151,8 @@ def fuzz_picture(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "artifact": fuzz_artifact,
+    "headset": fuzz_headset,
+    "ranking": fuzz_ranking,
     "record": fuzz_record,
     "manifest": fuzz_manifest,
     "regions": fuzz_regions,
