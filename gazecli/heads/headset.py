@@ -71,7 +71,7 @@ class HeadSet:
     ) -> HeadSet:
         """A head set of the tensors named as its fields are."""
         own: dict[str, Any] = {
-            name: tensors[name].astype(np.float32) for name in MEASURED | LATER if name in tensors
+            name: tensors[name].astype(np.float32) for name in (*TENSORS, *_LATER) if name in tensors
         }
         return cls(header=header, digest=digest, path=path, **own)
 
