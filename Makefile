@@ -10,12 +10,13 @@ GAZE := $(BIN)/gaze
 OUT  := demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types slow wheel clean
+.PHONY: help install demo test lint types slow families wheel clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
+	@echo 'make families   test every family at every size, and write the table in README.md'
 	@echo 'make wheel  build the package into dist/'
 
 install: $(VENV)/.installed
@@ -35,6 +36,9 @@ test: lint types
 
 slow: install
 	$(BIN)/python -m pytest -m 'slow or not slow'
+
+families: install
+	$(BIN)/python -m pytest tests/models/test_families.py -m 'slow or not slow' --write-families-table
 
 lint: install
 	$(BIN)/ruff check

@@ -1,4 +1,7 @@
-"""Every family: its token map is true, and the fast paths equal the paper's recipe written plainly."""
+"""Every family: its token map is true, and the fast paths equal the paper's recipe written plainly.
+
+The README's table is held to what a run finds; `make families` writes it.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ from gazecli.pictures.picture import Picture
 from gazecli.steering import generation
 from gazecli.steering.generation import Limits, generate
 from tests import oracle
-from tests.checkpoints import FAMILIES
+from tests.checkpoints import FAMILIES, RECIPES
 from tests.conftest import noise_picture
+from tests.families_table import README, Found, rows_of, with_rows
 from tests.perturbation import SIZES, check_token_map, dark_picture
 
 # PaliGemma's processor turns tensors into arrays the old way.
@@ -44,6 +48,12 @@ def token_map_cases() -> list[Any]:
     ]
 
 
+@pytest.fixture(scope="module")
+def passed() -> dict[str, Found]:
+    """What this run has found so far, by family."""
+    return {}
+
+
 def heads_of(vlm: VLM) -> list[tuple[int, int]]:
     """Some heads of each layer that has any."""
     return [(layer, head) for layer in vlm.heads_of for head in (0, 3)]
@@ -55,7 +65,7 @@ def picture_of(seed: int) -> Picture:
 
 @pytest.mark.parametrize(("family", "size"), token_map_cases())
 def test_every_token_looks_where_its_box_says(
-    vlm_of: Callable[[str], VLM], family: str, size: tuple[int, int]
+    vlm_of: Callable[[str], VLM], family: str, size: tuple[int, int], passed: dict[str, Found]
 ) -> None:
     vlm = vlm_of(family)
 
@@ -67,6 +77,8 @@ def test_every_token_looks_where_its_box_says(
     smear = (SMALLEST_SMEAR if size == SMALLEST else SMEAR).get(family, 0.25)
     tries = 3 if family in MANY_TILES else 4
     assert check_token_map(vlm.model, prepare, dark_picture(*size), smear=smear, tries=tries) == tries
+    made_of = type(vlm.processor).__name__, vlm.decoder.config.model_type.removesuffix("_text")
+    passed.setdefault(family, Found(*made_of)).areas[size] = tries
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -147,3 +159,17 @@ def test_steered_texts_equal_full_passes(
             predicted[:, end] = float("-inf")
         chosen = predicted.gather(1, torch.tensor(tokens)[:, None])[:, 0]
         assert (predicted.max(-1).values - chosen).max() < 1e-3
+
+
+def test_the_readme_tells_what_was_found(passed: dict[str, Found], pytestconfig: pytest.Config) -> None:
+    whole = {family: found for family, found in passed.items() if set(found.areas) == set(SIZES)}
+    page = README.read_text(encoding="utf-8")
+    if pytestconfig.getoption("--write-families-table"):
+        page = with_rows(page, whole, RECIPES)
+        README.write_text(page, encoding="utf-8")
+    rows = rows_of(page)
+    assert list(rows) == list(RECIPES)
+    for family, found in whole.items():
+        assert rows[family] == found.row(family)
+    for family, found in passed.items():
+        assert f"| {found.processor} | {found.language_model} |" in rows[family]
