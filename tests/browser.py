@@ -57,8 +57,9 @@ class Tab:
     def point(self, selector: str) -> None:
         """Move the pointer to the middle of the first element that fits."""
         x, y = self.value(
-            "(element => { element.scrollIntoView({block: 'center'}); const r = element.getBoundingClientRect();"
-            f"return [r.x + r.width / 2, r.y + r.height / 2] }})(document.querySelector({json.dumps(selector)}))"
+            "(node => { node.scrollIntoView({block: 'center'}); const r = [...node.getClientRects()].at(-1);"
+            "return [r.x + r.width / 2, r.y + r.height / 2] })"
+            f"(document.querySelector({json.dumps(selector)}))"
         )
         self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- families: begin -->\n", "<!-- families: end -->\n"
-HEADER = "| checkpoint of | processor | language model | areas inverted, all as mapped |\n| --- | --- | --- | --- |\n"
+COLUMNS = ("checkpoint of", "processor", "language model", "areas inverted, all as mapped")
+HEADER = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}\n"
 
 
 @dataclass
@@ -36,7 +37,7 @@ def rows_of(page: str) -> dict[str, str]:
 
 
 def with_rows(page: str, found: Mapping[str, Found], families: Iterable[str]) -> str:
-    """The page with the rows of `found` put in; rows of other families stay while these are still families."""
+    """The page with the rows of `found` put in; of other rows those stay whose families still exist."""
     rows = rows_of(page) | {family: one.row(family) for family, one in found.items()}
     table = HEADER + "".join(rows[family] for family in families if family in rows)
     before, rest = page.split(BEGIN)

@@ -5,6 +5,7 @@
     <root>/latest/      a name -> the digest last used under it
     <root>/models/      a model's digest -> where it was loaded from last
     <root>/progress/    how far interrupted work got
+    <root>/judgements/  what a judge replied
     <root>/digests/     digests of other people's files, remembered
     <root>/damaged/     what was found damaged
     <root>/locks/       who is working on what

@@ -27,13 +27,14 @@ LATEST = "latest"
 MODELS = "models"
 DAMAGED = "damaged"
 LOCKS = "locks"
+JUDGEMENTS = "judgements"
 
 # Younger than this, a temporary or lock file may still be in somebody's hands.
 LEFTOVER_SECONDS = 24 * 3600.0
 
 _POINTERS = (REQUESTS, LATEST)
 _NOTES = (MODELS, digests.FOLDER)
-_AGEING = (PROGRESS, DAMAGED, digests.FOLDER)
+_AGEING = (PROGRESS, DAMAGED, JUDGEMENTS, digests.FOLDER)
 _ALL = (ARTIFACTS, LOCKS, MODELS, *_POINTERS, *_AGEING)
 
 

@@ -63,7 +63,7 @@ Heads = Annotated[
 ]
 Top = Annotated[str, typer.Option(help="How many heads: auto or a number.", rich_help_panel=_AIM)]
 Score = Annotated[
-    Literal["auto", "raw", "selectivity"],
+    Literal["auto", "raw", "selectivity", "image", "localization"],
     typer.Option(help="Which score ranks the heads.", rich_help_panel=_AIM),
 ]
 Strength = Annotated[

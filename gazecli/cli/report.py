@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.aiming import choose_heads
-from gazecli.cli.evaluating import Wanted, check_combination, refuse_without_evaluation, run_evaluation
+from gazecli.cli.combinations import Wanted, check_combination
+from gazecli.cli.evaluating import run_evaluation
+from gazecli.cli.evaluation_options import (
+    Annotations,
+    Compare,
+    Generations,
+    Images,
+    Judge,
+    MinArea,
+    Rejudge,
+)
 from gazecli.cli.launched import works_alone, writes
 from gazecli.cli.manners import with_pages
 from gazecli.cli.options import (
@@ -66,6 +76,7 @@ def command(
     top: Annotated[
         str, typer.Option(help="How many heads to show and, with --evaluate, to steer: auto or a number.")
     ] = "auto",
+    compare: Compare = False,
     evaluate: Evaluate = None,
     task: Task = None,
     sweep: Sweep = False,
@@ -79,6 +90,12 @@ def command(
     strength: EvaluatedStrength = None,
     mode: EvaluatedMode = None,
     scope: EvaluatedScope = None,
+    judge: Judge = None,
+    generations: Generations = None,
+    rejudge: Rejudge = None,
+    annotations: Annotations = None,
+    images: Images = None,
+    min_area: MinArea = None,
     device: Device = None,
     dtype: Dtype = None,
     device_map: DeviceMap = None,
@@ -88,10 +105,12 @@ def command(
     """Show what a head set is and, with --evaluate, how well it steers.
 
     An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
-    at. Beside the best heads stand five draws of others from the same layers, all heads, and none. Processes
-    started by torchrun or accelerate launch share the pictures.
+    at. Beside the best heads stand five draws of others from the same layers, all heads, and none; and the
+    same heads made blind while the model is asked about each panel. Processes started by torchrun or
+    accelerate launch share the pictures.
     """
     writable(output, "--output")
+    writable(generations, "--generations")
     writable_folder(figures, "--figures")
     form = _format_of(streams, output)
     shown = number_or_auto(top, "--top") or SHOWN
@@ -112,8 +131,16 @@ def command(
         device_map=device_map,
         trust_remote_code=trust_remote_code,
         no_squash=no_squash,
+        judge=judge,
+        generations=generations,
+        rejudge=rejudge,
+        annotations=annotations,
+        images=images,
+        min_area=min_area,
+        compare=compare,
     )
-    if evaluate is None and not works_alone(streams):
+    check_combination(evaluate, wanted, top, score)
+    if (evaluate is None or rejudge is not None) and not works_alone(streams):
         return
     document, scenes = _document(streams, headset, evaluate, wanted, top, score, shown, form == "html")
     if not writes():
@@ -133,24 +160,28 @@ def command(
 def _document(
     streams: Streams,
     headset: str | None,
-    comics: Path | None,
+    evaluate: Path | None,
     wanted: Wanted,
     top: str,
     score: str,
     shown: int,
     with_scenes: bool,
 ) -> tuple[ReportDocument, list[Scene]]:
-    if comics is None:
-        refuse_without_evaluation(wanted, score)
-    else:
-        check_combination(wanted, top)
-    aim = choose_heads(streams, None, headset, "auto" if comics is None else top, score)
+    from gazecli.reports.evaluations import unsteered_comparison
     from gazecli.reports.headsets import report_document
 
-    if comics is None:
-        return report_document(aim.headset, shown), []
-    found, evaluation, scenes = run_evaluation(streams, aim, comics, wanted, with_scenes)
-    return report_document(found, shown, evaluation), scenes
+    if wanted.rejudge is not None:
+        from gazecli.cli.rejudging import rejudge
+
+        found, part = rejudge(streams, headset, evaluate, wanted.rejudge, wanted)
+        return report_document(found, shown, part), []
+    counted = top if evaluate is not None or wanted.compare else "auto"
+    aim = choose_heads(streams, None, headset, counted, score)
+    if evaluate is not None:
+        done = run_evaluation(streams, aim, evaluate, wanted, with_scenes)
+        return report_document(done.headset, shown, done.part, done.comparison), done.scenes
+    compared = unsteered_comparison(aim.headset, len(aim.heads)) if wanted.compare else None
+    return report_document(aim.headset, shown, None, compared), []
 
 
 def _format_of(streams: Streams, output: Path | None) -> str:

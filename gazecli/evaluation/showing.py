@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gazecli.evaluation.evaluate import Evaluation, Plan
+from gazecli.evaluation.examples import Example
 from gazecli.evaluation.narration import derangement
 from gazecli.evaluation.sweep import halves
-from gazecli.evaluation.trials import Example
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
@@ -53,8 +53,7 @@ def show(
 
 
 def _shown(vlm: VLM, example: Example, number: int, heads: Sequence[Head], plan: Plan) -> Shown:
-    picture, truths = example.load(), list(example.captions)
-    name = example.strip.name
+    picture, truths, name = example.load(), list(example.truths or ()), example.name
     if plan.task != "dynamic":
         steering = steer_regions(
             vlm, picture, picture.regions, heads, plan.settings, require_effect=False, with_looks=True

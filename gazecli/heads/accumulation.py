@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gazecli.heads.scoring import SHUFFLES, row_normalised, shuffled_scores
+from gazecli.heads.spatial import image_z
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
-_SUMS = ("raw", "shape", "mass", "null")
+_SUMS = ("raw", "shape", "mass", "null", "image_z", "spatial")
 _STEPS = 2.0**40
 
 
@@ -26,7 +27,8 @@ class Sums:
     """What has been added up so far.
 
     raw: (2, L, H, P, P) over even and odd strips, shape: (L, H, P, P) of normalised rows, mass: (L, H)
-    attention on all image tokens, null: (R, L, H) shuffled gaze scores. walked: numbers of the strips walked,
+    attention on all image tokens, null: (R, L, H) shuffled gaze scores, image_z: (L, H) the same as z-scores,
+    spatial: (3, L, H) entropies of maps, peaks at the bottom, maps. walked: numbers of the strips walked,
     skipped ones included; counts: strips added to each half; skipped: strip number and reason.
     """
 
@@ -34,6 +36,8 @@ class Sums:
     shape: Float64
     mass: Float64
     null: Float64
+    image_z: Float64
+    spatial: Float64
     counts: list[int] = field(default_factory=lambda: [0, 0])
     walked: set[int] = field(default_factory=set)
     skipped: dict[int, str] = field(default_factory=dict)
@@ -46,6 +50,8 @@ class Sums:
             shape=np.zeros((layers, heads, panels, panels)),
             mass=np.zeros((layers, heads)),
             null=np.zeros((SHUFFLES, layers, heads)),
+            image_z=np.zeros((layers, heads)),
+            spatial=np.zeros((3, layers, heads)),
         )
 
     @property
@@ -59,12 +65,14 @@ class Sums:
         return sum(self.counts)
 
     def add(self, number: int, masses: Float64, seed: int) -> None:
-        """Add strip `number`: (L, H, P, P + 1), asked x attended panel, the last column all image tokens."""
-        matrices = masses[..., :-1]
+        """Add strip `number`: (L, H, P, P + 4), asked panel x what `heads.measuring` says of each."""
+        matrices, mass, spread = masses[..., :-4], masses[..., -4], masses[..., -3:]
         half = number % 2
         self.raw[half] += _summand(matrices)
         self.shape += _summand(row_normalised(matrices))
-        self.mass += _summand(masses[..., -1].mean(-1))
+        self.mass += _summand(mass.mean(-1))
+        self.image_z += _summand(image_z(mass))
+        self.spatial += _summand(np.moveaxis(spread.sum(-2), -1, 0))
         self.null += _summand(shuffled_scores(matrices, seed, number))
         self.counts[half] += 1
         self.walked.add(number)
@@ -111,7 +119,10 @@ class Sums:
             "image_mass": self.mass / count,
             "halves": halves,
             "null": self.null / count,
+            "image_z": self.image_z / count,
         }
+        if self.spatial[2].any():
+            tensors["spatial"] = self.spatial[:2] / np.maximum(1, self.spatial[2])
         return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
     def state(self) -> tuple[dict[str, object], dict[str, Float64]]:

@@ -25,6 +25,7 @@ from gazecli.heads.prompts import panel_prompts
 from gazecli.heads.request import Settings
 from gazecli.heads.scoring import diagonal_mean, split_half, suggest
 from gazecli.heads.sharing import keep, taken_up, total
+from gazecli.heads.spatial import mapped_questions
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
 from gazecli.processes.group import ALONE, Group
@@ -68,7 +69,10 @@ def walk(
         "strips_per_second": round((sums.done - len(walked)) / max(seconds, 1e-9), 3),
     }
     headset = replace(headset, resumed_from=len(walked), timing=timing)
-    return group.from_first(lambda: _stored(headset, cache, request))
+    stored = group.from_first(lambda: _stored(headset, cache, request))
+    if own is not None:
+        own.clear()  # on a machine with a cache of its own the first process does not see it
+    return stored
 
 
 def _added_up(
@@ -87,9 +91,10 @@ def _added_up(
     saved_at, saved = time.monotonic(), sums.done
     shown = before - sums.done
     strips = [comics.strips[number] for number in numbers]
+    mapped = mapped_questions(numbers, settings.panels)
     left = iter(numbers)
     try:
-        for batch in measured(vlm, strips, prompts, batch_size):
+        for batch in measured(vlm, strips, prompts, batch_size, mapped):
             # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
             # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
             sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
@@ -132,9 +137,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     halves = split_half(tensors["halves"], suggestion.top)
     header = {
         "model": {
-            "name": vlm.name,
-            "id": vlm.id,
-            "revision": vlm.revision,
+            **vlm.lasting_names(),
             "digest": vlm.digest,
             "family": vlm.family,
             "layers": vlm.layers,

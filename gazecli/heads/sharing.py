@@ -26,9 +26,10 @@ def taken_up(kept: Progress, nothing: Sums) -> Sums:
     sums = nothing
     for found in sorted(parts, key=lambda found: -found.done):
         sums.join(found)
-    if len(parts) > 1:
+    others = kept.parts()[1:]
+    if others and sums.done > 0:
         keep(kept, sums)
-    for part in kept.parts()[1:]:
+    for part in others:
         part.clear()
     return sums
 

@@ -62,7 +62,9 @@ def own_gpu() -> torch.device:
     here = place()
     if here.count == 1:
         return torch.device("cuda")
-    return torch.device("cuda", here.local % torch.cuda.device_count())
+    device = torch.device("cuda", here.local % torch.cuda.device_count())
+    torch.cuda.set_device(device)  # or each would also keep a context on the first
+    return device
 
 
 def device_of(module: Any) -> torch.device:

@@ -19,6 +19,7 @@ from gazecli.models.placement import DeviceMap, parse_device_map, remove_with, s
 from gazecli.models.processors import complete_processor, load_processor
 from gazecli.models.remote_code import is_remote, model_class, require_reachable
 from gazecli.models.vlm import VLM
+from gazecli.processes.launcher import place
 
 ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
 
@@ -112,6 +113,8 @@ def _load_model(
 
     transformers_logging.disable_progress_bar()
     options = {} if device_map is None else spread_options(device_map, max_memory)
+    # The copies of several processes would not fit into main memory on their way to their GPUs.
+    straight = {"device_map": {"": device}} if device.type == "cuda" and place().count > 1 else {}
     try:
         model: Any = model_class(checkpoint.config()).from_pretrained(
             checkpoint.folder,
@@ -119,7 +122,7 @@ def _load_model(
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             local_files_only=True,
-            **options,
+            **(options or straight),
         )
     except (
         OSError,

@@ -16,6 +16,7 @@ import torch
 
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.maps import MapKeeper
 from gazecli.models.packing import PackedTails, can_pack
 from gazecli.models.prompts import prompt_text
 from gazecli.models.vlm import VLM
@@ -94,28 +95,34 @@ def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[lis
 
 @torch.inference_mode()
 def last_token_mass(
-    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor]
+    vlm: VLM,
+    batch: Sequence[Questions],
+    memberships: Sequence[torch.Tensor],
+    maps: MapKeeper | None = None,
 ) -> dict[int, torch.Tensor]:
     """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
 
-    Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens.
+    Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens. `maps`
+    keeps whole rows, numbered picture by picture and question by question.
     """
     if batch[0].shared == 0:
-        return _one_by_one(vlm, batch, memberships)
-    cache = _run_prefix(vlm, batch)
+        return _one_by_one(vlm, batch, memberships, maps)
+    cache = run_prefix(vlm, batch)
     shared = batch[0].shared
     table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
     if can_pack(cache, len(vlm.decoder.layers)):
-        return _packed(vlm, batch, cache, table)
-    return _side_by_side(vlm, batch, cache, table)
+        return _packed(vlm, batch, cache, table, maps)
+    return _side_by_side(vlm, batch, cache, table, maps)
 
 
-def _packed(vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor) -> dict[int, torch.Tensor]:
+def _packed(
+    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
+) -> dict[int, torch.Tensor]:
     """All questions about a picture in one row behind their prefix."""
     shared = batch[0].shared
     tails = PackedTails.behind(shared, [ids[shared:] for ids in batch[0].ids])
     watcher = QuestionMass(table, tails.ends.to(vlm.device), last=vlm.last_needed)
-    with vlm.watching(watcher), suppress(Enough):
+    with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
             **tails.inputs(vlm.model, len(batch)), past_key_values=cache, use_cache=True, logits_to_keep=1
         )
@@ -123,7 +130,7 @@ def _packed(vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tenso
 
 
 def _side_by_side(
-    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor
+    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """A row a question, each behind a copy of its prefix."""
     count, shared = len(batch[0].ids), batch[0].shared
@@ -131,9 +138,9 @@ def _side_by_side(
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
     ends = torch.tensor([len(tail) - 1 + shared for tail in tails])
     watcher = RegionMass(table.repeat_interleave(count, 0), at=ends.to(vlm.device), last=vlm.last_needed)
-    with vlm.watching(watcher), suppress(Enough):
+    with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
-            input_ids=_right_padded(tails).to(vlm.device),
+            input_ids=right_padded(tails).to(vlm.device),
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=torch.tensor([-1]),  # given 1, Gemma 4 would leave out the watched rows
@@ -141,8 +148,11 @@ def _side_by_side(
     return {layer: mass.view(len(batch), count, *mass.shape[1:]) for layer, mass in watcher.steps[-1].items()}
 
 
-def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
-    """Vision tower and shared prefix of every picture, once: the key-value cache."""
+def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any:
+    """Vision tower and shared prefix of every picture, once: the key-value cache.
+
+    With `whole`, layers behind the last with heads are run too, for what they may remember.
+    """
     shared, length = batch[0].shared, len(batch[0].ids[0])
     inputs = {}
     for name in batch[0].inputs:
@@ -158,7 +168,7 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
             inputs[name] = tensor.to(vlm.model.dtype)
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
-    watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None else None
+    watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None and not whole else None
     with vlm.watching(watcher), suppress(Enough):
         vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache
@@ -175,19 +185,19 @@ def _counted_on(batch: Sequence[Questions]) -> list[torch.Tensor]:
 
 
 def _one_by_one(
-    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor]
+    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor], maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """A full pass a question, where nothing may be shared."""
     rows: list[Mapping[int, torch.Tensor]] = []
     for questions, membership in zip(batch, memberships, strict=True):
         for ids in questions.ids:
-            inputs = _with_ids(questions.inputs, ids, vlm)
+            inputs = with_ids(questions.inputs, ids, vlm)
             table = torch.zeros(1, len(ids), membership.shape[1])
             last = int(questions.layout.positions[-1]) + 1
             table[0, :last] = membership[:last]
             watcher = RegionMass(table.to(vlm.device), last=vlm.last_needed)
             vlm.forget_positions()
-            with vlm.watching(watcher), suppress(Enough):
+            with vlm.watching(maps.beside(watcher, len(rows)) if maps else watcher), suppress(Enough):
                 vlm.model(**inputs, use_cache=False, logits_to_keep=1)
             rows.append(watcher.steps[-1])
     count = len(batch[0].ids)
@@ -196,7 +206,7 @@ def _one_by_one(
     }
 
 
-def _with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
+def with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
     """Model inputs with other token ids behind the same picture."""
     length = inputs["input_ids"].shape[1]
     changed: dict[str, Any] = {"input_ids": torch.tensor([ids], device=vlm.device)}
@@ -211,7 +221,7 @@ def _with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
     return changed
 
 
-def _right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
+def right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
     """(rows, longest); padding stands behind the watched token, where no causal row sees it."""
     longest = max(len(tail) for tail in tails)
     padded = torch.zeros(len(tails), longest, dtype=torch.long)

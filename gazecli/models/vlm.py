@@ -16,6 +16,7 @@ from torch import nn
 from gazecli.errors import HeadSetError, ModelError
 from gazecli.models.attention import NAME, AttentionState, KeyBias, RowWatcher, register
 from gazecli.models.biases import Mode, Scope, key_bias
+from gazecli.models.catalogue import lasting_name
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
@@ -31,6 +32,7 @@ HeadPair = tuple[int, int]
 class VLM:
     """A vision-language model ready to be watched and steered.
 
+    source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
     """
 
@@ -68,6 +70,16 @@ class VLM:
     def device(self) -> torch.device:
         """Where inputs go, and what the model gives comes from."""
         return device_of(self.model.get_input_embeddings())
+
+    def lasting_names(self) -> dict[str, str | None]:
+        """`name`, `id` and `revision` for what is kept and hashed: where a checkpoint lies is none of it.
+
+        One that was loaded from a folder is named after its content.
+        """
+        if self.source != self.name:
+            named = f"{self.family}-{self.digest.removeprefix('sha256:')[:8]}"
+            return {"name": named, "id": named, "revision": None}
+        return {"name": lasting_name(self.id), "id": self.id, "revision": self.revision}
 
     @property
     def dtype(self) -> str:
@@ -164,8 +176,8 @@ class VLM:
     ) -> Iterator[None]:
         """Point `heads` at `region` in every forward pass inside, any `generate` of transformers included.
 
-        `picture` is the number, from 0, of the prompt's picture that the region belongs to. Raises HeadSetError
-        for unknown heads, RegionError when the region owns no token.
+        `picture` is the number, from 0, of the prompt's picture that the region belongs to. Raises
+        HeadSetError for unknown heads, RegionError when the region owns no token.
         """
         by_layer = self.check_heads(heads)
         bias = key_bias(by_layer, layout, [region], strength, mode, scope, self.device, picture)

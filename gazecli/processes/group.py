@@ -44,9 +44,7 @@ class Group:
 
     def whole(self, mine: Sequence[Item]) -> list[Item]:
         """What all made of their shares, one result an item, in the order of what was shared."""
-        parts = self.gather(list(mine))
-        every: list[Item] = [parts[place % self.count][place // self.count] for place in range(_total(parts))]
-        return every
+        return in_order(self.gather(list(mine)))
 
     def gather(self, mine: Item) -> list[Item]:
         """What each process has, by number."""
@@ -109,17 +107,19 @@ def join() -> Group:
         import torch
         from accelerate import PartialState
 
-        with _together():
+        try:
             # What is exchanged is small and lies in main memory, so gloo carries it on GPUs too. Without
             # `cpu`, accelerate would take a launch on a machine without GPUs for one process.
             state = PartialState(cpu=not torch.cuda.is_available(), backend="gloo", timeout=_PATIENCE)
+        except (RuntimeError, ValueError) as failure:
+            raise GazeError(
+                "the processes of this run cannot be connected",
+                subject=_first_line(failure),
+                hint="start them with torchrun or accelerate launch, on machines that reach each other",
+                code="processes.apart",
+            ) from failure
         _joined.append(Group(state.process_index, state.num_processes))
     return _joined[0]
-
-
-def joined() -> Group:
-    """The group this process has joined, or itself alone."""
-    return _joined[0] if _joined else ALONE
 
 
 @contextmanager
@@ -130,11 +130,17 @@ def _together() -> Iterator[None]:
     except (RuntimeError, ValueError) as failure:
         raise GazeError(
             "the processes of this run lost each other",
-            subject=next(iter(str(failure).splitlines()), None),
+            subject=_first_line(failure),
             hint="one of them ended early: what it said stands above",
             code="processes.lost",
         ) from failure
 
 
-def _total(parts: Sequence[Sequence[object]]) -> int:
-    return sum(len(part) for part in parts)
+def in_order(parts: Sequence[Sequence[Item]]) -> list[Item]:
+    """The shares of all processes, by number, put back into the order of what was shared."""
+    count, total = len(parts), sum(len(part) for part in parts)
+    return [parts[place % count][place // count] for place in range(total)]
+
+
+def _first_line(failure: Exception) -> str | None:
+    return next(iter(str(failure).splitlines()), None)

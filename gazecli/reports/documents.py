@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
 from gazecli.reports.parts import (
     AnswerPart,
     ComicsPart,
@@ -17,7 +18,6 @@ from gazecli.reports.parts import (
     Digest,
     Document,
     HeadPart,
-    Interval,
     ModelPart,
     Number,
     Open,
@@ -26,7 +26,6 @@ from gazecli.reports.parts import (
     Part,
     PicturePart,
     RegionPart,
-    Share,
     SpokenPart,
     SteeringSettings,
     SuggestedPart,
@@ -183,82 +182,6 @@ class HistogramPart(Part):
     null: list[Number]
 
 
-class ConditionPart(Part):
-    """Redirection accuracy under one choice of heads; counts are of answers.
-
-    In a narration an answer is a segment: `accuracy` is the share that describes the region scheduled,
-    `natural` the share that describes the region whose turn it is in reading order, and the rank
-    correlations are means over pictures.
-    """
-
-    name: Literal["gaze", "control", "all", "unsteered", "blind"]
-    k: Count
-    heads: list[Pair] | None = Field(default=None, description="layer and head; null where it is all of them")
-    seed: int | None = None
-    accuracy: Share
-    ci95: Interval
-    per_region: list[Share | None]
-    abstained: Count
-    junk: Count
-    unchanged: Count
-    n: Count
-    natural: Share | None = None
-    schedule_rho: Number | None = None
-    natural_rho: Number | None = None
-
-
-class SweepPart(Part):
-    """Accuracy with the best `k` heads, and with one draw of as many others."""
-
-    k: Ordinal
-    gaze: Share
-    control: Share | None
-    gaze_ci95: Interval | None = None
-    control_ci95: Interval | None = None
-
-
-class ChoicePart(Part):
-    """The number of heads a sweep chose, on strips that are not among those of the conditions.
-
-    `headset` is the head set into which it was written, `swept` the one it was found in.
-    """
-
-    k: Ordinal
-    accuracy: Share
-    strips: Count
-    headset: Digest
-    swept: Digest
-
-
-class EvaluationSettings(SteeringSettings):
-    """How it was steered, asked and drawn; `every`: tokens a segment, none goes by sentences."""
-
-    prompt: Text
-    seed: int
-    resamples: Count
-    every: Ordinal | None = None
-    device: Text
-    dtype: Text
-
-
-class EvaluationPart(Open):
-    """How well a head set steers, beside what chance and other heads reach.
-
-    `strips` are those of the conditions; with a sweep, the held-out half.
-    """
-
-    comics: ComicsPart
-    task: Literal["static", "vqa", "dynamic"]
-    judge: Text
-    chance: Share
-    strips: Count
-    settings: EvaluationSettings
-    conditions: list[ConditionPart]
-    sweep: list[SweepPart] = Field(default_factory=list)
-    choice: ChoicePart | None = None
-    timing: TimingPart | None = None
-
-
 class ReportDocument(Document):
     """`gaze report`: what a head set is and, with `--evaluate`, how well it steers."""
 
@@ -274,5 +197,9 @@ class ReportDocument(Document):
     layers: list[LayerPart]
     matrices: list[MatrixPart]
     histogram: HistogramPart | None = None
+    comparison: ComparisonPart | None = None
     evaluation: EvaluationPart | None = None
     figures: list[Text] = Field(default_factory=list, description="files that show the above")
+    versions: dict[Text, Text] = Field(
+        default_factory=dict, description="of Python and of the libraries that computed this"
+    )

@@ -5,15 +5,17 @@ Knows nothing of how heads are scored or of where documents go.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.scoring import ranking
+from gazecli.heads.scoring import SCORE_NAMES, ranking
 from gazecli.reports.documents import (
     DiscoverySettings,
-    EvaluationPart,
     HeadSetDocument,
     HistogramPart,
     HonestyPart,
@@ -21,9 +23,11 @@ from gazecli.reports.documents import (
     MatrixPart,
     ReportDocument,
 )
+from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
 from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart, TimingPart
 
 DIGITS = 6
+_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "pillow", "accelerate")
 _BINS = 40
 
 
@@ -48,7 +52,10 @@ def headset_document(
 
 
 def report_document(
-    headset: HeadSet, matrices: int = 10, evaluation: EvaluationPart | None = None
+    headset: HeadSet,
+    matrices: int = 10,
+    evaluation: EvaluationPart | None = None,
+    comparison: ComparisonPart | None = None,
 ) -> ReportDocument:
     """What `report` prints, with the matrices of the best heads."""
     best = headset.top(min(matrices, headset.image_mass.size))
@@ -64,21 +71,31 @@ def report_document(
         layers=_layers(headset),
         matrices=[_matrix(headset, head) for head in best],
         histogram=_histogram(headset),
+        comparison=comparison,
         evaluation=evaluation,
+        versions=versions(),
     )
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that compute anything."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def head_parts(headset: HeadSet) -> list[HeadPart]:
     """All heads with their scores, best first by the suggested score."""
-    raw, selectivity = headset.scores("raw"), headset.scores("selectivity")
+    scores = {name: headset.scores(name) for name in SCORE_NAMES if headset.has(name)}
     ordered = ranking(headset.scores(headset.resolve_score("auto")))
     return [
         HeadPart(
             layer=layer,
             head=head,
-            raw=_rounded(raw[layer, head]),
-            selectivity=_rounded(selectivity[layer, head]),
             image_mass=_rounded(headset.image_mass[layer, head]),
+            **{name: _rounded(score[layer, head]) for name, score in scores.items()},
         )
         for layer, head in ordered
     ]

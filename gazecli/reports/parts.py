@@ -104,19 +104,24 @@ class ComicsPart(Part):
 
 
 class HeadPart(Part):
-    """A head and its scores. Layers and heads count from 0."""
+    """A head and its scores. Layers and heads count from 0.
+
+    `image` and `localization` are the other selectors' scores; null in head sets made before they were kept.
+    """
 
     layer: Count
     head: Count
     raw: Number
     selectivity: Number
     image_mass: Number
+    image: Number | None = None
+    localization: Number | None = None
 
 
 class SuggestedPart(Part):
     """By which score, and how many of the best heads, to steer."""
 
-    score: Literal["raw", "selectivity"]
+    score: Literal["raw", "selectivity", "image", "localization"]
     top: Count
     why: Text
 

@@ -131,7 +131,7 @@ def test_controls_of_more_heads_than_are_left_are_refused() -> None:
 
 @given(st.integers(1, 4), st.randoms(use_true_random=False))
 def test_sums_are_the_same_digits_in_any_order_and_however_divided(parts: int, chance: Random) -> None:
-    strips = np.random.default_rng(1).random((7, 2, 3, 4, 5)) ** 4
+    strips = np.random.default_rng(1).random((7, 2, 3, 4, 8)) ** 4
     whole = Sums.empty(2, 3, 4)
     for number, strip in enumerate(strips):
         whole.add(number, strip, seed=3)
@@ -148,15 +148,15 @@ def test_sums_are_the_same_digits_in_any_order_and_however_divided(parts: int, c
 
 
 def test_sums_equal_plain_ones_far_below_float32() -> None:
-    strips = np.random.default_rng(2).random((9, 2, 3, 4, 5))
+    strips = np.random.default_rng(2).random((9, 2, 3, 4, 8))
     sums = Sums.empty(2, 3, 4)
     for number, strip in enumerate(strips):
         sums.add(number, strip, seed=0)
-    np.testing.assert_allclose(sums.raw.sum(0), strips[..., :-1].sum(0), rtol=0, atol=1e-11)
+    np.testing.assert_allclose(sums.raw.sum(0), strips[..., :-4].sum(0), rtol=0, atol=1e-11)
 
 
 def test_a_strip_is_never_added_twice() -> None:
-    strip = np.random.default_rng(3).random((2, 3, 4, 5))
+    strip = np.random.default_rng(3).random((2, 3, 4, 8))
     first, second = Sums.empty(2, 3, 4), Sums.empty(2, 3, 4)
     first.add(0, strip, seed=0)
     first.skip(1, "torn")

@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gazecli.reports.documents import ConditionPart, EvaluationPart, ReportDocument
+from gazecli.reports.documents import ReportDocument
+from gazecli.reports.evaluation_parts import ConditionPart, EvaluationPart
 from gazecli.reports.figures.drawing import COLUMN, GAZE, INK, MARK, OTHER, PAGE, new_figure, style
 
 _NAMES = {

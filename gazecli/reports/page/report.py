@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from gazecli.reports.documents import ConditionPart, EvaluationPart, ReportDocument
+from gazecli.reports.documents import ReportDocument
+from gazecli.reports.evaluation_parts import ConditionPart, EvaluationPart
 from gazecli.reports.page.assembly import Drawn, Section, Table, page_of
 from gazecli.reports.page.scenes import Scene
 
