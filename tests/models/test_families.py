@@ -36,6 +36,7 @@ SMEAR = {"idefics3": 1.0, "smolvlm": 1.0, "llava_onevision": 0.5}
 SMALLEST = (37, 53)
 SMALLEST_SMEAR = {"internvl": 0.5, "aya_vision": 0.5, "idefics3": 4.0, "smolvlm": 2.0}
 MANY_TILES = ("idefics3", "smolvlm")
+MANY_TOKENS = (*MANY_TILES, "llava_next", "llava_onevision")
 QUICK = ((300, 300), SMALLEST)
 
 
@@ -124,7 +125,12 @@ def test_steered_logits_equal_a_dense_mask(vlm_of: Callable[[str], VLM], family:
     assert (got[-1] - unsteered).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def of_many_tokens(family: str) -> Any:
+    """A family as a parameter; those of thousands of image tokens and a language model like others' wait."""
+    return pytest.param(family, marks=[pytest.mark.slow] if family in MANY_TOKENS else [], id=family)
+
+
+@pytest.mark.parametrize("family", [of_many_tokens(family) for family in FAMILIES])
 @pytest.mark.parametrize("scope", ["full", "answer"])
 def test_steered_texts_equal_full_passes(
     vlm_of: Callable[[str], VLM], family: str, scope: Any, monkeypatch: pytest.MonkeyPatch
