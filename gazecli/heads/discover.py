@@ -47,12 +47,14 @@ def discover(
     revision: str | None = None,
     device_map: str | None = None,
     trust_remote_code: bool = False,
+    profile: bool = False,
     progress: Callable[[int, int], None] | None = None,
     note: Note = lambda message: None,
 ) -> HeadSet:
     """Score every attention head of a model on comics; the stored head set when this was done before.
 
-    `model` is a loaded VLM or a name; a name is loaded only when there is work to do.
+    `model` is a loaded VLM or a name; a name is loaded only when there is work to do. With `profile`, the
+    timing of a walk also tells in which phases it went.
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
@@ -79,6 +81,7 @@ def discover(
     shelf.ensure_writable()
     vlm = _loaded(model, device, dtype, revision, device_map, trust_remote_code, digest_of, note)
     from gazecli.heads.discovery import walk
+    from gazecli.models.profile import Profile
 
     with shelf.working_on(
         request, on_wait=lambda: note("another process discovers the same; waiting for it")
@@ -88,7 +91,8 @@ def discover(
         else:
             if force:
                 shelf.progress(request).clear()
-            found = walk(vlm, strips, settings, shelf, request, size, progress)
+            clock = Profile(vlm.device) if profile else None
+            found = walk(vlm, strips, settings, shelf, request, size, progress, clock)
     note_headset(shelf, found, vlm.source)
     return found
 

@@ -22,6 +22,7 @@ from gazecli.heads.measuring import measured
 from gazecli.heads.prompts import panel_prompts
 from gazecli.heads.request import Settings
 from gazecli.heads.scoring import diagonal_mean, split_half, suggest
+from gazecli.models.profile import Profile, phase
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
 
@@ -38,8 +39,9 @@ def walk(
     request: dict[str, Any],
     batch_size: int | None,
     progress: Progress | None = None,
+    profile: Profile | None = None,
 ) -> HeadSet:
-    """Score every head on every strip.
+    """Score every head on every strip; with `profile`, the timing tells where the time went.
 
     Raises ComicsError when no strip could be used, GazeError when a single strip does not fit the device.
     """
@@ -51,15 +53,17 @@ def walk(
     saved_at = time.monotonic()
     total = len(comics.strips)
     try:
-        for masses in measured(vlm, comics.strips[sums.done :], prompts, batch_size):
+        for masses in measured(vlm, comics.strips[sums.done :], prompts, batch_size, profile):
             if isinstance(masses, str):
                 sums.skip(masses)
             else:
-                sums.add(masses, settings.seed)
+                with phase(profile, "reduce"):
+                    sums.add(masses, settings.seed)
             if progress is not None:
                 progress(sums.done, total)
             if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                _save(kept, sums)
+                with phase(profile, "store"):
+                    _save(kept, sums)
                 saved_at = time.monotonic()
     except BaseException:
         if kept is not None and sums.done > resumed_from:
@@ -69,18 +73,25 @@ def walk(
         first = sums.skipped[0][1] if sums.skipped else "it holds no strip"
         raise ComicsError(f"no strip could be used ({first})", subject=str(comics.path))
     headset = _conclude(vlm, comics, settings, sums)
+    with phase(profile, "store"):
+        headset = _stored(headset, cache, request, kept)
     seconds = time.monotonic() - began
-    timing = {
+    timing: dict[str, Any] = {
         "seconds": round(seconds, 3),
         "strips_per_second": round((sums.done - resumed_from) / max(seconds, 1e-9), 3),
     }
-    headset = replace(headset, resumed_from=resumed_from, timing=timing)
+    if profile is not None:
+        timing["profile"] = profile.rounded()
+    return replace(headset, resumed_from=resumed_from, timing=timing)
+
+
+def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any], kept: Any) -> HeadSet:
+    """The head set with its digest, kept under it where there is a cache."""
     if cache is None:
         return replace(headset, digest=headset.to_artifact().digest)
     digest, path = cache.put(headset.to_artifact())
     cache.remember(request, digest)
-    if kept is not None:
-        kept.clear()
+    kept.clear()
     return replace(headset, digest=digest, path=path)
 
 

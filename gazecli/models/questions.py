@@ -17,7 +17,9 @@ import torch
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.packing import PackedTails, can_pack
+from gazecli.models.profile import Profile
 from gazecli.models.prompts import prompt_text
+from gazecli.models.vision_tower import find_vision_tower
 from gazecli.models.vlm import VLM
 from gazecli.models.watchers import Enough, KeysOnly, QuestionMass, RegionMass
 from gazecli.pictures.picture import Picture
@@ -94,20 +96,28 @@ def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[lis
 
 @torch.inference_mode()
 def last_token_mass(
-    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor]
+    vlm: VLM,
+    batch: Sequence[Questions],
+    memberships: Sequence[torch.Tensor],
+    profile: Profile | None = None,
 ) -> dict[int, torch.Tensor]:
     """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
 
     Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens.
     """
+    clock = profile or Profile(torch.device("cpu"))
+    tower = find_vision_tower(vlm.model) if profile is not None else None
     if batch[0].shared == 0:
-        return _one_by_one(vlm, batch, memberships)
-    cache = _run_prefix(vlm, batch)
+        with clock.vision_inside(tower, "questions"):
+            return _one_by_one(vlm, batch, memberships)
+    with clock.vision_inside(tower, "prefix"):
+        cache = _run_prefix(vlm, batch)
     shared = batch[0].shared
-    table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
-    if can_pack(cache, len(vlm.decoder.layers)):
-        return _packed(vlm, batch, cache, table)
-    return _side_by_side(vlm, batch, cache, table)
+    with clock.phase("questions"):
+        table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
+        if can_pack(cache, len(vlm.decoder.layers)):
+            return _packed(vlm, batch, cache, table)
+        return _side_by_side(vlm, batch, cache, table)
 
 
 def _packed(vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor) -> dict[int, torch.Tensor]:

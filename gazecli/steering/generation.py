@@ -15,6 +15,7 @@ import torch
 from gazecli.models.attention import KeyBias
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.vision_tower import find_vision_tower
 from gazecli.models.vlm import VLM
 
 OnToken = Callable[[int, list[list[int]]], None]
@@ -135,16 +136,6 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
     finally:
         del tower.forward
-
-
-def find_vision_tower(model: Any) -> Any:
-    """The module that turns pixels into features, or None."""
-    inner = getattr(model, "model", model)
-    for name in ("visual", "vision_tower", "vision_model"):
-        tower = getattr(inner, name, None)
-        if tower is not None:
-            return tower
-    return None
 
 
 def _first_share(part: Any, copies: int) -> Any:
