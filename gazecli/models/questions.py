@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from gazecli.models.caches import empty_cache, repeat_rows
+from gazecli.models.caches import empty_cache, keeps_everything, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.packing import PackedTails, can_pack
+from gazecli.models.packing import PackedTails
 from gazecli.models.profile import Profile
 from gazecli.models.prompts import prompt_text
 from gazecli.models.vision_tower import find_vision_tower
@@ -115,7 +115,8 @@ def last_token_mass(
     shared = batch[0].shared
     with clock.phase("questions"):
         table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
-        if can_pack(cache, len(vlm.decoder.layers)):
+        # A recurrent state would run from one question into the next, a window would count their keys.
+        if keeps_everything(cache, len(vlm.decoder.layers)):
             return _packed(vlm, batch, cache, table)
         return _side_by_side(vlm, batch, cache, table)
 
