@@ -17,9 +17,12 @@ from benchmarks.stopwatch import Row, show
 
 MOST_SECONDS = 0.35
 COMMANDS = (["--help"], ["--version"], ["cache", "ls"])
-_REPORT = (
-    "import sys; from atexit import register; register(lambda: sys.stderr.write(' '.join(sys.modules)))\n"
-)
+_RUN = """\
+import atexit, runpy, sys
+atexit.register(lambda: sys.stderr.write("\\n" + " ".join(sys.modules)))
+sys.argv = ["gaze", *{command!r}]
+runpy.run_module("gazecli", run_name="__main__")
+"""
 
 
 def seconds_of(arguments: list[str], environment: dict[str, str], starts: int) -> float:
@@ -32,13 +35,11 @@ def seconds_of(arguments: list[str], environment: dict[str, str], starts: int) -
     return fastest
 
 
-def heavy_imports(command: list[str], environment: dict[str, str]) -> set[str]:
-    """Which of torch and transformers one start of `gaze COMMAND` imports."""
-    code = f"{_REPORT}import runpy\nsys.argv = ['gaze', *{command!r}]\nrunpy.run_module('gazecli', run_name='__main__')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    return {"torch", "transformers"} & set(done.stderr.split())
+def imports_of(command: list[str], environment: dict[str, str]) -> set[str]:
+    """The modules that one start of `gaze COMMAND` imports."""
+    call = [sys.executable, "-c", _RUN.format(command=command)]
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
 
 
 def run(starts: int = 7) -> list[Row]:
@@ -50,7 +51,7 @@ def run(starts: int = 7) -> list[Row]:
         bare = start(["-c", ""])
         for command in COMMANDS:
             more = start(["-m", "gazecli", *command]) - bare
-            heavy = heavy_imports(command, environment)
+            heavy = imports_of(command, environment) & {"torch", "transformers"}
             words = f"{more:.2f} s more, imports {' and '.join(sorted(heavy)) or 'neither'}"
             rows.append(
                 Row(
