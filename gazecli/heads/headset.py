@@ -56,7 +56,7 @@ class HeadSet:
     ranked: Float32 | None = None
     cached: bool = False
     resumed_from: int = 0
-    timing: Mapping[str, float] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
     image_z: Float32 | None = None
     spatial: Float32 | None = None
 
