@@ -8,12 +8,14 @@ TORCH  ?= torch==2.13.0
 BIN  := $(VENV)/bin
 GAZE := $(BIN)/gaze
 OUT  := demo-output
+EVALUATED := evaluation-output
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types slow wheel clean
+.PHONY: help install demo evaluate test lint types slow wheel clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
+	@echo 'make evaluate  evaluate the small model as the README does; results land in $(EVALUATED)/'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
 	@echo 'make wheel  build the package into dist/'
@@ -29,6 +31,9 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	@mkdir -p $(OUT)
 	@GAZE=$(GAZE) OUT=$(OUT) sh examples/demo.sh
+
+evaluate: install
+	@GAZE=$(GAZE) PYTHON=$(BIN)/python OUT=$(EVALUATED) sh examples/evaluate.sh
 
 test: lint types
 	$(BIN)/python -m pytest
@@ -47,4 +52,4 @@ wheel: install
 	$(BIN)/python -m build --outdir dist
 
 clean:
-	rm -rf $(VENV) build dist $(OUT) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist $(OUT) $(EVALUATED) .mypy_cache .pytest_cache .ruff_cache .hypothesis
