@@ -57,7 +57,7 @@ class Tab:
     def point(self, selector: str) -> None:
         """Move the pointer to the middle of the first element that fits."""
         x, y = self.value(
-            "(node => { node.scrollIntoView({block: 'center'}); const r = node.getBoundingClientRect();"
+            "(node => { node.scrollIntoView({block: 'center'}); const r = [...node.getClientRects()].at(-1);"
             "return [r.x + r.width / 2, r.y + r.height / 2] })"
             f"(document.querySelector({json.dumps(selector)}))"
         )
