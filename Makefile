@@ -8,16 +8,18 @@ TORCH  ?= torch==2.13.0
 BIN  := $(VENV)/bin
 GAZE := $(BIN)/gaze
 OUT  := demo-output
+EVALUATED := evaluation-output
 
 # How long each reader is fuzzed, and which are.
 SECONDS ?= 60
 TARGETS ?= artifact record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types slow families bench fuzz audit wheel clean
+.PHONY: help install demo evaluate test lint types slow families bench fuzz audit wheel clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
+	@echo 'make evaluate  evaluate the small model as the README does; results land in $(EVALUATED)/'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
 	@echo 'make families  every family at every size; writes the table in README.md'
@@ -37,6 +39,9 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	@mkdir -p $(OUT)
 	@GAZE=$(GAZE) OUT=$(OUT) sh examples/demo.sh
+
+evaluate: install
+	@GAZE=$(GAZE) PYTHON=$(BIN)/python OUT=$(EVALUATED) sh examples/evaluate.sh
 
 test: lint types
 	$(BIN)/python -m pytest
@@ -67,4 +72,4 @@ wheel: install
 	$(BIN)/python -m build --outdir dist
 
 clean:
-	rm -rf $(VENV) build dist $(OUT) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist $(OUT) $(EVALUATED) .mypy_cache .pytest_cache .ruff_cache .hypothesis
