@@ -77,9 +77,7 @@ class Chat:
         except (ValueError, KeyError, IndexError, TypeError):
             content = None
         if not isinstance(content, str):
-            raise self._failed(
-                "the judge's endpoint does not answer as chat completions do", "check the address"
-            )
+            raise self._failed("the judge's endpoint replies with no chat completion", "check the address")
         return content
 
     def _failed(self, message: str, hint: str) -> JudgeError:

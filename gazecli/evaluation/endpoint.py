@@ -46,9 +46,9 @@ _NEARBY = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True)
 class Address:
-    """Where the judge is asked, as what, and with which key, which never shows."""
+    """Where the judge is asked, as what, and with which key; what may be secret never shows."""
 
-    url: str
+    url: str = field(repr=False)
     model: str
     key: str | None = field(repr=False, default=None)
 

@@ -136,7 +136,7 @@ def evaluate(
     if plan.sweep:
         split = halves(len(examples.usable), plan.seed)
         step = _Steps(progress, passes(headset) * len(split.choosing) + work.runs * len(split.held_out))
-        rungs = climb(work.task, headset, plan.score, split.choosing, step)
+        rungs = climb(work.task, headset, plan.score, split.choosing, plan.seed, step)
         best = best_of(rungs)
         numbers, top = split.held_out, best.k
         choice = Choice(best.k, best.gaze, len(split.choosing))

@@ -253,14 +253,24 @@ def _selector(selected: Selected) -> SelectorPart:
             "score": selected.score,
             "heads": list(selected.heads),
             "accuracy": _rounded(tally.accuracy) if tally else None,
-            "ci95": (_rounded(tally.ci95[0]), _rounded(tally.ci95[1])) if tally else None,
+            "ci95": _interval(tally.ci95) if tally else None,
             "n": tally.n if tally else None,
         }
     )
 
 
 def _rung(rung: Rung) -> SweepPart:
-    return SweepPart(k=rung.k, gaze=_rounded(rung.gaze), control=_perhaps(rung.control))
+    return SweepPart(
+        k=rung.k,
+        gaze=_rounded(rung.gaze),
+        control=_perhaps(rung.control),
+        gaze_ci95=_interval(rung.gaze_ci95),
+        control_ci95=_interval(rung.control_ci95),
+    )
+
+
+def _interval(ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    return (_rounded(ends[0]), _rounded(ends[1])) if ends is not None else None
 
 
 def _perhaps(value: float | None) -> float | None:
