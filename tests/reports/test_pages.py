@@ -177,6 +177,13 @@ def test_markdown_has_a_line_a_condition() -> None:
     assert "| control 0 | 2 | 0.500 | 0.250 to 0.750 | 1 | 2 | 3 | 8 | 0.500 | – |" in lines
 
 
+def test_markdown_says_what_it_takes_to_repeat_it() -> None:
+    lines = report_markdown(report()).splitlines()
+    assert f"| comics | {DIGEST} |" in lines
+    assert "| evaluation: device | cpu |" in lines
+    assert "| 1 | 0.500 | 0.250 to 0.750 | 0.250 | – |" in lines
+
+
 @given(any_text)
 @example(HOSTILE)
 @example("=cmd|' /C calc'!A0")

@@ -13,6 +13,7 @@ from gazecli.reports.documents import ReportDocument
 from gazecli.reports.page.assembly import Drawn, Section, Table, page_of
 from gazecli.reports.page.evaluation import Pick, evaluation_section, judged_scenes, selectors_section
 from gazecli.reports.page.scenes import Scene
+from gazecli.reports.repeating import to_repeat
 
 Figures = Mapping[str, tuple[str, str]]
 
@@ -39,7 +40,7 @@ def report_page(
             "heads", "Heads", figures=pick("scores", "histogram", "layers"), tables=_heads(document, shown)
         ),
         Section("matrices", "Matrices of the best heads", figures=pick("matrices")),
-        Section("repeat", "To repeat this", _repeat(document)),
+        Section("repeat", "To repeat this", to_repeat(document)),
     ]
     kept = [part for part in sections if part.facts or part.figures or part.tables or part.scenes]
     return page_of(f"Gaze heads of {document.model.name}", kept, document.gaze)
@@ -75,22 +76,6 @@ def _summary(document: ReportDocument) -> dict[str, object]:
         if honesty.split_half_overlap is not None:
             facts["split halves"] = f"{honesty.split_half_overlap} of the top {suggested.top} agree"
     return facts
-
-
-def _repeat(document: ReportDocument) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "head set": document.headset,
-        "checkpoint": f"{document.model.id}, {document.model.digest}",
-        "revision": document.model.revision,
-        "comics": document.comics.digest,
-        **{f"discovery: {name}": value for name, value in document.settings.model_dump().items()},
-    }
-    evaluation = document.evaluation
-    if evaluation is not None:
-        facts["evaluated on"] = evaluation.comics.digest
-        facts |= {f"evaluation: {name}": value for name, value in evaluation.settings.model_dump().items()}
-    facts |= {**document.versions, "gaze": document.gaze}
-    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _heads(document: ReportDocument, shown: int) -> list[Table]:
