@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 
 _KEPT_IN_LINES = "\n\t"
-# C0 and C1 controls and DEL; marks that reorder text; separators that look like nothing; lone surrogates.
+# C0 and C1 controls and DEL; marks that reorder text; separators and tags that look like nothing; lone
+# surrogates. Joiners stay: Persian and Hindi are written with them, and so are many emoji.
 _TREACHEROUS = re.compile(
-    "[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 # Surrogates that stand for no byte of a file name: nothing can be made of them.
 _NO_BYTES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -34,8 +36,14 @@ def spelled(character: str) -> str:
 def json_escaped(text: str) -> str:
     r"""JSON text with treacherous characters inside its strings as `\uXXXX`; line ends stay."""
     return _TREACHEROUS.sub(
-        lambda match: match[0] if match[0] in _KEPT_IN_LINES else f"\\u{ord(match[0]):04x}", text
+        lambda match: match[0] if match[0] in _KEPT_IN_LINES else _as_units(match[0]), text
     )
+
+
+def _as_units(character: str) -> str:
+    """The UTF-16 units of a character, as JSON spells them."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[k : k + 2].hex()}" for k in range(0, len(units), 2))
 
 
 def whole(text: str) -> str:

@@ -117,7 +117,12 @@ def to_bytes(artifact: Artifact) -> bytes:
     label = {"schema": SCHEMA, "kind": artifact.kind, "digest": artifact.digest, "header": artifact.header}
     data = save(dict(artifact.tensors), metadata={_METADATA_KEY: canonical_json(label)})
     if len(data) > MAX_BYTES or int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
-        raise CacheError("an artifact is too large to keep", subject=artifact.kind, code="cache.invalid")
+        raise CacheError(
+            "an artifact is too large to keep",
+            subject=artifact.kind,
+            code="cache.invalid",
+            hint="discover with fewer panels",
+        )
     return data
 
 
@@ -155,7 +160,9 @@ def _reading(path: Path) -> Iterator[None]:
             code=DAMAGED,
         ) from error
     except FileNotFoundError as error:
-        raise CacheError("no such artifact", subject=str(path), code=MISSING) from error
+        raise CacheError(
+            "no such artifact", subject=str(path), code=MISSING, hint="see what is there: gaze cache ls"
+        ) from error
     except OSError as error:
         raise unusable("read", path, error) from error
 

@@ -92,4 +92,6 @@ def _settled(name: str, tensor: NDArray[Any]) -> NDArray[Any]:
 
 
 def _invalid(message: str, subject: str) -> CacheError:
-    return CacheError(message, subject=subject, code="cache.invalid")
+    return CacheError(
+        message, subject=subject, code="cache.invalid", hint="an artifact holds JSON and plain arrays only"
+    )

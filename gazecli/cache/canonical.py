@@ -31,9 +31,15 @@ def plain(document: Mapping[str, Any]) -> dict[str, Any]:
     try:
         copy = parse_json(canonical_json(document))
     except (ValueError, TypeError, RecursionError) as error:
-        raise CacheError(f"not a JSON document ({error})", code="cache.invalid") from error
+        raise CacheError(
+            f"not a JSON document ({error})",
+            code="cache.invalid",
+            hint="an artifact holds JSON and plain arrays only",
+        ) from error
     if not isinstance(copy, dict):
-        raise CacheError("not a JSON object", code="cache.invalid")
+        raise CacheError(
+            "not a JSON object", code="cache.invalid", hint="an artifact holds JSON and plain arrays only"
+        )
     return copy
 
 

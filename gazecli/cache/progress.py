@@ -64,7 +64,12 @@ class Progress:
             or not is_kind(kind)
             or not isinstance(header, dict)
         ):
-            foreign = CacheError("the progress of something else", subject=str(self._path), code=DAMAGED)
+            foreign = CacheError(
+                "the progress of something else",
+                subject=str(self._path),
+                code=DAMAGED,
+                hint="it is computed again",
+            )
             set_aside(self._path, self._aside, foreign, self._warn)
             return None
         return Artifact(str(kind), header, kept.tensors)

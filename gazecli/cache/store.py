@@ -189,7 +189,12 @@ class Cache:
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             message = f"cannot write ({reason})"
-            raise GazeError(message, subject=str(target), code="output.unwritable") from error
+            raise GazeError(
+                message,
+                subject=str(target),
+                code="output.unwritable",
+                hint="choose another place, or make room there",
+            ) from error
         return target
 
     def import_file(self, source: str | Path, check: Callable[[Artifact], None] | None = None) -> str:
@@ -203,7 +208,7 @@ class Cache:
             raise HeadSetError(
                 "no such file" if error.code == MISSING else error.message,
                 subject=str(source),
-                hint="give a file that gaze cache export wrote",
+                hint="give a file that gaze cache export wrote, or a JSON ranking of heads",
                 code="headset.unreadable",
             ) from error
         if check is not None:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.launched import writes
-from gazecli.cli.options import number_or_auto
+from gazecli.cli.options import number_or_auto, refuse_two_devices
 from gazecli.cli.progress import busy
 from gazecli.cli.settings import setting
 from gazecli.cli.streams import Streams
-from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
@@ -62,8 +61,7 @@ def load_for(
     no_squash: bool = False,
 ) -> VLM:
     """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
-    if device_map is not None and device is not None:
-        raise UsageError("--device cannot matter with --device-map", subject=device)
+    refuse_two_devices(device, device_map)
     from gazecli.cache import file_digest
     from gazecli.heads.shelf import note_headset
     from gazecli.models.loading import load

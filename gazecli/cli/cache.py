@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from gazecli.cli.exchanging import Bound, Form, bring_in, take_out
 from gazecli.cli.manners import with_manners
 from gazecli.cli.streams import Streams, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, size_text
@@ -19,7 +20,7 @@ from gazecli.errors import CheckFailed, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.cache import Artifact, Cache, Entry, Removed
+    from gazecli.cache import Cache, Entry, Removed
     from gazecli.reports.housekeeping import ArtifactPart, CacheDocument
 
 NAME = "cache"
@@ -97,6 +98,7 @@ def verify(streams: Streams) -> None:
 @with_manners
 def rm(streams: Streams, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
     """Remove artifacts."""
+    _refuse_yes_to_nothing(dry_run, yes)
     cache = _open(streams)
     whole = [cache.resolve(digest) for digest in digests]
     _confirm(cache.remove(whole, dry_run=True), dry_run, yes)
@@ -112,6 +114,7 @@ def prune(
     yes: Yes = False,
 ) -> None:
     """Remove what is old, and what interrupted work left behind."""
+    _refuse_yes_to_nothing(dry_run, yes)
     seconds = parse_age(older_than)
     cache = _open(streams)
     _confirm(cache.prune(seconds, dry_run=True), dry_run, yes)
@@ -120,11 +123,16 @@ def prune(
 
 @with_manners
 def import_(
-    streams: Streams, file: Annotated[Path, typer.Argument(help="What `gaze cache export` wrote.")]
+    streams: Streams,
+    file: Annotated[
+        Path, typer.Argument(help="What `gaze cache export` wrote, or a JSON ranking of layer, head, score.")
+    ],
+    *,
+    model: Bound = None,
 ) -> None:
-    """Put an artifact from a file into the cache."""
+    """Put an artifact, or a ranking of heads that others made, into the cache."""
     cache = _open(streams)
-    digest = cache.import_file(file, _check_artifact)
+    digest = bring_in(cache, file, model)
     document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
     streams.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
@@ -135,12 +143,13 @@ def export(
     digest: OneDigest,
     dest: Annotated[Path, typer.Argument(help="A new file, or a folder.")],
     *,
+    form: Form = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
-    """Copy an artifact out of the cache."""
+    """Copy an artifact, or a head set's ranking, out of the cache."""
     cache = _open(streams)
     entry = _entry(cache, digest)
-    written = cache.export(entry.digest, dest, overwrite=force)
+    written = take_out(cache, entry, dest, form, force)
     document = _document("export", cache, artifacts=[_part(entry)], file=str(written))
     facts: dict[str, object] = {"exported": entry.digest, "to": written}
     streams.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
@@ -177,11 +186,9 @@ def _entry(cache: Cache, prefix: str) -> Entry:
     return next(entry for entry in cache.entries() if entry.digest == digest)
 
 
-def _check_artifact(artifact: Artifact) -> None:
-    from gazecli.heads.headset import KIND, HeadSet
-
-    if artifact.kind == KIND:
-        HeadSet.from_artifact(artifact, artifact.digest)
+def _refuse_yes_to_nothing(dry_run: bool, yes: bool) -> None:
+    if dry_run and yes:
+        raise UsageError("--yes cannot matter with --dry-run, which removes nothing", hint="keep one of them")
 
 
 def _confirm(going: Sequence[Removed], dry_run: bool, yes: bool) -> None:

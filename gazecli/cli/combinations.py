@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gazecli.cli.evaluation_options import JudgeName
-from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName
+from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName, refuse_two_devices
 from gazecli.errors import UsageError
 
 COCO = "coco"
@@ -71,38 +71,46 @@ def check_combination(evaluate: Path | None, wanted: Wanted, top: str, score: st
 
 
 def _check_evaluation(evaluate: Path, wanted: Wanted, top: str) -> None:
+    if wanted.seed is not None and wanted.seed >= 2**32:
+        raise UsageError(
+            "--seed must lie between 0 and 4294967295", subject=str(wanted.seed), hint="leave it out for 42"
+        )
     if wanted.sweep and top != "auto":
         raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
     if wanted.every is not None and wanted.task != "dynamic":
-        raise UsageError("--every cannot matter without --task dynamic", subject=wanted.every)
+        hint = "add --task dynamic, or leave --every out"
+        raise UsageError("--every cannot matter without --task dynamic", subject=wanted.every, hint=hint)
     if wanted.max_new_tokens is not None and wanted.task == "dynamic":
         raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
-    if wanted.device_map is not None and wanted.device is not None:
-        raise UsageError("--device cannot matter with --device-map", subject=wanted.device)
+    refuse_two_devices(wanted.device, wanted.device_map)
     if wanted.judge == "none" and wanted.generations is None:
         raise UsageError("--judge none leaves nothing behind", hint="keep the texts: --generations FILE")
     if wanted.judge == "none" and wanted.sweep:
         raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
     _check_pictures(evaluate, wanted)
     if is_coco(evaluate) and wanted.task not in (None, "static"):
-        raise UsageError("natural pictures are asked about region by region", subject=f"--task {wanted.task}")
+        message = "natural pictures are asked about region by region"
+        raise UsageError(message, subject=f"--task {wanted.task}", hint="leave --task out")
 
 
 def _check_pictures(evaluate: Path, wanted: Wanted) -> None:
     if is_coco(evaluate):
         if wanted.annotations is None or wanted.images is None:
-            raise UsageError("--evaluate coco needs --annotations FILE and --images DIR")
+            raise UsageError("--evaluate coco needs --annotations FILE and --images DIR", hint="name both")
         if wanted.layout is not None:
-            raise UsageError("--layout cannot matter with --evaluate coco", subject=wanted.layout)
+            message = "--layout cannot matter with --evaluate coco"
+            raise UsageError(message, subject=wanted.layout, hint="leave it out")
     else:
         for name in ("annotations", "images", "min_area"):
             if getattr(wanted, name) is not None:
-                raise UsageError(f"{_option(name)} cannot matter without --evaluate coco")
+                raise UsageError(
+                    f"{_option(name)} cannot matter without --evaluate coco", hint="leave it out"
+                )
 
 
 def _check_rejudging(evaluate: Path | None, wanted: Wanted, top: str, score: str) -> None:
     if wanted.judge == "none":
-        raise UsageError("--rejudge needs a judge", subject="--judge none")
+        raise UsageError("--rejudge needs a judge", subject="--judge none", hint="leave --judge out")
     allowed = {"rejudge", "judge"}
     if evaluate is not None:
         allowed |= set(_PICTURES)

@@ -74,7 +74,11 @@ def check(
             step(number, len(opened.strips))
     if len(bad) == len(opened.strips):
         first = bad[0][1] if bad else "it holds none"
-        raise ComicsError(f"no strip can be used ({first})", subject=str(comics))
+        raise ComicsError(
+            f"no strip can be used ({first})",
+            subject=str(comics),
+            hint="give whole pictures, or another number of --panels",
+        )
     document = _document("check", opened, None, bad)
     streams.result(document, lambda console: _show(console, document))
 

@@ -9,7 +9,17 @@ import typer
 
 from gazecli.cli.launched import share_of
 from gazecli.cli.manners import shared_with_manners
-from gazecli.cli.options import Device, DeviceMap, Dtype, Layout, NoSquash, Revision, Rtl, TrustRemoteCode
+from gazecli.cli.options import (
+    Device,
+    DeviceMap,
+    Dtype,
+    Layout,
+    NoSquash,
+    Revision,
+    Rtl,
+    TrustRemoteCode,
+    refuse_two_devices,
+)
 from gazecli.cli.pictures import say_prepared
 from gazecli.cli.progress import progress
 from gazecli.cli.settings import setting
@@ -23,6 +33,8 @@ if TYPE_CHECKING:
     from gazecli.reports.documents import HeadSetDocument
 
 NAME = "discover"
+HEIGHT, GAP, SHOWN = 256, 6, 10
+WHOLE_LAYOUTS = ("strips", "manifest")
 
 
 @shared_with_manners
@@ -33,8 +45,10 @@ def command(
     *,
     samples: Annotated[int | None, typer.Option(help="Draw this many strips; all when left out.")] = None,
     panels: Annotated[int, typer.Option(help="Panels of a strip.")] = 6,
-    height: Annotated[int, typer.Option(help="Pixels to which single panels are resized.")] = 256,
-    gap: Annotated[int, typer.Option(help="White pixels painted over a seam.")] = 6,
+    height: Annotated[
+        int | None, typer.Option(help=f"Pixels to which single panels are resized ({HEIGHT}).")
+    ] = None,
+    gap: Annotated[int | None, typer.Option(help=f"White pixels painted over a seam ({GAP}).")] = None,
     seed: Annotated[int, typer.Option(help="Draws samples and shuffles.")] = 42,
     prompt: Annotated[
         str | None, typer.Option(help="The question, with {ordinal} and {count}; the paper's by default.")
@@ -42,7 +56,7 @@ def command(
     layout: Layout = None,
     rtl: Rtl = False,
     batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
-    top: Annotated[int, typer.Option(min=1, help="How many heads to show.")] = 10,
+    top: Annotated[int | None, typer.Option(min=1, help=f"How many heads to show ({SHOWN}).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what is kept already.")] = False,
     device: Device = None,
     dtype: Dtype = None,
@@ -57,8 +71,8 @@ def command(
     interrupted call resumes where it stopped. Processes started by torchrun or accelerate launch share the
     strips.
     """
-    if device_map is not None and device is not None:
-        raise UsageError("--device cannot matter with --device-map", subject=device)
+    refuse_two_devices(device, device_map)
+    shown = _shown(streams, top)
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.prompts import DISCOVERY_PROMPT
@@ -68,13 +82,14 @@ def command(
     opened = open_comics(
         comics,
         panels=panels,
-        height=height,
-        gap=gap,
+        height=HEIGHT if height is None else height,
+        gap=GAP if gap is None else gap,
         samples=samples,
         seed=seed,
         layout=layout,
         rtl=rtl,
     )
+    _refuse_composing(opened.layout, height, gap)
     for skip in opened.skipped:
         streams.note(f"skipped {skip.path}: {skip.reason}")
     with progress(streams, share_of("discovering"), "strips") as step:
@@ -83,8 +98,8 @@ def command(
             opened,
             samples=samples,
             panels=panels,
-            height=height,
-            gap=gap,
+            height=HEIGHT if height is None else height,
+            gap=GAP if gap is None else gap,
             seed=seed,
             prompt=DISCOVERY_PROMPT if prompt is None else prompt,
             layout=layout,
@@ -103,7 +118,28 @@ def command(
         )
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
     say_prepared(streams, "strips were", document.comics.prepared)
-    streams.result(document, lambda console: show_headset(console, document, top), digest=document.digest)
+    streams.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
+
+
+def _shown(streams: Streams, top: int | None) -> int:
+    if top is not None and (streams.format == "json" or streams.quiet):
+        raise UsageError(
+            "--top cannot matter where no table is printed",
+            subject=str(top),
+            hint="leave it out, or add --format human: JSON lists every head",
+        )
+    return SHOWN if top is None else top
+
+
+def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
+    """UsageError when strips that come whole are told how to be put together."""
+    for option, value in (("--height", height), ("--gap", gap)):
+        if value is not None and layout in WHOLE_LAYOUTS:
+            raise UsageError(
+                f"{option} cannot matter in the {layout} layout, where strips are whole",
+                subject=str(value),
+                hint="leave it out",
+            )
 
 
 def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:
@@ -124,7 +160,8 @@ def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:
     rows: list[list[object]] = []
     for place, head in enumerate(document.heads[:top], 1):
         chosen = "*" if place <= document.suggested.top else ""
-        scores = [f"{score:.3f}" for score in (head.raw, head.selectivity, head.image_mass)]
+        values = (head.raw, head.selectivity, head.image_mass)
+        scores = [None if value is None else f"{value:.3f}" for value in values]
         rows.append([chosen, head.layer, head.head, *scores, bar(head.raw)])
     print_table(console, "* >layer >head >raw >selectivity >image_mass raw_score", rows)
     console.print()

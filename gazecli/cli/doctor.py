@@ -65,10 +65,16 @@ def command(
 def _check_combination(model: str | None, options: Mapping[str, object]) -> None:
     """UsageError for options that contradict each other, or that only a model would give a meaning."""
     if options["device_map"] is not None and options["device"] is not None:
-        raise UsageError("--device cannot matter with --device-map", subject=str(options["device"]))
+        raise UsageError(
+            "--device cannot matter with --device-map",
+            subject=str(options["device"]),
+            hint="leave one of them out",
+        )
     for name, value in options.items():
         if model is None and value is not None:
-            raise UsageError(f"--{name.replace('_', '-')} cannot matter without a model", hint="name one")
+            raise UsageError(
+                f"--{name.replace('_', '-')} cannot matter without a model", hint="name one: gaze doctor tiny"
+            )
 
 
 def _machine() -> list[CheckPart]:

@@ -180,7 +180,9 @@ def _every(given: str | None) -> int | None:
     try:
         return 50 if given is None else number_or_auto(given, "--every") or 50
     except UsageError:
-        raise UsageError("--every is `sentence` or a number of tokens", subject=given) from None
+        raise UsageError(
+            "--every is `sentence` or a number of tokens", subject=given, hint="for example: --every 50"
+        ) from None
 
 
 def _keep_generations(streams: Streams, path: Path, done: Evaluation, part: EvaluationPart) -> EvaluationPart:

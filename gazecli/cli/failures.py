@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gazecli.cli.interrupts import INTERRUPTED, asked_to_stop, tell_interrupt
+from gazecli.cli.secrets import without_secrets
 from gazecli.cli.streams import has_colour
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
@@ -93,11 +94,17 @@ def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
         return error, error.exit_code
     if callable(getattr(error, "format_message", None)):
         return _as_usage_error(error), int(getattr(error, "exit_code", 2))
-    if isinstance(error, MemoryError):
+    # The device's memory has an error of its own, in a library that may not have been imported.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         hint = "a smaller --batch-size or a smaller model may fit"
         return GazeError("not enough memory", hint=hint, code="gaze.memory"), 1
     if isinstance(error, OSError) and error.filename is None and error.strerror:
-        return GazeError("cannot write the result", subject=error.strerror, code="output.failed"), 1
+        return GazeError(
+            "cannot write the result",
+            subject=error.strerror,
+            code="output.failed",
+            hint="make room there, or write to another place",
+        ), 1
     kind = type(error).__name__
     hint = "this is a bug: run it again with -vv and report what it prints"
     return GazeError(f"unexpected {kind}", subject=str(error) or None, hint=hint, code="gaze.unexpected"), 1
@@ -135,7 +142,7 @@ def _write(text: str) -> None:
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     with suppress(OSError, ValueError):
-        sys.stderr.write(text)
+        sys.stderr.write(without_secrets(text))
         sys.stderr.flush()
 
 

@@ -159,10 +159,20 @@ EvaluatedScope = Annotated[
 ]
 
 
+def refuse_two_devices(device: str | None, device_map: str | None) -> None:
+    """UsageError when a device is named although the model is to be spread over all of them."""
+    if device_map is not None and device is not None:
+        raise UsageError(
+            "--device cannot matter with --device-map", subject=device, hint="leave one of them out"
+        )
+
+
 def number_or_auto(text: str, option: str) -> int | None:
     """None for `auto`, else the number in `text`; UsageError, naming `option`, for what is neither."""
     if text == "auto":
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise UsageError(f"{option} is `auto` or a whole number from 1", subject=text)
+        raise UsageError(
+            f"{option} is `auto` or a whole number from 1", subject=text, hint=f"for example: {option} 8"
+        )
     return int(text)

@@ -39,7 +39,12 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise GazeError(f"cannot write ({reason})", subject=str(folder), code="output.unwritable") from error
+        raise GazeError(
+            f"cannot write ({reason})",
+            subject=str(folder),
+            code="output.unwritable",
+            hint="choose another place, or make room there",
+        ) from error
     written = []
     for name, (figure, _) in figures_of(document).items():
         save_text(svg_of(figure), folder / f"{name}.svg")

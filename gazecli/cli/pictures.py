@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
 
+MOST_PIXELS = 10**10
+
 
 def open_picture(
     source: str, panels: str, regions: Path | None, rtl: bool, max_pixels: int | None
@@ -23,8 +25,12 @@ def open_picture(
     from gazecli.pictures.opening import MAX_PIXELS
     from gazecli.pictures.picture import Picture
 
-    if max_pixels is not None and max_pixels < 1:
-        raise UsageError("--max-pixels must be at least 1", subject=str(max_pixels))
+    if max_pixels is not None and not 1 <= max_pixels <= MOST_PIXELS:
+        raise UsageError(
+            f"--max-pixels must lie between 1 and {MOST_PIXELS}",
+            subject=str(max_pixels),
+            hint="leave it out for 100 million",
+        )
     return Picture.open(source, panels, regions, rtl, max_pixels=max_pixels or MAX_PIXELS)
 
 

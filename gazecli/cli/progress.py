@@ -36,7 +36,10 @@ def busy(streams: Streams, title: str) -> Iterator[None]:
         streams.detail(title)
         yield
         return
-    with streams.err.status(visible(title), spinner="dots"):
+    from rich.text import Text
+
+    # As text, because a name may look like markup.
+    with streams.err.status(Text(visible(title)), spinner="dots"):
         yield
 
 

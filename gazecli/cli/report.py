@@ -46,7 +46,8 @@ from gazecli.cli.options import (
 from gazecli.cli.output_files import save_text, writable, writable_folder
 from gazecli.cli.pages import save_figures
 from gazecli.cli.report_tables import show_report
-from gazecli.cli.streams import WIDTH_OF_PIPES, Streams, write_page
+from gazecli.cli.streams import Streams, console_on, write_page
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.reports.documents import ReportDocument
@@ -139,6 +140,10 @@ def command(
         min_area=min_area,
         compare=compare,
     )
+    if form == "csv" and evaluate is None and top != "auto":
+        raise UsageError(
+            "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
+        )
     check_combination(evaluate, wanted, top, score)
     if (evaluate is None or rejudge is not None) and not works_alone(streams):
         return
@@ -208,9 +213,6 @@ def _as_text(
         return report_csv(document)
     if form == "json":
         return document.json_text(indent=indent)
-    from rich.console import Console
-
-    page = Console(file=io.StringIO(), width=WIDTH_OF_PIPES, color_system=None, highlight=False, markup=False)
-    show_report(page, document, shown)
-    text: str = page.file.getvalue()  # type: ignore[attr-defined]
-    return text
+    page = io.StringIO()
+    show_report(console_on(page, plain=True), document, shown)
+    return page.getvalue()

@@ -25,12 +25,18 @@ if TYPE_CHECKING:
 def show_report(console: Console, document: ReportDocument, top: int) -> None:
     """Print the report with its `top` best heads; an evaluation comes last, where the eye ends up."""
     model, suggested, honesty = document.model, document.suggested, document.honesty
+    imported = document.imported
     print_facts(
         console,
         {
             "head set": document.headset,
             "model": f"{model.name}, {model.family}, {model.dtype}",
-            "comics": f"{document.comics.strips} strips of {document.comics.panels} panels",
+            "comics": f"{document.comics.strips} strips of {document.comics.panels} panels"
+            if imported is None
+            else None,
+            "imported": f"a ranking of {imported.heads} heads; it lacks {', '.join(imported.lacks)}"
+            if imported
+            else None,
             "suggested": f"top {suggested.top} by {suggested.score}: {suggested.why}",
             "shuffled labels": f"95 % of draws stay below {honesty.null_95:.3f}" if honesty else None,
             "split halves": _halves(document),
@@ -38,7 +44,7 @@ def show_report(console: Console, document: ReportDocument, top: int) -> None:
     )
     console.print()
     rows: list[list[object]] = [
-        [h.layer, h.head, f"{h.raw:.3f}", f"{h.selectivity:.3f}", f"{h.image_mass:.3f}", bar(h.raw)]
+        [h.layer, h.head, *map(_share, (h.raw, h.selectivity, h.image_mass)), bar(h.raw)]
         for h in document.heads[:top]
     ]
     print_table(console, ">layer >head >raw >selectivity >image_mass raw_score", rows)

@@ -30,7 +30,7 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output_files import save_picture, writable
+from gazecli.cli.output_files import refuse_one_file_twice, save_picture, writable
 from gazecli.cli.pages import PAGE_SUFFIXES, save_page
 from gazecli.cli.pictures import open_picture, say_prepared, targets_of
 from gazecli.cli.progress import busy
@@ -92,8 +92,9 @@ def command(
 ) -> None:
     """Describe a region by turning the gaze heads there."""
     _check_streaming(streams, stream, region, all_regions)
-    writable(heatmap, "--heatmap", (".png",))
-    writable(page, "--page", PAGE_SUFFIXES)
+    writable(heatmap, "--heatmap", (".png",), unlike=picture)
+    writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
+    refuse_one_file_twice(heatmap, page)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     targets = targets_of(seen, region, all_regions)
     aim = choose_heads(streams, model, heads, top, score)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from gazecli.cli.secrets import without_secrets
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible
 from gazecli.processes.launcher import place
@@ -78,12 +80,12 @@ class Streams:
     @cached_property
     def out(self) -> Console:
         """The console of results for people."""
-        return _console(sys.stdout)
+        return console_on(sys.stdout)
 
     @cached_property
     def err(self) -> Console:
         """The console of progress and notes; of several launched processes only the first has one."""
-        return _console(sys.stderr if place().first else _nowhere())
+        return console_on(sys.stderr if place().first else _nowhere())
 
     def result(
         self, document: Printable, human: Callable[[Console], None], *, digest: str | None = None
@@ -111,7 +113,7 @@ class Streams:
         self._say(f"warning: {text}", "yellow")
 
     def _say(self, text: str, style: str) -> None:
-        self.err.print(visible(text), style=style, soft_wrap=True)
+        self.err.print(without_secrets(text), style=style, soft_wrap=True)
 
 
 def write_json(document: Printable) -> None:
@@ -127,10 +129,15 @@ def write_page(text: str) -> None:
 
 
 def settle() -> None:
-    """Make both streams fit for any text; a stream the caller closed becomes a bottomless pit.
+    """Make both streams fit for any text and hush the libraries; a closed stream becomes a bottomless pit.
 
     So does stdout in all but the first of several launched processes: there is one result.
     """
+    # What libraries warn of is no message of gaze, and holds text of other people's files unescaped.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
+        os.environ.setdefault(name, "critical")
     if not place().first:
         sys.stdout = _nowhere()
     for name in ("stdout", "stderr"):
@@ -162,14 +169,21 @@ def has_colour(stream: IO[str]) -> bool:
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
-def _console(stream: IO[str]) -> Console:
+def console_on(stream: IO[str], *, plain: bool = False) -> Console:
+    """A console for people on `stream`, on which no text sends control characters; `plain` has no colour."""
     from rich.console import Console
 
-    terminal = is_terminal(stream)
-    return Console(
+    class Careful(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            safe = (visible(each, lines=True) if isinstance(each, str) else each for each in objects)
+            super().print(*safe, **options)
+
+    terminal = is_terminal(stream) and not plain
+    colour = has_colour(stream) and not plain
+    return Careful(
         file=stream,
-        color_system="auto" if has_colour(stream) else None,
-        force_terminal=terminal or has_colour(stream),
+        color_system="auto" if colour else None,
+        force_terminal=terminal or colour,
         no_color=False,
         width=None if terminal else WIDTH_OF_PIPES,
         highlight=False,

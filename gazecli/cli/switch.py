@@ -29,7 +29,7 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output_files import writable
+from gazecli.cli.output_files import refuse_one_file_twice, writable
 from gazecli.cli.pages import PAGE_SUFFIXES, save_page
 from gazecli.cli.pictures import open_picture, say_prepared
 from gazecli.cli.progress import busy
@@ -89,8 +89,9 @@ def command(
     """Change what is described while the model writes."""
     if stream and streams.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
-    writable(trajectory, "--trajectory", SUFFIXES)
-    writable(page, "--page", PAGE_SUFFIXES)
+    writable(trajectory, "--trajectory", SUFFIXES, unlike=picture)
+    writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
+    refuse_one_file_twice(trajectory, page)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     from gazecli.steering.schedule import parse_targets, plan
 
@@ -103,6 +104,7 @@ def command(
     longest = timetable.most_tokens if max_new_tokens is None else max_new_tokens
     settings = SteerSettings(DYNAMIC_PROMPT if prompt is None else prompt, strength, mode, scope, longest)
     settings.check()
+    timetable.check_length(longest)
     vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         written = switch(

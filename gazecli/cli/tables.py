@@ -33,7 +33,7 @@ def print_table(console: Console, columns: str, rows: list[list[object]]) -> Non
 
 def print_facts(console: Console, facts: dict[str, object]) -> None:
     """Print names and values in two columns; what is None is left out."""
-    known = {name: value for name, value in facts.items() if value is not None}
+    known = {visible(name): value for name, value in facts.items() if value is not None}
     width = max(map(len, known), default=0)
     for name, value in known.items():
         console.print(f"{name:<{width}}  {visible(str(value))}", soft_wrap=True)

@@ -27,7 +27,7 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output_files import save_picture, writable
+from gazecli.cli.output_files import refuse_one_file_twice, save_picture, writable
 from gazecli.cli.pages import PAGE_SUFFIXES, save_page
 from gazecli.cli.pictures import open_picture, say_prepared, targets_of
 from gazecli.cli.progress import busy
@@ -102,9 +102,10 @@ def command(
     """
     if stream and streams.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
-    writable(heatmap, "--heatmap", (".png",))
-    writable(trajectory, "--trajectory", SUFFIXES)
-    writable(page, "--page", PAGE_SUFFIXES)
+    writable(heatmap, "--heatmap", (".png",), unlike=picture)
+    writable(trajectory, "--trajectory", SUFFIXES, unlike=picture)
+    writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
+    refuse_one_file_twice(heatmap, trajectory, page)
     wanted = list(span or [])
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     also = targets_of(seen, region, all_regions=False) if region else []

@@ -67,7 +67,9 @@ class Address:
                 )
         key = variables.get(KEY) or None
         if key and not _KEY.fullmatch(key):
-            raise UsageError(f"{KEY} holds characters that no key has", code="judge.address")
+            raise UsageError(
+                f"{KEY} holds characters that no key has", hint="set it again", code="judge.address"
+            )
         address = cls(variables[URL].rstrip("/"), variables[MODEL], key)
         parts = _parts(address.url)
         if parts is None:

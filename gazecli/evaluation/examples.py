@@ -40,7 +40,11 @@ class Example:
     def load(self) -> Picture:
         """Decode the picture; raises as `Strip.load` does, ComicsError where pixels are not at hand."""
         if self.strip is None:
-            raise ComicsError("the pixels of this picture are not at hand", subject=self.name)
+            raise ComicsError(
+                "the pixels of this picture are not at hand",
+                subject=self.name,
+                hint="name the comics with --evaluate",
+            )
         return self.strip.load()
 
 
@@ -90,5 +94,9 @@ def examples_of(comics: Comics, need_captions: bool = True) -> Examples:
             code="comics.captions",
         )
     if not usable:
-        raise ComicsError("no strip can be read", subject=str(comics.path))
+        raise ComicsError(
+            "no strip can be read",
+            subject=str(comics.path),
+            hint="`gaze comics check` lists what is wrong with each",
+        )
     return Examples(comics, usable, skipped)

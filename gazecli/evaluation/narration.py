@@ -114,7 +114,11 @@ def tokens_until_looking(told: Narration, segment: Segment) -> int | None:
 def derangement(count: int, rng: random.Random) -> list[int]:
     """A random order of 1..count with no number at its own place; UsageError for fewer than two."""
     if count < 2:
-        raise UsageError("--task dynamic needs pictures of at least two panels", subject=str(count))
+        raise UsageError(
+            "--task dynamic needs pictures of at least two panels",
+            subject=str(count),
+            hint="use --task static, or comics of more panels",
+        )
     while True:
         order = rng.sample(range(1, count + 1), count)
         if all(number != place for place, number in enumerate(order, 1)):

@@ -28,9 +28,17 @@ def coco_examples(
     numbers.
     """
     if not 0 <= min_area < float("inf"):
-        raise UsageError("--min-area is a number of pixels from 0", subject=str(min_area))
+        raise UsageError(
+            "--min-area is a number of pixels from 0",
+            subject=str(min_area),
+            hint="leave it out for the default",
+        )
     if samples is not None and samples < 1:
-        raise UsageError("the number of samples must be at least 1", subject=str(samples))
+        raise UsageError(
+            "the number of samples must be at least 1",
+            subject=str(samples),
+            hint="leave it out for all pictures",
+        )
     found, skipped = read_coco(annotations, images, min_area)
     if samples is not None and samples < len(found):
         drawn = sorted(random.Random(seed).sample(range(len(found)), samples))

@@ -53,6 +53,7 @@ def halves(pictures: int, seed: int) -> Halves:
         raise UsageError(
             "--sweep needs at least two strips with captions: one to choose on, one to test on",
             subject=str(pictures),
+            hint="give more comics, or leave --sweep out",
         )
     order = random.Random(seed).sample(range(pictures), pictures)
     middle = pictures // 2

@@ -142,7 +142,11 @@ def parse_batch_size(batch_size: int | str) -> int | None:
     except ValueError:
         size = 0
     if not 1 <= size <= 4096:
-        raise UsageError("--batch-size must be `auto` or from 1 to 4096", subject=str(batch_size))
+        raise UsageError(
+            "--batch-size must be `auto` or from 1 to 4096",
+            subject=str(batch_size),
+            hint="leave it out: auto takes what fits",
+        )
     return size
 
 

@@ -61,7 +61,11 @@ def walk(
     sums = total(group, sums)
     if sums.added == 0:
         first = sums.skipped[min(sums.skipped)] if sums.skipped else "it holds no strip"
-        raise ComicsError(f"no strip could be used ({first})", subject=str(comics.path))
+        raise ComicsError(
+            f"no strip could be used ({first})",
+            subject=str(comics.path),
+            hint="`gaze comics check` lists what is wrong with each",
+        )
     headset = _conclude(vlm, comics, settings, sums)
     seconds = time.monotonic() - began
     timing = {

@@ -17,9 +17,10 @@ from gazecli.cache.artifacts import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.scoring import SCORE_NAMES, diagonal_mean, ranking
 from gazecli.heads.spatial import localization
+from gazecli.heads.stored import KIND, RANKED, TENSORS, check_stored
 
-KIND = "headset"
-TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
+__all__ = ["KIND", "Head", "HeadSet"]
+
 _LATER = ("image_z", "spatial")
 Float32 = npt.NDArray[np.float32]
 
@@ -39,8 +40,9 @@ class HeadSet:
     rows normalised before averaging. image_mass: (L, H) mean attention on all image tokens. halves:
     (2, L, H, P, P) raw means over even and odd strips. null: (R, L, H) gaze scores with shuffled labels.
     image_z: (L, H) image mass as z-scores within layers. spatial: (2, L, H) mean spatial entropy, and
-    share of peaks at the bottom; both None in head sets made before they were kept. header: the JSON that
-    is hashed with the tensors.
+    share of peaks at the bottom; both None in head sets made before they were kept. ranked: (L, H) scores
+    of an imported ranking, NaN for heads it does not list; nothing was measured then, and the arrays above
+    are empty or NaN. header: the JSON that is hashed with the tensors.
     """
 
     header: Mapping[str, Any]
@@ -51,6 +53,7 @@ class HeadSet:
     null: Float32
     digest: str = ""
     path: Path | None = None
+    ranked: Float32 | None = None
     cached: bool = False
     resumed_from: int = 0
     timing: Mapping[str, float] = field(default_factory=dict)
@@ -68,9 +71,34 @@ class HeadSet:
     ) -> HeadSet:
         """A head set of the tensors named as its fields are."""
         own: dict[str, Any] = {
-            name: tensors[name].astype(np.float32) for name in (*TENSORS, *_LATER) if name in tensors
+            name: tensors[name].astype(np.float32) for name in MEASURED | LATER if name in tensors
         }
         return cls(header=header, digest=digest, path=path, **own)
+
+    @classmethod
+    def of_ranking(
+        cls,
+        header: Mapping[str, Any],
+        scores: npt.NDArray[Any],
+        listed: npt.NDArray[np.bool_],
+        *,
+        digest: str = "",
+        path: Path | None = None,
+    ) -> HeadSet:
+        """A head set that knows nothing but scores: (L, H), of the heads `listed`: (L, H)."""
+        layers, heads = scores.shape
+        nothing = np.zeros((layers, heads, 0, 0), np.float32)
+        return cls(
+            header=header,
+            matrices=nothing,
+            shapes=nothing,
+            image_mass=np.full((layers, heads), np.nan, np.float32),
+            halves=np.stack([nothing, nothing]),
+            null=np.zeros((0, layers, heads), np.float32),
+            digest=digest,
+            path=path,
+            ranked=np.where(listed, scores, np.nan).astype(np.float32),
+        )
 
     @property
     def model(self) -> Mapping[str, Any]:
@@ -81,15 +109,22 @@ class HeadSet:
     @property
     def panels(self) -> int:
         """Panels a strip."""
-        return int(self.matrices.shape[-1])
+        return int(self.header["comics"]["panels"] if self.ranked is not None else self.matrices.shape[-1])
 
     def scores(self, score: str = "raw") -> Float32:
-        """Every head's score: (L, H) float32.
+        """Every head's score: (L, H) float32, NaN for a head that an imported ranking does not list.
 
-        Raises UsageError for an unknown score, HeadSetError for one this head set was made too early for.
+        Raises UsageError for an unknown score and for one that an imported ranking does not have,
+        HeadSetError for one this head set was made too early for.
         """
         if score not in SCORE_NAMES:
             raise UsageError("no such score", subject=score, hint=f"use one of {', '.join(SCORE_NAMES)}")
+        if self.ranked is not None:
+            if score != self.header["suggested"]["score"]:
+                raise UsageError(
+                    "an imported ranking has one score only", subject=score, hint="leave --score out"
+                )
+            return self.ranked
         if score in ("raw", "selectivity"):
             return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)
         if not self.has(score):
@@ -106,6 +141,8 @@ class HeadSet:
 
     def has(self, score: str) -> bool:
         """Whether this head set knows what `score` takes."""
+        if self.ranked is not None:
+            return bool(score == self.header["suggested"]["score"])
         return {"image": self.image_z, "localization": self.spatial}.get(score, self.matrices) is not None
 
     def resolve_score(self, score: str = "auto") -> str:
@@ -118,10 +155,15 @@ class HeadSet:
         Raises UsageError when it is not between 1 and the number of heads.
         """
         count = int(self.header["suggested"]["top"]) if top == "auto" else top
-        total = self.matrices.shape[0] * self.matrices.shape[1]
+        total = self.scores(self.resolve_score()).size
+        if self.ranked is not None:
+            total -= int(np.isnan(self.ranked).sum())
         if not isinstance(count, int) or not 1 <= count <= total:
             raise UsageError(
-                f"the number of heads must be `auto` or from 1 to {total}", subject=str(top), code="usage.top"
+                f"the number of heads must be `auto` or from 1 to {total}",
+                subject=str(top),
+                code="usage.top",
+                hint="leave it out for the suggested number",
             )
         return count
 
@@ -175,37 +217,35 @@ class HeadSet:
             )
 
     def to_artifact(self) -> Artifact:
-        """The form that is hashed and stored."""
-        return Artifact(
-            kind=KIND,
-            header=dict(self.header),
-            tensors={
-                name: tensor for name in (*TENSORS, *_LATER) if (tensor := getattr(self, name)) is not None
-            },
-        )
+        """The form that is hashed and stored.
+
+        Raises HeadSetError when it holds NaN or infinity.
+        """
+        tensors: dict[str, npt.NDArray[Any]] = {
+            name: tensor for name in (*TENSORS, *_LATER) if (tensor := getattr(self, name)) is not None
+        }
+        if self.ranked is not None:
+            listed = ~np.isnan(self.ranked)
+            tensors = {"scores": np.where(listed, self.ranked, np.float32(0)), "listed": listed}
+        for name, tensor in tensors.items():
+            if not np.isfinite(tensor).all():
+                raise HeadSetError(
+                    f"this head set's {name} hold NaN or infinity, and are not kept",
+                    subject=str(self.model["name"]),
+                    hint="the model's weights may overflow: try --dtype float32 or bfloat16",
+                    code="headset.not_finite",
+                )
+        return Artifact(kind=KIND, header=dict(self.header), tensors=tensors)
 
     @classmethod
     def from_artifact(cls, artifact: Artifact, digest: str, path: Path | None = None) -> HeadSet:
         """Read the stored form, checked.
 
-        Raises HeadSetError when its tensors do not fit together or hold no finite numbers.
+        Raises HeadSetError when its tensors do not fit together, hold numbers that are no shares of
+        attention, or its header is not whole.
         """
-        tensors = artifact.tensors
-        if artifact.kind != KIND or not set(TENSORS) <= set(tensors) <= {*TENSORS, *_LATER}:
-            raise HeadSetError("not a head set", subject=digest, code="headset.malformed")
-        matrices = tensors["matrices"]
-        layers_heads = matrices.shape[:2]
-        fits = (
-            matrices.ndim == 4
-            and matrices.shape[2] == matrices.shape[3]
-            and tensors["shapes"].shape == matrices.shape
-            and tensors["image_mass"].shape == layers_heads
-            and tensors["halves"].shape == (2, *matrices.shape)
-            and tensors["null"].shape[1:] == layers_heads
-            and tensors.get("image_z", tensors["image_mass"]).shape == layers_heads
-            and ("spatial" not in tensors or tensors["spatial"].shape == (2, *layers_heads))
-            and all(np.isfinite(tensor).all() for tensor in tensors.values())
-        )
-        if not fits or not {"model", "comics", "settings", "suggested"} <= set(artifact.header):
-            raise HeadSetError("this head set is malformed", subject=digest, code="headset.malformed")
-        return cls.of_tensors(artifact.header, tensors, digest=digest, path=path)
+        check_stored(artifact, digest)
+        header, tensors = artifact.header, artifact.tensors
+        if set(tensors) == RANKED:
+            return cls.of_ranking(header, tensors["scores"], tensors["listed"], digest=digest, path=path)
+        return cls.of_tensors(header, tensors, digest=digest, path=path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import string
 
 from gazecli.errors import UsageError
+from gazecli.models.prompts import check_prompt
 from gazecli.pictures.ordinals import count_word, ordinal_word
 
 DISCOVERY_PROMPT = (
@@ -22,6 +23,7 @@ def panel_prompts(template: str, panels: int) -> list[str]:
     Raises UsageError when the template does not name `{ordinal}`, or names anything else than `{ordinal}` and
     `{count}`.
     """
+    check_prompt(template)
     try:
         names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
     except ValueError:

@@ -43,7 +43,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UsageError(
-                    f"--{name} must lie between {low} and {high}", subject=str(value), code=f"usage.{name}"
+                    f"--{name} must lie between {low} and {high}",
+                    subject=str(value),
+                    code=f"usage.{name}",
+                    hint=f"leave --{name} out for the default",
                 )
         panel_prompts(self.prompt, self.panels)
 

@@ -88,12 +88,7 @@ def suggest(raw: Floats, null_bar: float) -> Suggestion:
             f"no head's raw score rises above the label-shuffled null ({null_bar:.3f}): "
             "this model shows no gaze heads on these comics, do not expect steering to redirect",
         )
-    limits = {
-        "the elbow of the sorted scores": elbow(ordered),
-        "a third of the best score": int((ordered >= ordered[0] / 3).sum()),
-        "the label-shuffled null": above,
-        "12 % of all heads": max(FEW, int(LARGEST_SHARE * len(ordered) + 0.5)),
-    }
+    limits = {**_limits(ordered, len(ordered)), "the label-shuffled null": above}
     limit, top = min(limits.items(), key=lambda entry: entry[1])
     return Suggestion(
         "raw",
@@ -101,6 +96,24 @@ def suggest(raw: Floats, null_bar: float) -> Suggestion:
         f"{above} heads score above the label-shuffled null ({null_bar:.3f}); cut at {limit}, "
         f"raw scores {ordered[0]:.2f} to {ordered[top - 1]:.2f}. Not yet tested by steering",
     )
+
+
+def suggest_unmeasured(scores: Floats, heads: int) -> Suggestion:
+    """`suggest` for the scores alone of some of a model's `heads`: there is no null to compare with."""
+    ordered = np.sort(scores.reshape(-1))[::-1]
+    limit, top = min(_limits(ordered, heads).items(), key=lambda entry: entry[1])
+    why = f"cut at {limit}; without matrices there is no null to compare with. Not yet tested by steering"
+    return Suggestion("raw", min(top, len(ordered)), why)
+
+
+def _limits(ordered: Floats, heads: int) -> dict[str, int]:
+    """Where sorted scores of a model of so many heads may be cut, and how many heads are left."""
+    return {
+        "the elbow of the sorted scores": elbow(ordered),
+        # Of scores that are no shares, z-scores for example, a third means nothing.
+        "a third of the best score": int((ordered >= ordered[0] / 3).sum()) if ordered[-1] >= 0 else heads,
+        "12 % of all heads": max(FEW, int(LARGEST_SHARE * heads + 0.5)),
+    }
 
 
 def elbow(ordered: Floats) -> int:

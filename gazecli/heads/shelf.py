@@ -34,8 +34,8 @@ def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
         return
     cache.set_latest(_LAST, headset.digest)
     cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
-    path = Path(source).expanduser()
-    where = os.path.abspath(path) if source != "tiny" and path.is_dir() else source
+    path = os.path.expanduser(source)
+    where = os.path.abspath(path) if source != "tiny" and os.path.isdir(path) else source
     cache.set_source(str(headset.model["digest"]), where)
 
 
@@ -49,13 +49,20 @@ def find_headset(spec: str, cache: Cache) -> HeadSet:
 
     Raises HeadSetError when there is none, or several begin alike.
     """
-    path = Path(spec).expanduser()
-    if path.is_file():
-        return _from_file(path)
+    path = os.path.expanduser(spec)
+    if os.path.isfile(path):
+        return _from_file(Path(path))
     as_model = _newest_of(spec, cache)
     if as_model is not None:
         return as_model
-    digest = cache.resolve(spec, KIND)
+    return headset_of(cache.resolve(spec, KIND), cache)
+
+
+def headset_of(digest: str, cache: Cache) -> HeadSet:
+    """The head set of a whole digest.
+
+    Raises HeadSetError when it was damaged, or is no head set.
+    """
     found = _get(cache, digest)
     if found is None:
         raise HeadSetError("this head set was damaged", subject=digest, hint="run gaze discover again")

@@ -66,6 +66,11 @@ def resolve_alias(name: str) -> str | None:
     return name if _HUB_ID.fullmatch(name) else None
 
 
+def published_top(hub_id: str) -> int | None:
+    """How many heads steered best in the paper, for a checkpoint it has figures of."""
+    return next((e.published.top for e in CATALOGUE if e.id == hub_id and e.published is not None), None)
+
+
 def lasting_name(model_id: str) -> str:
     """What a model is called in what is kept: its alias where it has one, however it was asked for."""
     return next((entry.alias for entry in CATALOGUE if entry.id == model_id), model_id)

@@ -6,6 +6,7 @@ Nothing heavy is imported, so that a stored result is found without torch. Knows
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.catalogue import resolve_alias
 from gazecli.models.identity import checkpoint_digest, hub_revision
+
+_PATH_LIKE = ("/", "./", "../", "~", ".\\", "\\")
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,59 @@ class Checkpoint:
                 hint="give a folder saved by transformers, a Hub id, or an alias from `gaze models`",
                 code="model.unknown",
             ) from None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict) or not isinstance(parsed.get("model_type"), str):
-            raise ModelError("config.json is broken", subject=str(path), code="model.broken")
+            raise ModelError(
+                "config.json is broken",
+                subject=str(path),
+                hint="it must be a JSON object with a model_type: fetch or copy the checkpoint again",
+                code="model.broken",
+            )
         return parsed
+
+    def require_weights(self) -> None:
+        """Raise ModelError unless the folder holds safetensors, and every shard its index names."""
+        if not list(self.folder.glob("*.safetensors")):
+            pickled = any(self.folder.glob("*.bin")) or any(self.folder.glob("*.pt*"))
+            raise ModelError(
+                "only pickled weights are here, which are never loaded" if pickled else "no weights are here",
+                subject=self.name,
+                hint="convert them to safetensors" if pickled else "the folder needs *.safetensors files",
+                code="model.weights",
+            )
+        for shard in self._shards():
+            if not (self.folder / shard).is_file():
+                raise ModelError(
+                    f"a shard of the weights is missing, {shard}",
+                    subject=self.name,
+                    hint="fetch or copy the checkpoint again: every *.safetensors file belongs to it",
+                    code="model.weights",
+                )
+
+    def _shards(self) -> list[str]:
+        """The files that model.safetensors.index.json names; none without an index."""
+        path = self.folder / "model.safetensors.index.json"
+        try:
+            named = json.loads(path.read_text("utf-8"))["weight_map"].values()
+            shards = sorted({str(name) for name in named})
+            if any(Path(shard).name != shard for shard in shards):
+                raise ValueError("a shard outside the folder")
+            return shards
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ModelError(
+                "the index of the weights is broken",
+                subject=str(path),
+                hint="fetch or copy the checkpoint again",
+                code="model.broken",
+            ) from None
+
+
+def is_folder(name: str) -> bool:
+    """Whether a model's name is that of a folder here; `tiny` is always the model in the box."""
+    return name != "tiny" and os.path.isdir(os.path.expanduser(name))
 
 
 def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) -> Checkpoint:
@@ -56,21 +107,24 @@ def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) 
 
     Raises ModelError with the command that fetches it when it is not here and cannot be fetched.
     """
-    local = Path(name).expanduser()
-    if name != "tiny" and local.is_dir():
+    if is_folder(name):
         if revision is not None:
-            raise UsageError("--revision cannot matter for a local folder", subject=name)
-        folder = local.resolve()
+            raise UsageError("--revision cannot matter for a local folder", subject=name, hint="leave it out")
+        folder = Path(os.path.expanduser(name)).resolve()
         return Checkpoint(folder.name, folder.name, hub_revision(folder), folder)
     if name == "tiny":
         if revision is not None:
-            raise UsageError("--revision cannot matter for the model in the box", subject=name)
+            raise UsageError(
+                "--revision cannot matter for the model in the box", subject=name, hint="leave it out"
+            )
         return Checkpoint("tiny", "tiny", None, Path(__file__).parent.parent / "tiny" / "checkpoint")
     base, _, at = name.partition("@")
     if at and revision is not None and at != revision:
         raise UsageError("two revisions are given", subject=name, hint="leave --revision out")
     wanted = at or revision
     hub_id = resolve_alias(base)
+    if hub_id is None and name.startswith(_PATH_LIKE):
+        raise ModelError("there is no such folder", subject=name, hint="check the path", code="model.unknown")
     if hub_id is None:
         raise ModelError(
             "no such model",

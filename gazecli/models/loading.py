@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from gazecli.errors import ModelError, UsageError
-from gazecli.models.checkpoints import Checkpoint, find_checkpoint
-from gazecli.models.devices import choose_device, choose_dtype
+from gazecli.models.checkpoints import Checkpoint, find_checkpoint, is_folder
+from gazecli.models.devices import DTYPES, choose_device, choose_dtype
 from gazecli.models.placement import DeviceMap, parse_device_map, remove_with, spread_options
 from gazecli.models.processors import complete_processor, load_processor
 from gazecli.models.remote_code import is_remote, model_class, require_reachable
@@ -57,6 +57,7 @@ def load(
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
     model = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
     complete_processor(processor, model.config)
+    _refuse_foreign_tokenizer(processor, model, checkpoint)
     vlm = VLM(
         model=model,
         processor=processor,
@@ -64,7 +65,7 @@ def load(
         id=checkpoint.id,
         revision=checkpoint.revision,
         digest=checkpoint.digest(file_digest),
-        source=str(checkpoint.folder) if Path(name).expanduser().is_dir() and name != "tiny" else name,
+        source=str(checkpoint.folder) if is_folder(name) else name,
         squash=squash,
     )
     if is_remote(model):
@@ -91,14 +92,7 @@ def _refuse_unfit(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_c
                 hint="read that code, then add --trust-remote-code",
                 code="model.remote_code",
             )
-    if not list(checkpoint.folder.glob("*.safetensors")):
-        pickled = [path.name for path in checkpoint.folder.glob("*.bin")]
-        raise ModelError(
-            "only pickled weights are here, which are never loaded" if pickled else "no weights are here",
-            subject=checkpoint.name,
-            hint="convert them to safetensors" if pickled else "the folder needs *.safetensors files",
-            code="model.weights",
-        )
+    checkpoint.require_weights()
 
 
 def _load_model(
@@ -124,15 +118,9 @@ def _load_model(
             local_files_only=True,
             **(options or straight),
         )
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        LookupError,
-        TypeError,
-        ImportError,
-        AttributeError,
-    ) as failure:
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as failure:  # foreign files: configs, safetensors and remote code raise nearly anything
         if options:
             shutil.rmtree(options["offload_folder"], ignore_errors=True)
         reason = str(failure).strip().splitlines()
@@ -145,5 +133,37 @@ def _load_model(
         ) from failure
     if options:
         remove_with(model, options["offload_folder"])
-        return model
-    return model.to(device)
+    else:
+        model = model.to(device)
+    _refuse_unknown_numbers(model, checkpoint)
+    return model
+
+
+def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint) -> None:
+    """ModelError when the tokenizer cannot be this model's: it has no name for the image token."""
+    try:
+        name = processor.tokenizer.convert_ids_to_tokens(model.config.image_token_id)
+    except (AttributeError, LookupError, OverflowError, TypeError):
+        name = None
+    if name is None:
+        raise ModelError(
+            "the tokenizer of this checkpoint does not know the model's image token",
+            subject=checkpoint.name,
+            hint="the folder needs the tokenizer files that were saved with this model",
+            code="model.processor",
+        )
+
+
+def _refuse_unknown_numbers(model: Any, checkpoint: Checkpoint) -> None:
+    """ModelError when a weight is NaN or infinite: nothing such a model says or looks at means anything."""
+    for name, weight in model.named_parameters():
+        # One pass without a copy; where a weight is not a number, so is the largest.
+        if weight.dtype in DTYPES.values() and not weight.is_meta and weight.numel():
+            low, high = torch.aminmax(weight.detach())
+            if not (bool(torch.isfinite(low)) and bool(torch.isfinite(high))):
+                raise ModelError(
+                    f"a weight of this checkpoint is NaN or infinite, {name}",
+                    subject=checkpoint.name,
+                    hint="fetch the checkpoint again; a float16 load may also overflow: try --dtype float32",
+                    code="model.not_finite",
+                )

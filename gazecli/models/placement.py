@@ -6,6 +6,7 @@ Nothing heavy is imported. Knows nothing of checkpoints or of what the model com
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
 ModuleMap = Mapping[str, int | str]
 DeviceMap = str | ModuleMap
 
+_MOST_BYTES = 1 << 24
 _PLACE = re.compile(r"cpu|disk|mps|cuda(:\d+)?")
 _HINT = f"use {', '.join(STRATEGIES)}, or a JSON file that maps names of modules to 0, 1, …, cpu or disk"
 
@@ -61,11 +63,12 @@ def remove_with(model: Any, folder: str) -> None:
 
 
 def _read(path: Path) -> object:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError("no such device map", subject=str(path), hint=_HINT)
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as failure:
+        with path.open("rb") as file:
+            return json.loads(file.read(_MOST_BYTES).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as failure:
         raise UsageError("the device map cannot be read", subject=str(path), hint=_HINT) from failure
 
 

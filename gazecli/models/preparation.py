@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from gazecli.errors import PictureError
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import TokenMap
 from gazecli.models.layouts.views import boxes_of, check_count, unseen_margin
@@ -64,8 +65,20 @@ class Preparation:
         return inputs, layout
 
     def call(self, images: Sequence[Image.Image], text: str) -> Any:
-        """What the processor makes of one prompt, less the training labels that PaliGemma's adds."""
-        inputs = self.processor(images=list(images), text=[text], return_tensors="pt")
+        """What the processor makes of one prompt, less the training labels that PaliGemma's adds.
+
+        Raises PictureError for a picture that it does not take.
+        """
+        try:
+            inputs = self.processor(images=list(images), text=[text], return_tensors="pt")
+        except ValueError as refusal:
+            sizes = ", ".join(f"{image.width} x {image.height}" for image in images)
+            raise PictureError(
+                f"this model's processor does not take the picture ({str(refusal)[:160]})",
+                subject=f"{sizes} pixels",
+                hint="crop it, or give it a less extreme shape",
+                code="picture.unfit",
+            ) from refusal
         inputs.pop("labels", None)
         return inputs
 

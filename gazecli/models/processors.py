@@ -27,10 +27,10 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
     state = torchvision_state()
     import transformers
 
-    name = _processor_class(folder, model_type)
-    if name in TORCHVISION_ONLY and state != "working":
-        raise _needs_torchvision(folder, state)
     try:
+        name = _processor_class(folder, model_type)
+        if name in TORCHVISION_ONLY and state != "working":
+            raise _needs_torchvision(folder, state)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             stock = _stock_class(name)
@@ -39,7 +39,9 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
             own = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except ImportError as failure:
         raise _needs_torchvision(folder, state) from failure
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as failure:
+    except ModelError:
+        raise
+    except Exception as failure:  # foreign files: tokenizers and processors raise nearly anything
         raise ModelError(
             f"the processor of this checkpoint cannot be loaded ({_first_line(failure)})",
             subject=str(folder),

@@ -7,6 +7,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from gazecli.errors import UsageError
+
+
+def check_prompt(prompt: str) -> None:
+    """UsageError for a prompt without words, or one that UTF-8 cannot carry."""
+    if not prompt.strip():
+        raise UsageError("the prompt is empty", hint="leave --prompt out for the default question")
+    try:
+        prompt.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(
+            "the prompt is no text in UTF-8", subject=prompt, hint="write it in the terminal's own encoding"
+        ) from None
+
+
+def refuse_image_token(tokenizer: Any, image_token: int, *texts: str | None) -> None:
+    """UsageError when a text spells the token that stands for the picture: it would be taken for one."""
+    spelled = tokenizer.convert_ids_to_tokens(image_token)
+    for text in texts:
+        if text is not None and isinstance(spelled, str) and spelled in text:
+            raise UsageError(
+                "the prompt holds the model's own token for a picture", subject=spelled, hint="leave it out"
+            )
+
 
 def prompt_text(processor: Any, question: str, pictures: int = 1, system: str | None = None) -> str:
     """The prompt of one turn with `pictures` pictures before the question, by the model's chat template.

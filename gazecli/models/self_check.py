@@ -146,7 +146,9 @@ def _eager_rows(vlm: VLM, inputs: Any) -> Rows:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
             if not isinstance(output, tuple) or not torch.is_tensor(output[1]):
                 raise CheckFailed(
-                    "its eager attention hands out no weights to compare with", subject=vlm.name
+                    "its eager attention hands out no weights to compare with",
+                    subject=vlm.name,
+                    hint="the other checks still hold",
                 )
             rows[layer] = output[1][0, :, -1].float().cpu()  # (1, H, L, L) -> (H, L)
 

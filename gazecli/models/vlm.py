@@ -21,7 +21,7 @@ from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
 from gazecli.models.preparation import Preparation
-from gazecli.models.prompts import prompt_text
+from gazecli.models.prompts import prompt_text, refuse_image_token
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 
@@ -120,10 +120,24 @@ class VLM:
         model's square. Raises ModelError when the token map does not fit the prompt.
         """
         pictures = [picture] if isinstance(picture, Picture) else list(picture)
+        refuse_image_token(self.tokenizer, self.preparation.placeholder, prompt, system)
         text = prompt_text(self.processor, prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)
+        self._check_tokens(inputs["input_ids"])
         return inputs.to(self.device, self.model.dtype), layout
+
+    def _check_tokens(self, ids: torch.Tensor) -> None:
+        """ModelError for a tokenizer that names tokens this model has no weights for."""
+        known = self.model.get_input_embeddings().weight.shape[0]
+        written = ids[ids != self.preparation.placeholder]
+        if written.numel() and int(written.max()) >= known:
+            raise ModelError(
+                f"the tokenizer names token {int(written.max())}, and this model knows {known}",
+                subject=self.name,
+                hint="the checkpoint needs the tokenizer files that were saved with this model",
+                code="model.processor",
+            )
 
     def check_heads(self, heads: Iterable[HeadPair]) -> dict[int, list[int]]:
         """Heads by layer, each checked to exist.
@@ -251,7 +265,12 @@ def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
         if module is not None:
             found[int(getattr(module, "layer_idx", number))] = module
     if not found:
-        raise ModelError("no layer has softmax attention", subject=family, code="model.unsupported")
+        raise ModelError(
+            "no layer has softmax attention",
+            subject=family,
+            code="model.unsupported",
+            hint="choose another model: see `gaze models`",
+        )
     return found
 
 

@@ -24,6 +24,7 @@ Lister = Callable[[Path, Recipe], Iterator[Strip | Skipped]]
 HashFiles = Callable[[Sequence[Path]], Sequence[str]]
 
 MAX_PANELS = 100
+MAX_SAMPLES = 10**7
 
 # In the order in which they are tried on a folder.
 _LAYOUTS: dict[str, tuple[Callable[[Path], bool], Lister]] = {
@@ -114,8 +115,12 @@ def _check_options(panels: int, samples: int | None, layout: str | None) -> None
         raise UsageError(
             "the number of panels is out of range", subject=str(panels), hint=f"1 to {MAX_PANELS}"
         )
-    if samples is not None and samples < 1:
-        raise UsageError("the number of samples must be at least 1", subject=str(samples))
+    if samples is not None and not 1 <= samples <= MAX_SAMPLES:
+        raise UsageError(
+            f"the number of samples must lie between 1 and {MAX_SAMPLES}",
+            subject=str(samples),
+            hint="leave it out for all strips",
+        )
     if layout is not None and layout not in _LAYOUTS:
         raise UsageError("there is no such layout", subject=layout, hint=f"choose {', '.join(LAYOUTS)}")
 

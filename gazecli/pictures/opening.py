@@ -28,6 +28,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from gazecli.errors import PictureError, UsageError
+from gazecli.pictures.libtiff import silence_libtiff
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 30
@@ -122,7 +123,11 @@ def decode(image: Image.Image, subject: str, backdrop: str = "white") -> Image.I
 def check_size(width: int, height: int, subject: str, max_pixels: int) -> None:
     """Raise PictureError for a picture without pixels or with more than `max_pixels`."""
     if max_pixels < 1:
-        raise UsageError("the largest number of pixels must be at least 1", subject=str(max_pixels))
+        raise UsageError(
+            "the largest number of pixels must be at least 1",
+            subject=str(max_pixels),
+            hint="leave it out for 100 million",
+        )
     if width < 1 or height < 1:
         raise PictureError("the picture has no pixels", subject=subject, hint=_READABLE)
     if width * height > max_pixels:
@@ -175,6 +180,8 @@ def _open_header(file: IO[bytes], subject: str, max_pixels: int) -> ImageFile:
     decoder = next((decoder for magic, decoder in _DECODERS if head.startswith(magic)), None)
     if decoder is None:
         raise PictureError("this is not a picture of a known format", subject=subject, hint=_READABLE)
+    if decoder is TiffImageFile:
+        silence_libtiff()
     try:
         image = decoder(file)
     except Exception as error:  # decoders raise nearly anything on damaged data

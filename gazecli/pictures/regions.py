@@ -37,7 +37,8 @@ _SPECS = (
     "write a panel's number, x0,y0,x1,y1 in pixels, 10%,20%,55%,80%, @mask.png, "
     "or left, right, top, bottom, centre"
 )
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?", re.ASCII)
+# Bounded, so that a very long text is refused at once.
+_NUMBER = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,4})?%?", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,8 @@ def parse_region(spec: str, picture: Picture, number: int = 1) -> Region:
     """
     text = spec.strip()
     if re.fullmatch(r"[+-]?\d+", text, re.ASCII):
-        return panel_region(int(text[:12]), picture)
+        # Digits beyond what a number of panels can have name no panel, and int() refuses thousands of them.
+        return panel_region(int(text) if len(text) < 20 else len(picture.regions) + 1, picture)
     if text.startswith("@"):
         return _masked(text[1:], picture, number)
     if "," in text:

@@ -18,6 +18,7 @@ from gazecli.reports.parts import (
     Digest,
     Document,
     HeadPart,
+    ImportedPart,
     ModelPart,
     Number,
     Open,
@@ -74,6 +75,7 @@ class HeadSetDocument(Document):
     heads: list[HeadPart]
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
+    imported: ImportedPart | None = None
     timing: TimingPart | None = None
 
 
@@ -193,6 +195,7 @@ class ReportDocument(Document):
     settings: DiscoverySettings
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
+    imported: ImportedPart | None = None
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]

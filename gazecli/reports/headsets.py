@@ -6,12 +6,14 @@ Knows nothing of how heads are scored or of where documents go.
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
+from pydantic import ValidationError
 
+from gazecli.errors import HeadSetError
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.scoring import SCORE_NAMES, ranking
 from gazecli.reports.documents import (
@@ -24,9 +26,18 @@ from gazecli.reports.documents import (
     ReportDocument,
 )
 from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
-from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart, TimingPart
+from gazecli.reports.parts import (
+    ComicsPart,
+    HeadPart,
+    ImportedPart,
+    ModelPart,
+    SkippedPart,
+    SuggestedPart,
+    TimingPart,
+)
 
 DIGITS = 6
+LACKING = ["selectivity", "image mass", "matrices", "label-shuffled null", "split halves", "comics"]
 _LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "pillow", "accelerate")
 _BINS = 40
 
@@ -36,19 +47,21 @@ def headset_document(
 ) -> HeadSetDocument:
     """What `discover` prints. `skipped` are (path, reason) of strips that were left out before the walk."""
     timing = dict(headset.timing)
-    return HeadSetDocument(
-        digest=headset.digest,
-        path=_path(headset),
-        cached=headset.cached,
-        resumed_from=headset.resumed_from,
-        model=ModelPart(**headset.model),
-        comics=_comics(headset, comics_path, skipped),
-        settings=DiscoverySettings(**headset.header["settings"]),
-        heads=head_parts(headset),
-        suggested=SuggestedPart(**headset.header["suggested"]),
-        honesty=_honesty(headset),
-        timing=TimingPart.model_validate(timing) if timing else None,
-    )
+    with _well_formed(headset):
+        return HeadSetDocument(
+            digest=headset.digest,
+            path=_path(headset),
+            cached=headset.cached,
+            resumed_from=headset.resumed_from,
+            model=ModelPart(**headset.model),
+            comics=_comics(headset, comics_path, skipped),
+            settings=DiscoverySettings(**headset.header["settings"]),
+            heads=head_parts(headset),
+            suggested=SuggestedPart(**headset.header["suggested"]),
+            honesty=_honesty(headset),
+            imported=_imported(headset),
+            timing=TimingPart.model_validate(timing) if timing else None,
+        )
 
 
 def report_document(
@@ -58,23 +71,26 @@ def report_document(
     comparison: ComparisonPart | None = None,
 ) -> ReportDocument:
     """What `report` prints, with the matrices of the best heads."""
-    best = headset.top(min(matrices, headset.image_mass.size))
-    return ReportDocument(
-        headset=headset.digest,
-        path=_path(headset),
-        model=ModelPart(**headset.model),
-        comics=_comics(headset, None, ()),
-        settings=DiscoverySettings(**headset.header["settings"]),
-        suggested=SuggestedPart(**headset.header["suggested"]),
-        honesty=_honesty(headset),
-        heads=head_parts(headset),
-        layers=_layers(headset),
-        matrices=[_matrix(headset, head) for head in best],
-        histogram=_histogram(headset),
-        comparison=comparison,
-        evaluation=evaluation,
-        versions=versions(),
-    )
+    measured = headset.ranked is None
+    best = headset.top(min(matrices, headset.image_mass.size)) if measured else []
+    with _well_formed(headset):
+        return ReportDocument(
+            headset=headset.digest,
+            path=_path(headset),
+            model=ModelPart(**headset.model),
+            comics=_comics(headset, None, ()),
+            settings=DiscoverySettings(**headset.header["settings"]),
+            suggested=SuggestedPart(**headset.header["suggested"]),
+            honesty=_honesty(headset),
+            imported=_imported(headset),
+            heads=head_parts(headset),
+            layers=_layers(headset),
+            matrices=[_matrix(headset, head) for head in best],
+            histogram=_histogram(headset),
+            comparison=comparison,
+            evaluation=evaluation,
+            versions=versions(),
+        )
 
 
 def versions() -> dict[str, str]:
@@ -88,8 +104,21 @@ def versions() -> dict[str, str]:
 
 def head_parts(headset: HeadSet) -> list[HeadPart]:
     """All heads with their scores, best first by the suggested score."""
+    suggested = headset.scores(headset.resolve_score("auto"))
+    ordered = ranking(suggested)
+    if headset.ranked is not None:
+        return [
+            HeadPart(
+                layer=layer,
+                head=head,
+                raw=_rounded(suggested[layer, head]),
+                selectivity=None,
+                image_mass=None,
+            )
+            for layer, head in ordered
+            if np.isfinite(suggested[layer, head])
+        ]
     scores = {name: headset.scores(name) for name in SCORE_NAMES if headset.has(name)}
-    ordered = ranking(headset.scores(headset.resolve_score("auto")))
     return [
         HeadPart(
             layer=layer,
@@ -122,6 +151,25 @@ def _honesty(headset: HeadSet) -> HonestyPart | None:
     return HonestyPart(**block) if block else None
 
 
+def _imported(headset: HeadSet) -> ImportedPart | None:
+    block = headset.header.get("ranking")
+    return ImportedPart(sha256=block["sha256"], heads=block["heads"], lacks=LACKING) if block else None
+
+
+@contextmanager
+def _well_formed(headset: HeadSet) -> Iterator[None]:
+    """HeadSetError for a head set of foreign make whose header is of another form inside."""
+    try:
+        yield
+    except (ValidationError, TypeError, KeyError, AttributeError) as error:
+        raise HeadSetError(
+            "this head set's header is malformed",
+            subject=headset.digest,
+            hint="discover it again, or import it from a good copy",
+            code="headset.malformed",
+        ) from error
+
+
 def _layers(headset: HeadSet) -> list[LayerPart]:
     scores = headset.scores(headset.resolve_score("auto"))
     top = headset.top()
@@ -129,16 +177,17 @@ def _layers(headset: HeadSet) -> list[LayerPart]:
         LayerPart(
             layer=layer,
             heads_in_top=sum(head.layer == layer for head in top),
-            best=_rounded(row.max()),
-            mean=_rounded(row.mean()),
+            best=_rounded(np.nanmax(row)),
+            mean=_rounded(np.nanmean(row)),
         )
         for layer, row in enumerate(scores)
+        if np.isfinite(row).any()  # an imported ranking need not list a head of every layer
     ]
 
 
 def _histogram(headset: HeadSet) -> HistogramPart | None:
     raw, null = headset.scores("raw"), headset.null
-    if not null.size:
+    if not null.size or headset.ranked is not None:
         return None
     highest = max(float(raw.max()), float(null.max()), 1e-9)
     edges = np.linspace(0.0, highest, _BINS + 1)

@@ -51,11 +51,13 @@ def report_markdown(document: ReportDocument, shown: int = 10) -> str:
 
 
 def _facts(document: ReportDocument) -> str:
-    suggested, honesty = document.suggested, document.honesty
+    suggested, honesty, imported = document.suggested, document.honesty, document.imported
     rows: list[Sequence[object]] = [
         ["head set", document.headset],
         ["checkpoint", f"{document.model.id} ({document.model.family}, {document.model.dtype})"],
-        ["discovered on", f"{document.comics.strips} strips of {document.comics.panels} panels"],
+        ["discovered on", f"{document.comics.strips} strips of {document.comics.panels} panels"]
+        if imported is None
+        else ["imported", f"a ranking of {imported.heads} heads; it lacks {', '.join(imported.lacks)}"],
         ["suggested", f"top {suggested.top} by {suggested.score}: {suggested.why}"],
     ]
     if honesty is not None:

@@ -104,7 +104,7 @@ class ComicsPart(Part):
 
 
 class HeadPart(Part):
-    """A head and its scores. Layers and heads count from 0.
+    """A head and its scores. Layers and heads count from 0; an imported ranking has no more than `raw`.
 
     `image` and `localization` are the other selectors' scores; null in head sets made before they were kept.
     """
@@ -112,10 +112,18 @@ class HeadPart(Part):
     layer: Count
     head: Count
     raw: Number
-    selectivity: Number
-    image_mass: Number
+    selectivity: Number | None
+    image_mass: Number | None
     image: Number | None = None
     localization: Number | None = None
+
+
+class ImportedPart(Part):
+    """A head set that was imported as a ranking: the file's SHA-256, the heads it lists, what is unknown."""
+
+    sha256: Text
+    heads: Count
+    lacks: list[Text]
 
 
 class SuggestedPart(Part):

@@ -27,7 +27,8 @@ _COLUMNS = (
     "ci95_low ci95_high chance abstained junk unchanged n natural schedule_rho natural_rho image "
     "localization judge looks_after text_after by name"
 ).split()
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
+# Full-width signs are signs to some spreadsheets.
+_RISKY = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Row = Mapping[str, object]
 

@@ -15,8 +15,10 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 
 EVERY = 50
+LONGEST = 100_000  # tokens
 _SENTENCE_END = re.compile(r"[.!?。!?][\"')\]\u201d\u2019]*\s*$")
 _LONGEST_SENTENCE = 60
+_TOKEN = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,22 @@ class Schedule:
             return _LONGEST_SENTENCE * len(self.targets)
         return self.starts[-1] + (self.every or EVERY)
 
+    def __post_init__(self) -> None:
+        if self.most_tokens > LONGEST:
+            raise ScheduleError(
+                f"the schedule takes {self.most_tokens} tokens, more than {LONGEST}",
+                hint="name fewer targets, or let them change sooner",
+            )
+
+    def check_length(self, max_new_tokens: int) -> None:
+        """Raise ScheduleError when so few tokens end the text before every target had its turn."""
+        if max_new_tokens < self.least_tokens:
+            last = self.least_tokens - 1
+            raise ScheduleError(
+                f"a text of {max_new_tokens} tokens ends before the last target begins, at token {last}",
+                hint="raise --max-new-tokens, or leave it out",
+            )
+
     @property
     def least_tokens(self) -> int:
         """No end token before the last target has begun."""
@@ -48,13 +66,15 @@ def parse_targets(spec: str | Sequence[int | str], picture: Picture) -> list[Reg
     Raises ScheduleError when it is empty, RegionError for a region that is not there.
     """
     if isinstance(spec, str):
-        parts: Sequence[int | str] = [
-            part.strip() for part in spec.split(";" if ";" in spec else ",") if part.strip()
-        ]
+        parts: Sequence[int | str] = [part.strip() for part in spec.split(";" if ";" in spec else ",")]
     else:
         parts = spec
-    if not parts:
+    if not parts or parts == [""]:
         raise ScheduleError("the schedule is empty", hint="for example: --schedule 2,4,3,5,1,6")
+    if "" in parts:
+        raise ScheduleError(
+            "the schedule has an empty place", subject=str(spec), hint="for example: --schedule 2,4,3,5,1,6"
+        )
     known: dict[int | str, Region] = {}
     next_number = len(picture.regions) + 1  # regions that are no panels are numbered on behind the panels
     for part in parts:
@@ -79,12 +99,17 @@ def plan(
         raise ScheduleError("--every, --at and --on exclude each other", hint="keep one of them")
     if on is not None:
         if on != "sentence":
-            raise ScheduleError("targets can change on `sentence` only", subject=on)
+            raise ScheduleError(
+                "targets can change on `sentence` only",
+                subject=on,
+                hint="write --on sentence, or use --every or --at",
+            )
         return Schedule(targets, None)
     if at is None:
         step = EVERY if every is None else every
-        if not 1 <= step <= 100_000:
-            raise ScheduleError("--every must lie between 1 and 100000", subject=str(every))
+        if not 1 <= step <= LONGEST:
+            message = f"--every must lie between 1 and {LONGEST}"
+            raise ScheduleError(message, subject=str(every), hint="leave it out for 50")
         return Schedule(targets, [step * number for number in range(len(targets))], step)
     starts = _parse_starts(at)
     if len(starts) != len(targets):
@@ -92,7 +117,7 @@ def plan(
             f"--at names {len(starts)} tokens for {len(targets)} targets", hint="give one token a target"
         )
     rising = all(before < after for before, after in pairwise(starts))
-    if starts[0] != 0 or not rising or starts[-1] > 1_000_000:
+    if starts[0] != 0 or not rising:
         raise ScheduleError(
             "--at must begin with 0 and rise",
             subject=",".join(map(str, starts)),
@@ -102,12 +127,12 @@ def plan(
 
 
 def _parse_starts(at: str | Sequence[int]) -> list[int]:
-    try:
-        return [int(part) for part in (at.split(",") if isinstance(at, str) else at)]
-    except ValueError:
-        raise ScheduleError(
-            "--at takes whole numbers", subject=str(at), hint="for example: --at 0,40,90"
-        ) from None
+    if not isinstance(at, str):
+        return list(at)
+    parts = [part.strip() for part in at.split(",")]
+    if not all(_TOKEN.fullmatch(part) for part in parts):
+        raise ScheduleError("--at takes whole numbers", subject=at, hint="for example: --at 0,40,90")
+    return [int(part) for part in parts]
 
 
 def ends_sentence(text: str) -> bool:

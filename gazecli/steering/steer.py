@@ -18,6 +18,7 @@ from gazecli.errors import RegionError, SteeringError, UsageError
 from gazecli.models.biases import Mode, Scope, key_bias, parse_strength
 from gazecli.models.image_looks import ImageLooks, Together
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.prompts import check_prompt
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.models.watchers import RowKeeper
 from gazecli.pictures.picture import Picture
@@ -47,12 +48,13 @@ class SteerSettings:
         parse_strength(self.strength)
         if not 1 <= self.max_new_tokens <= 100_000:
             raise UsageError(
-                "--max-new-tokens must lie between 1 and 100000", subject=str(self.max_new_tokens)
+                "--max-new-tokens must lie between 1 and 100000",
+                subject=str(self.max_new_tokens),
+                hint="leave it out for the default",
             )
         if self.scope == "decode" and self.max_new_tokens < 2:
             raise UsageError("scope decode acts from the second token on", hint="raise --max-new-tokens")
-        if not self.prompt.strip():
-            raise UsageError("the prompt is empty", hint="leave --prompt out for the default question")
+        check_prompt(self.prompt)
 
 
 @dataclass(frozen=True)

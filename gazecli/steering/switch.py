@@ -26,13 +26,14 @@ from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import Schedule, ends_sentence
 from gazecli.steering.spans import pieces_of
-from gazecli.steering.steer import SteerSettings, regions_with
+from gazecli.steering.steer import SteerSettings, regions_with, steer_regions
 
 DYNAMIC_PROMPT = (
     "Please describe each panel of this comic strip in order as I point you to them. Keep each "
     "description SHORT \u2014 one brief sentence per panel, naming the action and the salient objects. "
     "Do not summarise the whole strip first; just describe panel by panel."
 )
+_TARGETS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def switch(
         raise UsageError("no heads to steer", hint="choose at least one")
     settings.check()
     by_layer = vlm.check_heads(heads)
+    if require_effect:
+        _require_effect(vlm, picture, schedule.targets, heads, settings)
     inputs, layout = vlm.prepare(picture, settings.prompt)
     biases = [
         key_bias(by_layer, layout, [target], settings.strength, settings.mode, settings.scope, vlm.device)
@@ -212,6 +215,25 @@ def trajectory_of(watcher: RegionMass) -> npt.NDArray[np.float32]:
     return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), dtype=np.float32)
 
 
+def _require_effect(
+    vlm: VLM,
+    picture: Picture,
+    targets: Sequence[Region],
+    heads: Sequence[HeadPair],
+    settings: SteerSettings,
+) -> None:
+    """The bias must move the heads to every target; SteeringError.
+
+    While a text is written heads move by themselves, from panel to panel: where they looked cannot tell
+    whether they were made to. What they do at the first steered token, beside what they do unsteered, can.
+    """
+    briefly = replace(settings, max_new_tokens=2 if settings.scope == "decode" else 1)
+    distinct = list({target.number: target for target in targets}.values())
+    for first in range(0, len(distinct), _TARGETS_AT_ONCE):
+        some = distinct[first : first + _TARGETS_AT_ONCE]
+        steer_regions(vlm, picture, some, heads, briefly, with_baseline=settings.scope == "decode")
+
+
 def _require_following(narration: Narration, vlm: VLM) -> None:
     """The heads must look more at the target inside its segments than outside them."""
     boxes = [region.box for region in narration.regions]
@@ -221,7 +243,8 @@ def _require_following(narration: Narration, vlm: VLM) -> None:
         steered = narration.trajectory[segment.start : segment.end]
         inside += list(steered[:, place])
         outside += list(np.delete(steered, place, axis=1).ravel())
-    if inside and outside and float(np.mean(inside)) <= float(np.mean(outside)):
+    # Written so that a NaN counts as not followed.
+    if inside and outside and not float(np.mean(inside)) > float(np.mean(outside)):
         raise SteeringError(
             "the heads' attention did not follow the schedule",
             subject=vlm.name,

@@ -18,6 +18,7 @@ import torch
 from gazecli.errors import SteeringError, UsageError
 from gazecli.models.image_looks import ImageLooks
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.prompts import check_prompt
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
@@ -195,6 +196,9 @@ def sentences_of(pieces: Sequence[str]) -> list[tuple[int, int]]:
 def check_request(prompt: str, max_new_tokens: int) -> None:
     """UsageError for an empty prompt or an impossible length."""
     if not 1 <= max_new_tokens <= 100_000:
-        raise UsageError("--max-new-tokens must lie between 1 and 100000", subject=str(max_new_tokens))
-    if not prompt.strip():
-        raise UsageError("the prompt is empty", hint="leave --prompt out for the default request")
+        raise UsageError(
+            "--max-new-tokens must lie between 1 and 100000",
+            subject=str(max_new_tokens),
+            hint="leave it out for the default",
+        )
+    check_prompt(prompt)

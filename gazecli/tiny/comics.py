@@ -50,23 +50,38 @@ def make_comics(
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise GazeError(
-            f"cannot write the strips ({reason})", subject=str(dest), code="output.failed"
+            f"cannot write the strips ({reason})",
+            subject=str(dest),
+            code="output.failed",
+            hint="choose another place, or make room there",
         ) from error
     return made
 
 
 def _check_numbers(count: int, seed: int, panels: int) -> None:
     if not 1 <= count <= LARGEST_COUNT:
-        raise UsageError(f"the number of strips must be from 1 to {LARGEST_COUNT}", subject=str(count))
+        raise UsageError(
+            f"the number of strips must be from 1 to {LARGEST_COUNT}",
+            subject=str(count),
+            hint="for example: --count 40",
+        )
     if not 1 <= panels <= LARGEST_PANELS:
-        raise UsageError(f"the number of panels must be from 1 to {LARGEST_PANELS}", subject=str(panels))
+        raise UsageError(
+            f"the number of panels must be from 1 to {LARGEST_PANELS}",
+            subject=str(panels),
+            hint="for example: --panels 6",
+        )
     if not 0 <= seed < 2**63:
-        raise UsageError("the seed must be a whole number from 0", subject=str(seed))
+        raise UsageError(
+            "the seed must be a whole number from 0", subject=str(seed), hint="for example: --seed 1"
+        )
 
 
 def _make_room(dest: Path, force: bool) -> None:
     if dest.exists() and not dest.is_dir():
-        raise UsageError("this is not a folder", subject=str(dest))
+        raise UsageError(
+            "this is not a folder", subject=str(dest), hint="name a folder; it is made when missing"
+        )
     there = sorted(dest.iterdir()) if dest.is_dir() else []
     if there and not force:
         hint = "choose an empty folder, or replace the strips in it with --force"

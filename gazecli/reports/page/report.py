@@ -68,7 +68,7 @@ def _summary(document: ReportDocument) -> dict[str, object]:
     model, suggested, honesty = document.model, document.suggested, document.honesty
     facts: dict[str, object] = {
         "model": f"{model.name}: {model.family}, {model.layers} x {model.heads} heads, {model.dtype}",
-        "discovered on": f"{document.comics.strips} strips of {document.comics.panels} panels",
+        **_origin(document),
         "suggested": f"top {suggested.top} by {suggested.score}: {suggested.why}",
     }
     if honesty is not None:
@@ -76,6 +76,14 @@ def _summary(document: ReportDocument) -> dict[str, object]:
         if honesty.split_half_overlap is not None:
             facts["split halves"] = f"{honesty.split_half_overlap} of the top {suggested.top} agree"
     return facts
+
+
+def _origin(document: ReportDocument) -> dict[str, object]:
+    comics, imported = document.comics, document.imported
+    if imported is None:
+        return {"discovered on": f"{comics.strips} strips of {comics.panels} panels"}
+    ranking = f"a ranking of {imported.heads} heads, sha256:{imported.sha256}"
+    return {"imported": ranking, "lacks": ", ".join(imported.lacks)}
 
 
 def _heads(document: ReportDocument, shown: int) -> list[Table]:

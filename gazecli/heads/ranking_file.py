@@ -1,0 +1,144 @@
+"""Rankings of heads as JSON, the form in which others publish them: layer, head and score of each head.
+
+Taken are a list of [layer, head, score], a list of objects, and an object that holds one such list. Knows
+nothing of models, of the cache, or of how heads are scored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gazecli.cache.canonical import parse_json
+from gazecli.cache.files import NotPlain, open_plain, read_whole
+from gazecli.errors import HeadSetError
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_NUMBER = 1e30  # far above any score, and far below what a 32-bit number can hold
+
+_SCORES = ("score", "gaze_score", "raw")
+_FORM = 'write a list of {"layer": 3, "head": 1, "score": 0.81}, or of [3, 1, 0.81]'
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One line of a ranking; layer and head count from 0."""
+
+    layer: int
+    head: int
+    score: float
+
+
+def read_ranking(path: Path) -> tuple[list[Ranked], bytes]:
+    """The lines of a ranking, in the file's order, and the file's bytes.
+
+    Raises HeadSetError: missing, larger than 16 MB, not JSON, of another form, a number that is not finite,
+    or a head that is there twice.
+    """
+    try:
+        data = read_whole(path, MAX_BYTES, follow_links=True)
+    except NotPlain as error:
+        raise _unreadable(f"the ranking cannot be read, {error}", path) from error
+    except (OSError, ValueError) as error:
+        message = "no such file" if isinstance(error, FileNotFoundError) else "the ranking cannot be read"
+        raise _unreadable(message, path) from error
+    return parse_ranking(data, str(path)), data
+
+
+def parse_ranking(data: bytes, subject: str) -> list[Ranked]:
+    """The lines of a ranking in a file's bytes; HeadSetError as `read_ranking`."""
+    try:
+        content = parse_json(data.decode("utf-8-sig"))
+    except ValueError as error:
+        raise _malformed(f"the ranking is not JSON ({_reason(error)})", subject) from error
+    entries = _only_list(content, subject)
+    lines = [_line(entry, number, subject) for number, entry in enumerate(entries)]
+    seen: set[tuple[int, int]] = set()
+    for line in lines:
+        if (line.layer, line.head) in seen:
+            raise _malformed(f"layer {line.layer} head {line.head} is there twice", subject)
+        seen.add((line.layer, line.head))
+    return lines
+
+
+def ranking_text(lines: Iterable[Ranked]) -> str:
+    """The ranking as JSON, a head a line."""
+    rows = [
+        json.dumps({"layer": line.layer, "head": line.head, "score": line.score}, allow_nan=False)
+        for line in lines
+    ]
+    return "[\n " + ",\n ".join(rows) + "\n]\n"
+
+
+def is_ranking(path: Path) -> bool:
+    """Whether a file begins as JSON does; the length that begins an artifact has zero bytes in it."""
+    try:
+        with os.fdopen(open_plain(path, follow_links=True), "rb") as file:
+            beginning = file.read(8)
+    except (OSError, ValueError):
+        return False  # reading it as an artifact says what is wrong
+    text = beginning[:8].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return b"\0" not in beginning[:8] and text[:1] in (b"[", b"{")
+
+
+def _only_list(content: object, subject: str) -> Sequence[object]:
+    if isinstance(content, dict):
+        lists = {str(key): value for key, value in content.items() if _is_ranking(value)}
+        if len(lists) > 1:
+            raise _malformed(f"the file holds several rankings: {', '.join(sorted(lists)[:5])}", subject)
+        content = next(iter(lists.values()), None)
+    if not isinstance(content, list) or not content:
+        raise _malformed("the file holds no ranking of heads", subject)
+    return content
+
+
+def _is_ranking(value: object) -> bool:
+    """Whether a list's first entry is a line of a ranking."""
+    if not isinstance(value, list) or not value:
+        return False
+    first = value[0]
+    if isinstance(first, list):
+        return len(first) == 3
+    return isinstance(first, dict) and {"layer", "head"} <= set(first) and not set(_SCORES).isdisjoint(first)
+
+
+def _line(entry: object, number: int, subject: str) -> Ranked:
+    if isinstance(entry, Mapping):
+        scores = [entry[name] for name in _SCORES if name in entry]
+        values = [entry.get("layer"), entry.get("head"), scores[0] if scores else None]
+    elif isinstance(entry, list) and len(entry) == 3:
+        values = entry
+    else:
+        raise _malformed(f"entry {number} is no layer, head and score", subject)
+    layer, head = (_index(value, number, subject) for value in values[:2])
+    return Ranked(layer, head, _score(values[2], number, subject))
+
+
+def _index(value: object, number: int, subject: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1_000_000:
+        raise _malformed(f"entry {number}: layer and head are whole numbers from 0", subject)
+    return value
+
+
+def _score(value: object, number: int, subject: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _malformed(f"entry {number} has no score that is a number", subject)
+    if not abs(value) <= MAX_NUMBER or not math.isfinite(value):
+        raise _malformed(f"entry {number}: the score is not a finite number", subject)
+    return float(value)
+
+
+def _reason(error: ValueError) -> str:
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:100]
+
+
+def _malformed(message: str, subject: str) -> HeadSetError:
+    return HeadSetError(message, subject=subject, hint=_FORM, code="headset.malformed")
+
+
+def _unreadable(message: str, path: Path) -> HeadSetError:
+    return HeadSetError(message, subject=str(path), hint="check the path", code="headset.unreadable")

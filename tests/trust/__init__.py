@@ -1,0 +1,1 @@
+"""What a stranger may hand in, and what must not come of it."""
