@@ -14,12 +14,14 @@ SECONDS ?= 60
 TARGETS ?= artifact record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types slow fuzz audit wheel clean
+.PHONY: help install demo test lint types slow families bench fuzz audit wheel clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
+	@echo 'make families  every family at every size; writes the table in README.md'
+	@echo 'make bench  every promise of speed and memory, measured beside what it is compared with'
 	@echo 'make fuzz   coverage-guided fuzzing of every reader, $(SECONDS) seconds each'
 	@echo 'make audit  known weaknesses of the dependencies; asks the package index'
 	@echo 'make wheel  build the package into dist/'
@@ -42,11 +44,17 @@ test: lint types
 slow: install
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
+families: install
+	$(BIN)/python -m pytest tests/models/test_families.py -m 'slow or not slow' --write-families-table
+
 fuzz: install
 	for target in $(TARGETS); do $(BIN)/python -m tests.fuzz.run $$target --seconds $(SECONDS) || exit 1; done
 
 audit: install
 	$(BIN)/pip-audit --skip-editable
+
+bench: install
+	$(BIN)/python -m benchmarks
 
 lint: install
 	$(BIN)/ruff check
