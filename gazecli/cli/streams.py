@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
 from gazecli.cli.secrets import without_secrets
 from gazecli.errors import UsageError
@@ -177,6 +177,10 @@ def console_on(stream: IO[str], *, plain: bool = False) -> Console:
         def print(self, *objects: Any, **options: Any) -> None:
             safe = (visible(each, lines=True) if isinstance(each, str) else each for each in objects)
             super().print(*safe, **options)
+
+        def on_broken_pipe(self) -> NoReturn:
+            # Rich would end the process, as if something had failed.
+            raise BrokenPipeError
 
     terminal = is_terminal(stream) and not plain
     colour = has_colour(stream) and not plain

@@ -91,6 +91,8 @@ def discover(
     stored = group.from_first(lambda: None if force else stored_headset(shelf, request))
     if stored is not None:
         if group.first:
+            # Of one who was killed between keeping the head set and forgetting how far it had been.
+            shelf.progress(request).clear_parts()
             note_headset(shelf, stored, model if isinstance(model, str) else model.source)
         return _found_again(stored, began)
     if group.count > 1:

@@ -1,7 +1,8 @@
 """What a stored head set must be before it is used: its tensors fit together, its header is whole.
 
 Two forms are stored. A measured head set has matrices, shapes, image_mass, halves and null, and may have
-image_z and spatial; an imported ranking has scores and which heads it lists. Knows nothing of what the figures mean.
+image_z and spatial; an imported ranking has scores and which heads it lists. Knows nothing
+of what the figures mean.
 """
 
 from __future__ import annotations

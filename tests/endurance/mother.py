@@ -76,6 +76,8 @@ def _fork(order: dict[str, Any]) -> int:
 
 
 def _become(order: dict[str, Any]) -> NoReturn:
+    import torch
+
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     for number, name in enumerate(order["streams"], start=1):
@@ -86,6 +88,8 @@ def _become(order: dict[str, Any]) -> NoReturn:
         os.fdopen(number, mode, encoding="utf-8") for number, mode in ((0, "r"), (1, "w"), (2, "w"))
     )
     sys.__stderr__ = sys.stderr
+    # A fork loses the threads of torch's pool: made anew here, before a loader's threads race to do it.
+    torch.set_num_threads(1)
     os.environ.update(order["env"])
     _meet(order)
     sys.argv = ["gaze", *order["gaze"]]

@@ -34,6 +34,13 @@ class Left:
         return document
 
 
+def hears(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
+        caught = next((line.split()[1] for line in status if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 class Child:
     """A running `gaze`."""
 
@@ -45,6 +52,11 @@ class Child:
         self._began = time.monotonic()
 
     def send(self, number: signal.Signals) -> None:
+        """Send it a signal; one that it is to hear waits until it does, a moment after it was forked."""
+        while number in (signal.SIGINT, signal.SIGTERM) and not hears(self.pid, signal.SIGTERM):
+            if self.ended():
+                return
+            time.sleep(0.002)
         os.kill(self.pid, number)
         self._began = time.monotonic()
 
@@ -81,9 +93,10 @@ class Nursery:
         *arguments: object,
         env: dict[str, str] | None = None,
         onto: str | None = None,
+        into: str | None = None,
         **circumstances: object,
     ) -> Child:
-        """Run `gaze` with `arguments`; `onto` names a terminal, or a pipe, for both its streams.
+        """Run `gaze` with `arguments`, `onto` a terminal, or with its results `into` a pipe.
 
         `circumstances` are those of `mother.py`.
         """
@@ -91,7 +104,7 @@ class Nursery:
         out, err = (self._folder / f"{self._born}.{name}" for name in ("out", "err"))
         for path in (out, err):
             path.touch()
-        streams = [onto or str(out), onto or str(err)]
+        streams = [onto or into or str(out), onto or str(err)]
         order = {"gaze": [*map(str, arguments)], "streams": streams, "env": env or {}, **circumstances}
         return Child(self, self.ask(order)["pid"], out, err)
 
