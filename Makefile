@@ -8,18 +8,22 @@ TORCH  ?= torch==2.13.0
 BIN  := $(VENV)/bin
 GAZE := $(BIN)/gaze
 OUT  := demo-output
+EVALUATED := evaluation-output
 
 # How long each reader is fuzzed, and which are.
 SECONDS ?= 60
 TARGETS ?= artifact headset ranking record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types slow fuzz audit wheel clean
+.PHONY: help install demo evaluate test lint types slow families bench fuzz audit wheel clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
+	@echo 'make evaluate  evaluate the small model as the README does; results land in $(EVALUATED)/'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
+	@echo 'make families  every family at every size; writes the table in README.md'
+	@echo 'make bench  every promise of speed and memory, measured beside what it is compared with'
 	@echo 'make fuzz   coverage-guided fuzzing of every reader, $(SECONDS) seconds each'
 	@echo 'make audit  known weaknesses of the dependencies; asks the package index'
 	@echo 'make wheel  build the package into dist/'
@@ -36,17 +40,26 @@ demo: install
 	@mkdir -p $(OUT)
 	@GAZE=$(GAZE) OUT=$(OUT) sh examples/demo.sh
 
+evaluate: install
+	@GAZE=$(GAZE) PYTHON=$(BIN)/python OUT=$(EVALUATED) sh examples/evaluate.sh
+
 test: lint types
 	$(BIN)/python -m pytest
 
 slow: install
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
+families: install
+	$(BIN)/python -m pytest tests/models/test_families.py -m 'slow or not slow' --write-families-table
+
 fuzz: install
 	for target in $(TARGETS); do $(BIN)/python -m tests.fuzz.run $$target --seconds $(SECONDS) || exit 1; done
 
 audit: install
 	$(BIN)/pip-audit --skip-editable
+
+bench: install
+	$(BIN)/python -m benchmarks
 
 lint: install
 	$(BIN)/ruff check
@@ -59,4 +72,4 @@ wheel: install
 	$(BIN)/python -m build --outdir dist
 
 clean:
-	rm -rf $(VENV) build dist $(OUT) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist $(OUT) $(EVALUATED) .mypy_cache .pytest_cache .ruff_cache .hypothesis

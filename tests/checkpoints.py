@@ -11,13 +11,14 @@ from pathlib import Path
 from transformers.utils import is_torchvision_available
 
 from tests.checkpoint_parts import Recipe, write_checkpoint
+from tests.checkpoints_gemma import RECIPES as GEMMA
 from tests.checkpoints_llava import RECIPES as LLAVA
 from tests.checkpoints_qwen import RECIPES as QWEN
 from tests.checkpoints_tiled import RECIPES as TILED
 from tests.checkpoints_torchvision import RECIPES as TORCHVISION
 from tests.checkpoints_whole import RECIPES as WHOLE
 
-WITHOUT_TORCHVISION: dict[str, Recipe] = {**QWEN, **LLAVA, **TILED, **WHOLE}
+WITHOUT_TORCHVISION: dict[str, Recipe] = {**QWEN, **LLAVA, **TILED, **GEMMA, **WHOLE}
 RECIPES: dict[str, Recipe] = {**WITHOUT_TORCHVISION, **TORCHVISION}
 # What runs here: the families that need torchvision only where it works.
 FAMILIES = tuple(RECIPES) if is_torchvision_available() else tuple(WITHOUT_TORCHVISION)

@@ -23,6 +23,14 @@ from tests.prestarted import start
 QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-families-table",
+        action="store_true",
+        help="write the README's table of families from what this run finds",
+    )
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test has an empty cache and no settings of the person who runs it."""

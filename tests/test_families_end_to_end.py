@@ -59,4 +59,5 @@ def test_a_family_walks_through_every_room(vlm_of: Callable[[str], VLM], family:
     assert [turn["region"] for turn in switched["schedule"]] == [1, 3]
     reported = checked(report_document(headset), "report")
     assert reported["headset"] == found["digest"] == steered["headset"]
-    assert reported["model"] == found["model"] == steered["model"]
+    assert reported["model"] == found["model"]
+    assert found["model"]["digest"] == steered["model"]["digest"] == switched["model"]["digest"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -58,6 +59,7 @@ def command(
     batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
     top: Annotated[int | None, typer.Option(min=1, help=f"How many heads to show ({SHOWN}).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what is kept already.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Tell where the time went, on stderr.")] = False,
     device: Device = None,
     dtype: Dtype = None,
     revision: Revision = None,
@@ -113,9 +115,12 @@ def command(
             device_map=device_map,
             trust_remote_code=trust_remote_code,
             squash=not no_squash,
+            profile=profile,
             progress=step,
             note=streams.detail,
         )
+    if profile:
+        _show_profile(streams, found.timing)
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
     say_prepared(streams, "strips were", document.comics.prepared)
     streams.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
@@ -140,6 +145,19 @@ def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
                 subject=str(value),
                 hint="leave it out",
             )
+
+
+def _show_profile(streams: Streams, timing: Mapping[str, Any]) -> None:
+    """Where the time went, a line a phase; a head set kept from before took none."""
+    if "profile" not in timing:
+        streams.warning("nothing was walked, so there is no profile; --force computes again")
+        return
+    whole = timing["seconds"]
+    rows: list[list[object]] = [
+        [name, f"{spent:.3f}", f"{spent / max(whole, 1e-9):.0%}"] for name, spent in timing["profile"].items()
+    ]
+    print_table(streams.err, "phase >seconds >share", rows)
+    streams.err.print("read and patch run beside the others, while the model computes")
 
 
 def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:

@@ -38,6 +38,7 @@ def _document() -> ModelsDocument:
             heads=entry.heads,
             on_this_machine=_is_here(entry.id),
             published=PublishedPart(top=paper.top, gaze=paper.gaze, control=paper.control) if paper else None,
+            note=entry.note,
         )
 
     return ModelsDocument(models=[row(entry) for entry in CATALOGUE])
@@ -46,15 +47,15 @@ def _document() -> ModelsDocument:
 def _is_here(name: str) -> bool:
     if "/" not in name:
         return True
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.constants import HF_HUB_CACHE
 
-    weights = ("model.safetensors", "model.safetensors.index.json")
-    return any(isinstance(try_to_load_from_cache(name, file), str | Path) for file in weights)
+    snapshots = Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "snapshots"
+    return any(file.exists() for file in snapshots.glob("*/*.safetensors"))
 
 
 def _show(console: Console, document: ModelsDocument) -> None:
     rows = [_cells(model) for model in document.models]
-    print_table(console, "model family >layers >heads here id paper's_best", rows)
+    print_table(console, "model family >layers >heads here paper's_best id", rows)
     console.print(
         "Any Hugging Face id of these families works too, and so does a checkpoint folder.", style="dim"
     )
@@ -64,4 +65,5 @@ def _cells(model: KnownModel) -> list[object]:
     paper = model.published
     best = f"{paper.gaze:.1f} % with {paper.top} heads" if paper else ""
     here = "yes" if model.on_this_machine else ""
-    return [model.alias, model.family, model.layers, model.heads, here, model.id, best]
+    name = f"{model.id} ({model.note})" if model.note else model.id
+    return [model.alias, model.family, model.layers, model.heads, here, best, name]

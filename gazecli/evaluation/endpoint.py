@@ -129,9 +129,13 @@ class Endpoint:
         missing = [text for text in paths if text not in replies]
         self.kept += len(replies)
         self.requests += len(missing)
-        with ThreadPoolExecutor(_AT_ONCE) as askers:
+        askers = ThreadPoolExecutor(_AT_ONCE)
+        try:
             asked = askers.map(lambda text: self._ask(crops, text, paths[text]), missing)
             replies |= dict(zip(missing, asked, strict=True))
+        finally:
+            # Nobody waits for replies that are not wanted any more: an interrupt has to end at once.
+            askers.shutdown(wait=False, cancel_futures=True)
         return [_verdict(replies[text], len(crops)) for text in answers]
 
     def _ask(self, crops: Sequence[bytes], answer: str, path: Path) -> str:

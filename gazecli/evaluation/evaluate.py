@@ -93,16 +93,6 @@ class Evaluation:
     choice: Choice | None
     seconds: float
 
-    @property
-    def tallies(self) -> list[Tally]:
-        """One entry a condition."""
-        return [each.tally for each in self.counted]
-
-    @property
-    def panels(self) -> int | None:
-        """Regions a picture, None where it varies."""
-        return panels_of(self.examples)
-
 
 def panels_of(examples: Examples) -> int | None:
     """Regions a picture, None where it varies."""

@@ -51,6 +51,7 @@ def discover(
     device_map: DeviceMap | None = None,
     trust_remote_code: bool = False,
     squash: bool | None = None,
+    profile: bool = False,
     progress: Callable[[int, int], None] | None = None,
     note: Note = lambda message: None,
 ) -> HeadSet:
@@ -59,6 +60,7 @@ def discover(
     `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
     launcher started together share the strips: all of them must call this, and all get the head set.
     `squash`, on by default, stretches strips that its processor would crop; a loaded VLM says that itself.
+    With `profile`, the timing of a walk also tells in which phases it went.
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
@@ -98,6 +100,7 @@ def discover(
     shelf.ensure_writable()
     vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note, squash)
     from gazecli.heads.discovery import walk
+    from gazecli.models.profile import Profile
 
     with _alone(shelf, request, note) if group.first else nullcontext():
         stored = group.from_first(lambda: None if force else stored_headset(shelf, request))
@@ -106,7 +109,8 @@ def discover(
         else:
             if force and group.first:
                 shelf.progress(request).clear_parts()
-            found = walk(vlm, strips, settings, shelf, request, size, progress, group)
+            clock = Profile(vlm.device) if profile else None
+            found = walk(vlm, strips, settings, shelf, request, size, progress, group, clock)
     if group.first:
         note_headset(shelf, found, vlm.source)
     return found

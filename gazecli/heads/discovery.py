@@ -26,6 +26,7 @@ from gazecli.heads.request import Settings
 from gazecli.heads.scoring import diagonal_mean, split_half, suggest
 from gazecli.heads.sharing import keep, taken_up, total
 from gazecli.heads.spatial import mapped_questions
+from gazecli.models.profile import Profile, phase
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
 from gazecli.processes.group import ALONE, Group
@@ -44,8 +45,10 @@ def walk(
     batch_size: int | None,
     progress: Progress | None = None,
     group: Group = ALONE,
+    profile: Profile | None = None,
 ) -> HeadSet:
     """Score every head on every strip; the processes of `group` share the strips, and all get the head set.
+    With `profile`, the timing tells where this process's time went.
 
     Raises ComicsError when no strip could be used, GazeError when a single strip does not fit the device.
     """
@@ -57,8 +60,9 @@ def walk(
     walked = group.from_first(lambda: set(sums.walked))
     mine = group.share([number for number in range(len(comics.strips)) if number not in walked])
     own = kept.part(group.number) if kept is not None else None
-    sums = _added_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress)
-    sums = total(group, sums)
+    sums = _added_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress, profile)
+    with phase(profile, "reduce"):
+        sums = total(group, sums)
     if sums.added == 0:
         first = sums.skipped[min(sums.skipped)] if sums.skipped else "it holds no strip"
         raise ComicsError(
@@ -67,16 +71,18 @@ def walk(
             hint="`gaze comics check` lists what is wrong with each",
         )
     headset = _conclude(vlm, comics, settings, sums)
+    with phase(profile, "store"):
+        stored = group.from_first(lambda: _stored(headset, cache, request))
+        if own is not None:
+            own.clear()  # on a machine with a cache of its own the first process does not see it
     seconds = time.monotonic() - began
-    timing = {
+    timing: dict[str, Any] = {
         "seconds": round(seconds, 3),
         "strips_per_second": round((sums.done - len(walked)) / max(seconds, 1e-9), 3),
     }
-    headset = replace(headset, resumed_from=len(walked), timing=timing)
-    stored = group.from_first(lambda: _stored(headset, cache, request))
-    if own is not None:
-        own.clear()  # on a machine with a cache of its own the first process does not see it
-    return stored
+    if profile is not None:
+        timing["profile"] = profile.rounded()
+    return replace(stored, resumed_from=len(walked), timing=timing)
 
 
 def _added_up(
@@ -89,6 +95,7 @@ def _added_up(
     kept: Kept | None,
     before: int,
     progress: Progress | None,
+    profile: Profile | None,
 ) -> Sums:
     """`sums` with the strips `numbers`, which are kept every few seconds and whenever something stops."""
     prompts = panel_prompts(settings.prompt, settings.panels)
@@ -98,14 +105,16 @@ def _added_up(
     mapped = mapped_questions(numbers, settings.panels)
     left = iter(numbers)
     try:
-        for batch in measured(vlm, strips, prompts, batch_size, mapped):
+        for batch in measured(vlm, strips, prompts, batch_size, mapped, profile):
             # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
             # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
-            sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
+            with phase(profile, "reduce"):
+                sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
             if progress is not None:
                 progress(shown + sums.done, before + len(numbers))
             if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                keep(kept, sums)
+                with phase(profile, "store"):
+                    keep(kept, sums)
                 saved_at, saved = time.monotonic(), sums.done
     finally:
         # At the end too: another process may still stop before its own share is done.

@@ -56,7 +56,7 @@ class HeadSet:
     ranked: Float32 | None = None
     cached: bool = False
     resumed_from: int = 0
-    timing: Mapping[str, float] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
     image_z: Float32 | None = None
     spatial: Float32 | None = None
 
@@ -71,7 +71,7 @@ class HeadSet:
     ) -> HeadSet:
         """A head set of the tensors named as its fields are."""
         own: dict[str, Any] = {
-            name: tensors[name].astype(np.float32) for name in MEASURED | LATER if name in tensors
+            name: tensors[name].astype(np.float32) for name in (*TENSORS, *_LATER) if name in tensors
         }
         return cls(header=header, digest=digest, path=path, **own)
 

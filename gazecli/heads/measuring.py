@@ -1,4 +1,4 @@
-"""Strips become masses: read and patched ahead in threads, batched, halved where memory ends.
+"""Strips become masses: read and patched ahead in threads, batched, in smaller batches where memory ends.
 
 Each strip's questions share one pass over its picture (`models.questions`). Knows nothing of sums, scores
 or of what is kept.
@@ -6,8 +6,10 @@ or of what is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,14 +18,20 @@ import torch
 
 from gazecli.errors import ComicsError, GazeError, PictureError, RegionError
 from gazecli.heads.accumulation import Float64
-from gazecli.heads.mapping import maps_of
+from gazecli.heads.mapping import Maps, maps_of
+from gazecli.models.memory import is_out_of_memory, release
+from gazecli.models.profile import Profile, phase
 from gazecli.models.questions import Questions, ask, last_token_mass
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Strip
 
-_TOKENS_AT_ONCE = 4096
+# Where one strip keeps a processor busy, more at once only fall out of its caches; accelerators want many.
+_TOKENS_AT_ONCE = {"cpu": 1024}
+_TOKENS_ON_ACCELERATOR = 8192
 _LARGEST_BATCH = 32
-_AHEAD = 8
+_MOST_READERS = 8
+# What may wait, read ahead, for the model; at least one strip a reader does.
+_WAITING_BYTES, _STAGED_BYTES = 1 << 26, 1 << 29
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,34 @@ class Prepared:
     mapped: int | None = None
     reason: str = ""
 
+    @property
+    def bytes(self) -> int:
+        """How much memory its patches take while they wait."""
+        inputs = self.questions.inputs.values() if self.questions is not None else ()
+        return sum(part.nbytes for part in inputs if torch.is_tensor(part))
+
+
+class BatchLimit:
+    """How many strips may be computed at once: what was asked for, or what fits; less once memory ran out."""
+
+    def __init__(self, asked: int | None, device: torch.device) -> None:
+        self.most = asked or _LARGEST_BATCH
+        self.tokens = None if asked else _TOKENS_AT_ONCE.get(device.type, _TOKENS_ON_ACCELERATOR)
+
+    def admits(self, waiting: Sequence[Prepared], prepared: Prepared) -> bool:
+        """Whether `prepared` can join the batch: of the same size as the others, and not too many."""
+        first, new = waiting[0].questions, prepared.questions
+        if first is None or new is None or first.key != new.key or len(waiting) >= self.most:
+            return False
+        if self.tokens is None:
+            return True
+        tails = sum(len(ids) - first.shared for ids in first.ids)
+        return (len(waiting) + 1) * (first.shared + tails) <= self.tokens
+
+    def step_down(self, from_size: int) -> None:
+        """Never try as many as `from_size` again."""
+        self.most = max(1, min(self.most, from_size // 2))
+
 
 def measured(
     vlm: VLM,
@@ -42,45 +78,55 @@ def measured(
     prompts: Sequence[str],
     batch_size: int | None,
     mapped: Sequence[int | None] | None = None,
+    profile: Profile | None = None,
 ) -> Iterator[list[Float64 | str]]:
     """Each strip's (L, H, P, P + 4), in order, or why it was skipped; those computed together in one list.
 
     The columns are the panels, all image tokens, and of the question in `mapped` (one a strip) the spatial
-    entropy, whether the peak lies at the bottom, and 1; zeros for other questions.
+    entropy, whether the peak lies at the bottom, and 1; zeros for other questions. `batch_size` strips go at
+    a time, or as many as fit. Raises GazeError when a single strip does not fit.
     """
+    limit = BatchLimit(batch_size, vlm.device)
     waiting: list[Prepared] = []
-    for prepared in _ahead(vlm, strips, prompts, mapped or [None] * len(strips)):
-        if waiting and (prepared.questions is None or not _fits(waiting, prepared, batch_size)):
-            yield _compute(vlm, waiting)
+    for prepared in _ahead(vlm, strips, prompts, mapped or [None] * len(strips), profile):
+        if waiting and (prepared.questions is None or not limit.admits(waiting, prepared)):
+            yield _compute(vlm, waiting, limit, profile)
             waiting = []
         if prepared.questions is None:
             yield [prepared.reason]
         else:
             waiting.append(prepared)
     if waiting:
-        yield _compute(vlm, waiting)
+        yield _compute(vlm, waiting, limit, profile)
 
 
-def _fits(waiting: Sequence[Prepared], prepared: Prepared, batch_size: int | None) -> bool:
-    """Whether `prepared` can join the batch."""
-    first, new = waiting[0].questions, prepared.questions
-    if first is None or new is None or first.key != new.key:
-        return False
-    if batch_size is not None:
-        return len(waiting) < batch_size
-    tails = max(len(ids) for ids in first.ids) - first.shared
-    tokens = first.shared + len(first.ids) * tails
-    return len(waiting) < min(_LARGEST_BATCH, max(1, _TOKENS_AT_ONCE // tokens))
+def _compute(
+    vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit, profile: Profile | None
+) -> list[Float64 | str]:
+    """Run a batch; out of memory steps down instead of ending the walk."""
+    found: list[Float64 | str] = []
+    while len(found) < len(batch):
+        part = batch[len(found) : len(found) + limit.most]
+        questions = [prepared.questions for prepared in part if prepared.questions is not None]
+        maps = maps_of(questions, [prepared.mapped for prepared in part])
+        by_layer = _run(vlm, part, maps, limit, profile)
+        if by_layer is not None:
+            with phase(profile, "reduce"):
+                found += _on_the_host(vlm, by_layer, maps)
+    return found
 
 
-def _compute(vlm: VLM, batch: Sequence[Prepared]) -> list[Float64 | str]:
-    """Run a batch; out of memory halves it instead of ending the walk."""
+def _run(
+    vlm: VLM, batch: Sequence[Prepared], maps: Maps | None, limit: BatchLimit, profile: Profile | None
+) -> dict[int, torch.Tensor] | None:
+    """What the model's heads look at; None, with a lower limit, when memory does not suffice."""
     questions = [prepared.questions for prepared in batch if prepared.questions is not None]
     memberships = [prepared.membership for prepared in batch if prepared.membership is not None]
-    maps = maps_of(questions, [prepared.mapped for prepared in batch])
     try:
-        by_layer = last_token_mass(vlm, questions, memberships, maps.keeper if maps else None)
-    except torch.OutOfMemoryError:
+        return last_token_mass(vlm, questions, memberships, maps.keeper if maps else None, profile)
+    except (RuntimeError, MemoryError) as failure:
+        if not is_out_of_memory(failure):
+            raise
         if len(batch) == 1:
             raise GazeError(
                 "one strip alone does not fit the device's memory",
@@ -88,13 +134,19 @@ def _compute(vlm: VLM, batch: Sequence[Prepared]) -> list[Float64 | str]:
                 hint="use a smaller --height, --dtype bfloat16, or --device cpu",
                 code="discover.memory",
             ) from None
-        torch.cuda.empty_cache()
-        half = len(batch) // 2
-        return _compute(vlm, batch[:half]) + _compute(vlm, batch[half:])
-    stacked = torch.stack([by_layer[layer] for layer in sorted(by_layer)])  # (layers, B, P, H, R)
+    # Outside the handler: what failed is held by its traceback until here.
+    limit.step_down(len(batch))
+    release(vlm.device)
+    return None
+
+
+def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | None) -> list[Float64]:
+    """Each strip's (layers, heads, P, R + 3) of a batch; the device is waited for here and nowhere else."""
+    device = by_layer[min(by_layer)].device
+    stacked = torch.stack([by_layer[layer].to(device) for layer in sorted(by_layer)])  # (layers, B, P, H, R)
     masses = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
     spread = maps.columns(masses.shape, sorted(by_layer)) if maps else np.zeros((*masses.shape[:-1], 3))
-    found: list[Float64 | str] = []
+    found = []
     for strip in np.concatenate((masses, spread), axis=-1):
         if not np.isfinite(strip).all():
             raise GazeError(
@@ -110,26 +162,42 @@ def _compute(vlm: VLM, batch: Sequence[Prepared]) -> list[Float64 | str]:
 
 
 def _ahead(
-    vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str], mapped: Sequence[int | None]
+    vlm: VLM,
+    strips: Sequence[Strip],
+    prompts: Sequence[str],
+    mapped: Sequence[int | None],
+    profile: Profile | None,
 ) -> Iterator[Prepared]:
-    """Strips read, decoded and patched in a thread, a few ahead of the model."""
-    reader = ThreadPoolExecutor(1)
+    """Strips read, decoded and patched in threads, a few ahead of the model."""
+    busy = vlm.device.type == "cpu"  # the model needs the cores itself
+    readers, room = (1, _WAITING_BYTES) if busy else (min(_MOST_READERS, os.cpu_count() or 1), _STAGED_BYTES)
+    pool = ThreadPoolExecutor(readers)
+    pending = zip(strips, mapped, strict=True)
+    queue: deque[Future[Prepared]] = deque()
+    most = 1 + readers
     try:
-        pending = zip(strips, mapped, strict=True)
-        queue = [reader.submit(_prepare, vlm, *each, prompts) for each in islice(pending, _AHEAD)]
-        while queue:
-            prepared = queue.pop(0).result()
-            queue += [reader.submit(_prepare, vlm, *each, prompts) for each in islice(pending, 1)]
+        while True:
+            news = islice(pending, max(0, most - len(queue)))
+            queue.extend(pool.submit(_prepare, vlm, *each, prompts, profile) for each in news)
+            if not queue:
+                return
+            with phase(profile, "wait"):
+                prepared = queue.popleft().result()
+            most = min(_LARGEST_BATCH, max(1 + readers, room // max(1, prepared.bytes)))
             yield prepared
     finally:
         # Nobody waits for a picture that is not wanted any more: an interrupt has to end the walk at once.
-        reader.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _prepare(vlm: VLM, strip: Strip, mapped: int | None, prompts: Sequence[str]) -> Prepared:
+def _prepare(
+    vlm: VLM, strip: Strip, mapped: int | None, prompts: Sequence[str], profile: Profile | None
+) -> Prepared:
     try:
-        picture = strip.load()
-        questions = ask(vlm, picture, prompts)
-        return Prepared(questions, questions.layout.membership(picture.regions), mapped)
+        with phase(profile, "read"):
+            picture = strip.load()
+        with phase(profile, "patch"):
+            questions = ask(vlm, picture, prompts)
+            return Prepared(questions, questions.layout.membership(picture.regions), mapped)
     except (PictureError, ComicsError, RegionError) as failure:
         return Prepared(None, None, reason=failure.message)

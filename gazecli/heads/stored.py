@@ -1,8 +1,8 @@
 """What a stored head set must be before it is used: its tensors fit together, its header is whole.
 
 Two forms are stored. A measured head set has matrices, shapes, image_mass, halves and null, and may have
-image_z and spatial; an imported ranking has scores and which heads it lists. Knows nothing of what the
-figures mean.
+image_z and spatial; an imported ranking has scores and which heads it lists. Knows nothing
+of what the figures mean.
 """
 
 from __future__ import annotations
@@ -67,13 +67,6 @@ def _measured(tensors: Tensors, digest: str) -> tuple[int, int]:
     if matrices.shape[2] > MOST_PANELS:
         raise _malformed(f"this head set has more than {MOST_PANELS} panels", digest)
     return matrices.shape[0], matrices.shape[1]
-
-
-def _check_later(tensors: Tensors, layers_heads: tuple[int, ...], digest: str) -> None:
-    for name, shape in {"image_z": layers_heads, "spatial": (2, *layers_heads)}.items():
-        tensor = tensors.get(name)
-        if tensor is not None and (tensor.shape != shape or not np.isfinite(tensor).all()):
-            raise _malformed(f"this head set's {name} do not fit its matrices", digest)
 
 
 def _ranked(tensors: Tensors, digest: str) -> tuple[int, int]:

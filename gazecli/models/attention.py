@@ -81,6 +81,7 @@ class AttentionState:
     total: int = 0  # keys seen so far, those of the running call included
     largest: int = 0  # elements of the largest tensor the extra paths allocated
     _biased_heads: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
+    _over_keys: tuple[tuple[int, int], torch.Tensor] | None = None
 
     def chosen(self, layer: int, heads: int, device: torch.device) -> torch.Tensor | None:
         """Which heads of `layer` carry the bias: (H,) of 0 and 1, or None."""
@@ -93,10 +94,18 @@ class AttentionState:
             self._biased_heads[key] = flags.to(device)
         return self._biased_heads[key]
 
+    def bias_over(self, first_key: int, keys: int) -> torch.Tensor:
+        """The bias of these keys, (B, K), worked out once for all layers of a pass."""
+        assert self.bias is not None
+        if self._over_keys is None or self._over_keys[0] != (first_key, keys):
+            self._over_keys = (first_key, keys), self.bias.over_keys(first_key, keys)
+        return self._over_keys[1]
+
     def steer(self, bias: KeyBias | None) -> None:
         """Set or remove the bias."""
         self.bias = bias
         self._biased_heads.clear()
+        self._over_keys = None
 
     def note(self, tensor: torch.Tensor) -> torch.Tensor:
         """Remember how large the extra paths' tensors get; tests hold it to rows."""
@@ -131,7 +140,7 @@ def gaze_attention(
     flags = state.chosen(layer, query.shape[1], query.device)
     bias: torch.Tensor | None = None
     if flags is not None and state.bias is not None and state.total > state.bias.from_query:
-        bias = state.bias.over_keys(first_key, keys).to(query.device)  # (B, K); layers may lie elsewhere
+        bias = state.bias_over(first_key, keys).to(query.device)  # (B, K); layers may lie elsewhere
         scores = scores.biased(flags, bias, state.bias.from_query - first_query)
     if state.watcher is not None and state.watcher.wants(layer):
         rows = state.watcher.rows(first_query, queries)

@@ -50,10 +50,13 @@ def key_bias(
     mode: Mode,
     scope: Scope,
     device: torch.device,
+    picture: int = 0,
 ) -> KeyBias:
     """The bias that points `heads` at one target a row; a row without target is left as it is.
 
-    Raises UsageError for an unknown mode, scope or strength, RegionError when a target owns no token.
+    Targets are regions of the prompt's picture number `picture`, from 0; the image tokens of all its pictures
+    are the others. Raises UsageError for an unknown mode, scope or strength, RegionError when a target owns
+    no token.
     """
     delta = parse_strength(strength)
     if mode not in MODES:
@@ -64,7 +67,7 @@ def key_bias(
     generated = torch.zeros(len(targets), 1)
     for number, target in enumerate(targets):
         if target is not None:
-            rows[number] = target_row(layout, target, delta, mode)
+            rows[number] = target_row(layout, target, delta, mode, picture)
             generated[number] = -delta if mode == "max-suppress-all" else 0.0
     return KeyBias(
         heads=heads,
@@ -84,13 +87,15 @@ def blinding(heads: Mapping[int, Sequence[int]], layout: ImageLayout, device: to
     return KeyBias(heads=heads, prompt=row.to(device), generated=torch.zeros(1, 1, device=device))
 
 
-def target_row(layout: ImageLayout, target: Region, delta: float, mode: Mode) -> torch.Tensor:
+def target_row(
+    layout: ImageLayout, target: Region, delta: float, mode: Mode, picture: int = 0
+) -> torch.Tensor:
     """The bias over the prompt's keys for one target: (L,)."""
     row = torch.zeros(layout.length)
     if mode in ("suppress-all", "max-suppress-all"):
         row -= delta
     row[layout.positions] = -delta
-    row[layout.tokens(target)] = delta if mode == "boost-suppress" else 0.0
+    row[layout.tokens(target, picture)] = delta if mode == "boost-suppress" else 0.0
     return row
 
 

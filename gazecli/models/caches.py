@@ -1,4 +1,4 @@
-"""Key-value caches: what a prefix left behind, and the same for several rows.
+"""Key-value caches: what a prefix left behind, the same for several rows, and room to write on.
 
 Knows nothing of prompts.
 """
@@ -8,13 +8,59 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+_SPARE = 128  # tokens of room beyond what is kept
+
+
+class GrowingLayer(DynamicLayer):
+    """Keys and values in a tensor with room to spare: a written token is added in place.
+
+    The stock layer copies all that is kept for every token.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._rooms: dict[str, torch.Tensor] = {}
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add new keys and values (B, G, Q, D); all so far, each (B, G, K, D)."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        assert self.keys is not None
+        assert self.values is not None
+        self.keys = self._with("keys", self.keys, key_states)
+        self.values = self._with("values", self.values, value_states)
+        return self.keys, self.values
+
+    def _with(self, name: str, kept: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+        if kept.numel() == 0:
+            return new
+        length = kept.shape[-2]
+        total = length + new.shape[-2]
+        room = self._rooms.get(name)
+        # What is kept lies in the room unless somebody put another tensor in its place.
+        if room is None or room.data_ptr() != kept.data_ptr() or room.shape[-2] < total:
+            room = kept.new_empty(*kept.shape[:-2], total + _SPARE, kept.shape[-1])
+            room[..., :length, :] = kept
+            self._rooms[name] = room
+        room[..., length:total, :] = new
+        return room[..., :total, :]
 
 
 def empty_cache(decoder: Any) -> Any:
     """A cache that fits the decoder's layers: windows, recurrent states and shared keys included."""
-    from transformers import DynamicCache
+    cache = DynamicCache(config=decoder.config)
+    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
 
-    return DynamicCache(config=decoder.config)
+
+def keeps_everything(cache: Any, layers: int) -> bool:
+    """Whether each of `layers` layers keeps all its keys and nothing else: no window, no recurrent state."""
+    return len(cache.layers) == layers and all(isinstance(layer, GrowingLayer) for layer in cache.layers)
 
 
 def repeat_rows(cache: Any, rows: int, copies: int) -> None:

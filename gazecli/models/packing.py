@@ -51,13 +51,3 @@ class PackedTails:
             "position_ids": positions,
             "attention_mask": self.mask.to(device),
         }
-
-
-def can_pack(cache: Any, layers: int) -> bool:
-    """Whether every decoder layer keeps all its keys and nothing else.
-
-    A recurrent state would run from one tail into the next, a sliding window would count their keys.
-    """
-    from transformers.cache_utils import DynamicLayer
-
-    return len(cache.layers) == layers and all(type(layer) is DynamicLayer for layer in cache.layers)

@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
-from gazecli.models.caches import empty_cache, repeat_rows
+from gazecli.models.caches import empty_cache, keeps_everything, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.maps import MapKeeper
-from gazecli.models.packing import PackedTails, can_pack
+from gazecli.models.packing import PackedTails
+from gazecli.models.profile import Profile
 from gazecli.models.prompts import prompt_text
+from gazecli.models.vision_tower import find_vision_tower
 from gazecli.models.vlm import VLM
 from gazecli.models.watchers import Enough, KeysOnly, QuestionMass, RegionMass
 from gazecli.pictures.picture import Picture
@@ -99,20 +101,27 @@ def last_token_mass(
     batch: Sequence[Questions],
     memberships: Sequence[torch.Tensor],
     maps: MapKeeper | None = None,
+    profile: Profile | None = None,
 ) -> dict[int, torch.Tensor]:
     """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
 
     Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens. `maps`
-    keeps whole rows, numbered picture by picture and question by question.
+    keeps whole rows, numbered picture by picture and question by question. `profile` books the time.
     """
+    clock = profile or Profile(torch.device("cpu"))
+    tower = find_vision_tower(vlm.model) if profile is not None else None
     if batch[0].shared == 0:
-        return _one_by_one(vlm, batch, memberships, maps)
-    cache = run_prefix(vlm, batch)
+        with clock.vision_inside(tower, "questions"):
+            return _one_by_one(vlm, batch, memberships, maps)
+    with clock.vision_inside(tower, "prefix"):
+        cache = run_prefix(vlm, batch)
     shared = batch[0].shared
-    table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
-    if can_pack(cache, len(vlm.decoder.layers)):
-        return _packed(vlm, batch, cache, table, maps)
-    return _side_by_side(vlm, batch, cache, table, maps)
+    with clock.phase("questions"):
+        table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
+        # A recurrent state would run from one question into the next, a window would count their keys.
+        if keeps_everything(cache, len(vlm.decoder.layers)):
+            return _packed(vlm, batch, cache, table, maps)
+        return _side_by_side(vlm, batch, cache, table, maps)
 
 
 def _packed(

@@ -109,7 +109,7 @@ class VLM:
         *,
         squash: bool | None = None,
     ) -> tuple[Any, ImageLayout]:
-        """Model inputs on the model's device, and where each image token looks.
+        """Model inputs on the model's device, and where each image token looks; pictures come in order.
 
         `squash`, by default this model's own `squash`: a picture that would be cropped is stretched to the
         model's square. Raises ModelError when the token map does not fit the prompt.
@@ -181,13 +181,15 @@ class VLM:
         strength: float | str = 10.0,
         mode: Mode = "boost-suppress",
         scope: Scope = "full",
+        picture: int = 0,
     ) -> Iterator[None]:
         """Point `heads` at `region` in every forward pass inside, any `generate` of transformers included.
 
-        Raises HeadSetError for unknown heads, RegionError when the region owns no token.
+        `picture` is the number, from 0, of the prompt's picture that the region belongs to. Raises
+        HeadSetError for unknown heads, RegionError when the region owns no token.
         """
         by_layer = self.check_heads(heads)
-        bias = key_bias(by_layer, layout, [region], strength, mode, scope, self.device)
+        bias = key_bias(by_layer, layout, [region], strength, mode, scope, self.device, picture)
         with self.biased(bias):
             yield
 

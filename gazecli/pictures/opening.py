@@ -83,19 +83,17 @@ def open_pixels(source: str | Path, *, max_pixels: int = MAX_PIXELS, backdrop: s
 
 
 def probe_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Width and height as the header gives them, EXIF orientation applied; no pixel is decoded.
+    """Width and height as the header gives them, EXIF orientation applied.
 
-    Raises PictureError: missing, not a picture, or more than `max_pixels` pixels.
+    A PNG without orientation in front of its pixels is decoded, as it may stand behind them. Raises
+    PictureError: missing, not a picture, or more than `max_pixels` pixels.
     """
-    _check_file(path)
-    try:
-        with path.open("rb") as file:
-            image = _open_header(file, str(path), max_pixels)
-            return _turned_size(image)
-    except PictureError:
-        raise
-    except Exception as error:  # decoders raise nearly anything on damaged data
-        raise _unreadable(str(path), error) from error
+    return _probe(path, max_pixels, _turned_size)
+
+
+def check_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+    """Look at nothing but the header. Raises PictureError as `probe_size` does."""
+    _probe(path, max_pixels, lambda image: image.size)
 
 
 def hash_file(path: Path) -> str:
@@ -157,6 +155,17 @@ def _read(source: str | Path) -> bytes:
             code="picture.too_large",
         )
     return data
+
+
+def _probe(path: Path, max_pixels: int, size_of: Callable[[ImageFile], tuple[int, int]]) -> tuple[int, int]:
+    _check_file(path)
+    try:
+        with path.open("rb") as file:
+            return size_of(_open_header(file, str(path), max_pixels))
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on damaged data
+        raise _unreadable(str(path), error) from error
 
 
 def _check_file(path: Path) -> None:

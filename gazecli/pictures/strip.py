@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gazecli.errors import ComicsError
 from gazecli.pictures.composing import compose_strip
-from gazecli.pictures.opening import open_pixels, probe_size
+from gazecli.pictures.opening import check_header, open_pixels, probe_size
 from gazecli.pictures.panels import find_panels
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
@@ -68,7 +68,7 @@ class Strip(ABC):
     def check(self) -> None:
         """Look at the headers only. Raises as `load` does."""
         for source in self.sources:
-            probe_size(source)
+            check_header(source)
 
     def digest(self, hash_of: Callable[[Path], str]) -> str:
         """`sha256:…` of the files' bytes and of how pixels and regions are made from them.

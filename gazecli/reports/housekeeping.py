@@ -38,7 +38,7 @@ class PublishedPart(Part):
 
 
 class KnownModel(Part):
-    """A row of the catalogue."""
+    """A row of the catalogue; `note` says what keeps a model from running, where something does."""
 
     alias: Text
     id: Text
@@ -47,6 +47,7 @@ class KnownModel(Part):
     heads: Ordinal | None
     on_this_machine: bool
     published: PublishedPart | None
+    note: Text | None = None
 
 
 class ModelsDocument(Document):

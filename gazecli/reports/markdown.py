@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from gazecli.plain_text import visible
 from gazecli.reports.documents import ReportDocument
 from gazecli.reports.evaluation_parts import ComparisonPart, DelayPart, EvaluationPart, LatencyPart
+from gazecli.reports.repeating import to_repeat
 
 _MARKS = re.compile(r"([\\`*_\[\]~#|$@!])")
 # What would become a link without any brackets.
@@ -38,6 +39,13 @@ def report_markdown(document: ReportDocument, shown: int = 10) -> str:
             [">layer", ">head", ">raw", ">selectivity", ">image mass"],
             ([h.layer, h.head, _share(h.raw), _share(h.selectivity), _share(h.image_mass)] for h in heads),
         ),
+        "## Layers",
+        _table(
+            [">layer", f">heads in the top {document.suggested.top}", ">best", ">mean"],
+            ([row.layer, row.heads_in_top, _share(row.best), _share(row.mean)] for row in document.layers),
+        ),
+        "## To repeat this",
+        _table(["", "value"], ([name, value] for name, value in to_repeat(document).items())),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -90,9 +98,21 @@ def _evaluation(evaluation: EvaluationPart) -> list[str]:
         ]
         parts.append(_table(["by", "", ">n", ">gaze", ">control", ">all", ">unsteered"], found))
     if evaluation.sweep:
-        steps = [[step.k, _share(step.gaze), _share(step.control)] for step in evaluation.sweep]
-        parts += ["### Accuracy over K, on the other half", _table([">K", ">gaze", ">control"], steps)]
+        steps = [
+            [
+                step.k,
+                *(_share(step.gaze), _interval(step.gaze_ci95)),
+                *(_share(step.control), _interval(step.control_ci95)),
+            ]
+            for step in evaluation.sweep
+        ]
+        columns = [">K", ">gaze", ">95 % interval", ">control", ">95 % interval"]
+        parts += ["### Accuracy over K, on the other half", _table(columns, steps)]
     return parts
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "–" if ends is None else f"{_share(ends[0])} to {_share(ends[1])}"
 
 
 def _order(evaluation: EvaluationPart) -> str:

@@ -48,6 +48,7 @@ class Part(BaseModel):
         frozen=True,
         populate_by_name=True,
         allow_inf_nan=False,
+        defer_build=True,  # most commands use few of the documents they import
         json_schema_extra=_opened,
         json_schema_serialization_defaults_required=True,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gazecli.reports import documents, housekeeping
+from gazecli.reports import documents, generation_parts, housekeeping
 from gazecli.reports.parts import Document
 
 _KINDS: tuple[type[Document], ...] = (
@@ -16,6 +16,7 @@ _KINDS: tuple[type[Document], ...] = (
     documents.SwitchDocument,
     documents.TrackDocument,
     documents.ReportDocument,
+    generation_parts.GenerationsDocument,
     housekeeping.ModelsDocument,
     housekeeping.DoctorDocument,
     housekeeping.CacheDocument,

@@ -126,7 +126,7 @@ def _selector(comparison: ComparisonPart, selector: SelectorPart) -> Row:
 
 
 def _steps(evaluation: EvaluationPart, step: SweepPart) -> list[Row]:
-    both = {"gaze": step.gaze, "control": step.control}
+    both = {"gaze": (step.gaze, step.gaze_ci95), "control": (step.control, step.control_ci95)}
     shared = {
         "row": "sweep",
         "score": evaluation.settings.score,
@@ -135,7 +135,15 @@ def _steps(evaluation: EvaluationPart, step: SweepPart) -> list[Row]:
         "chance": evaluation.chance,
     }
     return [
-        {**shared, "condition": name, "accuracy": share} for name, share in both.items() if share is not None
+        {
+            **shared,
+            "condition": name,
+            "accuracy": share,
+            "ci95_low": interval[0] if interval else None,
+            "ci95_high": interval[1] if interval else None,
+        }
+        for name, (share, interval) in both.items()
+        if share is not None
     ]
 
 

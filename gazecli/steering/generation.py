@@ -16,6 +16,7 @@ from gazecli.models.attention import KeyBias
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.questions import SEES_THE_QUESTION
+from gazecli.models.vision_tower import find_vision_tower
 from gazecli.models.vlm import VLM
 
 OnToken = Callable[[int, list[list[int]]], None]
@@ -150,16 +151,6 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         del tower.forward
         if replaced is not None:
             tower.forward = replaced
-
-
-def find_vision_tower(model: Any) -> Any:
-    """The module that turns pixels into features, or None."""
-    inner = getattr(model, "model", model)
-    for name in ("visual", "vision_tower", "vision_model"):
-        tower = getattr(inner, name, None)
-        if tower is not None:
-            return tower
-    return None
 
 
 def _first_share(part: Any, copies: int) -> Any:

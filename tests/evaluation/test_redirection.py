@@ -89,9 +89,10 @@ def test_every_condition_asks_for_every_region_of_every_picture(
         lambda done, total: steps.append((done, total)),
     )
     count = len(conditions_for(headset, 2, "raw"))
-    assert [t.n for t in found.tallies] == [9] * count
-    assert all(len(t.per_region) == 3 for t in found.tallies)
-    assert found.tallies[-1].unchanged == 0
+    tallies = [counted.tally for counted in found.counted]
+    assert [t.n for t in tallies] == [9] * count
+    assert all(len(t.per_region) == 3 for t in tallies)
+    assert tallies[-1].unchanged == 0
     assert found.examples.chance == pytest.approx(1 / 3)
     assert found.headset is headset
     assert steps == [(step, 3 * count) for step in range(1, 3 * count + 1)]
@@ -101,7 +102,7 @@ def test_an_evaluation_can_be_repeated(
     vlm: VLM, headset: HeadSet, examples: Examples, tmp_path: Path
 ) -> None:
     first, second = (run(vlm, headset, examples, tmp_path) for _ in range(2))
-    assert first.tallies == second.tallies
+    assert first.counted == second.counted
 
 
 def test_judged_trials_follow_from_the_answers(vlm: VLM, headset: HeadSet, examples: Examples) -> None:
@@ -121,7 +122,7 @@ def test_a_sweep_chooses_on_one_half_and_tests_on_the_other(
     found = run(vlm, headset, examples, tmp_path, sweep=True)
     assert found.choice is not None
     assert (found.choice.strips, found.strips) == (1, 2)
-    assert all(t.n == 6 for t in found.tallies)
+    assert all(counted.tally.n == 6 for counted in found.counted)
     assert found.choice.k in [rung.k for rung in found.rungs]
     assert len(found.runs[0].condition.heads) == found.choice.k
     assert found.choice.accuracy == max(rung.gaze for rung in found.rungs)

@@ -67,6 +67,18 @@ def test_rank_correlations_that_can_be_computed_by_hand(
     assert spearman(one, other) == pytest.approx(rho)
 
 
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=20))
+def test_rank_correlation_is_that_of_the_ranks(pairs: list[tuple[int, int]]) -> None:
+    one, other = [first for first, _ in pairs], [second for _, second in pairs]
+    found = spearman(one, other)
+    if len(set(one)) < 2 or len(set(other)) < 2:
+        assert found is None
+    else:
+        assert found == pytest.approx(stats.spearmanr(one, other).statistic)
+        ranks = np.corrcoef(stats.rankdata(one), stats.rankdata(other))[0, 1]
+        assert found == pytest.approx(ranks)
+
+
 def test_ranks_come_in_pairs() -> None:
     with pytest.raises(ValueError, match="pairs"):
         spearman([1, 2], [1])

@@ -1,4 +1,7 @@
-"""Every family: its token map is true, and the fast paths equal the paper's recipe written plainly."""
+"""Every family: its token map is true, and the fast paths equal the paper's recipe written plainly.
+
+The README's table is held to what a run finds; `make families` writes it.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ from gazecli.pictures.picture import Picture
 from gazecli.steering import generation
 from gazecli.steering.generation import Limits, generate
 from tests import oracle
-from tests.checkpoints import FAMILIES
+from tests.checkpoints import FAMILIES, RECIPES
 from tests.conftest import noise_picture
+from tests.families_table import README, Found, rows_of, with_rows
 from tests.perturbation import SIZES, check_token_map, dark_picture
 
 # PaliGemma's processor turns tensors into arrays the old way.
@@ -32,6 +36,7 @@ SMEAR = {"idefics3": 1.0, "smolvlm": 1.0, "llava_onevision": 0.5}
 SMALLEST = (37, 53)
 SMALLEST_SMEAR = {"internvl": 0.5, "aya_vision": 0.5, "idefics3": 4.0, "smolvlm": 2.0}
 MANY_TILES = ("idefics3", "smolvlm")
+MANY_TOKENS = (*MANY_TILES, "llava_next", "llava_onevision")
 QUICK = ((300, 300), SMALLEST)
 
 
@@ -42,6 +47,12 @@ def token_map_cases() -> list[Any]:
         for family in FAMILIES
         for size in SIZES
     ]
+
+
+@pytest.fixture(scope="module")
+def passed() -> dict[str, Found]:
+    """What this run has found so far, by family."""
+    return {}
 
 
 def heads_of(vlm: VLM) -> list[tuple[int, int]]:
@@ -55,7 +66,7 @@ def picture_of(seed: int) -> Picture:
 
 @pytest.mark.parametrize(("family", "size"), token_map_cases())
 def test_every_token_looks_where_its_box_says(
-    vlm_of: Callable[[str], VLM], family: str, size: tuple[int, int]
+    vlm_of: Callable[[str], VLM], family: str, size: tuple[int, int], passed: dict[str, Found]
 ) -> None:
     vlm = vlm_of(family)
 
@@ -67,6 +78,8 @@ def test_every_token_looks_where_its_box_says(
     smear = (SMALLEST_SMEAR if size == SMALLEST else SMEAR).get(family, 0.25)
     tries = 3 if family in MANY_TILES else 4
     assert check_token_map(vlm.model, prepare, dark_picture(*size), smear=smear, tries=tries) == tries
+    made_of = type(vlm.processor).__name__, vlm.decoder.config.model_type.removesuffix("_text")
+    passed.setdefault(family, Found(*made_of)).areas[size] = tries
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -112,7 +125,12 @@ def test_steered_logits_equal_a_dense_mask(vlm_of: Callable[[str], VLM], family:
     assert (got[-1] - unsteered).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def of_many_tokens(family: str) -> Any:
+    """A family as a parameter; those of thousands of image tokens and a language model like others' wait."""
+    return pytest.param(family, marks=[pytest.mark.slow] if family in MANY_TOKENS else [], id=family)
+
+
+@pytest.mark.parametrize("family", [of_many_tokens(family) for family in FAMILIES])
 @pytest.mark.parametrize("scope", ["full", "answer"])
 def test_steered_texts_equal_full_passes(
     vlm_of: Callable[[str], VLM], family: str, scope: Any, monkeypatch: pytest.MonkeyPatch
@@ -147,3 +165,17 @@ def test_steered_texts_equal_full_passes(
             predicted[:, end] = float("-inf")
         chosen = predicted.gather(1, torch.tensor(tokens)[:, None])[:, 0]
         assert (predicted.max(-1).values - chosen).max() < 1e-3
+
+
+def test_the_readme_tells_what_was_found(passed: dict[str, Found], pytestconfig: pytest.Config) -> None:
+    whole = {family: found for family, found in passed.items() if set(found.areas) == set(SIZES)}
+    page = README.read_text(encoding="utf-8")
+    if pytestconfig.getoption("--write-families-table"):
+        page = with_rows(page, whole, RECIPES)
+        README.write_text(page, encoding="utf-8")
+    rows = rows_of(page)
+    assert list(rows) == list(RECIPES)
+    for family, found in whole.items():
+        assert rows[family] == found.row(family)
+    for family, found in passed.items():
+        assert f"| {found.processor} | {found.language_model} |" in rows[family]

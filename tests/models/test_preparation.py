@@ -16,6 +16,7 @@ from gazecli.models.processors import TORCHVISION_ONLY, load_processor
 from gazecli.models.vision_backend import torchvision_state
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from tests import oracle
 from tests.conftest import noise_picture
 from tests.perturbation import changed_positions, check_token_map, dark_picture
 
@@ -89,6 +90,34 @@ def test_each_of_two_pictures_has_its_own_tokens(vlm_of: Callable[[str], VLM], f
     assert changed
     assert changed <= mine
     assert (layout.picture == 0).any()
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "llava_next", "gemma3"])
+def test_a_region_of_the_second_picture_can_be_steered_at(vlm_of: Callable[[str], VLM], family: str) -> None:
+    vlm = vlm_of(family)
+    pictures = [noise_picture(200, 120, 2, 1), noise_picture(120, 300, 2, 2)]
+    inputs, layout = vlm.prepare(pictures, "What differs?", system="Be brief.")
+    region = pictures[1].regions[1]
+    owned = layout.tokens(region, picture=1).tolist()
+    assert set(owned) <= set(layout.positions[layout.picture == 1].tolist())
+    others = [place for place in layout.positions.tolist() if place not in owned]
+    vlm.forget_positions()
+    heads = [(layer, 1) for layer in vlm.heads_of]
+    with vlm.steered(heads, layout, region, picture=1), torch.no_grad():
+        got = vlm.model(**inputs, use_cache=False).logits[0].float()
+    plain = oracle.steered_logits(vlm.model, inputs, heads, owned, others, 10.0).float()
+    torch.testing.assert_close(got, plain, atol=1e-3, rtol=0)
+
+
+def test_a_system_prompt_stands_before_the_picture(vlm_of: Callable[[str], VLM]) -> None:
+    vlm = vlm_of("qwen2_vl")
+    picture = noise_picture(200, 120, 2)
+    inputs, layout = vlm.prepare(picture, "What is this?", system="Answer in one word.")
+    before = vlm.decode(inputs["input_ids"][0, : int(layout.positions[0])].tolist())
+    assert "Answer in one word." in before
+    plain = vlm.prepare(picture, "What is this?")[1]
+    assert int(layout.positions[0]) > int(plain.positions[0])
+    torch.testing.assert_close(layout.boxes, plain.boxes)
 
 
 @pytest.mark.skipif(torchvision_state() == "working", reason="torchvision is here")

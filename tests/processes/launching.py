@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,15 @@ class Ran:
     @property
     def document(self) -> dict[str, Any]:
         """stdout, which must be one document."""
-        assert self.code == 0, self.err
-        assert self.out.count("\n") == 1, self.out
-        found: dict[str, Any] = json.loads(self.out)
+        (found,) = self.documents
         return found
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """stdout, which must be a document a line."""
+        assert self.code == 0, self.err
+        assert self.out.endswith("\n"), self.out
+        return [json.loads(line) for line in self.out.splitlines()]
 
     def said(self, beginning: str) -> list[str]:
         """The lines of stderr that begin so."""
@@ -35,16 +41,24 @@ class Ran:
 
 
 def start(processes: int, cache: Path, *arguments: object) -> subprocess.Popen[str]:
-    """Start `gaze` under torchrun, in a process group of its own."""
+    """Start `gaze` under torchrun."""
+    return _start(processes, cache, "gazecli", *map(str, arguments))
+
+
+def start_calls(processes: int, cache: Path, *calls: Sequence[object]) -> subprocess.Popen[str]:
+    """Start several calls of `gaze`, one after another, under one torchrun."""
+    texts = [[str(argument) for argument in arguments] for arguments in calls]
+    return _start(processes, cache, "tests.processes.calls", json.dumps(texts))
+
+
+def _start(processes: int, cache: Path, module: str, *arguments: str) -> subprocess.Popen[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    gaze = [f"--nproc-per-node={processes}", "-m", "gazecli", *map(str, arguments)]
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [*launcher, *gaze],
+        [*launcher, f"--nproc-per-node={processes}", "-m", module, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),

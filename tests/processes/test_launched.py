@@ -15,7 +15,7 @@ from gazecli.heads.headset import HeadSet
 from gazecli.heads.shelf import find_headset
 from gazecli.models.vlm import VLM
 from tests.cli.in_process import gaze_here
-from tests.processes.launching import ROOT, finish, start
+from tests.processes.launching import ROOT, finish, start_calls
 
 STRIPS = 5  # one of them torn
 
@@ -47,17 +47,29 @@ def alone(vlm: VLM, comics: Path, tmp_path_factory: pytest.TempPathFactory) -> H
     return gaze.discover(vlm, comics, batch_size=1, cache=cache)
 
 
+def evaluation(comics: Path, headset: str) -> list[object]:
+    asked = ["report", headset, "--evaluate", comics, "--samples", 2, "--top", 12]
+    return [*asked, "--max-new-tokens", 6, "--device", "cpu", "--dtype", "float32", "--json"]
+
+
 @pytest.fixture(scope="module")
-def shared(folder: Path, comics: Path) -> dict[str, Any]:
-    asked = ("discover", "tiny", comics, "--batch-size", 1)
-    ran = finish(start(2, folder, *asked, "--device", "cpu", "--dtype", "float32", "--json"))
+def shared(folder: Path, comics: Path, alone: HeadSet) -> list[dict[str, Any]]:
+    """What two processes say of a discovery, the same again, and an evaluation of its head set."""
+    asked = ["discover", "tiny", comics, "--batch-size", 1, "--device", "cpu", "--dtype", "float32", "--json"]
+    ran = finish(start_calls(2, folder, asked, asked, evaluation(comics, alone.digest)))
     assert not ran.said("error")
-    return ran.document
+    return ran.documents
 
 
-def test_two_processes_find_the_head_set_of_one(shared: dict[str, Any], alone: HeadSet, folder: Path) -> None:
-    assert shared["digest"] == alone.digest
-    assert shared["comics"]["strips"] == STRIPS - 1
+def test_two_processes_find_the_head_set_of_one(
+    shared: list[dict[str, Any]], alone: HeadSet, folder: Path
+) -> None:
+    first, again, _ = shared
+    assert first["digest"] == alone.digest
+    assert first["comics"]["strips"] == STRIPS - 1
+    assert not first["cached"]
+    assert again["cached"]
+    assert again["digest"] == alone.digest
     kept = find_headset(alone.digest, Cache(folder))
     assert kept.header == alone.header
     assert [skip["strip"] for skip in kept.header["comics"]["skipped"]] == [1]
@@ -68,14 +80,16 @@ def test_two_processes_find_the_head_set_of_one(shared: dict[str, Any], alone: H
 
 
 def test_two_processes_evaluate_as_one(
-    shared: dict[str, Any], comics: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+    shared: list[dict[str, Any]],
+    alone: HeadSet,
+    comics: Path,
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = ("report", shared["digest"], "--evaluate", comics, "--samples", 3, "--top", 12)
-    asked = (*asked, "--max-new-tokens", 8, "--json")
-    found = finish(start(2, folder, *asked)).document
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("GAZE_CACHE_DIR", str(folder))
-        expected = json.loads(gaze_here(capfd, *asked).out)
+    monkeypatch.setenv("GAZE_CACHE_DIR", str(folder))
+    expected = json.loads(gaze_here(capfd, *evaluation(comics, alone.digest)).out)
+    found = shared[2]
     for document in (found, expected):
         del document["evaluation"]["timing"]
     assert found == expected

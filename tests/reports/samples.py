@@ -16,9 +16,15 @@ from gazecli.reports.documents import (
 )
 from gazecli.reports.evaluation_parts import (
     ChoicePart,
+    ComparisonPart,
     ConditionPart,
     EvaluationPart,
     EvaluationSettings,
+    ExamplePart,
+    GroupPart,
+    JudgingPart,
+    SaidPart,
+    SelectorPart,
     SweepPart,
 )
 from gazecli.reports.page.scenes import Said, Scene
@@ -100,6 +106,39 @@ def report(foreign: str = "tiny", task: str = "static") -> ReportDocument:
         histogram=HistogramPart(edges=[0.0, 0.5, 1.0], heads=[1, 3], null=[3.5, 0.5]),
         evaluation=evaluation,
     )
+
+
+def judged(foreign: str = "tiny") -> ReportDocument:
+    """The same with an example, a kind of target, and two selectors side by side."""
+    document = report(foreign)
+    assert document.evaluation is not None
+    evaluation = document.evaluation.model_copy(
+        update={
+            "judging": JudgingPart(name="likelihood", independent=False, model=foreign),
+            "groups": [
+                GroupPart(by="size", name=foreign, n=2, gaze=0.5, control=None, all=None, unsteered=0.0)
+            ],
+            "examples": [
+                ExamplePart(
+                    path=foreign,
+                    name=foreign,
+                    boxes=[(0.0, 0.0, 30.0, 20.0), (30.0, 0.0, 60.0, 20.0)],
+                    truths=[foreign, foreign],
+                    unsteered=foreign,
+                    answers=[SaidPart(region=2, text=f"A{foreign}.", described=1, fate="judged")],
+                )
+            ],
+        }
+    )
+    comparison = ComparisonPart(
+        k=2,
+        selectors=[
+            SelectorPart(score="raw", heads=[(0, 0), (0, 1)], accuracy=0.75, ci95=(0.5, 1.0), n=8),
+            SelectorPart(score="selectivity", heads=[(0, 0), (1, 1)], accuracy=0.5, ci95=(0.25, 0.75), n=8),
+        ],
+        overlap=[[2, 1], [1, 2]],
+    )
+    return document.model_copy(update={"evaluation": evaluation, "comparison": comparison})
 
 
 def scene(foreign: str = "tiny") -> Scene:

@@ -15,7 +15,7 @@ from gazecli.reports.figures.catalogue import FIGURES, figures_of
 from gazecli.reports.figures.drawing import inline_svg, png_of, svg_of
 from gazecli.reports.figures.staircase import staircase
 from gazecli.reports.trajectory import Trajectory
-from tests.reports.samples import condition, report
+from tests.reports.samples import condition, judged, report
 
 HOSTILE = ["<script>alert(1)</script>", "$\\frac{1", "\x1b[31m", "--><b>", "日本", "", "\ud800"]
 
@@ -27,7 +27,7 @@ def trajectory(pieces: list[str], *, controls: bool = True) -> Trajectory:
 
 
 def test_every_figure_of_a_full_report_is_drawn() -> None:
-    assert list(figures_of(report())) == list(FIGURES)
+    assert list(figures_of(judged())) == list(FIGURES)
 
 
 def test_figures_without_data_are_left_out() -> None:
@@ -38,7 +38,7 @@ def test_figures_without_data_are_left_out() -> None:
 @pytest.mark.parametrize("name", list(FIGURES))
 def test_the_same_data_give_the_same_bytes(name: str) -> None:
     draw, _ = FIGURES[name]
-    first, second = draw(report()), draw(report())
+    first, second = draw(judged()), draw(judged())
     assert first is not None
     assert second is not None
     # In another order, so that what was saved before leaves no trace.
@@ -51,7 +51,7 @@ def test_the_same_data_give_the_same_bytes(name: str) -> None:
 
 
 def test_inline_figures_carry_no_foreign_names_and_share_no_ids() -> None:
-    drawn = [inline_svg(figure, name, told) for name, (figure, told) in figures_of(report()).items()]
+    drawn = [inline_svg(figure, name, told) for name, (figure, told) in figures_of(judged()).items()]
     ids = [identifier for each in drawn for identifier in re.findall(r'\bid="([^"]+)"', each)]
     assert len(ids) == len(set(ids))
     for each in drawn:
@@ -60,6 +60,14 @@ def test_inline_figures_carry_no_foreign_names_and_share_no_ids() -> None:
         assert set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', each)) <= {
             pair for identifier in ids for pair in ((identifier, ""), ("", identifier))
         }
+
+
+def test_nobody_judged_means_no_accuracy_is_drawn() -> None:
+    document = report()
+    assert document.evaluation is not None
+    evaluation = document.evaluation.model_copy(update={"conditions": [], "sweep": []})
+    names = list(figures_of(document.model_copy(update={"evaluation": evaluation})))
+    assert not {"redirection", "regions", "sweep"} & set(names)
 
 
 def test_the_score_map_frames_the_suggested_heads() -> None:

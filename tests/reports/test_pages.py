@@ -20,7 +20,7 @@ from gazecli.reports.markdown import escaped, report_markdown
 from gazecli.reports.page import report_page
 from gazecli.reports.page.report import drawn_figures
 from gazecli.reports.spreadsheet import report_csv
-from tests.reports.samples import DIGEST, report, scene
+from tests.reports.samples import DIGEST, judged, report, scene
 
 any_text = st.text(st.characters())
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)> | `x` [a](b)\n=1+1'
@@ -61,8 +61,8 @@ FIGURES = {"scores": ('<svg role="img" aria-label="map"></svg>', "every head")}
 @example(HOSTILE)
 def test_foreign_text_never_changes_what_a_page_is_made_of(text: str) -> None:
     scenes = [scene(text)]
-    page = report_page(report(text), figures=FIGURES, scenes=scenes)
-    assert shape(page) == shape(report_page(report("plain"), figures=FIGURES, scenes=[scene("plain")]))
+    page = report_page(judged(text), figures=FIGURES, scenes=scenes)
+    assert shape(page) == shape(report_page(judged("plain"), figures=FIGURES, scenes=[scene("plain")]))
     assert not Tags(page).opened
     assert visible(whole(text)) in unescape(page)
 
@@ -111,15 +111,39 @@ def test_a_page_can_be_read_without_eyes_or_pointer() -> None:
 
 
 def test_a_page_shows_every_figure_there_are_data_for() -> None:
-    figures = drawn_figures(report())
-    assert list(figures) == ["scores", "histogram", "matrices", "layers", "redirection", "regions", "sweep"]
-    page = report_page(report(), figures=figures)
+    figures = drawn_figures(judged())
+    assert list(figures) == [
+        "scores",
+        "histogram",
+        "matrices",
+        "layers",
+        "redirection",
+        "regions",
+        "selectors",
+        "sweep",
+    ]
+    page = report_page(judged(), figures=figures)
     for drawn, told in figures.values():
         assert drawn in page
         assert told in unescape(page)
     assert DIGEST in page
     assert "layer 1 head 0" in page
     assert "ρ with the schedule" in report_page(report(task="dynamic"), figures=FIGURES)
+
+
+def test_a_page_says_what_the_judge_made_of_its_pictures() -> None:
+    document = judged("strip-1")
+    page = unescape(report_page(document, figures=FIGURES, scenes=[scene("strip-1")]))
+    assert "judged: wrong, region 1" in page
+    assert "likelihood, strip-1, not independent: the model itself" in page
+    assert "size: strip-1" in page
+    assert "in common with selectivity" in page
+    assert document.evaluation is not None
+    bare = document.evaluation.model_copy(update={"conditions": [], "judge": "none", "judging": None})
+    page = report_page(
+        document.model_copy(update={"evaluation": bare}), figures=FIGURES, scenes=[scene("strip-1")]
+    )
+    assert "judged: wrong" not in page
 
 
 @given(any_text)
@@ -151,6 +175,13 @@ def test_markdown_has_a_line_a_condition() -> None:
     lines = report_markdown(report()).splitlines()
     assert "| gaze | 2 | 0.750 | 0.375 to 0.875 | 1 | 2 | 3 | 8 | 0.750 | – |" in lines
     assert "| control 0 | 2 | 0.500 | 0.250 to 0.750 | 1 | 2 | 3 | 8 | 0.500 | – |" in lines
+
+
+def test_markdown_says_what_it_takes_to_repeat_it() -> None:
+    lines = report_markdown(report()).splitlines()
+    assert f"| comics | {DIGEST} |" in lines
+    assert "| evaluation: device | cpu |" in lines
+    assert "| 1 | 0.500 | 0.250 to 0.750 | 0.250 | – |" in lines
 
 
 @given(any_text)

@@ -19,6 +19,7 @@ FIGURES: dict[str, tuple[Callable[[ReportDocument], Figure | None], str]] = {
     "layers": (discovery.layers, "How the suggested heads spread over the layers"),
     "redirection": (redirection.redirection, "Accuracy by condition, with 95 % intervals over pictures"),
     "regions": (redirection.regions, "Accuracy by panel"),
+    "selectors": (redirection.selectors, "Accuracy with the best heads by each selector"),
     "sweep": (redirection.sweep, "Accuracy over the number of heads, with 95 % intervals"),
 }
 

@@ -29,7 +29,7 @@ _NAMES = {
 def redirection(document: ReportDocument) -> Figure | None:
     """A bar a condition with its 95 % interval; draws of random heads share a bar, a dot a draw."""
     evaluation = document.evaluation
-    if evaluation is None:
+    if evaluation is None or not evaluation.conditions:
         return None
     groups = by_name(evaluation.conditions)
     with style():
@@ -54,7 +54,7 @@ def regions(document: ReportDocument) -> Figure | None:
         return None
     groups = by_name(evaluation.conditions)
     lines = {name: _per_region(groups[name]) for name in ("gaze", "control") if name in groups}
-    if not lines or len(lines["gaze"] if "gaze" in lines else next(iter(lines.values()))) < 2:
+    if min(map(len, lines.values()), default=0) < 2:
         return None
     with style():
         figure = new_figure(COLUMN, 2.1)
@@ -106,6 +106,31 @@ def sweep(document: ReportDocument) -> Figure | None:
         _accuracy_axis(axes, "accuracy on the choosing half")
         _k_axis(axes, ks)
         figure.legend(loc="outside upper center", ncols=2, columnspacing=1.2)
+    return figure
+
+
+def selectors(document: ReportDocument) -> Figure | None:
+    """A bar a selector with its 95 % interval; None where they were not steered."""
+    comparison = document.comparison
+    steered = [each for each in comparison.selectors if each.accuracy is not None] if comparison else []
+    if comparison is None or not steered:
+        return None
+    with style():
+        figure = new_figure(COLUMN, 0.75 + 0.3 * len(steered))
+        axes = figure.subplots()
+        for row, each in enumerate(steered):
+            share = each.accuracy or 0.0
+            axes.barh(row, share, height=0.62, color=GAZE)
+            if each.ci95 is not None:
+                low, high = each.ci95
+                error = [[max(share - low, 0.0)], [max(high - share, 0.0)]]
+                axes.errorbar(share, row, xerr=error, color=INK, linewidth=1, capsize=2.5)
+        axes.set_yticks(range(len(steered)), [each.score for each in steered])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(f"redirection accuracy, 95 % intervals, top {comparison.k}")
+        if document.evaluation is not None:
+            chance(axes, document.evaluation.chance, "x")
     return figure
 
 

@@ -5,14 +5,15 @@ Knows nothing of HTML.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
 from gazecli.reports.documents import ReportDocument
-from gazecli.reports.evaluation_parts import ConditionPart, EvaluationPart
 from gazecli.reports.page.assembly import Drawn, Section, Table, page_of
+from gazecli.reports.page.evaluation import Pick, evaluation_section, judged_scenes, selectors_section
 from gazecli.reports.page.scenes import Scene
+from gazecli.reports.repeating import to_repeat
 
 Figures = Mapping[str, tuple[str, str]]
 
@@ -29,15 +30,17 @@ def report_page(
     pick = _picker(drawn)
     sections = [Section("summary", "Summary", _summary(document))]
     if document.evaluation is not None:
-        sections.append(_evaluation(document.evaluation, pick))
+        sections.append(evaluation_section(document.evaluation, pick))
+    if document.comparison is not None:
+        sections.append(selectors_section(document.comparison, pick))
     if scenes:
-        sections.append(Section("pictures", "Pictures", scenes=scenes))
+        sections.append(Section("pictures", "Pictures", scenes=judged_scenes(document.evaluation, scenes)))
     sections += [
         Section(
             "heads", "Heads", figures=pick("scores", "histogram", "layers"), tables=_heads(document, shown)
         ),
         Section("matrices", "Matrices of the best heads", figures=pick("matrices")),
-        Section("repeat", "To repeat this", _repeat(document)),
+        Section("repeat", "To repeat this", to_repeat(document)),
     ]
     kept = [part for part in sections if part.facts or part.figures or part.tables or part.scenes]
     return page_of(f"Gaze heads of {document.model.name}", kept, document.gaze)
@@ -53,15 +56,7 @@ def drawn_figures(document: ReportDocument) -> dict[str, tuple[str, str]]:
     }
 
 
-def condition_label(condition: ConditionPart) -> str:
-    """`gaze, top 5`, `control 2`, `all heads`, `unsteered`."""
-    if condition.name == "gaze":
-        return f"gaze, top {condition.k}"
-    said = "all heads" if condition.name == "all" else condition.name.replace("_", " ")
-    return said if condition.seed is None else f"{said} {condition.seed}"
-
-
-def _picker(figures: Figures) -> Callable[..., list[Drawn]]:
+def _picker(figures: Figures) -> Pick:
     def pick(*names: str) -> list[Drawn]:
         # The figures are this package's own; what they carry of foreign text, the drawing has escaped.
         return [Drawn(Markup(figures[name][0]), figures[name][1]) for name in names if name in figures]  # noqa: S704
@@ -89,74 +84,6 @@ def _origin(document: ReportDocument) -> dict[str, object]:
         return {"discovered on": f"{comics.strips} strips of {comics.panels} panels"}
     ranking = f"a ranking of {imported.heads} heads, sha256:{imported.sha256}"
     return {"imported": ranking, "lacks": ", ".join(imported.lacks)}
-
-
-def _repeat(document: ReportDocument) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "head set": document.headset,
-        "checkpoint": f"{document.model.id}, {document.model.digest}",
-        "revision": document.model.revision,
-        "comics": document.comics.digest,
-        **{f"discovery: {name}": value for name, value in document.settings.model_dump().items()},
-    }
-    evaluation = document.evaluation
-    if evaluation is not None:
-        facts["evaluated on"] = evaluation.comics.digest
-        facts |= {f"evaluation: {name}": value for name, value in evaluation.settings.model_dump().items()}
-    return {name: value for name, value in {**facts, "gaze": document.gaze}.items() if value is not None}
-
-
-def _evaluation(evaluation: EvaluationPart, pick: Callable[..., list[Drawn]]) -> Section:
-    settings, choice = evaluation.settings, evaluation.choice
-    facts: dict[str, object] = {
-        "pictures": f"{evaluation.strips} of {evaluation.comics.strips}, chance {evaluation.chance:.3f}",
-        "judge": evaluation.judge,
-        "steering": f"strength {settings.strength:g}, {settings.mode}, scope {settings.scope}, "
-        f"top {settings.top} by {settings.score}",
-        "asked": settings.prompt,
-        "ran on": f"{settings.device}, {settings.dtype}, seed {settings.seed}",
-    }
-    if choice is not None:
-        facts["chosen"] = (
-            f"{choice.k} heads, accuracy {_share(choice.accuracy)} on the {choice.strips} pictures "
-        )
-        facts["chosen"] = f"{facts['chosen']}that chose; everything else is measured on the others"
-    tables = [_conditions(evaluation)]
-    if evaluation.task == "dynamic":
-        tables.append(_order(evaluation))
-    return Section(
-        "evaluation", f"Evaluation: {evaluation.task}", facts, pick("redirection", "regions", "sweep"), tables
-    )
-
-
-def _conditions(evaluation: EvaluationPart) -> Table:
-    rows = [
-        [
-            condition_label(condition),
-            condition.k,
-            _share(condition.accuracy),
-            f"{_share(condition.ci95[0])} to {_share(condition.ci95[1])}",
-            *(_share(share) for share in condition.per_region),
-            condition.abstained,
-            condition.junk,
-            condition.unchanged,
-            condition.n,
-        ]
-        for condition in evaluation.conditions
-    ]
-    regions = max((len(condition.per_region) for condition in evaluation.conditions), default=0)
-    panels = [f"panel {number}" for number in range(1, regions + 1)]
-    columns = ["condition", "K", "accuracy", "95 % interval", *panels, "abstained", "junk", "unchanged", "n"]
-    return Table("Accuracy by condition", columns, rows)
-
-
-def _order(evaluation: EvaluationPart) -> Table:
-    rows = [
-        [condition_label(each), *map(_share, (each.natural, each.schedule_rho, each.natural_rho))]
-        for each in evaluation.conditions
-    ]
-    columns = ["condition", "in reading order", "ρ with the schedule", "ρ with reading order"]
-    return Table("Agreement with schedule and reading order", columns, rows)
 
 
 def _heads(document: ReportDocument, shown: int) -> list[Table]:
