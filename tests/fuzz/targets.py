@@ -83,11 +83,11 @@ def headset(artifact: artifact_files.Artifact) -> None:
 
     try:
         found = HeadSet.from_artifact(artifact, artifact.digest)
+        report_document(found, 3).json_text()
     except HeadSetError:
         return
     assert found.top(1)
     assert len(found.top()) == found.resolve_top()
-    report_document(found, 3).json_text()
 
 
 def fuzz_record(data: bytes) -> None:
