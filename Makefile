@@ -9,13 +9,20 @@ BIN  := $(VENV)/bin
 GAZE := $(BIN)/gaze
 OUT  := demo-output
 
+# How long each reader is fuzzed, and which are.
+SECONDS ?= 60
+TARGETS ?= artifact record manifest regions picture
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types slow wheel clean
+.PHONY: help install demo test lint types slow bench fuzz audit wheel clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
+	@echo 'make bench  every promise of speed and memory, measured beside what it is compared with'
+	@echo 'make fuzz   coverage-guided fuzzing of every reader, $(SECONDS) seconds each'
+	@echo 'make audit  known weaknesses of the dependencies; asks the package index'
 	@echo 'make wheel  build the package into dist/'
 
 install: $(VENV)/.installed
@@ -35,6 +42,15 @@ test: lint types
 
 slow: install
 	$(BIN)/python -m pytest -m 'slow or not slow'
+
+fuzz: install
+	for target in $(TARGETS); do $(BIN)/python -m tests.fuzz.run $$target --seconds $(SECONDS) || exit 1; done
+
+audit: install
+	$(BIN)/pip-audit --skip-editable
+
+bench: install
+	$(BIN)/python -m benchmarks
 
 lint: install
 	$(BIN)/ruff check

@@ -20,9 +20,15 @@ say "3. Change the target while it writes.   gaze switch examples/strip.png --sc
 $GAZE switch "$HERE/strip.png" --model tiny --schedule 2,4,3,5,1,6 --on sentence \
     --trajectory "$OUT/trajectory.png" --format human
 
-say "4. What is this head set, and can it be trusted?   gaze report tiny"
+say "4. Steer nothing, and watch.   gaze track examples/strip.png --span 'green rabbit'"
+$GAZE track "$HERE/strip.png" --model tiny --span "green rabbit" --heatmap "$OUT/rabbit.png" \
+    --trajectory "$OUT/staircase.png" --page "$OUT/track.html" --format human
+
+say "5. What is this head set, and can it be trusted?   gaze report tiny"
 $GAZE report tiny --top 5 --format human -o "$OUT/report.txt"
 cat "$OUT/report.txt"
 $GAZE report tiny --format json -o "$OUT/report.json"
 
-say "Left in $OUT/: heatmap.png, trajectory.png, report.txt, report.json"
+$GAZE report tiny --figures "$OUT/figures" -o "$OUT/report.html"
+
+say "Left in $OUT/: heatmap.png, trajectory.png, rabbit.png, staircase.png, figures/, pages (.html) and reports"

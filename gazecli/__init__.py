@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gazecli.pictures.regions import Region
     from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
+    from gazecli.steering.track import Tracking, track
 
 _HOMES = {
     "Answer": "gazecli.steering.steer",
@@ -32,12 +33,14 @@ _HOMES = {
     "Picture": "gazecli.pictures.picture",
     "Region": "gazecli.pictures.regions",
     "SteerSettings": "gazecli.steering.steer",
+    "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
     "load": "gazecli.models.loading",
     "steer": "gazecli.steering.steer",
     "steer_regions": "gazecli.steering.steer",
     "switch": "gazecli.steering.switch",
+    "track": "gazecli.steering.track",
 }
 
 __all__ = [
@@ -51,12 +54,14 @@ __all__ = [
     "Picture",
     "Region",
     "SteerSettings",
+    "Tracking",
     "__version__",
     "discover",
     "load",
     "steer",
     "steer_regions",
     "switch",
+    "track",
 ]
 
 

@@ -6,10 +6,13 @@
     │   ├── PictureError               a picture file
     │   ├── RegionError                a region spec, or a region without a token
     │   ├── ComicsError                a comics folder
+    │   ├── AnnotationsError           a file of annotations, or of answers to be judged
     │   ├── ScheduleError              the schedule of `switch`
     │   ├── ModelError                 a model name, checkpoint or processor
     │   └── HeadSetError               a head set's name, file or fit to a model
     ├── SteeringError         exit 1   steering did not do what it says
+    ├── JudgeError            exit 1   a judge that is asked over the network did not answer
+    ├── SpanError             exit 1   the text that was written does not hold the words asked for
     ├── CheckFailed           exit 1   a check did not hold
     └── CacheError            exit 1   the cache folder cannot be read or written
 
@@ -70,6 +73,12 @@ class ComicsError(BadInput):
     default_code = "comics.unusable"
 
 
+class AnnotationsError(BadInput):
+    """A file of annotations, or of answers to be judged, is unreadable, malformed or of something else."""
+
+    default_code = "annotations.invalid"
+
+
 class ScheduleError(BadInput):
     """A schedule is malformed or names a region that is not there."""
 
@@ -92,6 +101,18 @@ class SteeringError(GazeError):
     """Steering was asked for and did nothing."""
 
     default_code = "steering.ineffective"
+
+
+class SpanError(GazeError):
+    """What the model wrote does not hold the words whose gaze was asked for."""
+
+    default_code = "span.absent"
+
+
+class JudgeError(GazeError):
+    """A judge could not be reached, or refused."""
+
+    default_code = "judge.failed"
 
 
 class CheckFailed(GazeError):

@@ -88,7 +88,7 @@ def chat_template(
 def write_checkpoint(recipe: Recipe, folder: Path, seed: int = 0) -> Path:
     """Write weights, configuration, tokenizer, processor files and chat template into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(recipe)
+    tokenizer = write_tokenizer(recipe, folder)
     size = tokenizer.get_vocab_size()
 
     def ids(token: str) -> int:
@@ -102,8 +102,6 @@ def write_checkpoint(recipe: Recipe, folder: Path, seed: int = 0) -> Path:
     model.generation_config.pad_token_id = ids(recipe.pad)
     randomise(model, seed, recipe.gain, recipe.embedding)
     model.save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    _write(folder / "tokenizer_config.json", _tokenizer_config(recipe))
     for name, document in recipe.files.items():
         _write(folder / name, document)
     if recipe.template is not None:
@@ -112,6 +110,14 @@ def write_checkpoint(recipe: Recipe, folder: Path, seed: int = 0) -> Path:
         else:
             _write(folder / recipe.template_file, {"chat_template": recipe.template})
     return folder
+
+
+def write_tokenizer(recipe: Recipe, folder: Path) -> Tokenizer:
+    """Write the family's tokenizer alone into `folder`."""
+    tokenizer = _tokenizer(recipe)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    _write(folder / "tokenizer_config.json", _tokenizer_config(recipe))
+    return tokenizer
 
 
 def randomise(model: nn.Module, seed: int, gain: float, embedding: float) -> None:

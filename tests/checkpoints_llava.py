@@ -86,6 +86,29 @@ def _bunny(ids: Ids, vocabulary: int) -> PreTrainedConfig:
     )
 
 
+def _gpt_oss(ids: Ids, vocabulary: int) -> PreTrainedConfig:
+    # Every expert is chosen: a choice that tips over would hide behind rounding.
+    text = language(
+        ids,
+        vocabulary,
+        "gpt_oss",
+        "</s>",
+        "<pad>",
+        num_local_experts=2,
+        num_experts_per_tok=2,
+        sliding_window=100,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    )
+    return LlavaConfig(
+        text_config=text,
+        vision_config=siglip_tower(384),
+        image_token_index=ids(PLACEHOLDER),
+        image_seq_length=729,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+    )
+
+
 def _llava_next(ids: Ids, vocabulary: int) -> PreTrainedConfig:
     return LlavaNextConfig(
         text_config=language(ids, vocabulary, "llama", "</s>", "<pad>"),
@@ -158,6 +181,23 @@ def _llava_files(strategy: str, picture: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def _siglip_files() -> dict[str, Any]:
+    picture = {
+        "image_processor_type": "SiglipImageProcessor",
+        "size": {"height": 384, "width": 384},
+        "resample": 3,
+        **HALF,
+    }
+    return _files(
+        "LlavaProcessor",
+        picture,
+        image_token=PLACEHOLDER,
+        num_additional_image_tokens=0,
+        patch_size=14,
+        vision_feature_select_strategy="full",
+    )
+
+
 RECIPES = {
     "llava": _vicuna(_llava("default"), _llava_files("default", _clip_pictures())),
     "llava_full": _vicuna(_llava("full"), _llava_files("full", _clip_pictures())),
@@ -186,20 +226,9 @@ RECIPES = {
         pad="<pad>",
         tokens=(PLACEHOLDER,),
         template=VICUNA,
-        files=_files(
-            "LlavaProcessor",
-            {
-                "image_processor_type": "SiglipImageProcessor",
-                "size": {"height": 384, "width": 384},
-                "resample": 3,
-                **HALF,
-            },
-            image_token=PLACEHOLDER,
-            num_additional_image_tokens=0,
-            patch_size=14,
-            vision_feature_select_strategy="full",
-        ),
+        files=_siglip_files(),
     ),
+    "llava_gpt_oss": _vicuna(_gpt_oss, _siglip_files()),
     "llava_next": _vicuna(
         _llava_next,
         _files(

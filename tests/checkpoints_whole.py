@@ -100,15 +100,31 @@ def _gemma4(ids: Ids, vocabulary: int) -> PreTrainedConfig:
     )
 
 
-def _paligemma(ids: Ids, vocabulary: int) -> PreTrainedConfig:
-    return PaliGemmaConfig(
-        text_config=language(ids, vocabulary, "gemma", "<eos>", "<pad>", bos_token_id=ids("<bos>")),
-        vision_config=siglip_tower(224),
-        image_token_index=ids("<image>"),
-        vocab_size=vocabulary,
-        projection_dim=64,
-        hidden_size=64,
-    )
+def _paligemma(**text: Any) -> Any:
+    def config(ids: Ids, vocabulary: int) -> PreTrainedConfig:
+        kind = {"model_type": "gemma", **text}
+        return PaliGemmaConfig(
+            text_config=language(
+                ids, vocabulary, eos="<eos>", pad="<pad>", bos_token_id=ids("<bos>"), **kind
+            ),
+            vision_config=siglip_tower(224),
+            image_token_index=ids("<image>"),
+            vocab_size=vocabulary,
+            projection_dim=64,
+            hidden_size=64,
+        )
+
+    return config
+
+
+# Caps so low, and a window so short, that a score or a key left alone would show.
+GEMMA2 = {
+    "model_type": "gemma2",
+    "query_pre_attn_scalar": 16,
+    "attn_logit_softcapping": 3.0,
+    "sliding_window": 100,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+}
 
 
 def _mistral3(ids: Ids, vocabulary: int) -> PreTrainedConfig:
@@ -227,6 +243,28 @@ def _deepseek_recipe(config: Any, processor: str, names: dict[str, str], min_siz
     )
 
 
+def _paligemma_recipe(**text: Any) -> Recipe:
+    return Recipe(
+        config=_paligemma(**text),
+        eos="<eos>",
+        pad="<pad>",
+        bos="<bos>",
+        tokens=PALIGEMMA_TOKENS,
+        template=None,
+        files={
+            "preprocessor_config.json": _square(
+                "SiglipImageProcessor",
+                224,
+                3,
+                processor_class="PaliGemmaProcessor",
+                image_seq_length=256,
+                **HALF,
+            )
+        },
+        embedding=GEMMA_EMBEDDING,
+    )
+
+
 RECIPES = {
     "gemma3": _gemma3_recipe(None),
     "gemma3_pan_and_scan": _gemma3_recipe(True),
@@ -249,25 +287,8 @@ RECIPES = {
         gain=0.8,
         embedding=GEMMA_EMBEDDING,
     ),
-    "paligemma": Recipe(
-        config=_paligemma,
-        eos="<eos>",
-        pad="<pad>",
-        bos="<bos>",
-        tokens=PALIGEMMA_TOKENS,
-        template=None,
-        files={
-            "preprocessor_config.json": _square(
-                "SiglipImageProcessor",
-                224,
-                3,
-                processor_class="PaliGemmaProcessor",
-                image_seq_length=256,
-                **HALF,
-            )
-        },
-        embedding=GEMMA_EMBEDDING,
-    ),
+    "paligemma": _paligemma_recipe(),
+    "paligemma2": _paligemma_recipe(**GEMMA2),
     "mistral3": Recipe(
         config=_mistral3,
         eos="</s>",

@@ -7,7 +7,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from gazecli.models.loading import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.checkpoints import random_checkpoint
+from tests.prestarted import start
 
 QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
@@ -58,6 +59,16 @@ def vlm_of(checkpoint: Callable[[str], Path]) -> Callable[[str], VLM]:
         return loaded[family]
 
     return model
+
+
+@pytest.fixture(scope="session")
+def prestarted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that runs `gaze` in processes of their own, imports already done."""
+    address = str(tmp_path_factory.mktemp("calls") / "socket")
+    with start(address, Path(__file__).parents[1]) as server:
+        yield address
+        assert server.stdin is not None
+        server.stdin.close()
 
 
 def noise_picture(width: int, height: int, panels: int | str, seed: int = 0) -> Picture:

@@ -1,36 +1,62 @@
-"""Discover, steer two regions and switch between two, on a random model of every family."""
+"""Discover, steer two regions, switch between two, report: on a random model of every family."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 import gazecli as gaze
 from gazecli.models.vlm import VLM
+from gazecli.reports.answers import Provenance, steer_document, switch_document
+from gazecli.reports.headsets import headset_document, report_document
+from gazecli.reports.parts import Document
+from gazecli.reports.schemas import json_schema
 from gazecli.steering.schedule import Schedule
 from tests.checkpoints import FAMILIES
 from tests.conftest import noise_picture, write_comics
 
 # PaliGemma's processor turns tensors into arrays the old way.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+QUICK = ("qwen3_vl", "llava", "paligemma2")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def families() -> list[Any]:
+    return [pytest.param(f, marks=[] if f in QUICK else [pytest.mark.slow], id=f) for f in FAMILIES]
+
+
+def checked(document: Document, name: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(document.json_text())
+    jsonschema.validate(data, json_schema(name))
+    return data
+
+
+@pytest.mark.parametrize("family", families())
 def test_a_family_walks_through_every_room(vlm_of: Callable[[str], VLM], family: str, tmp_path: Path) -> None:
     vlm = vlm_of(family)
     headset = gaze.discover(vlm, write_comics(tmp_path / "comics", 2, 3), panels=3, height=64)
+    found = checked(headset_document(headset), "headset")
     heads = headset.top(3)
     assert {head.layer for head in heads} <= set(vlm.heads_of)
     picture = noise_picture(240, 80, 3)
     targets = [picture.regions[0], picture.regions[2]]
-    steering = gaze.steer_regions(vlm, picture, targets, heads, gaze.SteerSettings(max_new_tokens=3))
-    assert all(answer.attention_steered > answer.attention_baseline for answer in steering.answers)
-    narration = gaze.switch(
-        vlm, picture, Schedule(targets, [0, 3]), heads, gaze.SteerSettings(max_new_tokens=6)
-    )
-    assert [segment.region.number for segment in narration.segments] == [1, 3]
+    settings = gaze.SteerSettings(max_new_tokens=3)
+    steering = gaze.steer_regions(vlm, picture, targets, heads, settings)
+    provenance = Provenance(headset.digest, "raw")
+    steered = checked(steer_document(vlm, steering, provenance), "steer")
+    assert [answer["region"] for answer in steered["answers"]] == [1, 3]
+    for answer in steered["answers"]:
+        moved = answer["attention_on_region"]
+        assert moved["steered"] > moved["baseline"]
+    settings = gaze.SteerSettings(max_new_tokens=6)
+    narration = gaze.switch(vlm, picture, Schedule(targets, [0, 3]), heads, settings)
+    switched = checked(switch_document(vlm, narration, provenance), "switch")
+    assert [turn["region"] for turn in switched["schedule"]] == [1, 3]
+    reported = checked(report_document(headset), "report")
+    assert reported["headset"] == found["digest"] == steered["headset"]
+    assert reported["model"] == found["model"] == steered["model"]

@@ -58,6 +58,14 @@ def score(
     return scores + mask.double()
 
 
+def softmax_with_sinks(scores: Tensor, sinks: Tensor | None) -> Tensor:
+    """e^score over the sum of all of them and of e^sink: (1, H, L, L), sinks (H,)."""
+    if sinks is None:
+        return scores.softmax(-1)
+    everything = torch.logaddexp(scores.logsumexp(-1), sinks.double()[None, :, None])  # (1, H, L)
+    return (scores - everything[..., None]).exp()
+
+
 @contextmanager
 def biased_attention(
     model: nn.Module, heads: Iterable[tuple[int, int]], bias: Tensor | None, record: Record | None = None
@@ -79,14 +87,13 @@ def biased_attention(
         s_aux: Tensor | None = None,
         **_ignored: Any,
     ) -> tuple[Tensor, Tensor]:
-        assert s_aux is None, "attention sinks are not part of the oracle"
         layer, groups = int(module.layer_idx), query.shape[1] // key.shape[1]
         key, value = (x.repeat_interleave(groups, dim=1).double() for x in (key, value))
         scores = score(query, key, attention_mask, scaling, softcap)
         for head in range(query.shape[1]):
             if (layer, head) in chosen:
                 scores[:, head] += bias.to(scores.device)
-        weights = scores.softmax(-1)  # (1, H, L, L)
+        weights = softmax_with_sinks(scores, s_aux)  # (1, H, L, L)
         if record is not None:
             record(layer, weights[0], value[0])
         output = (weights @ value).to(query.dtype)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cache.location import make_folder
-from gazecli.cache.records import read_record, write_record
+from gazecli.cache.records import read_named, write_named
 from gazecli.errors import CacheError
 
 if TYPE_CHECKING:
@@ -70,10 +70,8 @@ def _note_path(folder: str, cache: Cache) -> Path:
 
 
 def _load(note: Path | None) -> dict[str, list[str]]:
-    record = read_record(note) if note is not None else None
-    if record is None or note is None or record.get("name") != note.stem:
-        return {}
-    files = record.get("files")
+    record = read_named(note) if note is not None else None
+    files = record.get("files") if record is not None else None
     return files if isinstance(files, dict) else {}
 
 
@@ -84,7 +82,7 @@ def _save(note: Path, folder: str, fresh: dict[str, list[str]]) -> None:
         kept = {}
     with suppress(CacheError, OSError):
         make_folder(note.parent)
-        write_record(note, {"name": note.stem, "files": {**kept, **fresh}}, durable=False)
+        write_named(note, {"files": {**kept, **fresh}}, durable=False)
 
 
 def _measure(path: str) -> tuple[str, str | None]:

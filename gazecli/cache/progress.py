@@ -1,6 +1,6 @@
 """How far an interrupted computation got, kept under the name of what was asked for.
 
-Knows nothing of what is computed.
+Processes that share the work keep a part each, in a file of its own. Knows nothing of what is computed.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from gazecli.cache.artifact_files import DAMAGED, MISSING, read, write_file
-from gazecli.cache.artifacts import Artifact
+from gazecli.cache.artifacts import Artifact, is_kind
 from gazecli.cache.location import make_folder
-from gazecli.cache.shelf import discard, set_aside
+from gazecli.cache.shelf import discard, plain_files, set_aside
 from gazecli.errors import CacheError
 
 _KIND = "progress"
@@ -21,8 +21,8 @@ _KIND = "progress"
 class Progress:
     """One request's partial result: `load` it, `save` it every so often, `clear` it at the end.
 
-    It only spares work: what is damaged is set aside with a warning, and a cache that cannot be written
-    is said once.
+    `part` and `parts` are those of processes that share the work; this one is the first. It only spares work:
+    what is damaged is set aside with a warning, and a cache that cannot be written is said once.
     """
 
     def __init__(self, path: Path, key: str, aside: Path, warn: Callable[[str], None]) -> None:
@@ -31,6 +31,21 @@ class Progress:
         self._aside = aside
         self._warn = warn
         self._failed = False
+
+    def part(self, number: int) -> Progress:
+        """What process `number` of several keeps, counted from 0."""
+        if number == 0:
+            return self
+        path = self._path.with_name(f"{self._path.stem}.{number}{self._path.suffix}")
+        return Progress(path, self._key, self._aside, self._warn)
+
+    def parts(self) -> list[Progress]:
+        """The parts that somebody kept, this one first; CacheError when the cache cannot be read."""
+        names = {path.name for path, _ in plain_files(self._path.parent)}
+        stem, suffix = self._path.stem, self._path.suffix
+        others = [name[len(stem) + 1 : -len(suffix)] for name in names if name.startswith(f"{stem}.")]
+        numbers = sorted(int(other) for other in others if other.isascii() and other.isdigit())
+        return [self, *(self.part(number) for number in numbers if number > 0)]
 
     def load(self) -> Artifact | None:
         """What was saved last, or None; CacheError when the cache cannot be read."""
@@ -42,11 +57,17 @@ class Progress:
             elif error.code != MISSING:
                 raise
             return None
-        if kept.kind != _KIND or kept.header.get("request") != self._key:
+        kind, header = kept.header.get("kind"), kept.header.get("header")
+        if (
+            kept.kind != _KIND
+            or kept.header.get("request") != self._key
+            or not is_kind(kind)
+            or not isinstance(header, dict)
+        ):
             foreign = CacheError("the progress of something else", subject=str(self._path), code=DAMAGED)
             set_aside(self._path, self._aside, foreign, self._warn)
             return None
-        return Artifact(kept.header["kind"], kept.header["header"], kept.tensors)
+        return Artifact(str(kind), header, kept.tensors)
 
     def save(self, artifact: Artifact) -> bool:
         """Replace what was saved by `artifact`, in one step; False, with one warning, when that fails."""
@@ -62,6 +83,12 @@ class Progress:
         return True
 
     def clear(self) -> None:
-        """Forget what was saved."""
+        """Forget what was saved here."""
         with suppress(CacheError):
             discard(self._path)
+
+    def clear_parts(self) -> None:
+        """Forget what anybody saved."""
+        with suppress(CacheError):
+            for part in self.parts():
+                part.clear()

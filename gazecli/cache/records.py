@@ -20,8 +20,18 @@ MAX_BYTES = 64 * 1024 * 1024
 
 def write_record(path: Path, record: Mapping[str, Any], *, durable: bool = True) -> None:
     """Put `record` at `path` in one step; OSError when that fails."""
-    text = canonical_json({"check": _check(record), "record": record})
-    write_whole(path, text.encode("ascii") + b"\n", durable=durable)
+    write_whole(path, _to_bytes(record), durable=durable)
+
+
+def write_named(path: Path, record: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Put `record` at `path`, bound to that name; OSError when that fails."""
+    write_record(path, {**record, "name": path.stem}, durable=durable)
+
+
+def read_named(path: Path) -> dict[str, Any] | None:
+    """The record at `path`, or None; one that was made under another name does not count."""
+    record = read_record(path)
+    return record if record is not None and record.get("name") == path.stem else None
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -31,9 +41,9 @@ def read_record(path: Path) -> dict[str, Any] | None:
     except OSError:
         return None
     try:
-        stored = parse_json(data)
-        record = stored["record"]
-        if isinstance(record, dict) and stored["check"] == _check(record):
+        record = parse_json(data)["record"]
+        # To the byte: JSON has several spellings of one text, in which a flipped bit could hide.
+        if isinstance(record, dict) and data == _to_bytes(record):
             return record
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
@@ -43,16 +53,15 @@ def read_record(path: Path) -> dict[str, Any] | None:
 def write_pointer(path: Path, digest: str) -> None:
     """Note at `path` that what it is named after is the artifact `digest`; OSError when that fails."""
     if read_pointer(path) != digest:
-        write_record(path, {"name": path.stem, "digest": digest})
+        write_named(path, {"digest": digest})
 
 
 def read_pointer(path: Path) -> str | None:
     """The digest noted at `path`, or None; a note that was made under another name does not count."""
-    record = read_record(path)
-    if record is None or record.get("name") != path.stem or not is_digest(record.get("digest")):
-        return None
-    return str(record["digest"])
+    record = read_named(path)
+    return str(record["digest"]) if record is not None and is_digest(record.get("digest")) else None
 
 
-def _check(record: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(record).encode("ascii")).hexdigest()
+def _to_bytes(record: Mapping[str, Any]) -> bytes:
+    check = hashlib.sha256(canonical_json(record).encode("ascii")).hexdigest()
+    return canonical_json({"check": check, "record": record}).encode("ascii") + b"\n"

@@ -3,7 +3,9 @@
     <root>/artifacts/   <kind>-<digest>.safetensors: what is kept
     <root>/requests/    what was asked -> the digest of its result
     <root>/latest/      a name -> the digest last used under it
+    <root>/models/      a model's digest -> where it was loaded from last
     <root>/progress/    how far interrupted work got
+    <root>/judgements/  what a judge replied
     <root>/digests/     digests of other people's files, remembered
     <root>/damaged/     what was found damaged
     <root>/locks/       who is working on what
@@ -24,13 +26,13 @@ from typing import Any
 
 from gazecli.cache import shelf, upkeep
 from gazecli.cache.artifact_files import DAMAGED, MISSING, file_name, is_intact, read, to_bytes, write
-from gazecli.cache.artifacts import Artifact, is_digest
+from gazecli.cache.artifacts import ALGORITHM, Artifact, is_digest
 from gazecli.cache.canonical import document_key
 from gazecli.cache.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, write_whole
 from gazecli.cache.location import cache_errors, cache_root, make_folder
 from gazecli.cache.lock import locked
 from gazecli.cache.progress import Progress
-from gazecli.cache.records import read_pointer, write_pointer
+from gazecli.cache.records import read_named, read_pointer, write_named, write_pointer
 from gazecli.cache.shelf import Entry, Removed
 from gazecli.cache.upkeep import Damage
 from gazecli.errors import CacheError, GazeError, HeadSetError, UsageError
@@ -107,6 +109,22 @@ class Cache:
     def latest_for(self, name: str) -> str | None:
         """The digest last noted under `name` while its artifact is here, or None."""
         return self._noted(self._latest_file(name))
+
+    def set_source(self, digest: str, source: str) -> None:
+        """Note where the model `digest` was loaded from; a failure is only warned of."""
+        path = self._model_file(digest)
+        try:
+            make_folder(path.parent)
+            with cache_errors("write", path):
+                write_named(path, {"source": source})
+        except CacheError as error:
+            self.warn(f"where the model lies is not noted: {error}")
+
+    def source_of(self, digest: str) -> str | None:
+        """Where the model `digest` was loaded from last, or None."""
+        record = read_named(self._model_file(digest)) if is_digest(digest) else None
+        source = record.get("source") if record is not None else None
+        return source if isinstance(source, str) else None
 
     def progress(self, request: Mapping[str, Any]) -> Progress:
         """Where the unfinished work on `request` is kept."""
@@ -208,6 +226,11 @@ class Cache:
     def _latest_file(self, name: str) -> Path:
         key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
         return self.root / upkeep.LATEST / f"{key}.json"
+
+    def _model_file(self, digest: str) -> Path:
+        if not is_digest(digest):
+            raise shelf.malformed(digest)
+        return self.root / upkeep.MODELS / f"{digest.removeprefix(ALGORITHM)}.json"
 
     def _note(self, path: Path, digest: str) -> None:
         if not is_digest(digest):

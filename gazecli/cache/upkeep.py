@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gazecli.cache import digests
 from gazecli.cache.artifact_files import MISSING, file_name, parse_file_name, read
+from gazecli.cache.canonical import canonical_json
 from gazecli.cache.files import is_temporary
 from gazecli.cache.location import cache_errors, is_there
-from gazecli.cache.records import read_pointer
+from gazecli.cache.records import read_named, read_pointer
 from gazecli.cache.shelf import Entry, Removed, discard, entries, plain_files
 from gazecli.errors import CacheError
 
@@ -23,15 +24,18 @@ ARTIFACTS = "artifacts"
 PROGRESS = "progress"
 REQUESTS = "requests"
 LATEST = "latest"
+MODELS = "models"
 DAMAGED = "damaged"
 LOCKS = "locks"
+JUDGEMENTS = "judgements"
 
 # Younger than this, a temporary or lock file may still be in somebody's hands.
 LEFTOVER_SECONDS = 24 * 3600.0
 
 _POINTERS = (REQUESTS, LATEST)
-_AGEING = (PROGRESS, DAMAGED, digests.FOLDER)
-_ALL = (ARTIFACTS, LOCKS, *_POINTERS, *_AGEING)
+_NOTES = (MODELS, digests.FOLDER)
+_AGEING = (PROGRESS, DAMAGED, JUDGEMENTS, digests.FOLDER)
+_ALL = (ARTIFACTS, LOCKS, MODELS, *_POINTERS, *_AGEING)
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,11 @@ class Damage:
 def verify(root: Path) -> list[Damage]:
     """Read every artifact, progress file and note under `root`; CacheError when that cannot be done."""
     found = [_artifact_damage(path) for path in _everything(root / ARTIFACTS)]
-    found += [_damage(path, None) for path in _everything(root / PROGRESS)]
+    found += [_progress_damage(path) for path in _everything(root / PROGRESS)]
     for name in _POINTERS:
-        found += [_pointer_damage(path) for path in _everything(root / name)]
+        found += [_note_damage(path, read_pointer) for path in _everything(root / name)]
+    for name in _NOTES:
+        found += [_note_damage(path, read_named) for path in _everything(root / name)]
     return [damage for damage in found if damage is not None]
 
 
@@ -57,8 +63,9 @@ def prune(
 ) -> list[Removed]:
     """Remove artifacts not written for `older_than` seconds, save those in `keep`, and what nothing needs.
 
-    With them go progress, damaged files and remembered digests of that age, notes about artifacts that are
-    not there, and what killed processes left behind. `dry_run` only tells.
+    With them go progress, damaged files and remembered digests of that age, notes of that age on models of
+    no artifact, damaged notes and those about artifacts that are not there, and what killed processes left
+    behind. `dry_run` only tells.
     """
     now = time.time()
     kept: list[Entry] = []
@@ -70,10 +77,26 @@ def prune(
     for name in _AGEING:
         files = plain_files(root / name)
         doomed += [path for path, status in files if now - status.st_mtime >= older_than]
+    doomed += _unneeded_models(root, now - older_than, kept)
+    doomed += _damaged_notes(root)
     doomed += _stale_pointers(root, {entry.digest for entry in kept})
     doomed += _leftovers(root, now)
     gone = [discard(path, dry_run=dry_run) for path in dict.fromkeys(doomed)]
     return [removed for removed in gone if removed is not None]
+
+
+def _unneeded_models(root: Path, before: float, kept: Collection[Entry]) -> Iterable[Path]:
+    mentioned = "".join(canonical_json(entry.summary) for entry in kept)
+    for path, status in plain_files(root / MODELS):
+        if status.st_mtime <= before and path.stem not in mentioned:
+            yield path
+
+
+def _damaged_notes(root: Path) -> Iterable[Path]:
+    for name in _NOTES:
+        for path, _ in plain_files(root / name):
+            if not is_temporary(path.name) and read_named(path) is None:
+                yield path
 
 
 def _stale_pointers(root: Path, digests_kept: Collection[str]) -> Iterable[Path]:
@@ -115,9 +138,15 @@ def _damage(path: Path, digest: str | None, kind: str | None = None) -> Damage |
     return None
 
 
-def _pointer_damage(path: Path) -> Damage | None:
-    return (
-        None
-        if read_pointer(path) is not None or not os.path.lexists(path)
-        else Damage(path, "a damaged note")
-    )
+def _progress_damage(path: Path) -> Damage | None:
+    try:
+        header = read(path).header
+    except CacheError as error:
+        return None if error.code == MISSING else Damage(path, error.message)
+    # Processes that share a request number their files: <request>.<number>.safetensors.
+    asked = path.name.partition(".")[0]
+    return None if header.get("request") == asked else Damage(path, "the progress of something else")
+
+
+def _note_damage(path: Path, reader: Callable[[Path], object]) -> Damage | None:
+    return None if reader(path) is not None or not os.path.lexists(path) else Damage(path, "a damaged note")

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gazecli.cli.launched import writes
 from gazecli.cli.options import number_or_auto
 from gazecli.cli.progress import busy
 from gazecli.cli.settings import setting
 from gazecli.cli.streams import Streams
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
@@ -51,9 +53,17 @@ def choose_heads(streams: Streams, model: str | None, heads: str | None, top: st
 
 
 def load_for(
-    streams: Streams, aim: Aim, device: str | None, dtype: str | None, device_map: str | None, trust: bool
+    streams: Streams,
+    aim: Aim,
+    device: str | None,
+    dtype: str | None,
+    device_map: str | None,
+    trust: bool,
+    no_squash: bool = False,
 ) -> VLM:
     """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
+    if device_map is not None and device is not None:
+        raise UsageError("--device cannot matter with --device-map", subject=device)
     from gazecli.cache import file_digest
     from gazecli.heads.shelf import note_headset
     from gazecli.models.loading import load
@@ -66,7 +76,9 @@ def load_for(
             device_map=device_map,
             trust_remote_code=trust,
             file_digest=lambda path: file_digest(path, aim.cache),
+            squash=not no_squash,
         )
     aim.headset.check_model(vlm.digest, vlm.name)
-    note_headset(aim.cache, aim.headset, aim.model)
+    if writes():
+        note_headset(aim.cache, aim.headset, aim.model)
     return vlm

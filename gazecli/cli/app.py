@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli import cache, comics, discover, doctor, models, report, schema, steer, switch
-from gazecli.cli.failures import guarded, leave
+from gazecli.cli import cache, comics, discover, doctor, models, report, schema, steer, switch, track
+from gazecli.cli.failures import guarded
 from gazecli.cli.manners import Format, Json, Quiet, Verbose, manners_of
 from gazecli.cli.streams import has_colour, settle
 from gazecli.version import VERSION
@@ -25,7 +25,7 @@ def build_app() -> typer.Typer:
     """The whole command line; its help is plain text where colour is not wanted."""
     app = _new_app("Find the gaze heads of a vision-language model, and steer where it looks.")
     app.callback()(_before_any_command)
-    for module in (discover, steer, switch, report):
+    for module in (discover, steer, switch, track, report):
         app.command(module.NAME, rich_help_panel=_LOOKING)(module.command)
     for module in (comics, cache):
         group = _new_app(module.SUMMARY)
@@ -37,11 +37,10 @@ def build_app() -> typer.Typer:
     return app
 
 
-def main() -> None:
-    """Run the command line of this process and end it with its exit code."""
-    arguments = sys.argv[1:]
+def run(arguments: list[str]) -> int:
+    """Run one call of the command line and return its exit code."""
     settle()
-    leave(guarded(lambda: _run(arguments), arguments))
+    return guarded(lambda: _run(arguments), arguments)
 
 
 def _run(arguments: list[str]) -> object:

@@ -89,7 +89,7 @@ def verify(streams: Streams) -> None:
         raise CheckFailed(
             f"{len(damaged)} damaged files in the cache",
             subject=damaged[0].path,
-            hint="they are never used, and set aside when they are met",
+            hint="they are never used: artifacts met are set aside, notes go with gaze cache prune",
             code="cache.damaged",
         )
 

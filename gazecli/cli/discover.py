@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gazecli.cli.manners import with_manners
-from gazecli.cli.options import Device, DeviceMap, Dtype, Layout, Revision, Rtl, TrustRemoteCode
+from gazecli.cli.launched import share_of
+from gazecli.cli.manners import shared_with_manners
+from gazecli.cli.options import Device, DeviceMap, Dtype, Layout, NoSquash, Revision, Rtl, TrustRemoteCode
+from gazecli.cli.pictures import say_prepared
 from gazecli.cli.progress import progress
 from gazecli.cli.settings import setting
 from gazecli.cli.streams import Streams
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 NAME = "discover"
 
 
-@with_manners
+@shared_with_manners
 def command(
     streams: Streams,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
@@ -49,11 +51,13 @@ def command(
     revision: Revision = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Score every attention head of a model on comics.
 
     The head set is kept: a second call with the same model, comics and settings prints it at once, and an
-    interrupted call resumes where it stopped.
+    interrupted call resumes where it stopped. Processes started by torchrun or accelerate launch share the
+    strips.
     """
     if device_map is not None and device is not None:
         raise UsageError("--device cannot matter with --device-map", subject=device)
@@ -75,7 +79,7 @@ def command(
     )
     for skip in opened.skipped:
         streams.note(f"skipped {skip.path}: {skip.reason}")
-    with progress(streams, "discovering", "strips") as step:
+    with progress(streams, share_of("discovering"), "strips") as step:
         found = discover(
             model,
             opened,
@@ -95,6 +99,7 @@ def command(
             revision=revision,
             device_map=device_map,
             trust_remote_code=trust_remote_code,
+            squash=not no_squash,
             profile=profile,
             progress=step,
             note=streams.detail,
@@ -102,6 +107,7 @@ def command(
     if profile:
         _show_profile(streams, found.timing)
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
+    say_prepared(streams, "strips were", document.comics.prepared)
     streams.result(document, lambda console: show_headset(console, document, top), digest=document.digest)
 
 

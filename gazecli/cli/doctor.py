@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gazecli.cli.manners import with_manners
-from gazecli.cli.options import Device, Dtype
+from gazecli.cli.options import Device, DeviceMap, Dtype, Revision, TrustRemoteCode
 from gazecli.cli.progress import busy
 from gazecli.cli.settings import config_path, configured, setting
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_table
-from gazecli.errors import CheckFailed, GazeError
+from gazecli.errors import CheckFailed, GazeError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,19 +29,30 @@ _LIBRARIES = ("torch", "transformers", "numpy", "pillow", "safetensors", "accele
 @with_manners
 def command(
     streams: Streams,
-    model: Annotated[str | None, typer.Argument(help="Also load this model and steer it.")] = None,
+    model: Annotated[str | None, typer.Argument(help="Also load this model and check it.")] = None,
     *,
     device: Device = None,
     dtype: Dtype = None,
+    revision: Revision = None,
+    device_map: DeviceMap = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Check this machine and, with MODEL, one model."""
+    """Check this machine and, with MODEL, one model.
+
+    A model is checked on a drawn strip: whether each image token looks where its token map says (areas of the
+    strip are inverted), whether a bias on one head moves that head's attention and no other's, and whether
+    rows of attention read beside the fast kernel are those of eager attention.
+    """
+    options = {"device": device, "dtype": dtype, "revision": revision, "device_map": device_map}
+    _check_combination(model, {**options, "trust_remote_code": trust_remote_code or None})
     from gazecli.reports.housekeeping import DoctorDocument
 
     with busy(streams, "looking around"):
         checks = [*_machine(), _config(), _cache()]
     if model is not None:
+        options |= {"device": setting("device", device), "dtype": setting("dtype", dtype)}
         with busy(streams, f"checking {model}"):
-            checks += _model(model, setting("device", device), setting("dtype", dtype))
+            checks += _model(model, options, trust_remote_code)
     failed = [check for check in checks if check.status == "failed"]
     document = DoctorDocument(ok=not failed, checks=checks)
     streams.result(document, lambda console: _show(console, document))
@@ -48,6 +60,15 @@ def command(
         raise CheckFailed(
             failed[0].finding, subject=failed[0].name, hint=failed[0].hint, code="doctor.failed"
         )
+
+
+def _check_combination(model: str | None, options: Mapping[str, object]) -> None:
+    """UsageError for options that contradict each other, or that only a model would give a meaning."""
+    if options["device_map"] is not None and options["device"] is not None:
+        raise UsageError("--device cannot matter with --device-map", subject=str(options["device"]))
+    for name, value in options.items():
+        if model is None and value is not None:
+            raise UsageError(f"--{name.replace('_', '-')} cannot matter without a model", hint="name one")
 
 
 def _machine() -> list[CheckPart]:
@@ -62,8 +83,19 @@ def _machine() -> list[CheckPart]:
     return [
         _check("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         _check("libraries", versions),
+        _torchvision(),
         _check("device", f"{device} in {form}" + (f" ({', '.join(cards)})" if cards else "")),
     ]
+
+
+def _torchvision() -> CheckPart:
+    from gazecli.models.vision_backend import torchvision_state
+
+    state = torchvision_state()
+    if state == "broken":
+        hint = "install the torchvision that matches your torch, or remove it; gaze sets it aside"
+        return _check("torchvision", "broken, set aside", status="note", hint=hint)
+    return _check("torchvision", f"{state}; most models do without")
 
 
 def _config() -> CheckPart:
@@ -86,13 +118,14 @@ def _cache() -> CheckPart:
     return _check("cache", f"{len(cache.entries())} artifacts in {cache.root}")
 
 
-def _model(name: str, device: str | None, dtype: str | None) -> list[CheckPart]:
+def _model(name: str, options: dict[str, str | None], trust_remote_code: bool) -> list[CheckPart]:
     from gazecli.cli.examination import examine
 
     checks = []
     try:
-        for title, finding in examine(name, device, dtype):
-            checks.append(_check(title, finding))
+        for found in examine(name, **options, trust_remote_code=trust_remote_code):
+            status = {True: "ok", False: "failed", None: "note"}[found.holds]
+            checks.append(_check(found.name, found.words, status=status, hint=found.hint))
     except GazeError as error:
         checks.append(_check("model", str(error), status="failed", hint=error.hint))
     return checks

@@ -1,117 +1,176 @@
-"""`gaze report --evaluate`: what may be asked for, and the run itself.
+"""`gaze report --evaluate`: the options become a plan, a judge and examples, and the run itself.
 
 Knows nothing of how a report looks.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cli.aiming import Aim, load_for
-from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName, number_or_auto
+from gazecli.cli.combinations import Wanted, is_coco
+from gazecli.cli.launched import writes
+from gazecli.cli.options import TaskName, number_or_auto
+from gazecli.cli.output_files import save_text
 from gazecli.cli.progress import progress
 from gazecli.cli.streams import Streams
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gazecli.evaluation.evaluate import Plan
-    from gazecli.evaluation.trials import Examples
+    from gazecli.evaluation.evaluate import Evaluation, Plan
+    from gazecli.evaluation.examples import Examples
+    from gazecli.evaluation.trials import Judge
     from gazecli.heads.headset import HeadSet
-    from gazecli.reports.documents import EvaluationPart
+    from gazecli.models.vlm import VLM
+    from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
+    from gazecli.reports.page.scenes import Scene
 
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The options of an evaluation as they were given; None is what was left out."""
+class Evaluated:
+    """The head set to report (a sweep changes its suggestion), and the report's blocks."""
 
-    task: TaskName | None
-    sweep: bool
-    every: str | None
-    samples: int | None
-    seed: int | None
-    prompt: str | None
-    max_new_tokens: int | None
-    layout: LayoutName | None
-    strength: str | None
-    mode: ModeName | None
-    scope: ScopeName | None
-    device: str | None
-    dtype: str | None
-    device_map: str | None
-    trust_remote_code: bool
-
-
-def refuse_without_evaluation(wanted: Wanted, score: str) -> None:
-    """UsageError for the first option that was given although nothing is evaluated."""
-    given = {**asdict(wanted), "score": None if score == "auto" else score}
-    for name, value in given.items():
-        if value is not None and value is not False:
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError(
-                f"{option} cannot matter without --evaluate", hint="name comics: --evaluate COMICS"
-            )
-
-
-def check_combination(wanted: Wanted, top: str) -> None:
-    """UsageError for options that contradict each other."""
-    if wanted.sweep and top != "auto":
-        raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
-    if wanted.every is not None and wanted.task != "dynamic":
-        raise UsageError("--every cannot matter without --task dynamic", subject=wanted.every)
-    if wanted.max_new_tokens is not None and wanted.task == "dynamic":
-        raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
-    if wanted.device_map is not None and wanted.device is not None:
-        raise UsageError("--device cannot matter with --device-map", subject=wanted.device)
+    headset: HeadSet
+    part: EvaluationPart
+    comparison: ComparisonPart | None
+    scenes: list[Scene]
 
 
 def run_evaluation(
-    streams: Streams, aim: Aim, comics: Path, wanted: Wanted
-) -> tuple[HeadSet, EvaluationPart]:
-    """Evaluate; the head set to report (a sweep changes its suggestion) and the report's block."""
+    streams: Streams, aim: Aim, evaluate: Path, wanted: Wanted, with_scenes: bool = False
+) -> Evaluated:
+    """Evaluate, and with `with_scenes` watch a few pictures too."""
     from gazecli.evaluation.conditions import CONTROLS
-    from gazecli.evaluation.evaluate import evaluate
+    from gazecli.evaluation.evaluate import evaluate as run
     from gazecli.evaluation.sweep import halves
-    from gazecli.reports.evaluations import evaluation_part
+    from gazecli.reports.evaluations import comparison_part, evaluation_part
 
-    plan = _plan(wanted, aim)
-    examples = _examples(streams, comics, wanted, aim.headset)
+    plan = plan_of(wanted, aim, is_coco(evaluate))
+    judge = judge_without_model(wanted, aim)
+    examples = open_examples(streams, evaluate, wanted, aim.headset, wanted.judge in (None, "lexical"))
     if plan.sweep:
         halves(len(examples.usable), plan.seed)  # too few to split is found out before a model is loaded
-    vlm = load_for(streams, aim, wanted.device, wanted.dtype, wanted.device_map, wanted.trust_remote_code)
+    vlm = load_for(
+        streams,
+        aim,
+        wanted.device,
+        wanted.dtype,
+        wanted.device_map,
+        wanted.trust_remote_code,
+        wanted.no_squash,
+    )
+    if wanted.judge == "likelihood":
+        judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
     with progress(streams, "evaluating", "pictures") as step:
-        done = evaluate(vlm, aim.headset, examples, plan, aim.cache, step)
-    draws = sum(tally.name == "control" for tally in done.tallies)
+        done = run(vlm, aim.headset, examples, plan, aim.cache, judge, step)
+    draws = sum(each.condition.name == "control" for each in done.runs)
     if draws < CONTROLS:
         streams.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-    if done.choice is not None:
+    if done.choice is not None and writes():
         from gazecli.heads.shelf import note_headset
 
         note_headset(aim.cache, done.headset, aim.model)
         streams.note(f"the choice is kept as head set {done.headset.digest}")
-    return done.headset, evaluation_part(vlm, done, aim.headset.digest)
+    part = evaluation_part(vlm, done, aim.headset.digest, judge)
+    if wanted.generations is not None and writes():
+        part = _keep_generations(streams, wanted.generations, done, part)
+    compared = comparison_part(done) if plan.compare else None
+    return Evaluated(
+        done.headset, part, compared, _scenes(streams, vlm, done) if with_scenes and writes() else []
+    )
 
 
-def _plan(wanted: Wanted, aim: Aim) -> Plan:
+def _scenes(streams: Streams, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
+    from gazecli.evaluation.showing import show
+    from gazecli.reports.page.scenes import scenes_of
+
+    with progress(streams, "watching", "pictures") as step:
+        return scenes_of(show(vlm, evaluation, step))
+
+
+def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
+    """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.evaluate import PROMPTS, Plan
+    from gazecli.evaluation.natural import PROMPT
     from gazecli.steering.steer import SteerSettings
 
     task: TaskName = wanted.task or "static"
     every = _every(wanted.every) if task == "dynamic" else None
+    prompt = PROMPT if natural else PROMPTS[task]
     settings = SteerSettings(
-        PROMPTS[task] if wanted.prompt is None else wanted.prompt,
+        prompt if wanted.prompt is None else wanted.prompt,
         wanted.strength or "10",
         wanted.mode or "boost-suppress",
         wanted.scope or ("answer" if task == "dynamic" else "full"),
         wanted.max_new_tokens if wanted.max_new_tokens is not None else every or _LONGEST_ANSWER,
     )
     settings.check()
+    # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
+    question = None if natural or task == "dynamic" else aim.headset.header["settings"].get("prompt")
+    return Plan(
+        task,
+        settings,
+        len(aim.heads),
+        aim.score,
+        42 if wanted.seed is None else wanted.seed,
+        every,
+        wanted.sweep,
+        question,
+        wanted.compare,
+        wanted.min_area,
+    )
+
+
+def judge_without_model(wanted: Wanted, aim: Aim) -> Judge | None:
+    """The judge, as far as it needs no model: None for `none`, and for `likelihood` until there is one."""
+    if wanted.judge == "endpoint":
+        from gazecli.evaluation.endpoint import Address, Endpoint
+
+        return Endpoint(Address.of_environment(), aim.cache)
+    from gazecli.evaluation.lexical import Lexical
+
+    return Lexical() if wanted.judge in (None, "lexical") else None
+
+
+def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
+    """The model itself, asked the same question; of a narration, what happens in a panel."""
+    from gazecli.evaluation.likelihood import Likelihood
+    from gazecli.steering.steer import STATIC_PROMPT
+
+    return Likelihood(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
+
+
+def open_examples(
+    streams: Streams, evaluate: Path, wanted: Wanted, headset: HeadSet, need_captions: bool
+) -> Examples:
+    """The pictures to evaluate on; what had to be left out is noted."""
+    from gazecli.evaluation.examples import examples_of
+    from gazecli.evaluation.natural import coco_examples
+    from gazecli.pictures.comics import open_comics
+
     seed = 42 if wanted.seed is None else wanted.seed
-    return Plan(task, settings, len(aim.heads), aim.score, seed, every, wanted.sweep)
+    if is_coco(evaluate) and wanted.annotations is not None and wanted.images is not None:
+        found = coco_examples(wanted.annotations, wanted.images, wanted.min_area or 0.0, wanted.samples, seed)
+    else:
+        settings = headset.header["settings"]
+        comics = open_comics(
+            evaluate,
+            panels=headset.panels,
+            height=int(settings["height"]),
+            gap=int(settings["gap"]),
+            samples=wanted.samples,
+            seed=seed,
+            layout=wanted.layout,
+        )
+        found = examples_of(comics, need_captions)
+    for skip in found.skipped:
+        streams.note(f"skipped {skip.path}: {skip.reason}")
+    return found
 
 
 def _every(given: str | None) -> int | None:
@@ -124,21 +183,10 @@ def _every(given: str | None) -> int | None:
         raise UsageError("--every is `sentence` or a number of tokens", subject=given) from None
 
 
-def _examples(streams: Streams, folder: Path, wanted: Wanted, headset: HeadSet) -> Examples:
-    from gazecli.evaluation.trials import examples_of
-    from gazecli.pictures.comics import open_comics
+def _keep_generations(streams: Streams, path: Path, done: Evaluation, part: EvaluationPart) -> EvaluationPart:
+    from gazecli.reports.generations import generations_part, generations_text
 
-    settings = headset.header["settings"]
-    comics = open_comics(
-        folder,
-        panels=headset.panels,
-        height=int(settings["height"]),
-        gap=int(settings["gap"]),
-        samples=wanted.samples,
-        seed=42 if wanted.seed is None else wanted.seed,
-        layout=wanted.layout,
-    )
-    found = examples_of(comics)
-    for skip in found.skipped:
-        streams.note(f"skipped {skip.path}: {skip.reason}")
-    return found
+    text = generations_text(done, part)
+    save_text(text, path)
+    streams.note(f"every text is kept in {path}")
+    return part.model_copy(update={"generations": generations_part(str(path), text)})

@@ -1,4 +1,4 @@
-"""The examination of one model: it loads, it sees every panel, and its heads can be moved.
+"""The examination of one model: it is loaded and checked on a drawn strip.
 
 Knows nothing of how findings are printed.
 """
@@ -9,61 +9,52 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gazecli.errors import CheckFailed
-
 if TYPE_CHECKING:
-    from gazecli.models.vlm import VLM
+    from gazecli.models.self_check import Finding
     from gazecli.pictures.picture import Picture
 
 PANELS = 3
+_HEIGHT = 192
 
 
-def examine(name: str, device: str | None, dtype: str | None) -> Iterator[tuple[str, str]]:
-    """Examine a model, giving (what was checked, what was found) as it goes.
+def examine(
+    name: str,
+    device: str | None,
+    dtype: str | None,
+    revision: str | None = None,
+    device_map: str | None = None,
+    trust_remote_code: bool = False,
+) -> Iterator[Finding]:
+    """Load a model and check it, a finding at a time.
 
-    Raises CheckFailed where something does not hold, ModelError or UsageError where it cannot be loaded.
+    Raises ModelError or UsageError when it cannot be loaded.
     """
     from gazecli.models.loading import load
+    from gazecli.models.self_check import Finding, self_check
 
-    vlm = load(name, device=device, dtype=dtype)
-    yield "model", f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
-    picture = _drawn_strip()
-    yield "token map", _sees_every_panel(vlm, picture)
-    yield "steering", _heads_move(vlm, picture)
+    vlm = load(
+        name,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        device_map=device_map,
+        trust_remote_code=trust_remote_code,
+    )
+    what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
+    yield Finding("model", True, what)
+    yield from self_check(vlm, drawn_strip())
 
 
-def _drawn_strip() -> Picture:
+def drawn_strip() -> Picture:
+    """A strip of drawn panels, so dark that inverting a part of it changes every pixel there."""
     from PIL import Image
 
     from gazecli.pictures.picture import Picture
-    from gazecli.tiny.drawing import PANEL_SIZE, draw_panel
+    from gazecli.tiny.drawing import draw_panel
     from gazecli.tiny.scenes import draw_strip
 
     rng = random.Random("doctor")
-    strip = Image.new("RGB", (PANEL_SIZE * PANELS, PANEL_SIZE))
+    strip = Image.new("RGB", (_HEIGHT * PANELS, _HEIGHT))
     for k, scene in enumerate(draw_strip(rng, PANELS, "test")):
-        strip.paste(draw_panel(scene, rng), (k * PANEL_SIZE, 0))
-    return Picture.from_image(strip, panels=PANELS)
-
-
-def _sees_every_panel(vlm: VLM, picture: Picture) -> str:
-    _, layout = vlm.prepare(picture, "Describe the picture.")
-    counts = [len(layout.tokens(region)) for region in picture.regions]
-    if not all(counts):
-        raise CheckFailed("a panel has no image token", subject=vlm.name, code="doctor.blind_panel")
-    return f"{len(layout.positions)} image tokens, {min(counts)} to {max(counts)} a panel"
-
-
-def _heads_move(vlm: VLM, picture: Picture) -> str:
-    from gazecli.steering.steer import SteerSettings, steer_regions
-
-    layers = sorted(vlm.attention)
-    heads = [(layer, 0) for layer in (layers[len(layers) // 2], layers[-1])]
-    settings = SteerSettings(strength="hard", max_new_tokens=1)
-    answer = steer_regions(vlm, picture, [picture.regions[1]], heads, settings).answers[0]
-    moved = (
-        f"attention on a panel moved from {answer.attention_baseline:.2f} to {answer.attention_steered:.2f}"
-    )
-    if answer.attention_steered <= answer.attention_baseline:
-        raise CheckFailed(moved, subject=vlm.name, code="doctor.unmoved")
-    return moved
+        strip.paste(draw_panel(scene, rng, _HEIGHT), (k * _HEIGHT, 0))
+    return Picture.from_image(strip.point(lambda value: value // 4), panels=PANELS)

@@ -6,21 +6,18 @@ Knows nothing of what the commands do.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from types import FrameType
-from typing import NoReturn
 
+from gazecli.cli.interrupts import INTERRUPTED, asked_to_stop, tell_interrupt
 from gazecli.cli.streams import has_colour
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
-
-INTERRUPTED = 130
+from gazecli.processes.telling import is_mine_to_tell
 
 
 class ReaderLeft(Exception):
@@ -57,7 +54,6 @@ def _loudness(argument: str) -> int:
 def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
     """Run `command` and return the exit code; whatever it raises is told on stderr."""
     telling = Telling.asked_for(arguments)
-    _treat_termination_as_interrupt()
     try:
         code = command()
         sys.stdout.flush()
@@ -70,14 +66,16 @@ def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return tell_interrupt()
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, people get one line
-        if _is_abort(error):
+        if asked_to_stop() or _is_abort(error):
             return tell_interrupt()
         return tell(error, telling)
 
 
 def tell(error: Exception, telling: Telling) -> int:
-    """Write what happened to stderr and return the exit code for it."""
+    """Write what happened to stderr and return the exit code for it; of several processes one writes."""
     told, code = _as_gaze_error(error)
+    if not is_mine_to_tell():
+        return code
     trace = "".join(traceback.format_exception(error)) if telling.tracebacks else None
     if telling.json:
         _write(_json_line(told, trace))
@@ -88,21 +86,6 @@ def tell(error: Exception, telling: Telling) -> int:
     if told.hint:
         _write(_line("hint", "36", told.hint))
     return code
-
-
-def tell_interrupt() -> int:
-    """Say that the user stopped it."""
-    _write("interrupted\n")
-    return INTERRUPTED
-
-
-def leave(code: int) -> NoReturn:
-    """End the process; at once when interrupted, without waiting for threads that still work."""
-    if code == INTERRUPTED:
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)
 
 
 def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
@@ -160,11 +143,3 @@ def _forget_stdout() -> None:
     # What is still buffered would fail again, loudly, when the interpreter ends.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _treat_termination_as_interrupt() -> None:
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    with suppress(ValueError):
-        signal.signal(signal.SIGTERM, interrupt)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Concatenate, Literal, ParamSpec
 import typer
 
 from gazecli.cli.failures import ReaderLeft
+from gazecli.cli.launched import works_alone
 from gazecli.cli.streams import Manners, Streams
 
 Arguments = ParamSpec("Arguments")
@@ -35,24 +36,37 @@ Verbose = Annotated[
 
 
 def with_manners(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
-    """Turn `command(streams, …)` into what Typer wants: a function with --format, --json, -q and -v."""
-    return _mannered(command, Format)
+    """Turn `command(streams, …)` into what Typer wants: a function with --format, --json, -q and -v.
+
+    Of several launched processes the first alone runs it.
+    """
+    return _mannered(command, Format, is_shared=False)
+
+
+def shared_with_manners(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
+    """As `with_manners`, for a command whose work all launched processes share."""
+    return _mannered(command, Format, is_shared=True)
 
 
 def with_pages(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
-    """As `with_manners`, for a command whose result may also be an HTML page, Markdown or CSV."""
-    return _mannered(command, PageFormat)
+    """As `shared_with_manners`, for a command whose result may also be an HTML page, Markdown or CSV."""
+    return _mannered(command, PageFormat, is_shared=True)
 
 
-def _mannered(command: Callable[Concatenate[Streams, Arguments], None], formats: Any) -> Callable[..., None]:
+def _mannered(
+    command: Callable[Concatenate[Streams, Arguments], None], formats: Any, *, is_shared: bool
+) -> Callable[..., None]:
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     taken = [*own, *_extra_parameters(formats)]
     with_streams: Callable[..., None] = command
 
     def run(**given: Any) -> None:
         manners = manners_of(given.pop("ctx"), given.pop("_format"), *(given.pop(k) for k in _FLAGS))
+        streams = manners.streams()
+        if not is_shared and not works_alone(streams):
+            return
         try:
-            with_streams(manners.streams(), **given)
+            with_streams(streams, **given)
         except BrokenPipeError as error:
             raise ReaderLeft from error
 

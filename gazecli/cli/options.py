@@ -30,12 +30,23 @@ Revision = Annotated[
     str | None, typer.Option(help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
 ]
 DeviceMap = Annotated[
-    Literal["auto"] | None,
-    typer.Option(help="Spread a model too large for one device.", rich_help_panel=_MODEL),
+    str | None,
+    typer.Option(
+        help="Spread a model too large for one device: auto, balanced, sequential, or a JSON file.",
+        rich_help_panel=_MODEL,
+    ),
 ]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Run code that comes with a model.", rich_help_panel=_MODEL),
+]
+NoSquash = Annotated[
+    bool,
+    typer.Option(
+        "--no-squash",
+        help="Let the model's processor crop; a region it leaves out is then an error.",
+        rich_help_panel=_MODEL,
+    ),
 ]
 Layout = Annotated[
     LayoutName | None,
@@ -52,7 +63,7 @@ Heads = Annotated[
 ]
 Top = Annotated[str, typer.Option(help="How many heads: auto or a number.", rich_help_panel=_AIM)]
 Score = Annotated[
-    Literal["auto", "raw", "selectivity"],
+    Literal["auto", "raw", "selectivity", "image", "localization"],
     typer.Option(help="Which score ranks the heads.", rich_help_panel=_AIM),
 ]
 Strength = Annotated[
@@ -84,6 +95,13 @@ Rtl = Annotated[
 MaxPixels = Annotated[
     int | None,
     typer.Option(help="Refuse pictures larger than this before decoding.", rich_help_panel=_PICTURE),
+]
+
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write a page to an .html file: a word under the pointer shows where the heads looked."
+    ),
 ]
 
 # Of an evaluation nothing has a default that shows: without --evaluate each of these is refused.

@@ -31,9 +31,25 @@ def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> No
         raise UsageError("the folder cannot be written", subject=str(path.parent))
 
 
+def writable_folder(path: Path | None, option: str) -> None:
+    """Refuse, before work starts, a folder that is not there and could not be made; UsageError."""
+    if path is None:
+        return
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{option} wants a folder, this is a file", subject=str(path))
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise UsageError("the folder cannot be written", subject=str(nearest))
+
+
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write `image` as PNG; GazeError when that fails."""
     _save(path, lambda draft: image.save(draft, format="PNG"))
+
+
+def save_bytes(content: bytes, path: Path) -> None:
+    """Write `content` as it is; GazeError when that fails."""
+    _save(path, lambda draft: draft.write_bytes(content))
 
 
 def save_text(text: str, path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gazecli.cli.streams import Streams
 from gazecli.errors import RegionError, UsageError
 
 if TYPE_CHECKING:
@@ -40,3 +41,9 @@ def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> 
         raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
     # Regions that are no panels are numbered on behind the panels.
     return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]
+
+
+def say_prepared(streams: Streams, what: str, prepared: str | None) -> None:
+    """Tell what had to be done before the model could see all of a picture; `what` as in `picture was`."""
+    if prepared is not None:
+        streams.note(f"the {what} {prepared}: the model's own processor would have cut parts off")

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.aiming import choose_heads
-from gazecli.cli.evaluating import Wanted, check_combination, refuse_without_evaluation, run_evaluation
+from gazecli.cli.combinations import Wanted, check_combination
+from gazecli.cli.evaluating import run_evaluation
+from gazecli.cli.evaluation_options import (
+    Annotations,
+    Compare,
+    Generations,
+    Images,
+    Judge,
+    MinArea,
+    Rejudge,
+)
+from gazecli.cli.launched import works_alone, writes
 from gazecli.cli.manners import with_pages
 from gazecli.cli.options import (
     Device,
@@ -22,6 +33,7 @@ from gazecli.cli.options import (
     EvaluatedStrength,
     Every,
     MaxNewTokens,
+    NoSquash,
     Prompt,
     Samples,
     Score,
@@ -31,12 +43,14 @@ from gazecli.cli.options import (
     TrustRemoteCode,
     number_or_auto,
 )
-from gazecli.cli.output_files import save_text, writable
+from gazecli.cli.output_files import save_text, writable, writable_folder
+from gazecli.cli.pages import save_figures
 from gazecli.cli.report_tables import show_report
 from gazecli.cli.streams import WIDTH_OF_PIPES, Streams, write_page
 
 if TYPE_CHECKING:
     from gazecli.reports.documents import ReportDocument
+    from gazecli.reports.page.scenes import Scene
 
 NAME = "report"
 SHOWN = 10
@@ -55,9 +69,14 @@ def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write every figure there are data for to DIR, as SVG and PNG."),
+    ] = None,
     top: Annotated[
         str, typer.Option(help="How many heads to show and, with --evaluate, to steer: auto or a number.")
     ] = "auto",
+    compare: Compare = False,
     evaluate: Evaluate = None,
     task: Task = None,
     sweep: Sweep = False,
@@ -71,17 +90,29 @@ def command(
     strength: EvaluatedStrength = None,
     mode: EvaluatedMode = None,
     scope: EvaluatedScope = None,
+    judge: Judge = None,
+    generations: Generations = None,
+    rejudge: Rejudge = None,
+    annotations: Annotations = None,
+    images: Images = None,
+    min_area: MinArea = None,
     device: Device = None,
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Show what a head set is and, with --evaluate, how well it steers.
 
     An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
-    at. Beside the best heads stand five draws of others from the same layers, all heads, and none.
+    at. Beside the best heads stand five draws of others from the same layers, all heads, and none; and the
+    same heads made blind while the model is asked about each panel. Processes started by torchrun or
+    accelerate launch share the pictures.
     """
     writable(output, "--output")
+    writable(generations, "--generations")
+    writable_folder(figures, "--figures")
+    form = _format_of(streams, output)
     shown = number_or_auto(top, "--top") or SHOWN
     wanted = Wanted(
         task=task,
@@ -99,14 +130,29 @@ def command(
         dtype=dtype,
         device_map=device_map,
         trust_remote_code=trust_remote_code,
+        no_squash=no_squash,
+        judge=judge,
+        generations=generations,
+        rejudge=rejudge,
+        annotations=annotations,
+        images=images,
+        min_area=min_area,
+        compare=compare,
     )
-    document = _document(streams, headset, evaluate, wanted, top, score, shown)
-    form = _format_of(streams, output)
+    check_combination(evaluate, wanted, top, score)
+    if (evaluate is None or rejudge is not None) and not works_alone(streams):
+        return
+    document, scenes = _document(streams, headset, evaluate, wanted, top, score, shown, form == "html")
+    if not writes():
+        return
+    if figures is not None:
+        document = save_figures(document, figures)
+        streams.note(f"figures: {', '.join(document.figures)}")
     if output is not None:
-        save_text(_as_text(document, form, shown, indent=2), output)
+        save_text(_as_text(document, form, shown, scenes, indent=2), output)
         streams.note(f"written to {output}")
     elif form in _PAGES:
-        write_page(_as_text(document, form, shown))
+        write_page(_as_text(document, form, shown, scenes))
     else:
         streams.result(document, lambda console: show_report(console, document, shown))
 
@@ -114,23 +160,28 @@ def command(
 def _document(
     streams: Streams,
     headset: str | None,
-    comics: Path | None,
+    evaluate: Path | None,
     wanted: Wanted,
     top: str,
     score: str,
     shown: int,
-) -> ReportDocument:
-    if comics is None:
-        refuse_without_evaluation(wanted, score)
-    else:
-        check_combination(wanted, top)
-    aim = choose_heads(streams, None, headset, "auto" if comics is None else top, score)
+    with_scenes: bool,
+) -> tuple[ReportDocument, list[Scene]]:
+    from gazecli.reports.evaluations import unsteered_comparison
     from gazecli.reports.headsets import report_document
 
-    if comics is None:
-        return report_document(aim.headset, shown)
-    found, evaluation = run_evaluation(streams, aim, comics, wanted)
-    return report_document(found, shown, evaluation)
+    if wanted.rejudge is not None:
+        from gazecli.cli.rejudging import rejudge
+
+        found, part = rejudge(streams, headset, evaluate, wanted.rejudge, wanted)
+        return report_document(found, shown, part), []
+    counted = top if evaluate is not None or wanted.compare else "auto"
+    aim = choose_heads(streams, None, headset, counted, score)
+    if evaluate is not None:
+        done = run_evaluation(streams, aim, evaluate, wanted, with_scenes)
+        return report_document(done.headset, shown, done.part, done.comparison), done.scenes
+    compared = unsteered_comparison(aim.headset, len(aim.heads)) if wanted.compare else None
+    return report_document(aim.headset, shown, None, compared), []
 
 
 def _format_of(streams: Streams, output: Path | None) -> str:
@@ -140,11 +191,13 @@ def _format_of(streams: Streams, output: Path | None) -> str:
     return _SUFFIXES.get(output.suffix.lower(), "json")
 
 
-def _as_text(document: ReportDocument, form: str, shown: int, indent: int | None = None) -> str:
+def _as_text(
+    document: ReportDocument, form: str, shown: int, scenes: list[Scene], indent: int | None = None
+) -> str:
     if form == "html":
         from gazecli.reports.page import report_page
 
-        return report_page(document, shown)
+        return report_page(document, shown, scenes=scenes)
     if form == "markdown":
         from gazecli.reports.markdown import report_markdown
 

@@ -12,7 +12,14 @@ from gazecli.cli.tables import bar, print_facts, print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.reports.documents import ConditionPart, EvaluationPart, ReportDocument
+    from gazecli.reports.documents import ReportDocument
+    from gazecli.reports.evaluation_parts import (
+        ComparisonPart,
+        ConditionPart,
+        DelayPart,
+        EvaluationPart,
+        LatencyPart,
+    )
 
 
 def show_report(console: Console, document: ReportDocument, top: int) -> None:
@@ -41,6 +48,9 @@ def show_report(console: Console, document: ReportDocument, top: int) -> None:
         for row in document.layers
     ]
     print_table(console, ">layer >heads_in_top >best >mean best_score", layers)
+    if document.comparison is not None:
+        console.print()
+        _show_comparison(console, document.comparison)
     if document.evaluation is not None:
         console.print()
         _show_evaluation(console, document.evaluation)
@@ -53,7 +63,10 @@ def _show_evaluation(console: Console, evaluation: EvaluationPart) -> None:
         {
             "task": f"{evaluation.task}: {settings.prompt}",
             "strips": f"{evaluation.strips} of {evaluation.comics.strips}, chance {evaluation.chance:.3f}",
-            "judge": f"{evaluation.judge}, intervals of 95 % over strips",
+            "judge": _judge(evaluation),
+            "texts": f"{evaluation.generations.texts} in {evaluation.generations.path}"
+            if evaluation.generations
+            else None,
             "chosen": f"{choice.k} heads, accuracy {choice.accuracy:.3f} on the {choice.strips} strips that "
             "chose; below are the others"
             if choice
@@ -61,21 +74,76 @@ def _show_evaluation(console: Console, evaluation: EvaluationPart) -> None:
         },
     )
     console.print()
-    rows: list[list[object]] = [_condition(condition) for condition in evaluation.conditions]
-    print_table(console, "condition >heads >accuracy interval >abstained >junk >unchanged >n accuracy_", rows)
-    if evaluation.task == "dynamic":
+    if evaluation.conditions:
+        rows: list[list[object]] = [_condition(condition) for condition in evaluation.conditions]
+        columns = "condition >heads >accuracy interval >abstained >junk >unchanged >n accuracy_"
+        print_table(console, columns, rows)
+    if evaluation.task == "dynamic" and evaluation.conditions:
         console.print()
         orders: list[list[object]] = [
-            [_name(each), *map(_share, (each.accuracy, each.natural, each.schedule_rho, each.natural_rho))]
+            [
+                _name(each),
+                *map(_share, (each.accuracy, each.natural, each.schedule_rho, each.natural_rho)),
+                *_delays(each.latency),
+            ]
             for each in evaluation.conditions
         ]
-        print_table(console, "condition >schedule >reading_order >rho_schedule >rho_reading_order", orders)
+        columns = "condition >schedule >reading_order >rho_schedule >rho_reading looks_after text_after"
+        print_table(console, columns, orders)
+    if evaluation.groups:
+        console.print()
+        groups: list[list[object]] = [
+            [group.by, group.name, group.n, *map(_share, (group.gaze, group.control, group.unsteered))]
+            for group in evaluation.groups
+        ]
+        print_table(console, "by name >n >gaze >control >unsteered", groups)
     if evaluation.sweep:
         console.print()
         steps: list[list[object]] = [
             [rung.k, _share(rung.gaze), _share(rung.control), bar(rung.gaze)] for rung in evaluation.sweep
         ]
         print_table(console, ">heads >gaze >control gaze_", steps)
+
+
+def _show_comparison(console: Console, comparison: ComparisonPart) -> None:
+    """A row a selector: what steering it gave, and how many of its best heads it shares with each."""
+    rows: list[list[object]] = [
+        [
+            one.score,
+            _share(one.accuracy),
+            f"{one.ci95[0]:.3f} to {one.ci95[1]:.3f}" if one.ci95 else None,
+            *shared,
+        ]
+        for one, shared in zip(comparison.selectors, comparison.overlap, strict=True)
+    ]
+    names = " ".join(f">{one.score}" for one in comparison.selectors)
+    print_facts(console, {"compared": f"top {comparison.k} by each score, and heads they share"})
+    print_table(console, f"selector >accuracy interval {names}", rows)
+
+
+def _judge(evaluation: EvaluationPart) -> str:
+    judging = evaluation.judging
+    if judging is None:
+        return f"{evaluation.judge}, intervals of 95 % over strips"
+    who = [judging.name]
+    if judging.model is not None:
+        who.append(judging.model)
+    if not judging.independent:
+        who.append("not independent: the model judges itself")
+    if judging.requests is not None:
+        who.append(f"{judging.requests} requests, {judging.kept or 0} answers kept from before")
+    return f"{', '.join(who)}; intervals of 95 % over strips"
+
+
+def _delays(latency: LatencyPart | None) -> tuple[str | None, str | None]:
+    return (_delay(latency.looks), _delay(latency.text)) if latency else (None, None)
+
+
+def _delay(delay: DelayPart | None) -> str | None:
+    """Median tokens, and how often it got there at all."""
+    if delay is None or delay.median is None:
+        return None
+    return f"{delay.median:g} tokens ({delay.reached} of {delay.switches})"
 
 
 def _condition(condition: ConditionPart) -> list[object]:

@@ -18,6 +18,8 @@ from gazecli.cli.options import (
     MaxPixels,
     Mode,
     ModelOption,
+    NoSquash,
+    Page,
     PanelSpec,
     PictureArgument,
     RegionsFile,
@@ -29,7 +31,8 @@ from gazecli.cli.options import (
     TrustRemoteCode,
 )
 from gazecli.cli.output_files import save_picture, writable
-from gazecli.cli.pictures import open_picture, targets_of
+from gazecli.cli.pages import PAGE_SUFFIXES, save_page
+from gazecli.cli.pictures import open_picture, say_prepared, targets_of
 from gazecli.cli.progress import busy
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
@@ -68,6 +71,7 @@ def command(
     heatmap: Annotated[
         Path | None, typer.Option(help="Paint where the heads looked into a PNG file.")
     ] = None,
+    page: Page = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer while it is written.")] = False,
     panels: PanelSpec = "auto",
     regions: RegionsFile = None,
@@ -84,10 +88,12 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Describe a region by turning the gaze heads there."""
     _check_streaming(streams, stream, region, all_regions)
     writable(heatmap, "--heatmap", (".png",))
+    writable(page, "--page", PAGE_SUFFIXES)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     targets = targets_of(seen, region, all_regions)
     aim = choose_heads(streams, model, heads, top, score)
@@ -97,7 +103,7 @@ def command(
         STATIC_PROMPT if prompt is None else prompt, strength, mode, scope, max_new_tokens
     )
     settings.check()
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         steering = steer_regions(
             vlm,
@@ -107,22 +113,29 @@ def command(
             settings,
             with_baseline=not no_baseline,
             on_token=streaming(streams, vlm, 1),
+            with_looks=page is not None,
         )
         streams.out.print()
     else:
         with busy(streams, "steering"):
-            steering = steer_regions(vlm, seen, targets, aim.heads, settings, with_baseline=not no_baseline)
-    say_prepared(streams, steering.layout.prepared)
+            steering = steer_regions(
+                vlm,
+                seen,
+                targets,
+                aim.heads,
+                settings,
+                with_baseline=not no_baseline,
+                with_looks=page is not None,
+            )
+    say_prepared(streams, "picture was", steering.layout.prepared)
     if heatmap is not None:
         save_picture(_painted(steering), heatmap)
-    document = _document(vlm, steering, aim, heatmap)
+    document = _document(vlm, steering, aim, heatmap, page)
+    if page is not None:
+        from gazecli.reports.page.scenes import scene_of_steering
+
+        save_page(document, scene_of_steering(steering), f"What {vlm.name} says when made to look", page)
     streams.result(document, lambda console: _show(console, document, streamed=stream))
-
-
-def say_prepared(streams: Streams, prepared: str | None) -> None:
-    """Tell what had to be done to the picture before the model could see all of it."""
-    if prepared is not None:
-        streams.note(f"the picture was {prepared}: the model's own processor would have cut parts of it off")
 
 
 def streaming(streams: Streams, vlm: VLM, row: int) -> Callable[[int, list[list[int]]], None]:
@@ -160,11 +173,14 @@ def _painted(steering: Steering) -> Image.Image:
     return heatmap_image(steering.picture.image, boxes, glances)
 
 
-def _document(vlm: VLM, steering: Steering, aim: Aim, heatmap: Path | None) -> SteerDocument:
+def _document(
+    vlm: VLM, steering: Steering, aim: Aim, heatmap: Path | None, page: Path | None
+) -> SteerDocument:
     from gazecli.reports.answers import Provenance, steer_document
 
     provenance = Provenance(aim.headset.digest, aim.score)
-    return steer_document(vlm, steering, provenance, str(heatmap) if heatmap else None)
+    files = [str(path) if path else None for path in (heatmap, page)]
+    return steer_document(vlm, steering, provenance, *files)
 
 
 def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:
@@ -178,6 +194,6 @@ def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:
     print_table(console, ">region answer attention_on_it", rows)
     model, settings = document.model, document.settings
     heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
-    facts = {"heads": heads, "model": model.name, "heatmap": document.heatmap}
+    facts = {"heads": heads, "model": model.name, "heatmap": document.heatmap, "page": document.page}
     console.print()
     print_facts(console, dict(facts))

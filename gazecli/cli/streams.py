@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible
+from gazecli.processes.launcher import place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,8 +82,8 @@ class Streams:
 
     @cached_property
     def err(self) -> Console:
-        """The console of progress and notes."""
-        return _console(sys.stderr)
+        """The console of progress and notes; of several launched processes only the first has one."""
+        return _console(sys.stderr if place().first else _nowhere())
 
     def result(
         self, document: Printable, human: Callable[[Console], None], *, digest: str | None = None
@@ -126,13 +127,22 @@ def write_page(text: str) -> None:
 
 
 def settle() -> None:
-    """Make both streams fit for any text; a stream the caller closed becomes a bottomless pit."""
+    """Make both streams fit for any text; a stream the caller closed becomes a bottomless pit.
+
+    So does stdout in all but the first of several launched processes: there is one result.
+    """
+    if not place().first:
+        sys.stdout = _nowhere()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+            setattr(sys, name, _nowhere())
         stream = getattr(sys, name)
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> IO[str]:
+    return Path(os.devnull).open("w", encoding="utf-8")  # stays open as long as the process
 
 
 def is_terminal(stream: IO[str]) -> bool:

@@ -17,6 +17,8 @@ from gazecli.cli.options import (
     MaxPixels,
     Mode,
     ModelOption,
+    NoSquash,
+    Page,
     PanelSpec,
     PictureArgument,
     RegionsFile,
@@ -27,18 +29,21 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output_files import save_picture, save_text, writable
-from gazecli.cli.pictures import open_picture
+from gazecli.cli.output_files import writable
+from gazecli.cli.pages import PAGE_SUFFIXES, save_page
+from gazecli.cli.pictures import open_picture, say_prepared
 from gazecli.cli.progress import busy
-from gazecli.cli.steer import say_prepared, streaming
+from gazecli.cli.steer import streaming
 from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
+from gazecli.cli.trajectories import SUFFIXES, save_trajectory
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gazecli.reports.documents import SwitchDocument
+    from gazecli.reports.trajectory import Trajectory
     from gazecli.steering.switch import Narration
 
 NAME = "switch"
@@ -60,8 +65,9 @@ def command(
         int | None, typer.Option(help="The longest text; as long as the schedule when left out.")
     ] = None,
     trajectory: Annotated[
-        Path | None, typer.Option(help="Write where the heads looked to a .png or .csv file.")
+        Path | None, typer.Option(help="Write where the heads looked to a .png, .svg, .csv or .json file.")
     ] = None,
+    page: Page = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")] = False,
     panels: PanelSpec = "auto",
     regions: RegionsFile = None,
@@ -78,11 +84,13 @@ def command(
     dtype: Dtype = None,
     device_map: DeviceMap = None,
     trust_remote_code: TrustRemoteCode = False,
+    no_squash: NoSquash = False,
 ) -> None:
     """Change what is described while the model writes."""
     if stream and streams.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
-    writable(trajectory, "--trajectory", (".png", ".csv"))
+    writable(trajectory, "--trajectory", SUFFIXES)
+    writable(page, "--page", PAGE_SUFFIXES)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     from gazecli.steering.schedule import parse_targets, plan
 
@@ -95,7 +103,7 @@ def command(
     longest = timetable.most_tokens if max_new_tokens is None else max_new_tokens
     settings = SteerSettings(DYNAMIC_PROMPT if prompt is None else prompt, strength, mode, scope, longest)
     settings.check()
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code)
+    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         written = switch(
             vlm,
@@ -105,32 +113,42 @@ def command(
             settings,
             max_new_tokens=longest,
             on_token=streaming(streams, vlm, 0),
+            with_looks=page is not None,
         )
         streams.out.print("\n")
     else:
         with busy(streams, "narrating"):
-            written = switch(vlm, seen, timetable, aim.heads, settings, max_new_tokens=longest)
-    say_prepared(streams, written.prepared)
-    if trajectory is not None:
-        _save_trajectory(written, trajectory)
+            written = switch(
+                vlm,
+                seen,
+                timetable,
+                aim.heads,
+                settings,
+                max_new_tokens=longest,
+                with_looks=page is not None,
+            )
+    say_prepared(streams, "picture was", written.prepared)
     provenance = Provenance(aim.headset.digest, aim.score)
-    document = switch_document(vlm, written, provenance, str(trajectory) if trajectory else None)
+    files = [str(path) if path else None for path in (trajectory, page)]
+    document = switch_document(vlm, written, provenance, *files)
+    if page is not None:
+        from gazecli.reports.page.scenes import scene_of_narration
+
+        save_page(document, scene_of_narration(written), f"What {vlm.name} says as its target changes", page)
+    if trajectory is not None:
+        save_trajectory(_trajectory(written), document, trajectory)
     streams.result(document, lambda console: _show(console, document))
 
 
-def _save_trajectory(written: Narration, path: Path) -> None:
-    from gazecli.reports.trajectory import Trajectory, trajectory_csv, trajectory_image
+def _trajectory(written: Narration) -> Trajectory:
+    from gazecli.reports.trajectory import Trajectory
 
-    drawn = Trajectory(
+    return Trajectory(
         steps=written.trajectory,
         numbers=[region.number for region in written.regions],
         targets=[(s.start, s.end, s.region.number) for s in written.segments],
         pieces=written.pieces,
     )
-    if path.suffix.lower() == ".csv":
-        save_text(trajectory_csv(drawn), path)
-    else:
-        save_picture(trajectory_image(drawn), path)
 
 
 def _show(console: Console, document: SwitchDocument) -> None:
@@ -141,5 +159,10 @@ def _show(console: Console, document: SwitchDocument) -> None:
     settings = document.settings
     heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
     console.print()
-    facts = {"heads": heads, "model": document.model.name, "trajectory": document.trajectory_file}
+    facts = {
+        "heads": heads,
+        "model": document.model.name,
+        "trajectory": document.trajectory_file,
+        "page": document.page,
+    }
     print_facts(console, dict(facts))

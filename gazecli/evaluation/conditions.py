@@ -1,4 +1,4 @@
-"""Which heads are compared: the best by score, random others, all of them, none.
+"""Which heads are steered or blinded: the best by score, random others, all of them, none.
 
 Knows nothing of pictures or answers.
 """
@@ -24,6 +24,16 @@ def conditions_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
     chosen = Condition("gaze", headset.top(top, score))
     controls = controls_for(headset, top, score)
     return [chosen, *controls, Condition("all", everything), Condition("unsteered", [])]
+
+
+def blindings_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
+    """Nothing blinded, the gaze heads, and the same controls that are steered."""
+    controls = controls_for(headset, top, score)
+    return [
+        Condition("asked", []),
+        Condition("blind", headset.top(top, score)),
+        *(Condition("blind_control", control.heads, control.seed) for control in controls),
+    ]
 
 
 def controls_for(headset: HeadSet, top: int, score: str) -> list[Condition]:

@@ -6,18 +6,25 @@ Knows nothing of the command line or of documents.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from gazecli.cache.store import Cache
-from gazecli.evaluation.conditions import conditions_for
+from gazecli.evaluation.asking import Asking
+from gazecli.evaluation.conditions import blindings_for, conditions_for
+from gazecli.evaluation.counting import Counted, count
+from gazecli.evaluation.examples import Examples
 from gazecli.evaluation.narration import ScheduledNarration
 from gazecli.evaluation.redirection import Redirection
 from gazecli.evaluation.sweep import Rung, best_of, climb, halves, passes, with_suggestion
-from gazecli.evaluation.trials import Condition, Examples, Tally, Task
-from gazecli.heads.headset import HeadSet
+from gazecli.evaluation.tallies import Run, Tally, tally
+from gazecli.evaluation.trials import Condition, Judge, Task
+from gazecli.heads.comparison import selections
+from gazecli.heads.headset import Head, HeadSet
+from gazecli.heads.prompts import panel_prompts
 from gazecli.models.vlm import VLM
+from gazecli.processes.group import Group, join
 from gazecli.steering.steer import STATIC_PROMPT, SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT
 
@@ -32,7 +39,9 @@ PROMPTS: dict[TaskName, str] = {
 @dataclass(frozen=True)
 class Plan:
     """What to evaluate. every: tokens a segment of a narration, None goes by sentences. top: heads to steer,
-    unless `sweep` chooses them. seed: resampling, halves and schedules.
+    unless `sweep` chooses them. seed: resampling, halves and schedules. question: the template that names a
+    region by its place, for which heads are blinded; None blinds none. compare: steer by every score.
+    min_area: smallest things of natural pictures, in pixels.
     """
 
     task: TaskName
@@ -42,6 +51,9 @@ class Plan:
     seed: int = 42
     every: int | None = None
     sweep: bool = False
+    question: str | None = None
+    compare: bool = False
+    min_area: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,25 +66,48 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Selected:
+    """The best heads by one score, and what steering them gave; None where nobody judged."""
+
+    score: str
+    heads: list[Head]
+    tally: Tally | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What came out. headset: the one evaluated, or with a sweep its copy with the new suggestion.
 
-    strips: how many pictures the tallies are over. choice: None without a sweep.
+    counted: one entry a run, empty where nobody judged. strips: how many pictures the runs are over. choice:
+    None without a sweep. selected: one entry a score, empty unless compared.
     """
 
     plan: Plan
     examples: Examples
     headset: HeadSet
-    tallies: list[Tally]
+    runs: list[Run]
+    counted: list[Counted]
+    selected: list[Selected]
     strips: int
     rungs: list[Rung]
     choice: Choice | None
     seconds: float
 
     @property
-    def chance(self) -> float:
-        """Accuracy of guessing."""
-        return 1 / self.examples.comics.panels
+    def tallies(self) -> list[Tally]:
+        """One entry a condition."""
+        return [each.tally for each in self.counted]
+
+    @property
+    def panels(self) -> int | None:
+        """Regions a picture, None where it varies."""
+        return panels_of(self.examples)
+
+
+def panels_of(examples: Examples) -> int | None:
+    """Regions a picture, None where it varies."""
+    counts = {example.regions for example in examples.usable}
+    return counts.pop() if len(counts) == 1 and not examples.usable[0].sizes else None
 
 
 def evaluate(
@@ -81,63 +116,113 @@ def evaluate(
     examples: Examples,
     plan: Plan,
     cache: Cache,
+    judge: Judge | None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Run `plan`; `progress` hears (done, total), a step being one picture under one choice of heads.
 
-    Raises UsageError for an impossible number of heads or too few pictures, HeadSetError for another
-    model's heads.
+    Processes that a launcher started together share the pictures: all of them must call this, and all get
+    the evaluation. Without a judge there are runs and nothing counted. Raises UsageError for an impossible
+    number of heads, too few pictures or a sweep without judge, HeadSetError for another model's heads.
     """
     headset.check_model(vlm.digest, vlm.name)
-    task = _task(vlm, examples, plan)
+    found = headset
+    group = join()
+    names = [example.name for example in examples.usable]
+    group.agree("head sets, pictures or settings", (headset.digest, names, plan))
+    began = time.monotonic()
+    work = _Work(vlm, headset, examples, plan, judge, group)
+    numbers, rungs, choice, top = list(range(len(examples.usable))), [], None, headset.resolve_top(plan.top)
     if plan.sweep:
-        return _swept(task, headset, examples, plan, cache, progress)
-    began = time.monotonic()
-    numbers = list(range(len(examples.usable)))
-    conditions = conditions_for(headset, headset.resolve_top(plan.top), plan.score)
-    step = _Steps(progress, len(conditions) * len(numbers))
-    tallies = _measure(task, conditions, numbers, examples.comics.panels, plan.seed, step)
-    return Evaluation(plan, examples, headset, tallies, len(numbers), [], None, _since(began))
+        split = halves(len(examples.usable), plan.seed)
+        step = _Steps(progress, passes(headset) * len(split.choosing) + work.runs * len(split.held_out))
+        rungs = climb(work.task, headset, plan.score, split.choosing, plan.seed, step)
+        best = best_of(rungs)
+        numbers, top = split.held_out, best.k
+        choice = Choice(best.k, best.gaze, len(split.choosing))
+    else:
+        step = _Steps(progress, work.runs * len(numbers))
+    runs = work.run(top, numbers, step)
+    panels = panels_of(examples)
+    counted = count(runs, examples.usable, plan.task == "dynamic", panels, plan.seed) if judge else []
+    selected = work.selected(top, runs[0], panels, step) if plan.compare else []
+    if choice is not None:
+        suggested = _suggestion(plan, choice, rungs, counted, examples)
+        headset = group.from_first(lambda: with_suggestion(found, suggested, cache))
+    seconds = round(time.monotonic() - began, 3)
+    return Evaluation(plan, examples, headset, runs, counted, selected, len(numbers), rungs, choice, seconds)
 
 
-def _swept(
-    task: Task,
-    headset: HeadSet,
-    examples: Examples,
-    plan: Plan,
-    cache: Cache,
-    progress: Callable[[int, int], None],
-) -> Evaluation:
-    began = time.monotonic()
-    panels = examples.comics.panels
-    split = halves(len(examples.usable), plan.seed)
-    # The conditions depend on the K that is yet to be chosen; their number hardly does.
-    later = len(conditions_for(headset, headset.resolve_top("auto"), plan.score))
-    step = _Steps(progress, passes(headset) * len(split.choosing) + later * len(split.held_out))
-    rungs = climb(task, headset, plan.score, split.choosing, step)
-    best = best_of(rungs)
-    conditions = conditions_for(headset, best.k, plan.score)
-    tallies = _measure(task, conditions, split.held_out, panels, plan.seed, step)
+def _suggestion(
+    plan: Plan, choice: Choice, rungs: Sequence[Rung], counted: Sequence[Counted], examples: Examples
+) -> dict[str, object]:
+    held_out = len(examples.usable) - choice.strips
     why = (
-        f"of {len(rungs)} numbers of heads this steered best ({plan.task}): accuracy {best.gaze:.3f} on the "
-        f"{len(split.choosing)} strips that chose it, {tallies[0].accuracy:.3f} on {len(split.held_out)} "
-        f"held-out ones, chance {1 / panels:.3f}"
+        f"of {len(rungs)} numbers of heads this steered best ({plan.task}): accuracy {choice.accuracy:.3f} "
+        f"on the {choice.strips} strips that chose it, {counted[0].tally.accuracy:.3f} on {held_out} "
+        f"held-out ones, chance {examples.chance:.3f}"
     )
-    chosen = with_suggestion(headset, {"score": plan.score, "top": best.k, "why": why}, cache)
-    choice = Choice(best.k, best.gaze, len(split.choosing))
-    return Evaluation(plan, examples, chosen, tallies, len(split.held_out), rungs, choice, _since(began))
+    return {"score": plan.score, "top": choice.k, "why": why}
 
 
-def _task(vlm: VLM, examples: Examples, plan: Plan) -> Task:
-    if plan.task == "dynamic":
-        return ScheduledNarration(vlm, examples.usable, plan.settings, plan.every, plan.seed)
-    return Redirection(vlm, examples.usable, plan.settings)
+class _Work:
+    """The tasks of one plan, and what they are run with."""
 
+    def __init__(
+        self,
+        vlm: VLM,
+        headset: HeadSet,
+        examples: Examples,
+        plan: Plan,
+        judge: Judge | None,
+        group: Group,
+    ) -> None:
+        self.headset, self.plan = headset, plan
+        usable, settings = examples.usable, plan.settings
+        self.task: Task
+        if plan.task == "dynamic":
+            self.task = ScheduledNarration(vlm, usable, settings, judge, plan.every, plan.seed)
+        else:
+            self.task = Redirection(vlm, usable, settings, judge)
+        self.task.group = group
+        self.asking: Task | None = None
+        if plan.question is not None:
+            prompts = panel_prompts(plan.question, examples.comics.panels)
+            self.asking = Asking(vlm, usable, prompts, settings.max_new_tokens, judge)
+            self.asking.group = group
+        self.judges = judge is not None
 
-def _measure(
-    task: Task, conditions: list[Condition], numbers: list[int], panels: int, seed: int, step: _Steps
-) -> list[Tally]:
-    return [task.measure(condition, numbers, panels, seed, step) for condition in conditions]
+    @property
+    def runs(self) -> int:
+        """How many conditions there will be, as far as can be told before K is chosen."""
+        top = self.headset.resolve_top("auto") if self.plan.sweep else self.plan.top
+        compared = len(selections(self.headset, top)) - 1 if self.plan.compare else 0
+        return len(self._conditions(top)) + compared
+
+    def run(self, top: int, numbers: Sequence[int], step: Callable[[], None]) -> list[Run]:
+        """Every condition over the pictures `numbers`."""
+        return [
+            Run(condition, list(numbers), task.trials(numbers, condition.heads, step))
+            for task, condition in self._conditions(top)
+        ]
+
+    def selected(self, top: int, gaze: Run, panels: int | None, step: Callable[[], None]) -> list[Selected]:
+        """Every score's best heads steered over the same pictures; `gaze` is one of them already."""
+        found = []
+        for score, heads in selections(self.headset, top).items():
+            same = heads == gaze.condition.heads
+            pictures = gaze.pictures if same else self.task.trials(gaze.numbers, heads, step)
+            counts = (
+                tally(Condition("gaze", heads), pictures, panels, self.plan.seed) if self.judges else None
+            )
+            found.append(Selected(score, heads, counts))
+        return found
+
+    def _conditions(self, top: int) -> list[tuple[Task, Condition]]:
+        chosen = [(self.task, each) for each in conditions_for(self.headset, top, self.plan.score)]
+        if self.asking is not None:
+            chosen += [(self.asking, each) for each in blindings_for(self.headset, top, self.plan.score)]
+        return chosen
 
 
 class _Steps:
@@ -149,7 +234,3 @@ class _Steps:
     def __call__(self) -> None:
         self.done += 1
         self.progress(self.done, max(self.total, self.done))
-
-
-def _since(began: float) -> float:
-    return round(time.monotonic() - began, 3)

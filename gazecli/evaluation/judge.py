@@ -47,7 +47,7 @@ def words_of(text: str) -> list[str]:
 
 def content_words(text: str) -> set[str]:
     """The stems of the words that say something."""
-    return {_stem(word) for word in words_of(text) if word not in _CONTENTLESS}
+    return {stem(word) for word in words_of(text) if word not in _CONTENTLESS}
 
 
 class LexicalJudge:
@@ -104,7 +104,7 @@ def jaccard(one: str, other: str) -> float:
     return len(first & second) / len(first | second) if first | second else 1.0
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """Forms of one English verb or noun become one: sits and sitting, hides and hiding, city and cities."""
     for ending in _ENDINGS:
         rest = word.removesuffix(ending)

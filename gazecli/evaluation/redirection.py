@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gazecli.evaluation.judge import LexicalJudge
-from gazecli.evaluation.trials import Advance, Condition, Example, Tally, Trial, judge_answer, tally
+from gazecli.evaluation.examples import Example
+from gazecli.evaluation.sharing import shared
+from gazecli.evaluation.trials import Advance, Judge, Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.processes.group import ALONE
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.steer import SteerSettings, steer_regions
 
@@ -20,35 +22,33 @@ from gazecli.steering.steer import SteerSettings, steer_regions
 class Redirection:
     """Judged answers about `examples`; unsteered answers are kept, so that each is written once."""
 
-    def __init__(self, vlm: VLM, examples: Sequence[Example], settings: SteerSettings) -> None:
+    group = ALONE
+
+    def __init__(
+        self, vlm: VLM, examples: Sequence[Example], settings: SteerSettings, judge: Judge | None
+    ) -> None:
         self.vlm = vlm
         self.settings = settings
         self.examples = list(examples)
-        self.judges = [LexicalJudge(example.captions) for example in examples]
+        self.judge = judge
         self._unsteered: dict[int, str] = {}
 
-    def measure(
-        self, condition: Condition, numbers: Sequence[int], panels: int, seed: int, advance: Advance
-    ) -> Tally:
-        """The tally of one condition over the pictures `numbers`; `advance` is called after each."""
-        pictures = self.trials(numbers, condition.heads, advance)
-        return tally(condition, pictures, panels, seed)
-
+    @shared
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """One list a picture, of one trial a region; without heads the unsteered answer stands for each."""
-        judged: list[list[Trial]] = []
+        found: list[list[Trial]] = []
         for number in numbers:
             picture = self.examples[number].load()
-            judged.append(self._steered(number, picture, heads) if heads else self._plain(number, picture))
+            unsteered = self._unsteered_answer(number, picture)
+            if heads:
+                answers = self._steered(picture, heads, unsteered)
+            else:
+                answers = [Said(region.number, unsteered) for region in picture.regions]
+            found.append(judged(self.judge, self.examples[number], answers))
             advance()
-        return judged
+        return found
 
-    def _plain(self, number: int, picture: Picture) -> list[Trial]:
-        said, judge = self._unsteered_answer(number, picture), self.judges[number]
-        return [judge_answer(judge, region.number, said, None) for region in picture.regions]
-
-    def _steered(self, number: int, picture: Picture, heads: Sequence[Head]) -> list[Trial]:
-        unsteered, judge = self._unsteered_answer(number, picture), self.judges[number]
+    def _steered(self, picture: Picture, heads: Sequence[Head], unsteered: str) -> list[Said]:
         steering = steer_regions(
             self.vlm,
             picture,
@@ -59,9 +59,7 @@ class Redirection:
             # Whether heads redirect is the question here: an ineffective one counts as a miss.
             require_effect=False,
         )
-        return [
-            judge_answer(judge, answer.region.number, answer.text, unsteered) for answer in steering.answers
-        ]
+        return [Said(answer.region.number, answer.text, unsteered) for answer in steering.answers]
 
     def _unsteered_answer(self, number: int, picture: Picture) -> str:
         if number not in self._unsteered:

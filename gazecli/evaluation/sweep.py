@@ -13,7 +13,8 @@ from typing import Any
 from gazecli.cache.store import Cache
 from gazecli.errors import UsageError
 from gazecli.evaluation.conditions import has_controls
-from gazecli.evaluation.trials import Advance, Task, Trial
+from gazecli.evaluation.tallies import Tally, tally
+from gazecli.evaluation.trials import Advance, Condition, Task
 from gazecli.heads.headset import Head, HeadSet
 
 _LADDER = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000)
@@ -23,11 +24,16 @@ _LARGEST_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Rung:
-    """Accuracy with the best `k` heads, and with one draw of as many others (None where too few are left)."""
+    """Accuracy with the best `k` heads, and with one draw of as many others (None where too few are left).
+
+    The intervals are of 95 %, over pictures.
+    """
 
     k: int
     gaze: float
     control: float | None
+    gaze_ci95: tuple[float, float] | None = None
+    control_ci95: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,18 +66,31 @@ def candidates(headset: HeadSet) -> list[int]:
     return sorted({k for k in _LADDER if k < largest} | {largest, headset.resolve_top("auto")})
 
 
-def climb(task: Task, headset: HeadSet, score: str, numbers: Sequence[int], advance: Advance) -> list[Rung]:
-    """Accuracy for every candidate K on the pictures `numbers`; `advance` is called after each picture."""
+def climb(
+    task: Task, headset: HeadSet, score: str, numbers: Sequence[int], seed: int, advance: Advance
+) -> list[Rung]:
+    """Accuracy for every candidate K on the pictures `numbers`; `advance` is called after each picture.
 
-    def accuracy(heads: Sequence[Head]) -> float:
-        return share_of_hits(task.trials(numbers, heads, advance))
+    `seed` resamples.
+    """
+
+    def counted(heads: list[Head]) -> Tally:
+        return tally(Condition("gaze", heads), task.trials(numbers, heads, advance), None, seed)
 
     rungs = []
     for k in candidates(headset):
-        control = None
+        gaze, control = counted(headset.top(k, score)), None
         if has_controls(headset, k):
-            control = accuracy(headset.controls(k, seed=0, score=score))
-        rungs.append(Rung(k, accuracy(headset.top(k, score)), control))
+            control = counted(headset.controls(k, seed=0, score=score))
+        rungs.append(
+            Rung(
+                k,
+                gaze.accuracy,
+                control.accuracy if control else None,
+                gaze.ci95,
+                control.ci95 if control else None,
+            )
+        )
     return rungs
 
 
@@ -83,12 +102,6 @@ def passes(headset: HeadSet) -> int:
 def best_of(rungs: Sequence[Rung]) -> Rung:
     """The rung with the highest accuracy; of equals the one with the fewest heads."""
     return max(rungs, key=lambda rung: (rung.gaze, -rung.k))
-
-
-def share_of_hits(pictures: Sequence[Sequence[Trial]]) -> float:
-    """Share of trials that hit."""
-    hits = [trial.hit for trials in pictures for trial in trials]
-    return sum(hits) / len(hits) if hits else 0.0
 
 
 def with_suggestion(headset: HeadSet, suggested: Mapping[str, Any], cache: Cache) -> HeadSet:

@@ -1,21 +1,25 @@
-"""Sums over strips, in float64 and in strip order, so that an interrupted walk ends with the same digits.
+"""Sums over strips that come out the same digits in whatever order and however divided they are added.
 
-Knows nothing of models or files.
+Each summand is rounded to a multiple of 2^-40, a hundred-thousandth of float32's own rounding: float64 adds
+such numbers without any error up to 8192 strips, so interrupted and shared walks end like plain ones. Knows
+nothing of models, files or processes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from gazecli.heads.scoring import SHUFFLES, row_normalised, shuffled_scores
+from gazecli.heads.spatial import image_z
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
-_SUMS = ("raw", "shape", "mass", "null")
+_SUMS = ("raw", "shape", "mass", "null", "image_z", "spatial")
+_STEPS = 2.0**40
 
 
 @dataclass
@@ -23,17 +27,20 @@ class Sums:
     """What has been added up so far.
 
     raw: (2, L, H, P, P) over even and odd strips, shape: (L, H, P, P) of normalised rows, mass: (L, H)
-    attention on all image tokens, null: (R, L, H) shuffled gaze scores. done: strips walked, skipped ones
-    included; counts: strips added to each half; skipped: strip number and reason.
+    attention on all image tokens, null: (R, L, H) shuffled gaze scores, image_z: (L, H) the same as z-scores,
+    spatial: (3, L, H) entropies of maps, peaks at the bottom, maps. walked: numbers of the strips walked,
+    skipped ones included; counts: strips added to each half; skipped: strip number and reason.
     """
 
     raw: Float64
     shape: Float64
     mass: Float64
     null: Float64
-    done: int
-    counts: list[int]
-    skipped: list[tuple[int, str]]
+    image_z: Float64
+    spatial: Float64
+    counts: list[int] = field(default_factory=lambda: [0, 0])
+    walked: set[int] = field(default_factory=set)
+    skipped: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, layers: int, heads: int, panels: int) -> Sums:
@@ -43,31 +50,64 @@ class Sums:
             shape=np.zeros((layers, heads, panels, panels)),
             mass=np.zeros((layers, heads)),
             null=np.zeros((SHUFFLES, layers, heads)),
-            done=0,
-            counts=[0, 0],
-            skipped=[],
+            image_z=np.zeros((layers, heads)),
+            spatial=np.zeros((3, layers, heads)),
         )
+
+    @property
+    def done(self) -> int:
+        """Strips walked."""
+        return len(self.walked)
 
     @property
     def added(self) -> int:
         """Strips added."""
         return sum(self.counts)
 
-    def add(self, masses: Float64, seed: int) -> None:
-        """Add one strip: (L, H, P, P + 1), asked panel x attended panel, last column all image tokens."""
-        matrices = masses[..., :-1]
-        half = self.done % 2
-        self.raw[half] += matrices
-        self.shape += row_normalised(matrices)
-        self.mass += masses[..., -1].mean(-1)
-        self.null += shuffled_scores(matrices, seed, self.done)
+    def add(self, number: int, masses: Float64, seed: int) -> None:
+        """Add strip `number`: (L, H, P, P + 4), asked panel x what `heads.measuring` says of each."""
+        matrices, mass, spread = masses[..., :-4], masses[..., -4], masses[..., -3:]
+        half = number % 2
+        self.raw[half] += _summand(matrices)
+        self.shape += _summand(row_normalised(matrices))
+        self.mass += _summand(mass.mean(-1))
+        self.image_z += _summand(image_z(mass))
+        self.spatial += _summand(np.moveaxis(spread.sum(-2), -1, 0))
+        self.null += _summand(shuffled_scores(matrices, seed, number))
         self.counts[half] += 1
-        self.done += 1
+        self.walked.add(number)
 
-    def skip(self, reason: str) -> None:
-        """Count a strip that could not be read."""
-        self.skipped.append((self.done, reason))
-        self.done += 1
+    def skip(self, number: int, reason: str) -> None:
+        """Count strip `number`, which could not be read."""
+        self.skipped[number] = reason
+        self.walked.add(number)
+
+    def with_batch(self, batch: Sequence[tuple[int, Float64 | str]], seed: int) -> Sums:
+        """A copy with these numbered strips added, or skipped for the reason that stands in their place."""
+        grown = replace(
+            self,
+            **{name: getattr(self, name).copy() for name in _SUMS},
+            counts=list(self.counts),
+            walked=set(self.walked),
+            skipped=dict(self.skipped),
+        )
+        for number, strip in batch:
+            if isinstance(strip, str):
+                grown.skip(number, strip)
+            else:
+                grown.add(number, strip, seed)
+        return grown
+
+    def join(self, other: Sums) -> bool:
+        """Add what others added to theirs; False, and nothing done, when a strip is in both."""
+        if self.walked & other.walked:
+            return False
+        for name in _SUMS:
+            getattr(self, name).__iadd__(getattr(other, name))
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.walked |= other.walked
+        self.skipped |= other.skipped
+        return True
 
     def means(self) -> dict[str, Float32]:
         """The head set's tensors: means over the strips added."""
@@ -79,28 +119,37 @@ class Sums:
             "image_mass": self.mass / count,
             "halves": halves,
             "null": self.null / count,
+            "image_z": self.image_z / count,
         }
+        if self.spatial[2].any():
+            tensors["spatial"] = self.spatial[:2] / np.maximum(1, self.spatial[2])
         return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
     def state(self) -> tuple[dict[str, object], dict[str, Float64]]:
         """What a progress file holds."""
         header = {
-            "done": self.done,
+            "walked": sorted(self.walked),
             "counts": self.counts,
-            "skipped": [list(entry) for entry in self.skipped],
+            "skipped": [[number, reason] for number, reason in sorted(self.skipped.items())],
         }
         return header, {name: getattr(self, name) for name in _SUMS}
 
     @classmethod
     def restore(cls, header: Mapping[str, object], tensors: Mapping[str, npt.NDArray[np.generic]]) -> Sums:
         """Go on from a progress file; KeyError, TypeError or ValueError when it is not one."""
-        done, counts, skipped = header["done"], header["counts"], header["skipped"]
-        if not isinstance(done, int) or not isinstance(counts, list) or not isinstance(skipped, list):
+        walked, counts, skipped = header["walked"], header["counts"], header["skipped"]
+        if not all(isinstance(part, list) for part in (walked, counts, skipped)):
             raise TypeError("not a progress header")
         sums = {name: np.array(tensors[name], dtype=np.float64) for name in _SUMS}
         return cls(
             **sums,
-            done=done,
-            counts=[int(count) for count in counts],
-            skipped=[(int(number), str(reason)) for number, reason in skipped],
+            counts=[int(count) for count in counts],  # type: ignore[attr-defined]
+            walked={int(number) for number in walked},  # type: ignore[attr-defined]
+            skipped={int(number): str(reason) for number, reason in skipped},  # type: ignore[attr-defined]
         )
+
+
+def _summand(values: npt.NDArray[np.floating]) -> Float64:
+    """The nearest multiples of 2^-40."""
+    rounded: Float64 = np.rint(values * _STEPS) / _STEPS
+    return rounded

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ from gazecli.heads.prompts import DISCOVERY_PROMPT
 from gazecli.heads.request import Settings, request_document
 from gazecli.heads.shelf import note_headset, stored_headset
 from gazecli.models.checkpoints import find_checkpoint
+from gazecli.models.placement import DeviceMap, parse_device_map
 from gazecli.pictures.comics import Comics, open_comics
+from gazecli.processes.group import join
 
 if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
@@ -45,23 +48,28 @@ def discover(
     device: str | None = None,
     dtype: str | None = None,
     revision: str | None = None,
-    device_map: str | None = None,
+    device_map: DeviceMap | None = None,
     trust_remote_code: bool = False,
+    squash: bool | None = None,
     profile: bool = False,
     progress: Callable[[int, int], None] | None = None,
     note: Note = lambda message: None,
 ) -> HeadSet:
     """Score every attention head of a model on comics; the stored head set when this was done before.
 
-    `model` is a loaded VLM or a name; a name is loaded only when there is work to do. With `profile`, the
-    timing of a walk also tells in which phases it went.
+    `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
+    launcher started together share the strips: all of them must call this, and all get the head set.
+    `squash`, on by default, stretches strips that its processor would crop; a loaded VLM says that itself.
+    With `profile`, the timing of a walk also tells in which phases it went.
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
     began = time.monotonic()
-    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl)
+    squash = _squash(model, squash)
+    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash)
     settings.check()
     size = parse_batch_size(batch_size)
+    spread = parse_device_map(device_map)
     shelf = cache if cache is not None else Cache()
 
     def digest_of(path: Path) -> str:
@@ -69,32 +77,55 @@ def discover(
 
     opened = comics if isinstance(comics, Comics) else _open(comics, settings)
     strips = replace(opened, hash_files=lambda files: file_digests(files, shelf))
-    if isinstance(model, str):
-        model_digest = find_checkpoint(model, revision).digest(digest_of)
-    else:
-        model_digest = model.digest
-        device, dtype = device or model.device.type, dtype or model.dtype
-    request = dict(request_document(model_digest, strips.digest, settings, device, dtype))
-    if not force and (stored := stored_headset(shelf, request)) is not None:
-        note_headset(shelf, stored, model if isinstance(model, str) else model.source)
+    group = join()
+
+    def asked() -> dict[str, Any]:
+        if isinstance(model, str):
+            digest = find_checkpoint(model, revision).digest(digest_of)
+            return dict(request_document(digest, strips.digest, settings, device, dtype))
+        used = device or model.device.type, dtype or model.dtype
+        return dict(request_document(model.digest, strips.digest, settings, *used))
+
+    # The first process digests; the others then find the digests remembered.
+    request = group.from_first(asked)
+    stored = group.from_first(lambda: None if force else stored_headset(shelf, request))
+    if stored is not None:
+        if group.first:
+            note_headset(shelf, stored, model if isinstance(model, str) else model.source)
         return _found_again(stored, began)
+    if group.count > 1:
+        group.agree("models, comics or settings", asked())
     shelf.ensure_writable()
-    vlm = _loaded(model, device, dtype, revision, device_map, trust_remote_code, digest_of, note)
+    vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note, squash)
     from gazecli.heads.discovery import walk
     from gazecli.models.profile import Profile
 
-    with shelf.working_on(
-        request, on_wait=lambda: note("another process discovers the same; waiting for it")
-    ):
-        if not force and (stored := stored_headset(shelf, request)) is not None:
+    with _alone(shelf, request, note) if group.first else nullcontext():
+        stored = group.from_first(lambda: None if force else stored_headset(shelf, request))
+        if stored is not None:
             found = _found_again(stored, began)
         else:
-            if force:
-                shelf.progress(request).clear()
+            if force and group.first:
+                shelf.progress(request).clear_parts()
             clock = Profile(vlm.device) if profile else None
-            found = walk(vlm, strips, settings, shelf, request, size, progress, clock)
-    note_headset(shelf, found, vlm.source)
+            found = walk(vlm, strips, settings, shelf, request, size, progress, group, clock)
+    if group.first:
+        note_headset(shelf, found, vlm.source)
     return found
+
+
+def _squash(model: VLM | str, squash: bool | None) -> bool:
+    if isinstance(model, str):
+        return squash is None or squash
+    if squash not in (None, model.squash):
+        raise UsageError("a loaded model says itself whether it squashes", hint="set its `squash`")
+    return model.squash
+
+
+def _alone(cache: Cache, request: dict[str, Any], note: Note) -> AbstractContextManager[object]:
+    """Wait while another run discovers the same, so that its head set can be taken."""
+    message = "another run discovers the same; waiting for it"
+    return cache.working_on(request, on_wait=lambda: note(message))
 
 
 def _found_again(stored: HeadSet, began: float) -> HeadSet:
@@ -137,10 +168,11 @@ def _loaded(
     device: str | None,
     dtype: str | None,
     revision: str | None,
-    device_map: str | None,
+    device_map: DeviceMap | None,
     trust_remote_code: bool,
     digest_of: Callable[[Path], str],
     note: Note,
+    squash: bool,
 ) -> Any:
     if not isinstance(model, str):
         return model
@@ -155,4 +187,5 @@ def _loaded(
         device_map=device_map,
         trust_remote_code=trust_remote_code,
         file_digest=digest_of,
+        squash=squash,
     )

@@ -7,24 +7,29 @@ them, or of the command line.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from gazecli.cache.artifacts import Artifact
+from gazecli.cache.progress import Progress as Kept
 from gazecli.cache.store import Cache
-from gazecli.errors import ComicsError
+from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.accumulation import Sums
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.measuring import measured
 from gazecli.heads.prompts import panel_prompts
 from gazecli.heads.request import Settings
 from gazecli.heads.scoring import diagonal_mean, split_half, suggest
+from gazecli.heads.sharing import keep, taken_up, total
+from gazecli.heads.spatial import mapped_questions
 from gazecli.models.profile import Profile, phase
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
+from gazecli.processes.group import ALONE, Group
 
 SAVE_EVERY_SECONDS = 5.0
 
@@ -39,76 +44,97 @@ def walk(
     request: dict[str, Any],
     batch_size: int | None,
     progress: Progress | None = None,
+    group: Group = ALONE,
     profile: Profile | None = None,
 ) -> HeadSet:
-    """Score every head on every strip; with `profile`, the timing tells where the time went.
+    """Score every head on every strip; the processes of `group` share the strips, and all get the head set.
+    With `profile`, the timing tells where this process's time went.
 
     Raises ComicsError when no strip could be used, GazeError when a single strip does not fit the device.
     """
     began = time.monotonic()
     kept = cache.progress(request) if cache is not None else None
-    sums = _resume(kept.load() if kept is not None else None, vlm, settings.panels)
-    resumed_from = sums.done
-    prompts = panel_prompts(settings.prompt, settings.panels)
-    saved_at = time.monotonic()
-    total = len(comics.strips)
-    try:
-        for masses in measured(vlm, comics.strips[sums.done :], prompts, batch_size, profile):
-            if isinstance(masses, str):
-                sums.skip(masses)
-            else:
-                with phase(profile, "reduce"):
-                    sums.add(masses, settings.seed)
-            if progress is not None:
-                progress(sums.done, total)
-            if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                with phase(profile, "store"):
-                    _save(kept, sums)
-                saved_at = time.monotonic()
-    except BaseException:
-        if kept is not None and sums.done > resumed_from:
-            _save(kept, sums)
-        raise
+    sums = Sums.empty(vlm.layers, vlm.heads, settings.panels)
+    if kept is not None and group.first:
+        sums = taken_up(kept, sums)
+    walked = group.from_first(lambda: set(sums.walked))
+    mine = group.share([number for number in range(len(comics.strips)) if number not in walked])
+    own = kept.part(group.number) if kept is not None else None
+    sums = _added_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress, profile)
+    with phase(profile, "reduce"):
+        sums = total(group, sums)
     if sums.added == 0:
-        first = sums.skipped[0][1] if sums.skipped else "it holds no strip"
+        first = sums.skipped[min(sums.skipped)] if sums.skipped else "it holds no strip"
         raise ComicsError(f"no strip could be used ({first})", subject=str(comics.path))
     headset = _conclude(vlm, comics, settings, sums)
     with phase(profile, "store"):
-        headset = _stored(headset, cache, request, kept)
+        stored = group.from_first(lambda: _stored(headset, cache, request))
+        if own is not None:
+            own.clear()  # on a machine with a cache of its own the first process does not see it
     seconds = time.monotonic() - began
     timing: dict[str, Any] = {
         "seconds": round(seconds, 3),
-        "strips_per_second": round((sums.done - resumed_from) / max(seconds, 1e-9), 3),
+        "strips_per_second": round((sums.done - len(walked)) / max(seconds, 1e-9), 3),
     }
     if profile is not None:
         timing["profile"] = profile.rounded()
-    return replace(headset, resumed_from=resumed_from, timing=timing)
+    return replace(stored, resumed_from=len(walked), timing=timing)
 
 
-def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any], kept: Any) -> HeadSet:
-    """The head set with its digest, kept under it where there is a cache."""
+def _added_up(
+    vlm: VLM,
+    comics: Comics,
+    numbers: Sequence[int],
+    settings: Settings,
+    batch_size: int | None,
+    sums: Sums,
+    kept: Kept | None,
+    before: int,
+    progress: Progress | None,
+    profile: Profile | None,
+) -> Sums:
+    """`sums` with the strips `numbers`, which are kept every few seconds and whenever something stops."""
+    prompts = panel_prompts(settings.prompt, settings.panels)
+    saved_at, saved = time.monotonic(), sums.done
+    shown = before - sums.done
+    strips = [comics.strips[number] for number in numbers]
+    mapped = mapped_questions(numbers, settings.panels)
+    left = iter(numbers)
+    try:
+        for batch in measured(vlm, strips, prompts, batch_size, mapped, profile):
+            # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
+            # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
+            with phase(profile, "reduce"):
+                sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
+            if progress is not None:
+                progress(shown + sums.done, before + len(numbers))
+            if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                with phase(profile, "store"):
+                    keep(kept, sums)
+                saved_at, saved = time.monotonic(), sums.done
+    finally:
+        # At the end too: another process may still stop before its own share is done.
+        if kept is not None and sums.done > saved:
+            keep(kept, sums)
+    return sums
+
+
+def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any]) -> HeadSet:
     if cache is None:
         return replace(headset, digest=headset.to_artifact().digest)
     digest, path = cache.put(headset.to_artifact())
     cache.remember(request, digest)
-    kept.clear()
+    cache.progress(request).clear_parts()
     return replace(headset, digest=digest, path=path)
 
 
-def _resume(saved: Artifact | None, vlm: VLM, panels: int) -> Sums:
-    if saved is not None:
-        try:
-            sums = Sums.restore(saved.header, saved.tensors)
-        except (KeyError, TypeError, ValueError):
-            sums = None
-        if sums is not None and sums.shape.shape == (vlm.layers, vlm.heads, panels, panels):
-            return sums
-    return Sums.empty(vlm.layers, vlm.heads, panels)
-
-
-def _save(kept: Any, sums: Sums) -> None:
-    header, tensors = sums.state()
-    kept.save(Artifact("discovery", header, tensors))
+def _prepared_as(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> str | None:
+    """What was done to the first strip that counts, whose shape speaks for all: `squashed`, or nothing."""
+    for number, strip in enumerate(comics.strips):
+        if number not in sums.skipped:
+            with suppress(BadInput):  # a file that has gone meanwhile costs no head set
+                return vlm.prepare(strip.load(), settings.prompt)[1].prepared
+    return None
 
 
 def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadSet:
@@ -120,9 +146,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     halves = split_half(tensors["halves"], suggestion.top)
     header = {
         "model": {
-            "name": vlm.name,
-            "id": vlm.id,
-            "revision": vlm.revision,
+            **vlm.lasting_names(),
             "digest": vlm.digest,
             "family": vlm.family,
             "layers": vlm.layers,
@@ -133,7 +157,10 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "digest": comics.digest,
             "strips": sums.added,
             "panels": settings.panels,
-            "skipped": [{"strip": number, "reason": reason} for number, reason in sums.skipped],
+            "skipped": [
+                {"strip": number, "reason": reason} for number, reason in sorted(sums.skipped.items())
+            ],
+            "prepared": _prepared_as(vlm, comics, settings, sums),
         },
         "settings": {
             "samples": settings.samples if settings.samples is not None else len(comics.strips),
@@ -143,6 +170,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "seed": settings.seed,
             "prompt": settings.prompt,
             "layout": comics.layout,
+            "squash": settings.squash,
         },
         "suggested": {"score": suggestion.score, "top": suggestion.top, "why": suggestion.why},
         "honesty": {

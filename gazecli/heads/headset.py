@@ -16,8 +16,11 @@ import numpy.typing as npt
 from gazecli.cache.artifacts import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.scoring import SCORE_NAMES, diagonal_mean, ranking
+from gazecli.heads.spatial import localization
 
 KIND = "headset"
+TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
+_LATER = ("image_z", "spatial")
 Float32 = npt.NDArray[np.float32]
 
 
@@ -35,7 +38,9 @@ class HeadSet:
     matrices: (L, H, P, P) mean raw attention, asked panel x attended panel. shapes: the same, each strip's
     rows normalised before averaging. image_mass: (L, H) mean attention on all image tokens. halves:
     (2, L, H, P, P) raw means over even and odd strips. null: (R, L, H) gaze scores with shuffled labels.
-    header: the JSON that is hashed with the tensors.
+    image_z: (L, H) image mass as z-scores within layers. spatial: (2, L, H) mean spatial entropy, and
+    share of peaks at the bottom; both None in head sets made before they were kept. header: the JSON that
+    is hashed with the tensors.
     """
 
     header: Mapping[str, Any]
@@ -48,7 +53,9 @@ class HeadSet:
     path: Path | None = None
     cached: bool = False
     resumed_from: int = 0
-    timing: Mapping[str, float] = field(default_factory=dict)
+    timing: Mapping[str, Any] = field(default_factory=dict)
+    image_z: Float32 | None = None
+    spatial: Float32 | None = None
 
     @classmethod
     def of_tensors(
@@ -60,16 +67,10 @@ class HeadSet:
         path: Path | None = None,
     ) -> HeadSet:
         """A head set of the tensors named as its fields are."""
-        return cls(
-            header=header,
-            matrices=tensors["matrices"].astype(np.float32),
-            shapes=tensors["shapes"].astype(np.float32),
-            image_mass=tensors["image_mass"].astype(np.float32),
-            halves=tensors["halves"].astype(np.float32),
-            null=tensors["null"].astype(np.float32),
-            digest=digest,
-            path=path,
-        )
+        own: dict[str, Any] = {
+            name: tensors[name].astype(np.float32) for name in (*TENSORS, *_LATER) if name in tensors
+        }
+        return cls(header=header, digest=digest, path=path, **own)
 
     @property
     def model(self) -> Mapping[str, Any]:
@@ -85,11 +86,27 @@ class HeadSet:
     def scores(self, score: str = "raw") -> Float32:
         """Every head's score: (L, H) float32.
 
-        Raises UsageError for an unknown score.
+        Raises UsageError for an unknown score, HeadSetError for one this head set was made too early for.
         """
         if score not in SCORE_NAMES:
             raise UsageError("no such score", subject=score, hint=f"use one of {', '.join(SCORE_NAMES)}")
-        return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)
+        if score in ("raw", "selectivity"):
+            return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)
+        if not self.has(score):
+            raise HeadSetError(
+                f"this head set does not know the {score} score",
+                subject=self.digest or str(self.path),
+                hint="it was made without: run gaze discover again, with --force",
+                code="headset.score",
+            )
+        if self.spatial is None or score == "image":
+            return np.asarray(self.image_z, np.float32)
+        entropy, bottom = self.spatial
+        return localization(self.image_mass, entropy, bottom).astype(np.float32)
+
+    def has(self, score: str) -> bool:
+        """Whether this head set knows what `score` takes."""
+        return {"image": self.image_z, "localization": self.spatial}.get(score, self.matrices) is not None
 
     def resolve_score(self, score: str = "auto") -> str:
         """`auto` is the suggested score."""
@@ -163,11 +180,7 @@ class HeadSet:
             kind=KIND,
             header=dict(self.header),
             tensors={
-                "matrices": self.matrices,
-                "shapes": self.shapes,
-                "image_mass": self.image_mass,
-                "halves": self.halves,
-                "null": self.null,
+                name: tensor for name in (*TENSORS, *_LATER) if (tensor := getattr(self, name)) is not None
             },
         )
 
@@ -178,8 +191,7 @@ class HeadSet:
         Raises HeadSetError when its tensors do not fit together or hold no finite numbers.
         """
         tensors = artifact.tensors
-        names = ("matrices", "shapes", "image_mass", "halves", "null")
-        if artifact.kind != KIND or set(tensors) != set(names):
+        if artifact.kind != KIND or not set(TENSORS) <= set(tensors) <= {*TENSORS, *_LATER}:
             raise HeadSetError("not a head set", subject=digest, code="headset.malformed")
         matrices = tensors["matrices"]
         layers_heads = matrices.shape[:2]
@@ -190,6 +202,8 @@ class HeadSet:
             and tensors["image_mass"].shape == layers_heads
             and tensors["halves"].shape == (2, *matrices.shape)
             and tensors["null"].shape[1:] == layers_heads
+            and tensors.get("image_z", tensors["image_mass"]).shape == layers_heads
+            and ("spatial" not in tensors or tensors["spatial"].shape == (2, *layers_heads))
             and all(np.isfinite(tensor).all() for tensor in tensors.values())
         )
         if not fits or not {"model", "comics", "settings", "suggested"} <= set(artifact.header):

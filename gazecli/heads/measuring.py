@@ -18,6 +18,7 @@ import torch
 
 from gazecli.errors import ComicsError, GazeError, PictureError, RegionError
 from gazecli.heads.accumulation import Float64
+from gazecli.heads.mapping import Maps, maps_of
 from gazecli.models.memory import is_out_of_memory, release
 from gazecli.models.profile import Profile, phase
 from gazecli.models.questions import Questions, ask, last_token_mass
@@ -35,10 +36,11 @@ _WAITING_BYTES, _STAGED_BYTES = 1 << 26, 1 << 29
 
 @dataclass(frozen=True)
 class Prepared:
-    """One strip, ready for the model; or the reason why it is not."""
+    """One strip, ready for the model; or the reason why it is not. `mapped`: the question mapped, if any."""
 
     questions: Questions | None
     membership: torch.Tensor | None
+    mapped: int | None = None
     reason: str = ""
 
     @property
@@ -75,48 +77,53 @@ def measured(
     strips: Sequence[Strip],
     prompts: Sequence[str],
     batch_size: int | None,
+    mapped: Sequence[int | None] | None = None,
     profile: Profile | None = None,
-) -> Iterator[Float64 | str]:
-    """Each strip's (L, H, P, P + 1), in order, or why it was skipped.
+) -> Iterator[list[Float64 | str]]:
+    """Each strip's (L, H, P, P + 4), in order, or why it was skipped; those computed together in one list.
 
-    `batch_size` strips at a time, or as many as fit. Raises GazeError when a single strip does not fit.
+    The columns are the panels, all image tokens, and of the question in `mapped` (one a strip) the spatial
+    entropy, whether the peak lies at the bottom, and 1; zeros for other questions. `batch_size` strips go at
+    a time, or as many as fit. Raises GazeError when a single strip does not fit.
     """
     limit = BatchLimit(batch_size, vlm.device)
     waiting: list[Prepared] = []
-    for prepared in _ahead(vlm, strips, prompts, profile):
-        if waiting and not limit.admits(waiting, prepared):
-            yield from _compute(vlm, waiting, limit, profile)
+    for prepared in _ahead(vlm, strips, prompts, mapped or [None] * len(strips), profile):
+        if waiting and (prepared.questions is None or not limit.admits(waiting, prepared)):
+            yield _compute(vlm, waiting, limit, profile)
             waiting = []
         if prepared.questions is None:
-            yield from _compute(vlm, waiting, limit, profile)
-            waiting = []
-            yield prepared.reason
+            yield [prepared.reason]
         else:
             waiting.append(prepared)
-    yield from _compute(vlm, waiting, limit, profile)
+    if waiting:
+        yield _compute(vlm, waiting, limit, profile)
 
 
 def _compute(
     vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit, profile: Profile | None
-) -> Iterator[Float64]:
+) -> list[Float64 | str]:
     """Run a batch; out of memory steps down instead of ending the walk."""
-    done = 0
-    while done < len(batch):
-        part = batch[done : done + limit.most]
-        by_layer = _run(vlm, part, limit, profile)
+    found: list[Float64 | str] = []
+    while len(found) < len(batch):
+        part = batch[len(found) : len(found) + limit.most]
+        questions = [prepared.questions for prepared in part if prepared.questions is not None]
+        maps = maps_of(questions, [prepared.mapped for prepared in part])
+        by_layer = _run(vlm, part, maps, limit, profile)
         if by_layer is not None:
-            done += len(part)
-            yield from _on_the_host(vlm, by_layer, profile)
+            with phase(profile, "reduce"):
+                found += _on_the_host(vlm, by_layer, maps)
+    return found
 
 
 def _run(
-    vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit, profile: Profile | None
+    vlm: VLM, batch: Sequence[Prepared], maps: Maps | None, limit: BatchLimit, profile: Profile | None
 ) -> dict[int, torch.Tensor] | None:
     """What the model's heads look at; None, with a lower limit, when memory does not suffice."""
     questions = [prepared.questions for prepared in batch if prepared.questions is not None]
     memberships = [prepared.membership for prepared in batch if prepared.membership is not None]
     try:
-        return last_token_mass(vlm, questions, memberships, profile)
+        return last_token_mass(vlm, questions, memberships, maps.keeper if maps else None, profile)
     except (RuntimeError, MemoryError) as failure:
         if not is_out_of_memory(failure):
             raise
@@ -133,15 +140,14 @@ def _run(
     return None
 
 
-def _on_the_host(
-    vlm: VLM, by_layer: Mapping[int, torch.Tensor], profile: Profile | None
-) -> Iterator[Float64]:
-    """Each strip's (layers, heads, P, R) of a batch; the device is waited for here and nowhere else."""
-    with phase(profile, "reduce"):
-        device = by_layer[min(by_layer)].device
-        stacked = torch.stack([by_layer[layer].to(device) for layer in sorted(by_layer)])
-        masses = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
-    for strip in masses:
+def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | None) -> list[Float64]:
+    """Each strip's (layers, heads, P, R + 3) of a batch; the device is waited for here and nowhere else."""
+    device = by_layer[min(by_layer)].device
+    stacked = torch.stack([by_layer[layer].to(device) for layer in sorted(by_layer)])  # (layers, B, P, H, R)
+    masses = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
+    spread = maps.columns(masses.shape, sorted(by_layer)) if maps else np.zeros((*masses.shape[:-1], 3))
+    found = []
+    for strip in np.concatenate((masses, spread), axis=-1):
         if not np.isfinite(strip).all():
             raise GazeError(
                 "the model's attention is not finite",
@@ -151,40 +157,47 @@ def _on_the_host(
             )
         full = np.zeros((vlm.layers, vlm.heads, *strip.shape[2:]))
         full[sorted(by_layer), : strip.shape[1]] = strip
-        yield full
+        found.append(full)
+    return found
 
 
 def _ahead(
-    vlm: VLM, strips: Sequence[Strip], prompts: Sequence[str], profile: Profile | None
+    vlm: VLM,
+    strips: Sequence[Strip],
+    prompts: Sequence[str],
+    mapped: Sequence[int | None],
+    profile: Profile | None,
 ) -> Iterator[Prepared]:
     """Strips read, decoded and patched in threads, a few ahead of the model."""
     busy = vlm.device.type == "cpu"  # the model needs the cores itself
     readers, room = (1, _WAITING_BYTES) if busy else (min(_MOST_READERS, os.cpu_count() or 1), _STAGED_BYTES)
-    with ThreadPoolExecutor(readers) as pool:
-        pending = iter(strips)
-        queue: deque[Future[Prepared]] = deque()
-        most = 1 + readers
-        try:
-            while True:
-                news = islice(pending, max(0, most - len(queue)))
-                queue.extend(pool.submit(_prepare, vlm, strip, prompts, profile) for strip in news)
-                if not queue:
-                    return
-                with phase(profile, "wait"):
-                    prepared = queue.popleft().result()
-                most = min(_LARGEST_BATCH, max(1 + readers, room // max(1, prepared.bytes)))
-                yield prepared
-        finally:
-            for future in queue:
-                future.cancel()
+    pool = ThreadPoolExecutor(readers)
+    pending = zip(strips, mapped, strict=True)
+    queue: deque[Future[Prepared]] = deque()
+    most = 1 + readers
+    try:
+        while True:
+            news = islice(pending, max(0, most - len(queue)))
+            queue.extend(pool.submit(_prepare, vlm, *each, prompts, profile) for each in news)
+            if not queue:
+                return
+            with phase(profile, "wait"):
+                prepared = queue.popleft().result()
+            most = min(_LARGEST_BATCH, max(1 + readers, room // max(1, prepared.bytes)))
+            yield prepared
+    finally:
+        # Nobody waits for a picture that is not wanted any more: an interrupt has to end the walk at once.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _prepare(vlm: VLM, strip: Strip, prompts: Sequence[str], profile: Profile | None) -> Prepared:
+def _prepare(
+    vlm: VLM, strip: Strip, mapped: int | None, prompts: Sequence[str], profile: Profile | None
+) -> Prepared:
     try:
         with phase(profile, "read"):
             picture = strip.load()
         with phase(profile, "patch"):
             questions = ask(vlm, picture, prompts)
-            return Prepared(questions, questions.layout.membership(picture.regions))
+            return Prepared(questions, questions.layout.membership(picture.regions), mapped)
     except (PictureError, ComicsError, RegionError) as failure:
         return Prepared(None, None, reason=failure.message)

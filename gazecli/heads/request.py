@@ -28,6 +28,7 @@ class Settings:
     prompt: str = DISCOVERY_PROMPT
     layout: str | None = None
     rtl: bool = False
+    squash: bool = True
 
     def check(self) -> None:
         """Raise UsageError for a value that makes no sense."""

@@ -7,14 +7,14 @@ Knows nothing of models or pictures; numpy only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
-ScoreName = Literal["raw", "selectivity"]
-SCORE_NAMES: tuple[str, ...] = ("raw", "selectivity")
+ScoreName = Literal["raw", "selectivity", "image", "localization"]
+SCORE_NAMES: tuple[str, ...] = get_args(ScoreName)
 
 # The paper's best K lie between 2 % and 12 % of all heads, never below 10 heads (arXiv 2606.14703, K sweep).
 LARGEST_SHARE = 0.12
@@ -89,7 +89,7 @@ def suggest(raw: Floats, null_bar: float) -> Suggestion:
             "this model shows no gaze heads on these comics, do not expect steering to redirect",
         )
     limits = {
-        "the elbow of the sorted scores": _elbow(ordered),
+        "the elbow of the sorted scores": elbow(ordered),
         "a third of the best score": int((ordered >= ordered[0] / 3).sum()),
         "the label-shuffled null": above,
         "12 % of all heads": max(FEW, int(LARGEST_SHARE * len(ordered) + 0.5)),
@@ -103,7 +103,7 @@ def suggest(raw: Floats, null_bar: float) -> Suggestion:
     )
 
 
-def _elbow(ordered: Floats) -> int:
+def elbow(ordered: Floats) -> int:
     """How many leading values come before the point farthest below the chord."""
     if len(ordered) < 3:
         return 1

@@ -14,7 +14,6 @@ from typing import Any
 from gazecli.cache.artifact_files import read
 from gazecli.cache.artifacts import Artifact
 from gazecli.cache.digests import file_digest
-from gazecli.cache.records import read_record, write_record
 from gazecli.cache.store import Cache
 from gazecli.errors import CacheError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
@@ -37,22 +36,12 @@ def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
     cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
     path = Path(source).expanduser()
     where = os.path.abspath(path) if source != "tiny" and path.is_dir() else source
-    try:
-        record = _whereabouts(cache, headset)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        write_record(record, {"source": where})
-    except (OSError, CacheError) as failure:
-        cache.warn(f"where the model lies is not remembered: {failure}")
+    cache.set_source(str(headset.model["digest"]), where)
 
 
 def model_source(cache: Cache, headset: HeadSet) -> str:
     """What to load for a head set: the name or folder its model was loaded from last."""
-    try:
-        record = read_record(_whereabouts(cache, headset))
-    except CacheError:
-        record = None
-    source = record.get("source") if record else None
-    return source if isinstance(source, str) else str(headset.model["id"])
+    return cache.source_of(str(headset.model["digest"])) or str(headset.model["id"])
 
 
 def find_headset(spec: str, cache: Cache) -> HeadSet:
@@ -126,7 +115,3 @@ def _get(cache: Cache, digest: str) -> HeadSet | None:
 
 def _of_model(digest: str) -> str:
     return f"model:{digest}"
-
-
-def _whereabouts(cache: Cache, headset: HeadSet) -> Path:
-    return cache.root / "models" / f"{str(headset.model['digest']).removeprefix('sha256:')}.json"

@@ -7,6 +7,9 @@ first query it acts on. State lives on the attention modules; there are no globa
 A bias depends on head and key only, so it rides as one extra feature of queries and keys and needs no
 mask: (q, s_h r) . (k, b_j / (scale r)) = q.k + s_h b_j / scale. `r` splits the factor evenly between
 both sides, so that half precision does not overflow at strength 10000.
+
+Where scores are more than a scaled product (capped, or with sinks), no fast kernel computes them: queries
+are then attended in blocks, by what reads single rows elsewhere (`models.rows`).
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from gazecli.models.rows import Scores, attend_in_blocks, read_rows
 
 NAME = "gaze"
 _FEATURE_PADDING = 8  # fast kernels want head sizes in multiples of eight
@@ -89,10 +94,9 @@ class AttentionState:
             self._biased_heads[key] = flags.to(device)
         return self._biased_heads[key]
 
-    def bias_over(self, first_key: int, keys: int) -> torch.Tensor | None:
-        """The bias of these keys, (B, K), or None; worked out once for all layers of a pass."""
-        if self.bias is None:
-            return None
+    def bias_over(self, first_key: int, keys: int) -> torch.Tensor:
+        """The bias of these keys, (B, K), worked out once for all layers of a pass."""
+        assert self.bias is not None
         if self._over_keys is None or self._over_keys[0] != (first_key, keys):
             self._over_keys = (first_key, keys), self.bias.over_keys(first_key, keys)
         return self._over_keys[1]
@@ -124,24 +128,27 @@ def gaze_attention(
     Shapes: query (B, H, Q, D), key and value (B, G, K, D), mask None or (B, 1, Q, K).
     """
     state: AttentionState | None = getattr(module, "gaze_state", None)
-    if state is None or (state.bias is None and state.watcher is None):
-        return _plain(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
-    layer: int = module.layer_idx  # type: ignore[assignment]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     queries, keys = query.shape[2], key.shape[2]
+    scores = Scores(scale, attention_mask, keys - queries, kwargs.get("softcap"), kwargs.get("s_aux"))
+    if state is None or (state.bias is None and state.watcher is None):
+        if scores.beyond_kernels:
+            return attend_in_blocks(query, key, value, scores), None
+        return _plain(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+    layer: int = module.layer_idx  # type: ignore[assignment]
     first_key, first_query = state.total - keys, state.total - queries
     flags = state.chosen(layer, query.shape[1], query.device)
     bias: torch.Tensor | None = None
     if flags is not None and state.bias is not None and state.total > state.bias.from_query:
-        bias = state.bias_over(first_key, keys)  # (B, K)
+        bias = state.bias_over(first_key, keys).to(query.device)  # (B, K); layers may lie elsewhere
+        scores = scores.biased(flags, bias, state.bias.from_query - first_query)
     if state.watcher is not None and state.watcher.wants(layer):
         rows = state.watcher.rows(first_query, queries)
         if rows is not None:
-            from_query = state.bias.from_query if state.bias is not None else 0
-            weights = _read_rows(
-                query, key, attention_mask, scale, rows, first_key, first_query, flags, bias, from_query
-            )
+            weights = read_rows(query, key, rows, scores)
             state.watcher.receive(layer, state.note(weights), value, first_key)
+    if scores.beyond_kernels:
+        return attend_in_blocks(query, key, value, scores, state.note), None
     if bias is None or flags is None or state.bias is None:
         return _plain(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     if queries == 1:
@@ -230,46 +237,6 @@ def _with_feature(
     wide_value = functional.pad(value, (0, 1 + padding))
     output, _ = _plain(module, wide_query, wide_key, wide_value, mask, dropout, scale, **kwargs)
     return output[..., : value.shape[-1]], None
-
-
-def _read_rows(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    mask: torch.Tensor | None,
-    scale: float,
-    rows: torch.Tensor,
-    first_key: int,
-    first_query: int,
-    flags: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    from_query: int,
-) -> torch.Tensor:
-    """Softmax of single query rows over all keys, in float32: (B, H, R, K)."""
-    batch, heads, _, size = query.shape
-    groups, keys = key.shape[1], key.shape[2]
-    rows = rows.to(query.device)
-    rows = rows.expand(batch, -1) if rows.ndim == 2 else rows.expand(batch, rows.shape[0])
-    count = rows.shape[1]
-    index = rows[:, None, :, None].expand(batch, heads, count, size)
-    picked = query.gather(2, index).float() * scale  # (B, H, R, D)
-    grouped = picked.view(batch, groups, heads // groups * count, size)
-    scores = (grouped @ key.float().transpose(-1, -2)).view(batch, heads, count, keys)
-    absolute = rows + first_query  # (B, R)
-    if bias is not None and flags is not None:
-        acting = (absolute >= from_query)[:, None, :, None]  # (B, 1, R, 1)
-        scores = scores + flags[None, :, None, None] * bias[:, None, None, :] * acting
-    if mask is None:
-        seen = torch.arange(keys, device=key.device) + first_key
-        visible = seen[None, None, None, :] <= absolute[:, None, :, None]
-        scores = scores.masked_fill(~visible, float("-inf"))
-    else:
-        wide = mask.expand(batch, -1, -1, -1)
-        row_mask = wide.gather(2, rows[:, None, :, None].expand(batch, wide.shape[1], count, keys))
-        if row_mask.dtype == torch.bool:
-            scores = scores.masked_fill(~row_mask, float("-inf"))
-        else:
-            scores = scores + row_mask.float()
-    return scores.softmax(-1)
 
 
 def register() -> None:

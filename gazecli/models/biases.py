@@ -74,6 +74,16 @@ def key_bias(
     )
 
 
+def blinding(heads: Mapping[int, Sequence[int]], layout: ImageLayout, device: torch.device) -> KeyBias:
+    """The bias under which `heads` see no image token, from any position.
+
+    A query that has nothing but image tokens behind it keeps them: softmax leaves it no choice.
+    """
+    row = torch.zeros(1, layout.length)
+    row[0, layout.positions] = -HARD
+    return KeyBias(heads=heads, prompt=row.to(device), generated=torch.zeros(1, 1, device=device))
+
+
 def target_row(layout: ImageLayout, target: Region, delta: float, mode: Mode) -> torch.Tensor:
     """The bias over the prompt's keys for one target: (L,)."""
     row = torch.zeros(layout.length)

@@ -64,3 +64,8 @@ def resolve_alias(name: str) -> str | None:
         if entry.alias == name.lower():
             return entry.id
     return name if _HUB_ID.fullmatch(name) else None
+
+
+def lasting_name(model_id: str) -> str:
+    """What a model is called in what is kept: its alias where it has one, however it was asked for."""
+    return next((entry.alias for entry in CATALOGUE if entry.id == model_id), model_id)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from gazecli.errors import UsageError
+from gazecli.processes.launcher import place
 
 DTYPES = {
     "float32": torch.float32,
@@ -15,13 +18,13 @@ DTYPES = {
 
 
 def choose_device(name: str | None) -> torch.device:
-    """`auto` takes cuda, then mps, then cpu.
+    """`auto` takes cuda, then mps, then cpu; of several launched processes each takes its own cuda device.
 
-    Raises UsageError for a device that is unknown or not here.
+    Raises UsageError for a device that is unknown or not here, or that all processes would share.
     """
     if name in (None, "auto"):
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            return own_gpu()
         if torch.backends.mps.is_available():
             return torch.device("mps")
         return torch.device("cpu")
@@ -42,7 +45,37 @@ def choose_device(name: str | None) -> torch.device:
             subject=str(name),
             hint="use --device auto, or install a build of torch for it",
         )
+    if device.type == "cuda" and place().count > 1:
+        if device.index is not None:
+            raise UsageError(
+                "one GPU for all processes", subject=str(name), hint="use --device cuda: each takes its own"
+            )
+        return own_gpu()
     return device
+
+
+def own_gpu() -> torch.device:
+    """The cuda device that accelerate's `PartialState` gives this process, without waiting for the others.
+
+    The number among the processes of this machine counts the devices that are visible, round and round.
+    """
+    here = place()
+    if here.count == 1:
+        return torch.device("cuda")
+    device = torch.device("cuda", here.local % torch.cuda.device_count())
+    torch.cuda.set_device(device)  # or each would also keep a context on the first
+    return device
+
+
+def device_of(module: Any) -> torch.device:
+    """Where a module computes: its weight may lie elsewhere and come when it is needed."""
+    hook = getattr(module, "_hf_hook", None)
+    for part in (*getattr(hook, "hooks", ()), hook):
+        device = getattr(part, "execution_device", None)
+        if device is not None:
+            return torch.device(device)
+    device_of_weight: torch.device = module.weight.device
+    return device_of_weight
 
 
 def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:

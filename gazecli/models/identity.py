@@ -33,7 +33,7 @@ _NAMES = (
 def checkpoint_files(folder: Path) -> list[Path]:
     """The files that decide what a checkpoint computes, in a stable order."""
     named = [folder / name for name in _NAMES if (folder / name).is_file()]
-    return named + sorted(folder.glob("*.safetensors"))
+    return named + sorted(folder.glob("*.py")) + sorted(folder.glob("*.safetensors"))
 
 
 def checkpoint_digest(folder: Path, file_digest: Callable[[Path], str] | None = None) -> str:

@@ -5,17 +5,21 @@ Only safetensors weights are loaded, remote code never without leave. Knows noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gazecli.errors import ModelError
+from gazecli.errors import ModelError, UsageError
 from gazecli.models.checkpoints import Checkpoint, find_checkpoint
 from gazecli.models.devices import choose_device, choose_dtype
-from gazecli.models.processors import load_processor
+from gazecli.models.placement import DeviceMap, parse_device_map, remove_with, spread_options
+from gazecli.models.processors import complete_processor, load_processor
+from gazecli.models.remote_code import is_remote, model_class, require_reachable
 from gazecli.models.vlm import VLM
+from gazecli.processes.launcher import place
 
 ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
 
@@ -26,23 +30,34 @@ def load(
     device: str | None = None,
     dtype: str | None = None,
     revision: str | None = None,
-    device_map: str | None = None,
+    device_map: DeviceMap | None = None,
+    max_memory: Mapping[int | str, int | str] | None = None,
     trust_remote_code: bool = False,
     file_digest: Callable[[Path], str] | None = None,
+    squash: bool = True,
 ) -> VLM:
     """Load a model by alias, Hub id (optionally @revision) or folder.
 
+    `device_map` spreads a model too large for one device: a strategy of accelerate, a map from modules to
+    devices, or the JSON file of one; `max_memory` bounds what a strategy may use of each device, as in
+    `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files.
+
     Raises ModelError when it is unknown, absent, unsupported or broken, UsageError for a device or
-    number format that is not here. `file_digest` may remember the digests of weight files.
+    number format that is not here. `squash`: whether pictures that its processor would crop are stretched to
+    its square instead.
     """
+    spread = parse_device_map(device_map)
+    if max_memory is not None and not isinstance(spread, str):
+        raise UsageError("max_memory cannot matter without a strategy", hint='add device_map="auto"')
     target = choose_device(device)
     number_format = choose_dtype(dtype, target)
     checkpoint = find_checkpoint(name, revision)
     config = checkpoint.config()
     _refuse_unfit(checkpoint, config, trust_remote_code)
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
-    model = _load_model(checkpoint, number_format, target, device_map, trust_remote_code)
-    return VLM(
+    model = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
+    complete_processor(processor, model.config)
+    vlm = VLM(
         model=model,
         processor=processor,
         name=checkpoint.name,
@@ -50,7 +65,11 @@ def load(
         revision=checkpoint.revision,
         digest=checkpoint.digest(file_digest),
         source=str(checkpoint.folder) if Path(name).expanduser().is_dir() and name != "tiny" else name,
+        squash=squash,
     )
+    if is_remote(model):
+        require_reachable(vlm)
+    return vlm
 
 
 def _refuse_unfit(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_code: bool) -> None:
@@ -86,28 +105,45 @@ def _load_model(
     checkpoint: Checkpoint,
     dtype: torch.dtype,
     device: torch.device,
-    device_map: str | None,
+    device_map: DeviceMap | None,
+    max_memory: Mapping[int | str, int | str] | None,
     trust_remote_code: bool,
 ) -> Any:
-    from transformers import AutoModelForImageTextToText
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    options = {} if device_map is None else spread_options(device_map, max_memory)
+    # The copies of several processes would not fit into main memory on their way to their GPUs.
+    straight = {"device_map": {"": device}} if device.type == "cuda" and place().count > 1 else {}
     try:
-        model: Any = AutoModelForImageTextToText.from_pretrained(
+        model: Any = model_class(checkpoint.config()).from_pretrained(
             checkpoint.folder,
             dtype=dtype,
-            device_map=device_map,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             local_files_only=True,
+            **(options or straight),
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as failure:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ImportError,
+        AttributeError,
+    ) as failure:
+        if options:
+            shutil.rmtree(options["offload_folder"], ignore_errors=True)
         reason = str(failure).strip().splitlines()
         raise ModelError(
             f"the checkpoint cannot be loaded ({reason[0][:200] if reason else type(failure).__name__})",
             subject=checkpoint.name,
-            hint="check that the folder is complete: config.json and every *.safetensors shard",
+            hint="check that the folder is complete: config.json and every *.safetensors shard"
+            + ("; and that the device map names every part of the model" if options else ""),
             code="model.broken",
         ) from failure
-    return model if device_map is not None else model.to(device)
+    if options:
+        remove_with(model, options["offload_folder"])
+        return model
+    return model.to(device)

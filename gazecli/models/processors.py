@@ -34,9 +34,9 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             stock = _stock_class(name)
-            if stock is None or trust_remote_code:
-                return transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
-            return _for_stills(stock, folder)
+            if stock is not None:
+                return _for_stills(stock, folder, trust_remote_code)
+            own = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except ImportError as failure:
         raise _needs_torchvision(folder, state) from failure
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as failure:
@@ -46,6 +46,29 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
             hint="the folder needs the tokenizer and preprocessor files beside config.json",
             code="model.processor",
         ) from failure
+    if getattr(own, "image_processor", None) is None or getattr(own, "tokenizer", None) is None:
+        raise ModelError(
+            "this checkpoint has no processor that writes image tokens into the prompt; its own code puts "
+            "pictures in elsewhere, where gaze cannot tell which token looks where",
+            subject=str(folder),
+            hint="choose a model with a processor of transformers: see `gaze models`",
+            code="model.unsupported",
+        )
+    return own
+
+
+def complete_processor(processor: Any, config: Any) -> None:
+    """Fill in what older LLaVA repositories leave to the model's configuration.
+
+    Without a patch size there, the class token that CLIP's tower puts first was left out too.
+    """
+    if getattr(processor, "patch_size", 0) is not None:
+        return
+    vision = config.vision_config
+    processor.patch_size = vision.patch_size
+    processor.num_additional_image_tokens = int(vision.model_type == "clip_vision_model")
+    if processor.vision_feature_select_strategy is None:
+        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
 
 
 def _needs_torchvision(folder: Path, state: str) -> ModelError:
@@ -96,7 +119,7 @@ def _pixtral_on_pillow() -> Any:
             sys.modules[wanted] = before
 
 
-def _for_stills(stock: Any, folder: Path) -> Any:
+def _for_stills(stock: Any, folder: Path, trust_remote_code: bool) -> Any:
     """Build `stock` from its parts; parts that only video or sound needs stay empty."""
     from transformers import AutoImageProcessor, AutoTokenizer
     from transformers.processing_utils import ProcessorMixin
@@ -114,8 +137,10 @@ def _for_stills(stock: Any, folder: Path) -> Any:
     settings, _ = stock.get_processor_dict(folder)
     accepted = set(inspect.signature(stock.__init__).parameters)
     parts = dict.fromkeys(stock.get_attributes())
-    parts["image_processor"] = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    parts["tokenizer"] = AutoTokenizer.from_pretrained(folder)
+    leave = {"trust_remote_code": trust_remote_code}  # left out, transformers would ask on the terminal
+    backend = "torchvision" if stock.__name__ in TORCHVISION_ONLY else "pil"
+    parts["image_processor"] = AutoImageProcessor.from_pretrained(folder, backend=backend, **leave)
+    parts["tokenizer"] = AutoTokenizer.from_pretrained(folder, **leave)
     settings = {key: value for key, value in settings.items() if key in accepted - set(parts)}
     processor = type(stock.__name__, (stock,), namespace)(**parts, **settings)
     if getattr(processor.image_processor, "do_pan_and_scan", None):

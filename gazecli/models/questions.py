@@ -16,6 +16,7 @@ import torch
 
 from gazecli.models.caches import empty_cache, keeps_everything, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.maps import MapKeeper
 from gazecli.models.packing import PackedTails
 from gazecli.models.profile import Profile
 from gazecli.models.prompts import prompt_text
@@ -87,7 +88,7 @@ def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[lis
     raw = [vlm.tokenizer(text)["input_ids"] for text in texts]
     start = common_prefix(raw)
     tails = [ids[start:] for ids in raw]
-    placeholder = vlm.model.config.image_token_id
+    placeholder = vlm.preparation.placeholder
     if any(placeholder in tail for tail in tails) or first[-len(tails[0]) :] != tails[0]:
         return None
     head = first[: -len(tails[0])]
@@ -99,34 +100,38 @@ def last_token_mass(
     vlm: VLM,
     batch: Sequence[Questions],
     memberships: Sequence[torch.Tensor],
+    maps: MapKeeper | None = None,
     profile: Profile | None = None,
 ) -> dict[int, torch.Tensor]:
     """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
 
-    Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens.
+    Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens. `maps`
+    keeps whole rows, numbered picture by picture and question by question. `profile` books the time.
     """
     clock = profile or Profile(torch.device("cpu"))
     tower = find_vision_tower(vlm.model) if profile is not None else None
     if batch[0].shared == 0:
         with clock.vision_inside(tower, "questions"):
-            return _one_by_one(vlm, batch, memberships)
+            return _one_by_one(vlm, batch, memberships, maps)
     with clock.vision_inside(tower, "prefix"):
-        cache = _run_prefix(vlm, batch)
+        cache = run_prefix(vlm, batch)
     shared = batch[0].shared
     with clock.phase("questions"):
         table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
         # A recurrent state would run from one question into the next, a window would count their keys.
         if keeps_everything(cache, len(vlm.decoder.layers)):
-            return _packed(vlm, batch, cache, table)
-        return _side_by_side(vlm, batch, cache, table)
+            return _packed(vlm, batch, cache, table, maps)
+        return _side_by_side(vlm, batch, cache, table, maps)
 
 
-def _packed(vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor) -> dict[int, torch.Tensor]:
+def _packed(
+    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
+) -> dict[int, torch.Tensor]:
     """All questions about a picture in one row behind their prefix."""
     shared = batch[0].shared
     tails = PackedTails.behind(shared, [ids[shared:] for ids in batch[0].ids])
     watcher = QuestionMass(table, tails.ends.to(vlm.device), last=vlm.last_needed)
-    with vlm.watching(watcher), suppress(Enough):
+    with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
             **tails.inputs(vlm.model, len(batch)), past_key_values=cache, use_cache=True, logits_to_keep=1
         )
@@ -134,7 +139,7 @@ def _packed(vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tenso
 
 
 def _side_by_side(
-    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor
+    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """A row a question, each behind a copy of its prefix."""
     count, shared = len(batch[0].ids), batch[0].shared
@@ -142,9 +147,9 @@ def _side_by_side(
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
     ends = torch.tensor([len(tail) - 1 + shared for tail in tails])
     watcher = RegionMass(table.repeat_interleave(count, 0), at=ends.to(vlm.device), last=vlm.last_needed)
-    with vlm.watching(watcher), suppress(Enough):
+    with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
-            input_ids=_right_padded(tails).to(vlm.device),
+            input_ids=right_padded(tails).to(vlm.device),
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=torch.tensor([-1]),  # given 1, Gemma 4 would leave out the watched rows
@@ -152,15 +157,18 @@ def _side_by_side(
     return {layer: mass.view(len(batch), count, *mass.shape[1:]) for layer, mass in watcher.steps[-1].items()}
 
 
-def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
-    """Vision tower and shared prefix of every picture, once: the key-value cache."""
+def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any:
+    """Vision tower and shared prefix of every picture, once: the key-value cache.
+
+    With `whole`, layers behind the last with heads are run too, for what they may remember.
+    """
     shared, length = batch[0].shared, len(batch[0].ids[0])
     inputs = {}
     for name in batch[0].inputs:
         parts = [questions.inputs[name] for questions in batch]
         if name == "attention_mask" or not torch.is_tensor(parts[0]):
             continue
-        joined = torch.cat(parts)
+        joined = torch.cat(_counted_on(batch) if name == "image_token_pooling" else parts)
         if joined.ndim == 2 and joined.shape == (len(batch), length):
             joined = joined[:, :shared]
         inputs[name] = joined.to(vlm.device)
@@ -169,26 +177,36 @@ def _run_prefix(vlm: VLM, batch: Sequence[Questions]) -> Any:
             inputs[name] = tensor.to(vlm.model.dtype)
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
-    watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None else None
+    watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None and not whole else None
     with vlm.watching(watcher), suppress(Enough):
         vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return cache
 
 
+def _counted_on(batch: Sequence[Questions]) -> list[torch.Tensor]:
+    """Molmo 2's numbers of patches to be pooled, each picture's counted on from those before; -1 is none."""
+    parts, before = [], 0
+    for questions in batch:
+        pooled = questions.inputs["image_token_pooling"]
+        parts.append(torch.where(pooled >= 0, pooled + before, pooled))
+        before += questions.inputs["pixel_values"].shape[:2].numel()
+    return parts
+
+
 def _one_by_one(
-    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor]
+    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor], maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """A full pass a question, where nothing may be shared."""
     rows: list[Mapping[int, torch.Tensor]] = []
     for questions, membership in zip(batch, memberships, strict=True):
         for ids in questions.ids:
-            inputs = _with_ids(questions.inputs, ids, vlm)
+            inputs = with_ids(questions.inputs, ids, vlm)
             table = torch.zeros(1, len(ids), membership.shape[1])
             last = int(questions.layout.positions[-1]) + 1
             table[0, :last] = membership[:last]
             watcher = RegionMass(table.to(vlm.device), last=vlm.last_needed)
             vlm.forget_positions()
-            with vlm.watching(watcher), suppress(Enough):
+            with vlm.watching(maps.beside(watcher, len(rows)) if maps else watcher), suppress(Enough):
                 vlm.model(**inputs, use_cache=False, logits_to_keep=1)
             rows.append(watcher.steps[-1])
     count = len(batch[0].ids)
@@ -197,7 +215,7 @@ def _one_by_one(
     }
 
 
-def _with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
+def with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
     """Model inputs with other token ids behind the same picture."""
     length = inputs["input_ids"].shape[1]
     changed: dict[str, Any] = {"input_ids": torch.tensor([ids], device=vlm.device)}
@@ -212,7 +230,7 @@ def _with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
     return changed
 
 
-def _right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
+def right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
     """(rows, longest); padding stands behind the watched token, where no causal row sees it."""
     longest = max(len(tail) for tail in tails)
     padded = torch.zeros(len(tails), longest, dtype=torch.long)

@@ -16,7 +16,8 @@ from torch import nn
 from gazecli.errors import HeadSetError, ModelError
 from gazecli.models.attention import NAME, AttentionState, KeyBias, RowWatcher, register
 from gazecli.models.biases import Mode, Scope, key_bias
-from gazecli.models.devices import dtype_name
+from gazecli.models.catalogue import lasting_name
+from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
 from gazecli.models.preparation import Preparation
@@ -31,6 +32,7 @@ HeadPair = tuple[int, int]
 class VLM:
     """A vision-language model ready to be watched and steered.
 
+    source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
     """
 
@@ -50,7 +52,7 @@ class VLM:
         self.preparation = Preparation(
             self.processor,
             token_map_for(self.processor, self.family),
-            self.model.config.image_token_id,
+            find_placeholder(self.model.config, self.family),
             self.family,
         )
         self.decoder = find_decoder(self.model, self.family)
@@ -66,9 +68,18 @@ class VLM:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go."""
-        device: torch.device = self.model.get_input_embeddings().weight.device
-        return device
+        """Where inputs go, and what the model gives comes from."""
+        return device_of(self.model.get_input_embeddings())
+
+    def lasting_names(self) -> dict[str, str | None]:
+        """`name`, `id` and `revision` for what is kept and hashed: where a checkpoint lies is none of it.
+
+        One that was loaded from a folder is named after its content.
+        """
+        if self.source != self.name:
+            named = f"{self.family}-{self.digest.removeprefix('sha256:')[:8]}"
+            return {"name": named, "id": named, "revision": None}
+        return {"name": lasting_name(self.id), "id": self.id, "revision": self.revision}
 
     @property
     def dtype(self) -> str:
@@ -192,6 +203,23 @@ class VLM:
         return text
 
 
+def find_placeholder(config: Any, family: str) -> int:
+    """The id of the token that stands where image tokens go.
+
+    Raises ModelError when the configuration names none.
+    """
+    for name in ("image_token_id", "image_token_index"):
+        found = getattr(config, name, None)
+        if isinstance(found, int):
+            return found
+    raise ModelError(
+        "its configuration names no image token",
+        subject=family,
+        hint="gaze needs one placeholder in the prompt for each image token; see `gaze models`",
+        code="model.unsupported",
+    )
+
+
 def find_decoder(model: Any, family: str) -> Any:
     """The text backbone: the module that holds the decoder layers.
 
@@ -215,7 +243,7 @@ def find_decoder(model: Any, family: str) -> Any:
 def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
     """Softmax attention modules by their layer index; layers without one have no heads.
 
-    Raises ModelError when no layer has one, and where scores are more than a scaled product.
+    Raises ModelError when no layer has one.
     """
     found: dict[int, nn.Module] = {}
     for number, layer in enumerate(decoder.layers):
@@ -224,14 +252,6 @@ def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
             found[int(getattr(module, "layer_idx", number))] = module
     if not found:
         raise ModelError("no layer has softmax attention", subject=family, code="model.unsupported")
-    capped = getattr(decoder.config, "attn_logit_softcapping", None) is not None
-    if capped or any(hasattr(module, "sinks") for module in found.values()):
-        raise ModelError(
-            f"its attention has {'capped scores' if capped else 'sinks'}, which the fast kernels leave out",
-            subject=family,
-            hint="choose another model: see `gaze models`",
-            code="model.unsupported",
-        )
     return found
 
 

@@ -118,8 +118,9 @@ class RegionMass:
             row = row[:, heads]
         if self.value_weighted:
             row = row * self._value_norms(layer, value, inside, weights.shape[1], first_key)
-        table = self.membership[:, first_key : first_key + inside].to(row.dtype)
-        mass = row @ table  # (B, H, R)
+        # The layers of a model spread over devices come together where the membership lies.
+        table = self.membership[:, first_key : first_key + inside].to(row.device, row.dtype)
+        mass = (row @ table).to(self.membership.device)  # (B, H, R)
         if not self.steps:
             self.begin_step()
         self.steps[-1][layer] = mass

@@ -16,7 +16,6 @@ from gazecli.reports.documents import (
     SegmentPart,
     SteerDocument,
     SwitchDocument,
-    TrajectoryPart,
     TurnPart,
 )
 from gazecli.reports.parts import (
@@ -29,6 +28,7 @@ from gazecli.reports.parts import (
     SteeringSettings,
     TimingPart,
 )
+from gazecli.reports.track_parts import TrajectoryPart
 from gazecli.steering.steer import Answer, Steering, SteerSettings
 from gazecli.steering.switch import Narration
 
@@ -42,7 +42,11 @@ class Provenance:
 
 
 def steer_document(
-    vlm: VLM, steering: Steering, provenance: Provenance, heatmap: str | None = None
+    vlm: VLM,
+    steering: Steering,
+    provenance: Provenance,
+    heatmap: str | None = None,
+    page: str | None = None,
 ) -> SteerDocument:
     """What `steer` prints."""
     spoken = (
@@ -61,12 +65,17 @@ def steer_document(
         baseline=spoken,
         answers=[_answer(answer) for answer in steering.answers],
         heatmap=heatmap,
+        page=page,
         timing=TimingPart(seconds=steering.seconds),
     )
 
 
 def switch_document(
-    vlm: VLM, narration: Narration, provenance: Provenance, trajectory_file: str | None = None
+    vlm: VLM,
+    narration: Narration,
+    provenance: Provenance,
+    trajectory_file: str | None = None,
+    page: str | None = None,
 ) -> SwitchDocument:
     """What `switch` prints."""
     steps = [[round(float(mass), 5) for mass in step] for step in narration.trajectory]
@@ -87,6 +96,7 @@ def switch_document(
         ],
         trajectory=TrajectoryPart(heads=len(narration.heads), value_weighted=True, steps=steps),
         trajectory_file=trajectory_file,
+        page=page,
         timing=TimingPart(seconds=narration.seconds),
     )
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
 from gazecli.reports.parts import (
     AnswerPart,
     ComicsPart,
@@ -17,7 +18,6 @@ from gazecli.reports.parts import (
     Digest,
     Document,
     HeadPart,
-    Interval,
     ModelPart,
     Number,
     Open,
@@ -26,12 +26,19 @@ from gazecli.reports.parts import (
     Part,
     PicturePart,
     RegionPart,
-    Share,
     SpokenPart,
     SteeringSettings,
     SuggestedPart,
     Text,
     TimingPart,
+)
+from gazecli.reports.track_parts import (
+    ControlTrajectoryPart,
+    PointingPart,
+    SentencePart,
+    SpanPart,
+    TrackSettings,
+    TrajectoryPart,
 )
 
 
@@ -84,6 +91,7 @@ class SteerDocument(Document):
     baseline: SpokenPart | None
     answers: list[AnswerPart]
     heatmap: Text | None = None
+    page: Text | None = None
     timing: TimingPart
 
 
@@ -103,14 +111,6 @@ class SegmentPart(Part):
     text: Text
 
 
-class TrajectoryPart(Part):
-    """Where the steered heads looked: for each written token, the mass on region 1, …, region P."""
-
-    heads: Ordinal
-    value_weighted: bool
-    steps: list[list[Number]]
-
-
 class SwitchDocument(Document):
     """`gaze switch`: one text, written while the target changes."""
 
@@ -128,6 +128,32 @@ class SwitchDocument(Document):
     segments: list[SegmentPart]
     trajectory: TrajectoryPart
     trajectory_file: Text | None = None
+    page: Text | None = None
+    timing: TimingPart
+
+
+class TrackDocument(Document):
+    """`gaze track`: where the heads look while the model writes freely. Nothing is steered."""
+
+    schema_: Literal["gaze.track/1"] = Field(default="gaze.track/1", alias="schema")
+    model: ModelPart
+    headset: Digest
+    heads: list[Pair]
+    picture: PicturePart
+    regions: list[RegionPart]
+    prompt: Text
+    settings: TrackSettings
+    text: Text
+    tokens: Count
+    pieces: list[Text] = Field(description="what each written token adds to the text")
+    trajectory: TrajectoryPart
+    controls: list[ControlTrajectoryPart]
+    sentences: list[SentencePart]
+    pointing: list[PointingPart]
+    spans: list[SpanPart] = Field(default_factory=list)
+    trajectory_file: Text | None = None
+    heatmap: Text | None = None
+    page: Text | None = None
     timing: TimingPart
 
 
@@ -148,78 +174,12 @@ class MatrixPart(Part):
     matrix: list[list[Number]]
 
 
-class ConditionPart(Part):
-    """Redirection accuracy under one choice of heads; counts are of answers.
+class HistogramPart(Part):
+    """How many heads have a raw score between `edges`; `null`: with shuffled labels, mean over the draws."""
 
-    In a narration an answer is a segment: `accuracy` is the share that describes the region scheduled,
-    `natural` the share that describes the region whose turn it is in reading order, and the rank
-    correlations are means over pictures.
-    """
-
-    name: Literal["gaze", "control", "all", "unsteered", "blind"]
-    k: Count
-    heads: list[Pair] | None = Field(default=None, description="layer and head; null where it is all of them")
-    seed: int | None = None
-    accuracy: Share
-    ci95: Interval
-    per_region: list[Share | None]
-    abstained: Count
-    junk: Count
-    unchanged: Count
-    n: Count
-    natural: Share | None = None
-    schedule_rho: Number | None = None
-    natural_rho: Number | None = None
-
-
-class SweepPart(Part):
-    """Accuracy with the best `k` heads, and with one draw of as many others."""
-
-    k: Ordinal
-    gaze: Share
-    control: Share | None
-
-
-class ChoicePart(Part):
-    """The number of heads a sweep chose, on strips that are not among those of the conditions.
-
-    `headset` is the head set into which it was written, `swept` the one it was found in.
-    """
-
-    k: Ordinal
-    accuracy: Share
-    strips: Count
-    headset: Digest
-    swept: Digest
-
-
-class EvaluationSettings(SteeringSettings):
-    """How it was steered, asked and drawn; `every`: tokens a segment, none goes by sentences."""
-
-    prompt: Text
-    seed: int
-    resamples: Count
-    every: Ordinal | None = None
-    device: Text
-    dtype: Text
-
-
-class EvaluationPart(Open):
-    """How well a head set steers, beside what chance and other heads reach.
-
-    `strips` are those of the conditions; with a sweep, the held-out half.
-    """
-
-    comics: ComicsPart
-    task: Literal["static", "vqa", "dynamic"]
-    judge: Text
-    chance: Share
-    strips: Count
-    settings: EvaluationSettings
-    conditions: list[ConditionPart]
-    sweep: list[SweepPart] = Field(default_factory=list)
-    choice: ChoicePart | None = None
-    timing: TimingPart | None = None
+    edges: list[Number]
+    heads: list[Count]
+    null: list[Number]
 
 
 class ReportDocument(Document):
@@ -236,4 +196,10 @@ class ReportDocument(Document):
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]
+    histogram: HistogramPart | None = None
+    comparison: ComparisonPart | None = None
     evaluation: EvaluationPart | None = None
+    figures: list[Text] = Field(default_factory=list, description="files that show the above")
+    versions: dict[Text, Text] = Field(
+        default_factory=dict, description="of Python and of the libraries that computed this"
+    )

@@ -5,36 +5,58 @@ Knows nothing of how answers were written or judged.
 
 from __future__ import annotations
 
-from gazecli.evaluation.evaluate import Evaluation
-from gazecli.evaluation.judge import NAME
+from collections.abc import Sequence
+from statistics import mean, median
+
+from gazecli.errors import BadInput
+from gazecli.evaluation.counting import Counted
+from gazecli.evaluation.endpoint import PROMPT, Endpoint
+from gazecli.evaluation.evaluate import Evaluation, Selected
+from gazecli.evaluation.examples import Example, chance_of
+from gazecli.evaluation.following import Delay
+from gazecli.evaluation.likelihood import Likelihood
 from gazecli.evaluation.statistics import RESAMPLES
 from gazecli.evaluation.sweep import Rung
-from gazecli.evaluation.trials import Tally
+from gazecli.evaluation.tallies import Group, Run, groups_of
+from gazecli.evaluation.trials import Judge
+from gazecli.heads.comparison import overlaps, selections
+from gazecli.heads.headset import HeadSet
 from gazecli.models.biases import parse_strength
 from gazecli.models.vlm import VLM
-from gazecli.reports.documents import (
+from gazecli.reports.evaluation_parts import (
     ChoicePart,
+    ComparisonPart,
     ConditionPart,
+    DelayPart,
     EvaluationPart,
     EvaluationSettings,
+    ExamplePart,
+    GroupPart,
+    JudgingPart,
+    LatencyPart,
+    SaidPart,
+    SelectorPart,
     SweepPart,
 )
 from gazecli.reports.parts import ComicsPart, SkippedPart, TimingPart
 
 DIGITS = 6
+SHOWN_EXAMPLES = 6
 
 
-def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str) -> EvaluationPart:
+def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge | None) -> EvaluationPart:
     """What `report --evaluate` adds to the report; `swept` is the digest of the head set asked for."""
     choice = evaluation.choice
-    return EvaluationPart(
+    usable = evaluation.examples.usable
+    written = [usable[number] for number in evaluation.runs[0].numbers]
+    part = EvaluationPart(
         comics=_comics(evaluation),
         task=evaluation.plan.task,
-        judge=NAME,
-        chance=_rounded(evaluation.chance),
+        judge="none",
+        chance=_rounded(chance_of(written)),
         strips=evaluation.strips,
         settings=_settings(vlm, evaluation),
-        conditions=[_condition(tally) for tally in evaluation.tallies],
+        conditions=[],
         sweep=[_rung(rung) for rung in evaluation.rungs],
         choice=ChoicePart(
             k=choice.k,
@@ -47,6 +69,67 @@ def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str) -> EvaluationP
         else None,
         timing=TimingPart(seconds=evaluation.seconds),
     )
+    examples = _examples(evaluation.runs, usable)
+    if judge is None:
+        return part.model_copy(update={"examples": examples})
+    return _judged(part, judge, evaluation.runs, evaluation.counted, usable, examples)
+
+
+def rejudged_part(
+    part: EvaluationPart,
+    judge: Judge,
+    runs: Sequence[Run],
+    counted: Sequence[Counted],
+    examples: Sequence[Example],
+) -> EvaluationPart:
+    """The block of texts that were judged later; what it took to write them is not told again."""
+    fresh = part.model_copy(update={"timing": None})
+    return _judged(fresh, judge, runs, counted, examples, _examples(runs, examples))
+
+
+def comparison_part(evaluation: Evaluation) -> ComparisonPart:
+    """Selectors side by side, with what steering each gave."""
+    return _comparison(len(evaluation.runs[0].condition.heads), evaluation.selected)
+
+
+def unsteered_comparison(headset: HeadSet, k: int) -> ComparisonPart:
+    """Selectors side by side, without steering any."""
+    chosen = [Selected(score, heads, None) for score, heads in selections(headset, k).items()]
+    return _comparison(k, chosen)
+
+
+def _judged(
+    part: EvaluationPart,
+    judge: Judge,
+    runs: Sequence[Run],
+    counted: Sequence[Counted],
+    known: Sequence[Example],
+    examples: list[ExamplePart],
+) -> EvaluationPart:
+    return part.model_copy(
+        update={
+            "judge": judge.name,
+            "judging": _judging(judge),
+            "conditions": [_condition(each) for each in counted],
+            "groups": [_group(group) for group in groups_of(known, runs)],
+            "examples": examples,
+        }
+    )
+
+
+def _judging(judge: Judge) -> JudgingPart:
+    asked: dict[str, object] = {}
+    if isinstance(judge, Endpoint):
+        asked = {
+            "model": judge.address.model,
+            "endpoint": judge.address.shown,
+            "prompt": PROMPT,
+            "requests": judge.requests,
+            "kept": judge.kept,
+        }
+    elif isinstance(judge, Likelihood):
+        asked = {"model": judge.vlm.name, "prompt": judge.prompt}
+    return JudgingPart.model_validate({"name": judge.name, "independent": judge.independent, **asked})
 
 
 def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
@@ -59,9 +142,11 @@ def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
         score=plan.score,
         max_new_tokens=plan.settings.max_new_tokens,
         prompt=plan.settings.prompt,
+        question=plan.question,
         seed=plan.seed,
         resamples=RESAMPLES,
         every=plan.every,
+        min_area=plan.min_area,
         device=vlm.device.type,
         dtype=vlm.dtype,
     )
@@ -78,12 +163,14 @@ def _comics(evaluation: Evaluation) -> ComicsPart:
     )
 
 
-def _condition(tally: Tally) -> ConditionPart:
+def _condition(counted: Counted) -> ConditionPart:
+    tally, followed = counted.tally, counted.following
+    condition = tally.condition
     return ConditionPart(
-        name=tally.name,
-        k=len(tally.heads),
-        heads=None if tally.name == "all" else list(tally.heads),
-        seed=tally.seed,
+        name=condition.name,
+        k=len(condition.heads),
+        heads=None if condition.name == "all" else list(condition.heads),
+        seed=condition.seed,
         accuracy=_rounded(tally.accuracy),
         ci95=(_rounded(tally.ci95[0]), _rounded(tally.ci95[1])),
         per_region=[_perhaps(share) for share in tally.per_region],
@@ -91,14 +178,99 @@ def _condition(tally: Tally) -> ConditionPart:
         junk=tally.junk,
         unchanged=tally.unchanged,
         n=tally.n,
-        natural=_perhaps(tally.natural),
-        schedule_rho=_perhaps(tally.schedule_rho),
-        natural_rho=_perhaps(tally.natural_rho),
+        natural=_perhaps(followed.natural) if followed else None,
+        schedule_rho=_perhaps(followed.schedule_rho) if followed else None,
+        natural_rho=_perhaps(followed.natural_rho) if followed else None,
+        latency=LatencyPart(text=_delay(followed.text), looks=_delay(followed.looks))
+        if followed and followed.looks
+        else None,
+    )
+
+
+def _delay(delay: Delay | None) -> DelayPart | None:
+    if delay is None:
+        return None
+    tokens = delay.tokens
+    return DelayPart(
+        mean=_rounded(mean(tokens)) if tokens else None,
+        median=_rounded(median(tokens)) if tokens else None,
+        reached=len(tokens),
+        switches=delay.switches,
+    )
+
+
+def _group(group: Group) -> GroupPart:
+    return GroupPart.model_validate(
+        {
+            "by": group.by,
+            "name": group.name,
+            "n": group.n,
+            "gaze": _rounded(group.shares["gaze"]),
+            **{name: _perhaps(group.shares.get(name)) for name in ("control", "all", "unsteered")},
+        }
+    )
+
+
+def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExamplePart]:
+    """The first pictures, with what was said under the gaze heads; none whose pixels are not at hand."""
+    gaze = runs[0]
+    shown = []
+    for number, trials in zip(gaze.numbers[:SHOWN_EXAMPLES], gaze.pictures, strict=False):
+        example = examples[number]
+        if example.strip is None:
+            continue
+        try:
+            picture = example.load()
+        except BadInput:
+            continue
+        shown.append(
+            ExamplePart(
+                path=picture.path,
+                name=example.name,
+                boxes=[region.box for region in picture.regions],
+                truths=list(example.truths or ()),
+                unsteered=trials[0].said.unsteered if trials else None,
+                answers=[
+                    SaidPart(region=t.target, text=t.text, described=t.described, fate=t.fate) for t in trials
+                ],
+            )
+        )
+    return shown
+
+
+def _comparison(k: int, selected: Sequence[Selected]) -> ComparisonPart:
+    return ComparisonPart(
+        k=k,
+        selectors=[_selector(each) for each in selected],
+        overlap=overlaps([each.heads for each in selected]),
+    )
+
+
+def _selector(selected: Selected) -> SelectorPart:
+    tally = selected.tally
+    return SelectorPart.model_validate(
+        {
+            "score": selected.score,
+            "heads": list(selected.heads),
+            "accuracy": _rounded(tally.accuracy) if tally else None,
+            "ci95": _interval(tally.ci95) if tally else None,
+            "n": tally.n if tally else None,
+        }
     )
 
 
 def _rung(rung: Rung) -> SweepPart:
-    return SweepPart(k=rung.k, gaze=_rounded(rung.gaze), control=_perhaps(rung.control))
+    return SweepPart(
+        k=rung.k,
+        gaze=_rounded(rung.gaze),
+        control=_perhaps(rung.control),
+        gaze_ci95=_interval(rung.gaze_ci95),
+        control_ci95=_interval(rung.control_ci95),
+    )
+
+
+def _interval(ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    return (_rounded(ends[0]), _rounded(ends[1])) if ends is not None else None
 
 
 def _perhaps(value: float | None) -> float | None:

@@ -5,22 +5,30 @@ Knows nothing of how heads are scored or of where documents go.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
 
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.scoring import ranking
+from gazecli.heads.scoring import SCORE_NAMES, ranking
 from gazecli.reports.documents import (
     DiscoverySettings,
-    EvaluationPart,
     HeadSetDocument,
+    HistogramPart,
     HonestyPart,
     LayerPart,
     MatrixPart,
     ReportDocument,
 )
+from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
 from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart, TimingPart
 
 DIGITS = 6
+_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "pillow", "accelerate")
+_BINS = 40
 
 
 def headset_document(
@@ -44,7 +52,10 @@ def headset_document(
 
 
 def report_document(
-    headset: HeadSet, matrices: int = 10, evaluation: EvaluationPart | None = None
+    headset: HeadSet,
+    matrices: int = 10,
+    evaluation: EvaluationPart | None = None,
+    comparison: ComparisonPart | None = None,
 ) -> ReportDocument:
     """What `report` prints, with the matrices of the best heads."""
     best = headset.top(min(matrices, headset.image_mass.size))
@@ -59,21 +70,32 @@ def report_document(
         heads=head_parts(headset),
         layers=_layers(headset),
         matrices=[_matrix(headset, head) for head in best],
+        histogram=_histogram(headset),
+        comparison=comparison,
         evaluation=evaluation,
+        versions=versions(),
     )
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that compute anything."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def head_parts(headset: HeadSet) -> list[HeadPart]:
     """All heads with their scores, best first by the suggested score."""
-    raw, selectivity = headset.scores("raw"), headset.scores("selectivity")
+    scores = {name: headset.scores(name) for name in SCORE_NAMES if headset.has(name)}
     ordered = ranking(headset.scores(headset.resolve_score("auto")))
     return [
         HeadPart(
             layer=layer,
             head=head,
-            raw=_rounded(raw[layer, head]),
-            selectivity=_rounded(selectivity[layer, head]),
             image_mass=_rounded(headset.image_mass[layer, head]),
+            **{name: _rounded(score[layer, head]) for name, score in scores.items()},
         )
         for layer, head in ordered
     ]
@@ -90,6 +112,7 @@ def _comics(headset: HeadSet, path: str | None, skipped: Sequence[tuple[str, str
         digest=block["digest"],
         strips=block["strips"],
         panels=block.get("panels", headset.panels),
+        prepared=block.get("prepared"),
         skipped=left_out,
     )
 
@@ -111,6 +134,19 @@ def _layers(headset: HeadSet) -> list[LayerPart]:
         )
         for layer, row in enumerate(scores)
     ]
+
+
+def _histogram(headset: HeadSet) -> HistogramPart | None:
+    raw, null = headset.scores("raw"), headset.null
+    if not null.size:
+        return None
+    highest = max(float(raw.max()), float(null.max()), 1e-9)
+    edges = np.linspace(0.0, highest, _BINS + 1)
+    return HistogramPart(
+        edges=[_rounded(edge) for edge in edges],
+        heads=np.histogram(raw, edges)[0].tolist(),
+        null=[_rounded(count / len(null)) for count in np.histogram(null, edges)[0]],
+    )
 
 
 def _matrix(headset: HeadSet, head: Head) -> MatrixPart:

@@ -1,6 +1,7 @@
-"""Where heads look, painted over the picture with Pillow.
+"""Where heads look, as light on the picture: full colour where the look is, pale where it is not.
 
-Knows nothing of models; it takes weights and the boxes they belong to.
+A line surrounds the smallest part of the picture that holds half of the look. Both read in grey. Knows
+nothing of models; it takes weights and the boxes they belong to.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ Floats = npt.NDArray[np.floating]
 LONGEST_SIDE = 1600
 _CAPTION_HEIGHT = 26
 _MARGIN = 8
-# Magma's path from dark to light: also readable in grey and by the colour-blind.
-_PATH = np.array(
-    [(0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191)], dtype=np.float64
-)
+_PALEST = 0.82  # how far what is not looked at fades to white
+_LINE = (213, 94, 0)
+_HALF = 0.5
+_LEGEND = "full colour: looked at most; line: half of the look lies inside"
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,19 @@ def heatmap_image(image: Image.Image, boxes: Floats, glances: Sequence[Glance]) 
     peak = max((float(each.max()) for each in densities), default=0.0)
     width = size[0] + 2 * _MARGIN
     step = size[1] + _CAPTION_HEIGHT + _MARGIN
-    sheet = Image.new("RGB", (width, step * len(glances) + _MARGIN), "white")
+    sheet = Image.new("RGB", (width, step * len(glances) + _CAPTION_HEIGHT), "white")
     font = ImageFont.load_default(15)
     for row, (glance, each) in enumerate(zip(glances, densities, strict=True)):
         top = _MARGIN + row * step
         pen = ImageDraw.Draw(sheet)
         pen.text((_MARGIN, top + 2), _fitting(glance.caption, font, size[0]), fill=(20, 20, 20), font=font)
-        sheet.paste(_overlaid(small, each / peak if peak > 0 else each), (_MARGIN, top + _CAPTION_HEIGHT))
+        lit = _lit(small, each / peak if peak > 0 else each)
+        sheet.paste(_outlined(lit, half_of(each)), (_MARGIN, top + _CAPTION_HEIGHT))
         if glance.target is not None:
             edges = np.array(glance.target) * ratio + np.array([_MARGIN, top + _CAPTION_HEIGHT] * 2)
-            pen.rectangle([float(edge) for edge in edges - (0, 0, 1, 1)], outline=(0, 158, 115), width=3)
+            pen.rectangle([float(edge) for edge in edges - (0, 0, 1, 1)], outline=(0, 0, 0), width=2)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((_MARGIN, step * len(glances) + 3), _LEGEND, fill=(90, 90, 90), font=ImageFont.load_default(13))
     return sheet
 
 
@@ -75,18 +79,39 @@ def density(weights: Floats, boxes: Floats, size: tuple[int, int]) -> Floats:
     return field
 
 
-def _overlaid(image: Image.Image, strength: Floats) -> Image.Image:
-    """`strength` (H, W) from 0 to 1 over a pale picture; a square root lifts what is faint."""
-    lifted = np.sqrt(np.clip(strength, 0.0, 1.0))[..., None]  # (H, W, 1)
-    places = lifted[..., 0] * (len(_PATH) - 1)
-    lower = np.minimum(places.astype(np.intp), len(_PATH) - 2)
-    share = (places - lower)[..., None]
-    heat = _PATH[lower] * (1 - share) + _PATH[lower + 1] * share
+def half_of(field: Floats) -> npt.NDArray[np.bool_]:
+    """The smallest part of the picture that holds half of the look: (H, W)."""
+    total = field.sum()
+    if total <= 0:
+        return np.zeros(field.shape, dtype=bool)
+    levels, counts = np.unique(field, return_counts=True)  # rising
+    held = np.cumsum((levels * counts)[::-1])
+    level = levels[::-1][int(np.searchsorted(held, _HALF * total * (1 - 1e-9)))]
+    inside: npt.NDArray[np.bool_] = field >= level
+    return inside
+
+
+def _lit(image: Image.Image, strength: Floats) -> Image.Image:
+    """The picture in full colour where `strength` (H, W) is 1, grey and pale where it is 0.
+
+    A square root lifts what is faint.
+    """
+    light = np.sqrt(np.clip(strength, 0.0, 1.0))[..., None]  # (H, W, 1)
     pixels = np.asarray(image, dtype=np.float64)
-    grey = pixels.mean(-1, keepdims=True)
-    pale = 0.5 * pixels + 0.5 * grey
-    mixed = pale * (0.6 - 0.1 * lifted) + heat * (0.1 + 0.4 * lifted)
-    return Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
+    pale = 255 * _PALEST + (1 - _PALEST) * pixels.mean(-1, keepdims=True)
+    return Image.fromarray((pixels * light + pale * (1 - light)).clip(0, 255).astype(np.uint8))
+
+
+def _outlined(image: Image.Image, inside: npt.NDArray[np.bool_]) -> Image.Image:
+    """A line of two pixels along the inner border of `inside` (H, W)."""
+    padded = np.pad(inside, 2)
+    core = inside.copy()
+    for down in range(5):
+        for across in range(5):
+            core &= padded[down : down + inside.shape[0], across : across + inside.shape[1]]
+    pixels = np.asarray(image).copy()
+    pixels[inside & ~core] = _LINE
+    return Image.fromarray(pixels)
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

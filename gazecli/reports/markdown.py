@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gazecli.plain_text import visible
-from gazecli.reports.documents import EvaluationPart, ReportDocument
+from gazecli.reports.documents import ReportDocument
+from gazecli.reports.evaluation_parts import ComparisonPart, DelayPart, EvaluationPart, LatencyPart
 
 _MARKS = re.compile(r"([\\`*_\[\]~#|$@!])")
 # What would become a link without any brackets.
@@ -26,6 +27,8 @@ def escaped(text: object) -> str:
 def report_markdown(document: ReportDocument, shown: int = 10) -> str:
     """The report with its `shown` best heads."""
     parts = ["# Gaze heads of " + escaped(document.model.name), _facts(document)]
+    if document.comparison is not None:
+        parts += _comparison(document.comparison)
     if document.evaluation is not None:
         parts += _evaluation(document.evaluation)
     heads = document.heads[:shown]
@@ -76,8 +79,14 @@ def _evaluation(evaluation: EvaluationPart) -> list[str]:
         f"over pictures ({settings.resamples} resamples, seed {settings.seed}). Asked: {settings.prompt}"
     )
     parts = [f"## Evaluation: {evaluation.task}", escaped(sentence), _table(columns, rows)]
-    if evaluation.task == "dynamic":
+    if evaluation.task == "dynamic" and evaluation.conditions:
         parts.append(_order(evaluation))
+    if evaluation.groups:
+        found = [
+            [each.by, each.name, each.n, *map(_share, (each.gaze, each.control, each.all, each.unsteered))]
+            for each in evaluation.groups
+        ]
+        parts.append(_table(["by", "", ">n", ">gaze", ">control", ">all", ">unsteered"], found))
     if evaluation.sweep:
         steps = [[step.k, _share(step.gaze), _share(step.control)] for step in evaluation.sweep]
         parts += ["### Accuracy over K, on the other half", _table([">K", ">gaze", ">control"], steps)]
@@ -86,15 +95,42 @@ def _evaluation(evaluation: EvaluationPart) -> list[str]:
 
 def _order(evaluation: EvaluationPart) -> str:
     columns = ["condition", ">schedule", ">reading order", ">ρ schedule", ">ρ reading order"]
+    columns += [">tokens until the looks", ">until the text"]
     rows = [
         [
             condition.name if condition.seed is None else f"{condition.name} {condition.seed}",
             *map(_share, (condition.accuracy, condition.natural)),
             *map(_share, (condition.schedule_rho, condition.natural_rho)),
+            *_delays(condition.latency),
         ]
         for condition in evaluation.conditions
     ]
     return _table(columns, rows)
+
+
+def _comparison(comparison: ComparisonPart) -> list[str]:
+    rows = [
+        [
+            one.score,
+            _share(one.accuracy),
+            f"{one.ci95[0]:.3f} to {one.ci95[1]:.3f}" if one.ci95 else "–",
+            *shared,
+        ]
+        for one, shared in zip(comparison.selectors, comparison.overlap, strict=True)
+    ]
+    names = [f">shared with {one.score}" for one in comparison.selectors]
+    title = f"## Selectors, top {comparison.k}"
+    return [title, _table(["selector", ">accuracy", ">95 % interval", *names], rows)]
+
+
+def _delays(latency: LatencyPart | None) -> tuple[str, str]:
+    return (_delay(latency.looks), _delay(latency.text)) if latency else ("–", "–")
+
+
+def _delay(delay: DelayPart | None) -> str:
+    if delay is None or delay.median is None:
+        return "–"
+    return f"{delay.median:g} ({delay.reached} of {delay.switches})"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -94,29 +94,35 @@ class SkippedPart(Part):
 
 
 class ComicsPart(Part):
-    """Which strips they were."""
+    """Which strips they were; `prepared` is what was done to them first, such as `squashed`."""
 
     path: Text | None
     digest: Text
     strips: Count
     panels: Ordinal
     skipped: list[SkippedPart] = Field(default_factory=list)
+    prepared: Text | None = None
 
 
 class HeadPart(Part):
-    """A head and its scores. Layers and heads count from 0."""
+    """A head and its scores. Layers and heads count from 0.
+
+    `image` and `localization` are the other selectors' scores; null in head sets made before they were kept.
+    """
 
     layer: Count
     head: Count
     raw: Number
     selectivity: Number
     image_mass: Number
+    image: Number | None = None
+    localization: Number | None = None
 
 
 class SuggestedPart(Part):
     """By which score, and how many of the best heads, to steer."""
 
-    score: Literal["raw", "selectivity"]
+    score: Literal["raw", "selectivity", "image", "localization"]
     top: Count
     why: Text
 

@@ -14,6 +14,7 @@ _KINDS: tuple[type[Document], ...] = (
     documents.HeadSetDocument,
     documents.SteerDocument,
     documents.SwitchDocument,
+    documents.TrackDocument,
     documents.ReportDocument,
     housekeeping.ModelsDocument,
     housekeeping.DoctorDocument,

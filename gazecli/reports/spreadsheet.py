@@ -1,6 +1,7 @@
-"""A report as CSV: a line a head, a condition, or a step of the sweep; and cells that no spreadsheet runs.
+"""A report as CSV: a line a head, condition, group of targets, selector or step of the sweep.
 
-The column `row` says which of the three a line is. Knows nothing of other formats.
+Cells are such that no spreadsheet runs them. The column `row` says which of these a line is. Knows nothing
+of other formats.
 """
 
 from __future__ import annotations
@@ -10,12 +11,21 @@ import io
 from collections.abc import Mapping
 
 from gazecli.plain_text import visible
-from gazecli.reports.documents import ConditionPart, EvaluationPart, ReportDocument, SweepPart
+from gazecli.reports.documents import ReportDocument
+from gazecli.reports.evaluation_parts import (
+    ComparisonPart,
+    ConditionPart,
+    EvaluationPart,
+    GroupPart,
+    SelectorPart,
+    SweepPart,
+)
 from gazecli.reports.parts import HeadPart
 
 _COLUMNS = (
     "row headset model score layer head raw selectivity image_mass suggested task condition k seed accuracy "
-    "ci95_low ci95_high chance abstained junk unchanged n natural schedule_rho natural_rho"
+    "ci95_low ci95_high chance abstained junk unchanged n natural schedule_rho natural_rho image "
+    "localization judge looks_after text_after by name"
 ).split()
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
@@ -33,9 +43,12 @@ def report_csv(document: ReportDocument) -> str:
     rows = [_head(document, place, head) for place, head in enumerate(document.heads)]
     evaluation, panels = document.evaluation, 0
     if evaluation is not None:
-        panels = evaluation.comics.panels
+        panels = max((len(each.per_region) for each in evaluation.conditions), default=0)
         rows += [_condition(evaluation, condition) for condition in evaluation.conditions]
+        rows += [row for group in evaluation.groups for row in _groups(evaluation, group)]
         rows += [row for step in evaluation.sweep for row in _steps(evaluation, step)]
+    if document.comparison is not None:
+        rows += [_selector(document.comparison, each) for each in document.comparison.selectors]
     shared = {"headset": document.headset, "model": document.model.name, "score": document.suggested.score}
     out = io.StringIO()
     columns = [*_COLUMNS, *(f"region_{number}" for number in range(1, panels + 1))]
@@ -54,12 +67,15 @@ def _head(document: ReportDocument, place: int, head: HeadPart) -> Row:
         "raw": head.raw,
         "selectivity": head.selectivity,
         "image_mass": head.image_mass,
+        "image": head.image,
+        "localization": head.localization,
         "suggested": int(place < document.suggested.top),
     }
 
 
 def _condition(evaluation: EvaluationPart, condition: ConditionPart) -> Row:
     regions = {f"region_{number}": share for number, share in enumerate(condition.per_region, 1)}
+    latency = condition.latency
     return {
         "row": "condition",
         "score": evaluation.settings.score,
@@ -78,7 +94,33 @@ def _condition(evaluation: EvaluationPart, condition: ConditionPart) -> Row:
         "natural": condition.natural,
         "schedule_rho": condition.schedule_rho,
         "natural_rho": condition.natural_rho,
+        "judge": evaluation.judge,
+        "looks_after": latency.looks.median if latency and latency.looks else None,
+        "text_after": latency.text.median if latency and latency.text else None,
         **regions,
+    }
+
+
+def _groups(evaluation: EvaluationPart, group: GroupPart) -> list[Row]:
+    shares = {name: getattr(group, name) for name in ("gaze", "control", "all", "unsteered")}
+    shared = {"row": "group", "task": evaluation.task, "by": group.by, "name": group.name, "n": group.n}
+    return [
+        {**shared, "judge": evaluation.judge, "condition": name, "accuracy": share}
+        for name, share in shares.items()
+        if share is not None
+    ]
+
+
+def _selector(comparison: ComparisonPart, selector: SelectorPart) -> Row:
+    low, high = selector.ci95 or (None, None)
+    return {
+        "row": "selector",
+        "score": selector.score,
+        "k": comparison.k,
+        "accuracy": selector.accuracy,
+        "ci95_low": low,
+        "ci95_high": high,
+        "n": selector.n,
     }
 
 

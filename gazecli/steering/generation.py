@@ -15,6 +15,7 @@ import torch
 from gazecli.models.attention import KeyBias
 from gazecli.models.caches import empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.questions import SEES_THE_QUESTION
 from gazecli.models.vision_tower import find_vision_tower
 from gazecli.models.vlm import VLM
 
@@ -44,17 +45,19 @@ def generate(
     rebias: Rebias | None = None,
     stop: Callable[[list[list[int]]], bool] | None = None,
     only_first: Sequence[int] = (),
+    ids: torch.Tensor | None = None,
 ) -> list[list[int]]:
     """Write `rows` continuations of one prepared prompt: each row's token ids, end tokens left out.
 
     `watcher` reads the last prompt token's row and each written token's. `rebias` may change the bias
     before a step. Rows named in `only_first` are not continued: their first step is watched, nothing more.
+    `ids`, (rows, L), gives each row a prompt of its own, with the same picture at the same place.
     """
     ends = vlm.end_tokens()
     written: list[list[int]] = [[] for _ in range(rows)]
     finished = [row in only_first for row in range(rows)]
     with vlm.biased(bias):
-        logits, cache = _prefill(vlm, inputs, layout, bias, rows, watcher)
+        logits, cache = _prefill(vlm, inputs, layout, bias, rows, watcher, ids)
         for step in range(limits.most):
             if step < limits.least:
                 logits[:, sorted(ends)] = float("-inf")
@@ -76,13 +79,22 @@ def generate(
 
 
 def _prefill(
-    vlm: VLM, inputs: Any, layout: ImageLayout, bias: KeyBias | None, rows: int, watcher: Any
+    vlm: VLM,
+    inputs: Any,
+    layout: ImageLayout,
+    bias: KeyBias | None,
+    rows: int,
+    watcher: Any,
+    own_ids: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, Any]:
     """Run the prompt: what no bias reaches once, the rest a row each. Logits (rows, V) and the cache."""
     prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
-    ids = prompt["input_ids"]
+    ids = prompt["input_ids"].expand(rows, -1) if own_ids is None else own_ids
     start = layout.length - 1 if bias is None else min(bias.from_query, layout.length - 1)
-    if start <= int(layout.positions[-1]):
+    if own_ids is not None:
+        apart = (ids != ids[0]).any(0).nonzero()
+        start = min([start, *apart[:1].flatten().tolist()])
+    if start <= int(layout.positions[-1]) or vlm.family in SEES_THE_QUESTION:
         start = 0
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
@@ -91,16 +103,16 @@ def _prefill(
             name: part.repeat(rows, *[1] * (part.ndim - 1)) if torch.is_tensor(part) else part
             for name, part in prompt.items()
         }
+        repeated["input_ids"] = ids
         with vision_once(vlm, rows):
             return _forward(vlm, watcher, **repeated, past_key_values=cache), cache
     shared = {
-        name: part[:, :start] if torch.is_tensor(part) and part.shape == ids.shape else part
+        name: part[:, :start] if torch.is_tensor(part) and part.shape == (1, ids.shape[1]) else part
         for name, part in prompt.items()
     }
     vlm.model(**shared, past_key_values=cache, use_cache=True, logits_to_keep=1)
     repeat_rows(cache, 1, rows)
-    rest = ids[:, start:].expand(rows, -1)
-    return _forward(vlm, watcher, input_ids=rest, past_key_values=cache), cache
+    return _forward(vlm, watcher, input_ids=ids[:, start:], past_key_values=cache), cache
 
 
 def _forward(vlm: VLM, watcher: Any, **inputs: Any) -> torch.Tensor:
@@ -123,6 +135,7 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
         return
     stock = tower.forward
+    replaced = tower.__dict__.get("forward")  # accelerate's, where the model is spread over devices
     # Pixtral's tower strings its pictures together: they lie along the second axis of its output.
     axis = 1 if tower.config.model_type == "pixtral" else 0
 
@@ -136,6 +149,8 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
         yield
     finally:
         del tower.forward
+        if replaced is not None:
+            tower.forward = replaced
 
 
 def _first_share(part: Any, copies: int) -> Any:

@@ -16,12 +16,14 @@ import torch
 
 from gazecli.errors import RegionError, SteeringError, UsageError
 from gazecli.models.biases import Mode, Scope, key_bias, parse_strength
+from gazecli.models.image_looks import ImageLooks, Together
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.models.watchers import RowKeeper
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate
+from gazecli.steering.spans import pieces_of
 
 STATIC_PROMPT = "What is happening in this panel of the comic strip?"
 # Watched decode steps when the bias acts on written tokens only.
@@ -58,7 +60,8 @@ class Answer:
     """What the model said of one region, and how the heads' attention on it moved.
 
     attention_baseline and attention_steered: mean over the heads of the attention on the region's tokens.
-    rows: (heads, N) attention of the heads on the image tokens, float32.
+    rows: (heads, N) attention of the heads on the image tokens, float32. pieces: what each token adds to the
+    text. looks: (tokens, N) share of the heads' value-weighted look on each image token, where asked for.
     """
 
     region: Region
@@ -68,6 +71,8 @@ class Answer:
     attention_steered: float
     image_tokens: int
     rows: npt.NDArray[np.float32] = field(repr=False)
+    pieces: list[str] = field(default_factory=list, repr=False)
+    looks: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ class Steering:
     answers: list[Answer]
     layout: ImageLayout = field(repr=False)
     seconds: float = 0.0
+    baseline_pieces: list[str] = field(default_factory=list, repr=False)
+    baseline_looks: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 def steer(
@@ -114,10 +121,12 @@ def steer_regions(
     with_baseline: bool = True,
     on_token: Callable[[int, list[list[int]]], None] | None = None,
     require_effect: bool = True,
+    with_looks: bool = False,
 ) -> Steering:
     """Describe every target, and the picture unsteered, in one batch; row 0 is the baseline.
 
-    Raises what `steer` raises; with `require_effect` off, ineffective steering is returned as it is.
+    Raises what `steer` raises; with `require_effect` off, ineffective steering is returned as it is. With
+    `with_looks`, the look of every written token is kept.
     """
     if not targets:
         raise RegionError("no region to look at", hint="name one, or give the picture's panels")
@@ -138,6 +147,7 @@ def steer_regions(
     )
     first_watched, watched = (1, _DECODE_STEPS) if settings.scope == "decode" else (0, 1)
     watcher = RowKeeper(by_layer, layout.length, first_watched, watched)
+    looks = ImageLooks(layout.positions, [heads]) if with_looks else None
     written = generate(
         vlm,
         inputs,
@@ -145,7 +155,7 @@ def steer_regions(
         bias,
         len(targets) + 1,
         Limits(settings.max_new_tokens),
-        watcher=watcher,
+        watcher=watcher if looks is None else Together([watcher, looks]),
         on_token=on_token,
         only_first=() if with_baseline else (0,),
     )
@@ -155,8 +165,10 @@ def steer_regions(
         )
     rows = watcher.image_rows(layout.positions)  # (targets + 1, heads, N)
     answers = [
-        _answer(vlm, layout, target, tokens, rows[0], mine)
-        for target, tokens, mine in zip(targets, written[1:], rows[1:], strict=True)
+        _answer(
+            vlm, layout, target, tokens, rows[0], mine, looks.maps(row, 0, len(tokens)) if looks else None
+        )
+        for row, (target, tokens, mine) in enumerate(zip(targets, written[1:], rows[1:], strict=True), 1)
     ]
     if require_effect:
         for answer in answers:
@@ -165,7 +177,7 @@ def steer_regions(
     return Steering(
         picture=picture,
         regions=regions,
-        region_tokens=[len(layout.tokens(region)) for region in regions],
+        region_tokens=[layout.count(region) for region in regions],
         heads=[(layer, head) for layer, head in heads],
         settings=settings,
         baseline=vlm.decode(written[0]).strip() if with_baseline else None,
@@ -174,6 +186,8 @@ def steer_regions(
         answers=answers,
         layout=layout,
         seconds=round(time.monotonic() - began, 3),
+        baseline_pieces=pieces_of(vlm.decode, written[0]),
+        baseline_looks=looks.maps(0, 0, len(written[0])) if looks else None,
     )
 
 
@@ -194,6 +208,7 @@ def _answer(
     tokens: list[int],
     unsteered: npt.NDArray[np.float32],
     steered: npt.NDArray[np.float32],
+    looks: npt.NDArray[np.float32] | None,
 ) -> Answer:
     owned = torch.isin(layout.positions, layout.tokens(target)).numpy()
     return Answer(
@@ -204,6 +219,8 @@ def _answer(
         attention_steered=float(steered[:, owned].sum(1).mean()),
         image_tokens=int(owned.sum()),
         rows=steered,
+        pieces=pieces_of(vlm.decode, tokens),
+        looks=looks,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from gazecli.errors import SteeringError, UsageError
 from gazecli.models.attention import KeyBias
 from gazecli.models.biases import key_bias
+from gazecli.models.image_looks import ImageLooks, Together
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.models.watchers import RegionMass
@@ -24,6 +25,7 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import Schedule, ends_sentence
+from gazecli.steering.spans import pieces_of
 from gazecli.steering.steer import SteerSettings, regions_with
 
 DYNAMIC_PROMPT = (
@@ -47,7 +49,8 @@ class Segment:
 class Narration:
     """A text written under a schedule, or freely, and where the heads looked at each token.
 
-    trajectory: (tokens, regions) float32.
+    trajectory: (tokens, regions) float32. looks: (tokens, N) share of the look on each image token, where
+    asked for.
     """
 
     picture: Picture
@@ -62,6 +65,8 @@ class Narration:
     trajectory: npt.NDArray[np.float32] = field(repr=False)
     seconds: float = 0.0
     prepared: str | None = None
+    layout: ImageLayout | None = field(default=None, repr=False)
+    looks: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 def switch(
@@ -74,11 +79,13 @@ def switch(
     max_new_tokens: int | None = None,
     on_token: Callable[[int, list[list[int]]], None] | None = None,
     require_effect: bool = True,
+    with_looks: bool = False,
 ) -> Narration:
     """Write one text whose target follows `schedule`.
 
     The end token is held back until the last target has begun. Raises UsageError without heads or regions,
     SteeringError when the heads did not follow; with `require_effect` off, the text is returned as it is.
+    With `with_looks`, the look of every written token is kept.
     """
     if not heads:
         raise UsageError("no heads to steer", hint="choose at least one")
@@ -93,6 +100,7 @@ def switch(
     began = time.monotonic()
     most = max_new_tokens or schedule.most_tokens
     watcher = _trajectory_watcher(vlm, picture, schedule.targets, layout, heads)
+    looks = ImageLooks(layout.positions, [heads]) if with_looks else None
     written = generate(
         vlm,
         inputs,
@@ -100,7 +108,7 @@ def switch(
         biases[0],
         1,
         Limits(most, min(schedule.least_tokens, most)),
-        watcher=watcher,
+        watcher=watcher if looks is None else Together([watcher, looks]),
         on_token=on_token,
         rebias=pace.rebias,
         stop=pace.stop,
@@ -110,7 +118,7 @@ def switch(
     narration = narrate(vlm, picture, regions, layout, heads, settings, written, watcher, segments, began)
     if require_effect:
         _require_following(narration, vlm)
-    return narration
+    return narration if looks is None else replace(narration, looks=looks.maps(0, 0, len(written)))
 
 
 def narrate(
@@ -129,16 +137,17 @@ def narrate(
     return Narration(
         picture=picture,
         regions=regions,
-        region_tokens=[len(layout.tokens(region)) for region in regions],
+        region_tokens=[layout.count(region) for region in regions],
         heads=[(layer, head) for layer, head in heads],
         settings=settings,
         text=vlm.decode(written),
         tokens=len(written),
-        pieces=[vlm.decode([token]) for token in written],
+        pieces=pieces_of(vlm.decode, written),
         segments=segments,
         trajectory=trajectory_of(watcher)[: len(written)],
         seconds=round(time.monotonic() - began, 3),
         prepared=layout.prepared,
+        layout=layout,
     )
 
 
@@ -189,7 +198,7 @@ def _trajectory_watcher(
     layout: ImageLayout,
     heads: Sequence[HeadPair],
 ) -> RegionMass:
-    table = layout.membership(regions_with(picture, targets))
+    table = layout.membership(regions_with(picture, targets), may_be_unseen=True)
     by_layer = vlm.check_heads(heads)
     return RegionMass(table[None].to(vlm.device), only=by_layer, value_weighted=True)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gazecli.cache import Artifact
+from gazecli.cache import Artifact, Cache
 from gazecli.cache.artifact_files import to_bytes
-from tests.cache.samples import listening, sample
+from gazecli.cache.records import write_named
+from tests.cache.samples import everything_in, flip, listening, sample
 
 _DAMAGES = {
     "a flipped bit at the end": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
@@ -106,8 +109,6 @@ def test_damage_that_cannot_be_moved_is_ignored_with_a_warning(tmp_path):
 
 
 def test_a_default_cache_warns_on_standard_error_in_one_harmless_line(tmp_path, capsys):
-    from gazecli.cache import Cache
-
     cache = Cache(tmp_path / "evil\x1b[2J\nname")
     digest, path = cache.put(sample())
     path.write_bytes(b"")
@@ -117,3 +118,95 @@ def test_a_default_cache_warns_on_standard_error_in_one_harmless_line(tmp_path, 
     assert err.startswith("warning: a damaged artifact")
     assert err.count("\n") == 1
     assert "\x1b" not in err
+
+
+def _one_of_everything(root: Path) -> tuple[Cache, list[str]]:
+    """A cache with two files of each sort that is kept."""
+    cache, heard = listening(root)
+    for number in range(2):
+        digest, _ = cache.put(sample(number))
+        cache.remember({"n": f"ü {number}"}, digest)
+        cache.set_latest(f"漫画 {number}", digest)
+        cache.set_source(sample(number + 10).digest, f"/models/Häuschen {number}")
+        cache.progress({"n": number}).save(sample(number))
+        looked_at = root.parent / f"folder {number}" / "ü.bin"
+        looked_at.parent.mkdir()
+        looked_at.write_bytes(b"x")
+        remember_digests(cache, looked_at)
+    assert cache.verify() == []
+    return cache, heard
+
+
+def remember_digests(cache: Cache, file: Path) -> None:
+    """A note as `file_digests` makes it once a file has settled."""
+    name = hashlib.sha256(os.fsencode(file.parent)).hexdigest()
+    (cache.root / "digests").mkdir(exist_ok=True)
+    write_named(cache.root / "digests" / f"{name}.json", {"files": {file.name: ["1:2:3", "ab" * 32]}})
+
+
+KEPT = ["artifacts", "progress", "requests", "latest", "models", "digests"]
+
+
+@pytest.mark.parametrize("folder", KEPT)
+def test_verify_notices_truncated_emptied_and_exchanged_files_of_every_sort(tmp_path, folder):
+    cache, _ = _one_of_everything(tmp_path / "cache")
+    path, other = sorted((cache.root / folder).iterdir())
+    whole = path.read_bytes()
+    for damage in (b"", whole[:1], whole[:-1], whole + b"\n", b"{}", b"[]", other.read_bytes()):
+        path.write_bytes(damage)
+        assert [found.path for found in cache.verify()] == [path], damage
+    path.unlink()
+    path.symlink_to(other)
+    assert [found.path for found in cache.verify()] == [path]
+    path.unlink()
+    path.mkdir()
+    assert [found.path for found in cache.verify()] == [path]
+
+
+def _check_flips(cache: Cache, folder: str, every: int) -> None:
+    path = sorted((cache.root / folder).iterdir())[0]
+    for position in range(0, len(path.read_bytes()) * 8, every):
+        flip(path, position)
+        assert [found.path for found in cache.verify()] == [path], position
+        flip(path, position)
+    assert cache.verify() == []
+
+
+@pytest.mark.parametrize("folder", KEPT)
+def test_verify_notices_flipped_bits_in_files_of_every_sort(tmp_path, folder):
+    _check_flips(_one_of_everything(tmp_path / "cache")[0], folder, every=37)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("folder", KEPT)
+def test_verify_notices_every_flipped_bit_in_files_of_every_sort(tmp_path, folder):
+    _check_flips(_one_of_everything(tmp_path / "cache")[0], folder, every=1)
+
+
+@pytest.mark.parametrize("folder", ["requests", "latest", "models", "digests"])
+def test_damaged_notes_go_with_prune_and_nothing_else_young_does(tmp_path, folder):
+    cache, _ = _one_of_everything(tmp_path / "cache")
+    before = everything_in(cache.root)
+    path = sorted((cache.root / folder).iterdir())[0]
+    path.write_bytes(path.read_bytes()[:-2])
+    assert [removed.path for removed in cache.prune(3600)] == [path]
+    assert set(before) - set(everything_in(cache.root)) == {path}
+
+
+def test_what_is_remembered_of_a_model_is_nothing_once_it_is_damaged(tmp_path):
+    cache, _ = listening(tmp_path)
+    model, other = sample(10).digest, sample(11).digest
+    assert cache.source_of(model) is None
+    cache.set_source(model, "/somewhere/ü")
+    cache.set_source(other, "/elsewhere")
+    assert cache.source_of(model) == "/somewhere/ü"
+    path, stolen = (tmp_path / "models" / f"{digest[7:]}.json" for digest in (model, other))
+    whole = path.read_bytes()
+    for position in range(len(whole) * 8):
+        flip(path, position)
+        assert cache.source_of(model) is None
+        flip(path, position)
+    path.write_bytes(stolen.read_bytes())
+    assert cache.source_of(model) is None
+    assert cache.source_of("../../outside") is None

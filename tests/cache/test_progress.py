@@ -67,3 +67,34 @@ def test_progress_that_cannot_be_kept_is_said_once(tmp_path):
     assert len(heard) == 1
     assert "progress is not kept" in heard[0]
     progress.clear()
+
+
+def test_parts_of_processes_stand_beside_each_other(tmp_path):
+    cache, heard = listening(tmp_path)
+    progress, other = cache.progress({"n": 1}), cache.progress({"n": 2})
+    progress.part(2).save(sample(2))
+    progress.part(11).save(sample(11))
+    other.part(1).save(sample(1))
+    assert [part.load().digest if part.load() else None for part in progress.parts()] == [
+        None,
+        sample(2).digest,
+        sample(11).digest,
+    ]
+    assert progress.part(0) is progress
+    assert cache.verify() == []
+    progress.clear_parts()
+    assert [part.load() for part in progress.parts()] == [None]
+    assert other.part(1).load() is not None
+    assert heard == []
+
+
+def test_a_damaged_part_is_set_aside_alone(tmp_path):
+    cache, heard = listening(tmp_path)
+    progress = cache.progress({"n": 1})
+    progress.part(1).save(sample(1))
+    (path,) = everything_in(tmp_path)
+    progress.save(sample())
+    path.write_bytes(path.read_bytes()[:-1])
+    assert progress.part(1).load() is None
+    assert progress.load() is not None
+    assert len(heard) == 1

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gazecli.cache import Cache
+from gazecli.cache import Artifact, Cache
 from gazecli.errors import CacheError, HeadSetError
 from tests.cache.samples import everything_in, sample
 
@@ -49,7 +49,7 @@ def test_links_out_of_the_cache_are_neither_followed_nor_listed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "folder", ["artifacts", "damaged", "progress", "requests", "latest", "digests", "locks"]
+    "folder", ["artifacts", "damaged", "progress", "requests", "latest", "models", "digests", "locks"]
 )
 def test_a_folder_that_is_a_link_stops_everything(tmp_path, folder):
     cache = Cache(tmp_path / "cache")
@@ -117,3 +117,16 @@ def test_prune_takes_what_nothing_needs(tmp_path):
     assert cache.recall({"for": kept}) == cache.latest_for(kept) == kept
     assert young.exists()
     assert len(everything_in(cache.root)) == 4
+
+
+def test_a_note_on_a_model_stays_as_long_as_an_artifact_names_it(tmp_path):
+    cache = Cache(tmp_path)
+    named, unnamed, young = (sample(number).digest for number in (10, 11, 12))
+    cache.put(Artifact("headset", {"model": {"digest": named}}, {}))
+    for digest in (named, unnamed, young):
+        cache.set_source(digest, "/somewhere")
+    week_ago = time.time() - 7 * 86400
+    for digest in (named, unnamed):
+        os.utime(tmp_path / "models" / f"{digest[7:]}.json", (week_ago, week_ago))
+    assert [removed.path.stem for removed in cache.prune(86400)] == [unnamed[7:]]
+    assert cache.source_of(named) == cache.source_of(young) == "/somewhere"

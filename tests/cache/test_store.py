@@ -186,7 +186,7 @@ def test_a_damaged_note_counts_as_absent(tmp_path, folder):
     whole = path.read_bytes()
     for position in range(len(whole) * 8):
         flip(path, position)
-        assert ask(1) in (None, first)
+        assert ask(1) is None
         flip(path, position)
     for damage in (b"", b"{}", b"[]", b"null", b"[" * 100_000, whole[:-3], other.read_bytes()):
         path.write_bytes(damage)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import jsonschema
 import pytest
 
 from gazecli.reports.schemas import json_schema
+from tests.prestarted import call
 
 
 @dataclass(frozen=True)
@@ -53,22 +55,33 @@ Gaze = Callable[..., Ran]
 
 
 @pytest.fixture
-def gaze(tmp_path: Path) -> Gaze:
-    """Run `gaze` with arguments in an empty folder; `env` adds variables, `stdin` gives bytes."""
+def gaze(tmp_path: Path, prestarted: str) -> Gaze:
+    """Run `gaze` with arguments in an empty folder; `env` adds variables, `stdin` gives bytes.
+
+    `fresh` starts an interpreter from nothing, which takes seconds of imports.
+    """
     home = tmp_path / "work"
     home.mkdir()
 
-    def run(*arguments: object, env: dict[str, str] | None = None, stdin: bytes = b"") -> Ran:
-        done = subprocess.run(
-            [sys.executable, "-m", "gazecli", *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            cwd=home,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
-            timeout=100,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+    def run(
+        *given: object, env: dict[str, str] | None = None, stdin: bytes = b"", fresh: bool = False
+    ) -> Ran:
+        arguments = [*map(str, given)]
+        place = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
+        with TemporaryFile() as into, TemporaryFile() as out, TemporaryFile() as err:
+            into.write(stdin)
+            into.seek(0)
+            if fresh:
+                command = [sys.executable, "-m", "gazecli", *arguments]
+                code = subprocess.run(
+                    command, stdin=into, stdout=out, stderr=err, cwd=home, env=place, timeout=100, check=False
+                ).returncode
+            else:
+                streams = (into.fileno(), out.fileno(), err.fileno())
+                code = call(prestarted, arguments, streams, place, str(home))
+            out.seek(0)
+            err.seek(0)
+            return Ran(code, out.read().decode("utf-8"), err.read().decode("utf-8"))
 
     return run
 

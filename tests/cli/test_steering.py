@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,11 +21,19 @@ from tests.cli.conftest import Gaze, checked
 from tests.conftest import write_comics
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VLM]) -> tuple[Path, str]:
+    """A cache with a random model's head set, and its digest."""
+    comics = write_comics(tmp_path_factory.mktemp("known") / "comics", strips=3, panels=3)
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    return cache.root, discover(vlm_of("qwen2_vl"), comics, panels=3, cache=cache).digest
+
+
 @pytest.fixture
-def known(own_cache: Path, tmp_path: Path, vlm_of: Callable[[str], VLM]) -> str:
+def known(found: tuple[Path, str], own_cache: Path) -> str:
     """A random model with a head set in the cache: the digest."""
-    comics = write_comics(tmp_path / "comics", strips=3, panels=3)
-    return discover(vlm_of("qwen2_vl"), comics, panels=3, cache=Cache(own_cache)).digest
+    shutil.copytree(found[0], own_cache)
+    return found[1]
 
 
 @pytest.fixture
@@ -39,7 +48,7 @@ def test_discovery_is_kept_and_the_second_call_says_so(
 ) -> None:
     comics = write_comics(tmp_path / "comics", strips=3, panels=3)
     call = ("discover", checkpoint("qwen2_vl"), comics, "--panels", 3)
-    first = gaze(*call).document("headset")
+    first = gaze(*call, fresh=True).document("headset")
     assert (first["cached"], first["comics"]["strips"]) == (False, 3)
     model = first["model"]
     assert len(first["heads"]) == model["layers"] * model["heads"]
@@ -55,7 +64,8 @@ def test_a_second_discovery_needs_no_torch(
     gaze: Gaze, known: str, tmp_path: Path, vlm_of: Callable[[str], VLM]
 ) -> None:
     del gaze
-    call = ["discover", vlm_of("qwen2_vl").source, str(tmp_path / "comics"), "--panels", "3"]
+    comics = write_comics(tmp_path / "comics", strips=3, panels=3)
+    call = ["discover", vlm_of("qwen2_vl").source, str(comics), "--panels", "3"]
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "gazecli", *call, "--device", "cpu", "--dtype", "float32"],
         capture_output=True,
@@ -171,19 +181,3 @@ def test_without_a_head_set_the_way_to_one_is_shown(gaze: Gaze, strip: Path) -> 
     ran = gaze("steer", strip, "--panels", 3, "--region", 1)
     assert ran.code == 2
     assert "gaze discover" in ran.err
-
-
-def test_doctor_examines_a_model(gaze: Gaze, checkpoint: Callable[[str], Path]) -> None:
-    document = gaze("doctor", checkpoint("qwen2_vl")).document("doctor")
-    assert document["ok"]
-    assert {"python", "device", "cache", "model", "token map", "steering"} <= {
-        check["name"] for check in document["checks"]
-    }
-
-
-def test_doctor_fails_on_a_model_that_cannot_be_loaded(gaze: Gaze, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    ran = gaze("doctor", tmp_path / "empty")
-    assert ran.code == 1
-    assert not ran.document("doctor")["ok"]
-    assert "config.json" in ran.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gazecli.evaluation.trials import Examples, examples_of
+from gazecli.evaluation.examples import Examples, examples_of
 from gazecli.pictures.comics import open_comics
 from tests.conftest import write_comics
 

@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazecli.errors import UsageError
-from gazecli.evaluation.narration import ScheduledNarration, derangement, mean_rho, sentences
-from gazecli.evaluation.trials import Condition
+from gazecli.evaluation.counting import count
+from gazecli.evaluation.examples import Example
+from gazecli.evaluation.following import following, mean_rho, tokens_until_about
+from gazecli.evaluation.judge import LexicalJudge
+from gazecli.evaluation.lexical import Lexical
+from gazecli.evaluation.narration import ScheduledNarration, derangement, sentences
+from gazecli.evaluation.tallies import Run
+from gazecli.evaluation.trials import Condition, Said, Trial
 from gazecli.models.vlm import VLM
 from gazecli.steering.steer import SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT
@@ -55,13 +61,46 @@ def test_each_narration_has_a_trial_a_panel_in_scheduled_order(
 ) -> None:
     examples = captioned_examples(tmp_path / "comics", 2)
     settings = SteerSettings(DYNAMIC_PROMPT, scope="answer")
-    task = ScheduledNarration(vlm_of("qwen2_vl"), examples.usable, settings, every, seed=1)
+    task = ScheduledNarration(vlm_of("qwen2_vl"), examples.usable, settings, Lexical(), every, seed=1)
     heads = Condition("gaze", HEADS).heads  # type: ignore[arg-type]
     for chosen in (heads, []):
         told = task.trials([0, 1], chosen, lambda: None)
         assert [[trial.target for trial in trials] for trials in told] == task.orders
-    counted = task.measure(Condition("gaze", heads), [0, 1], 3, 0, lambda: None)
-    assert counted.n == 6
-    assert counted.natural is not None
-    assert 0 <= counted.natural <= 1
-    assert counted.accuracy + counted.natural <= 1
+    run = Run(Condition("gaze", heads), [0, 1], task.trials([0, 1], heads, lambda: None))
+    [counted] = count([run], examples.usable, True, 3, 0)
+    assert counted.tally.n == 6
+    assert counted.following is not None
+    assert counted.tally.accuracy + counted.following.natural <= 1
+    assert counted.following.looks is not None
+    assert counted.following.looks.switches == 4
+    spoken = [trial.said for trials in run.pictures for trial in trials if trial.text]
+    assert all("".join(said.pieces).strip() == said.text for said in spoken)
+
+
+CAPTIONS = ("A red cat sleeps.", "A blue dog runs.", "A green bird sings.")
+
+
+def test_a_text_is_about_its_target_from_the_token_that_decides_on() -> None:
+    judge = LexicalJudge(CAPTIONS)
+    late = Said(2, "cat. A dog runs.", pieces=(" cat", ".", " A", " dog", " runs", "."))
+    assert tokens_until_about(judge, late) == 5  # the end of the last sentence stands in the way
+    assert tokens_until_about(judge, Said(2, "dog", pieces=(" dog",))) == 1
+    assert tokens_until_about(judge, Said(3, "A dog.", pieces=("A", " dog", "."))) is None
+
+
+def test_delays_are_counted_from_the_first_change_on() -> None:
+    first, second, third = (
+        Trial(Said(1, "cat", pieces=("cat",), looked=5), 1, "judged"),
+        Trial(Said(3, "a bird", pieces=("a", " bird"), looked=1), 3, "judged"),
+        Trial(Said(2, "a cat", pieces=("a", " cat")), 1, "judged"),
+    )
+    example = Example("strip", 3, CAPTIONS)
+    steered = Run(Condition("gaze", HEADS), [0], [[first, second, third]])  # type: ignore[arg-type]
+    found = following(steered, [example])
+    assert (found.text, found.looks) is not None
+    assert found.text is not None
+    assert (found.text.tokens, found.text.switches) == ([2], 2)
+    assert found.looks is not None
+    assert (found.looks.tokens, found.looks.switches) == ([1], 2)
+    unsteered = Run(Condition("unsteered", []), [0], steered.pictures)
+    assert following(unsteered, [example]).looks is None

@@ -12,8 +12,9 @@ from gazecli.cache import Cache
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.evaluation.conditions import conditions_for, controls_for
 from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
+from gazecli.evaluation.examples import Examples
+from gazecli.evaluation.lexical import Lexical
 from gazecli.evaluation.redirection import Redirection
-from gazecli.evaluation.trials import Examples
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
@@ -40,7 +41,7 @@ def headset(vlm: VLM, examples: Examples, tmp_path_factory: pytest.TempPathFacto
 
 def run(vlm: VLM, headset: HeadSet, examples: Examples, folder: Path, **changes: object) -> Evaluation:
     plan = Plan("static", SHORT, 2, "raw", **changes)  # type: ignore[arg-type]
-    return evaluate(vlm, headset, examples, plan, Cache(folder))
+    return evaluate(vlm, headset, examples, plan, Cache(folder), Lexical())
 
 
 def test_conditions_are_gaze_five_controls_all_and_none(headset: HeadSet) -> None:
@@ -79,13 +80,19 @@ def test_every_condition_asks_for_every_region_of_every_picture(
     steps: list[tuple[int, int]] = []
     plan = Plan("static", SHORT, 2, "raw")
     found = evaluate(
-        vlm, headset, examples, plan, Cache(tmp_path), lambda done, total: steps.append((done, total))
+        vlm,
+        headset,
+        examples,
+        plan,
+        Cache(tmp_path),
+        Lexical(),
+        lambda done, total: steps.append((done, total)),
     )
     count = len(conditions_for(headset, 2, "raw"))
     assert [t.n for t in found.tallies] == [9] * count
     assert all(len(t.per_region) == 3 for t in found.tallies)
     assert found.tallies[-1].unchanged == 0
-    assert found.chance == pytest.approx(1 / 3)
+    assert found.examples.chance == pytest.approx(1 / 3)
     assert found.headset is headset
     assert steps == [(step, 3 * count) for step in range(1, 3 * count + 1)]
 
@@ -98,7 +105,7 @@ def test_an_evaluation_can_be_repeated(
 
 
 def test_judged_trials_follow_from_the_answers(vlm: VLM, headset: HeadSet, examples: Examples) -> None:
-    task = Redirection(vlm, examples.usable, SHORT)
+    task = Redirection(vlm, examples.usable, SHORT, Lexical())
     steered = task.trials([0, 2], headset.top(2), lambda: None)
     plain = task.trials([0], [], lambda: None)[0]
     assert [[trial.target for trial in trials] for trials in steered] == [[1, 2, 3]] * 2
@@ -116,7 +123,7 @@ def test_a_sweep_chooses_on_one_half_and_tests_on_the_other(
     assert (found.choice.strips, found.strips) == (1, 2)
     assert all(t.n == 6 for t in found.tallies)
     assert found.choice.k in [rung.k for rung in found.rungs]
-    assert len(found.tallies[0].heads) == found.choice.k
+    assert len(found.runs[0].condition.heads) == found.choice.k
     assert found.choice.accuracy == max(rung.gaze for rung in found.rungs)
 
 

@@ -7,14 +7,21 @@ from pathlib import Path
 import pytest
 
 from gazecli.errors import ComicsError
-from gazecli.evaluation.judge import LexicalJudge
-from gazecli.evaluation.trials import Condition, examples_of, judge_answer, tally
+from gazecli.evaluation.examples import Example, chance_of, examples_of
+from gazecli.evaluation.lexical import Lexical
+from gazecli.evaluation.tallies import tally
+from gazecli.evaluation.trials import Condition, Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.pictures.comics import open_comics
 from tests.conftest import write_comics
 from tests.evaluation.comics import CAPTIONS, captioned_comics
 
-JUDGE = LexicalJudge(CAPTIONS)
+EXAMPLE = Example("strip", 3, tuple(CAPTIONS))
+
+
+def judge_answer(target: int, text: str, unsteered: str | None) -> Trial:
+    [trial] = judged(Lexical(), EXAMPLE, [Said(target, text, unsteered)])
+    return trial
 
 
 @pytest.mark.parametrize(
@@ -30,7 +37,7 @@ JUDGE = LexicalJudge(CAPTIONS)
     ],
 )
 def test_an_answer_meets_one_fate(text: str, unsteered: str | None, fate: str, hit: bool) -> None:
-    trial = judge_answer(JUDGE, 1, text, unsteered)
+    trial = judge_answer(1, text, unsteered)
     assert (trial.fate, trial.hit) == (fate, hit)
 
 
@@ -39,9 +46,10 @@ def test_a_tally_counts_every_fate_once() -> None:
         ["A red cat sleeps.", "A red cat sleeps.", ""],
         ["Hm.", "A blue dog runs.", "A green bird sings."],
     ]
-    pictures = [[judge_answer(JUDGE, k, text, "Hm, well.") for k, text in enumerate(row, 1)] for row in texts]
+    pictures = [[judge_answer(k, text, "Hm, well.") for k, text in enumerate(row, 1)] for row in texts]
     counted = tally(Condition("control", [Head(1, 2)], 2), pictures, 3, seed=0)
-    assert (counted.name, counted.heads, counted.seed, counted.n) == ("control", [(1, 2)], 2, 6)
+    assert counted.condition.heads == [(1, 2)]
+    assert counted.n == 6
     assert counted.accuracy == pytest.approx(3 / 6)
     assert counted.per_region == [0.5, 0.5, 0.5]
     assert (counted.abstained, counted.junk, counted.unchanged) == (1, 1, 0)
@@ -49,7 +57,7 @@ def test_a_tally_counts_every_fate_once() -> None:
 
 
 def test_a_region_nobody_was_asked_about_has_no_accuracy() -> None:
-    only = judge_answer(JUDGE, 2, "A blue dog.", None)
+    only = judge_answer(2, "A blue dog.", None)
     counted = tally(Condition("gaze", [Head(0, 0)]), [[only]], 3, seed=0)
     assert counted.per_region == [None, 1.0, None]
 
@@ -69,3 +77,15 @@ def test_comics_without_any_captions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ComicsError, match="captions") as refused:
         examples_of(comics)
     assert "captions.txt" in str(refused.value.hint)
+    assert len(examples_of(comics, need_captions=False).usable) == 2
+
+
+def test_without_a_judge_answers_stay_unjudged() -> None:
+    [trial] = judged(None, EXAMPLE, [Said(1, "A red cat sleeps.", "A red cat sleeps.")])
+    assert (trial.fate, trial.described, trial.hit) == ("unjudged", None, False)
+
+
+def test_chance_is_a_mean_over_targets() -> None:
+    two, six = (Example("picture", regions, None) for regions in (2, 6))
+    assert chance_of([two]) == pytest.approx(1 / 2)
+    assert chance_of([two, six]) == pytest.approx((2 * 1 / 2 + 6 * 1 / 6) / 8)

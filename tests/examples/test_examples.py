@@ -28,10 +28,11 @@ def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture
-def gaze_command(tmp_path: Path) -> str:
-    """A `gaze` on its own, as scripts call it."""
+def gaze_command(tmp_path: Path, prestarted: str) -> str:
+    """A `gaze` as scripts call it, its imports already done."""
     script = tmp_path / "gaze"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gazecli "$@"\n')
+    call = f'"{sys.executable}" -I -S "{ROOT / "tests" / "prestarted.py"}" "{prestarted}"'
+    script.write_text(f'#!/bin/sh\nexec {call} "$@"\n')
     script.chmod(0o755)
     return str(script)
 
@@ -51,11 +52,13 @@ def test_the_script_steers_with_the_library_alone(tmp_path: Path) -> None:
 
 def test_the_demo_leaves_its_pictures_and_reports(gaze_command: str, tmp_path: Path) -> None:
     done = run("sh", str(EXAMPLES / "demo.sh"), cwd=tmp_path, GAZE=gaze_command, OUT=str(tmp_path / "out"))
-    for picture in ("heatmap.png", "trajectory.png"):
+    for picture in ("heatmap.png", "trajectory.png", "rabbit.png", "staircase.png", "figures/scores.png"):
         with Image.open(tmp_path / "out" / picture) as image:
             assert min(image.size) > 100
     report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     assert report["schema"] == "gaze.report/1"
+    for page in ("track.html", "report.html"):
+        assert (tmp_path / "out" / page).read_text("utf-8").startswith("<!doctype html>")
     assert sum(caption in done.stdout for caption in CAPTIONS) >= 5
 
 

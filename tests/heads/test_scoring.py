@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -127,17 +129,40 @@ def test_controls_of_more_heads_than_are_left_are_refused() -> None:
         headset_of(np.ones((2, 4))).controls(5)
 
 
-def test_sums_in_two_goes_equal_sums_in_one() -> None:
-    rng = np.random.default_rng(1)
-    strips = rng.random((6, 2, 3, 4, 5))
+@given(st.integers(1, 4), st.randoms(use_true_random=False))
+def test_sums_are_the_same_digits_in_any_order_and_however_divided(parts: int, chance: Random) -> None:
+    strips = np.random.default_rng(1).random((7, 2, 3, 4, 8)) ** 4
     whole = Sums.empty(2, 3, 4)
-    for strip in strips:
-        whole.add(strip, seed=3)
-    first = Sums.empty(2, 3, 4)
-    for strip in strips[:2]:
-        first.add(strip, seed=3)
-    rest = Sums.restore(*first.state())
-    for strip in strips[2:]:
-        rest.add(strip, seed=3)
+    for number, strip in enumerate(strips):
+        whole.add(number, strip, seed=3)
+    shares = [Sums.empty(2, 3, 4) for _ in range(parts)]
+    for number in chance.sample(range(len(strips)), len(strips)):
+        chance.choice(shares).add(number, strips[number], seed=3)
+    together = Sums.empty(2, 3, 4)
+    for share in chance.sample(shares, parts):
+        assert together.join(Sums.restore(*share.state()))
+    assert together.walked == whole.walked
+    assert together.counts == whole.counts
     for name, tensor in whole.means().items():
-        assert tensor.tobytes() == rest.means()[name].tobytes()
+        assert tensor.tobytes() == together.means()[name].tobytes()
+
+
+def test_sums_equal_plain_ones_far_below_float32() -> None:
+    strips = np.random.default_rng(2).random((9, 2, 3, 4, 8))
+    sums = Sums.empty(2, 3, 4)
+    for number, strip in enumerate(strips):
+        sums.add(number, strip, seed=0)
+    np.testing.assert_allclose(sums.raw.sum(0), strips[..., :-4].sum(0), rtol=0, atol=1e-11)
+
+
+def test_a_strip_is_never_added_twice() -> None:
+    strip = np.random.default_rng(3).random((2, 3, 4, 8))
+    first, second = Sums.empty(2, 3, 4), Sums.empty(2, 3, 4)
+    first.add(0, strip, seed=0)
+    first.skip(1, "torn")
+    second.skip(1, "torn")
+    before = first.raw.copy()
+    assert not first.join(second)
+    assert first.counts == [1, 0]
+    assert first.skipped == {1: "torn"}
+    np.testing.assert_array_equal(first.raw, before)

@@ -14,7 +14,7 @@ from PIL import Image
 from gazecli.errors import ModelError, RegionError
 from gazecli.models.processors import TORCHVISION_ONLY, load_processor
 from gazecli.models.vision_backend import torchvision_state
-from gazecli.models.vlm import VLM, find_attention
+from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.conftest import noise_picture
 from tests.perturbation import changed_positions, check_token_map, dark_picture
@@ -98,17 +98,3 @@ def test_a_processor_without_a_pillow_form_names_torchvision(tmp_path: Path, nam
     with pytest.raises(ModelError, match="torchvision") as caught:
         load_processor(tmp_path, "any")
     assert caught.value.code == "model.needs_torchvision"
-
-
-def test_capped_scores_are_refused(vlm_of: Callable[[str], VLM], monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder = vlm_of("paligemma").decoder
-    monkeypatch.setattr(decoder.config, "attn_logit_softcapping", 50.0, raising=False)
-    with pytest.raises(ModelError, match="capped scores"):
-        find_attention(decoder, "paligemma")
-
-
-def test_attention_sinks_are_refused(vlm_of: Callable[[str], VLM], monkeypatch: pytest.MonkeyPatch) -> None:
-    vlm = vlm_of("paligemma")
-    monkeypatch.setattr(vlm.attention[0], "sinks", 0.0, raising=False)
-    with pytest.raises(ModelError, match="sinks"):
-        find_attention(vlm.decoder, "paligemma")

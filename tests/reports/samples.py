@@ -1,19 +1,27 @@
-"""A whole report with an evaluation and a sweep, whose foreign texts are what a test puts in."""
+"""A whole report with an evaluation and a sweep, and a scene, whose foreign texts are what a test puts in."""
 
 from __future__ import annotations
 
+import numpy as np
+from PIL import Image
+
+from gazecli.pictures.picture import Picture
 from gazecli.reports.documents import (
-    ChoicePart,
-    ConditionPart,
     DiscoverySettings,
-    EvaluationPart,
-    EvaluationSettings,
+    HistogramPart,
     HonestyPart,
     LayerPart,
     MatrixPart,
     ReportDocument,
+)
+from gazecli.reports.evaluation_parts import (
+    ChoicePart,
+    ConditionPart,
+    EvaluationPart,
+    EvaluationSettings,
     SweepPart,
 )
+from gazecli.reports.page.scenes import Said, Scene
 from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -67,7 +75,10 @@ def report(foreign: str = "tiny", task: str = "static") -> ReportDocument:
         strips=2,
         settings=settings,
         conditions=[condition("gaze", 0.75), condition("control", 0.5, 0), condition("unsteered", 0.0)],
-        sweep=[SweepPart(k=1, gaze=0.5, control=0.25), SweepPart(k=2, gaze=0.75, control=None)],
+        sweep=[
+            SweepPart(k=1, gaze=0.5, control=0.25, gaze_ci95=(0.25, 0.75)),
+            SweepPart(k=2, gaze=0.75, control=None),
+        ],
         choice=ChoicePart(k=2, accuracy=0.75, strips=2, headset=DIGEST, swept=DIGEST),
     )
     model = ModelPart(
@@ -86,5 +97,19 @@ def report(foreign: str = "tiny", task: str = "static") -> ReportDocument:
         heads=heads,
         layers=[LayerPart(layer=layer, heads_in_top=1, best=0.9, mean=0.5) for layer in (0, 1)],
         matrices=[MatrixPart(layer=0, head=0, matrix=[[0.8, 0.1], [0.2, 0.7]])],
+        histogram=HistogramPart(edges=[0.0, 0.5, 1.0], heads=[1, 3], null=[3.5, 0.5]),
         evaluation=evaluation,
+    )
+
+
+def scene(foreign: str = "tiny") -> Scene:
+    """A picture of two halves with a text unsteered and one pointed at its second half, three tokens each."""
+    picture = Picture.from_image(Image.new("RGB", (60, 20), (200, 80, 40)), panels=2)
+    boxes = np.array([[0.0, 0.0, 30.0, 20.0], [30.0, 0.0, 60.0, 20.0], [np.nan] * 4])
+    table = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    looks = np.array([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.0, 1.0, 0.0]])
+    pieces = ["A", foreign, "."]
+    pointed = Said(foreign, pieces, looks[::-1], 2, [foreign], foreign)
+    return Scene(
+        foreign, picture, picture.regions, boxes, table, [Said("Unsteered", pieces, looks)], [pointed]
     )

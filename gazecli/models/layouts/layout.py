@@ -36,26 +36,39 @@ class ImageLayout:
 
         Raises RegionError when it owns none.
         """
-        mine = (self.picture == picture).numpy()
-        owned = np.zeros(len(mine), dtype=bool)
-        owned[mine] = region.owns(self.boxes.numpy()[mine])
-        if not owned.any():
+        owned = self._owned(region, picture)
+        if not len(owned):
             box = ",".join(f"{edge:g}" for edge in region.box)
             raise RegionError(
                 f"no image token looks at region {region.number}",
                 subject=box,
-                hint="the model's picture processor leaves this part out; choose a larger region",
+                hint="the model's picture processor leaves this part out: let the picture be squashed "
+                "(without --no-squash), or choose a larger region",
                 code="region.without_token",
             )
+        return owned
+
+    def count(self, region: Region, picture: int = 0) -> int:
+        """How many image tokens a region owns; none where the processor cropped it away."""
+        return len(self._owned(region, picture))
+
+    def _owned(self, region: Region, picture: int) -> torch.Tensor:
+        mine = (self.picture == picture).numpy()
+        owned = np.zeros(len(mine), dtype=bool)
+        owned[mine] = region.owns(self.boxes.numpy()[mine])
         return self.positions[torch.from_numpy(owned)]
 
-    def membership(self, regions: list[Region], picture: int = 0) -> torch.Tensor:
+    def membership(
+        self, regions: list[Region], picture: int = 0, *, may_be_unseen: bool = False
+    ) -> torch.Tensor:
         """Which prompt token belongs to which region: (length, P + 1) of 0 and 1.
 
-        The last column marks every image token.
+        The last column marks every image token. Raises RegionError for a region without a token, unless
+        regions `may_be_unseen`.
         """
+        tokens_of = self._owned if may_be_unseen else self.tokens
         table = torch.zeros(self.length, len(regions) + 1)
         for column, region in enumerate(regions):
-            table[self.tokens(region, picture), column] = 1.0
+            table[tokens_of(region, picture), column] = 1.0
         table[self.positions, -1] = 1.0
         return table

@@ -8,7 +8,8 @@ from typing import Any
 from gazecli.errors import ModelError
 from gazecli.models.layouts.anyres import llava_next, llava_onevision
 from gazecli.models.layouts.patch_grid import patch_grid, pixtral, positioned
-from gazecli.models.layouts.tiles import aya_vision, idefics, internvl, ovis2
+from gazecli.models.layouts.pooled import molmo2
+from gazecli.models.layouts.tiles import aya_vision, cohere2_vision, idefics, internvl, lfm2_vl, ovis2
 from gazecli.models.layouts.views import Blind, View
 from gazecli.models.layouts.whole import letterboxed, llava, pan_and_scan, squashed
 
@@ -18,6 +19,7 @@ TokenMap = Callable[[Any, Any, int, Size], list[View | Blind]]
 # Keyed on the processor class: one model type can come with several processors.
 TOKEN_MAPS: dict[str, TokenMap] = {
     "AyaVisionProcessor": aya_vision,
+    "Cohere2VisionProcessor": cohere2_vision,
     "DeepseekVLProcessor": letterboxed,
     "Gemma3Processor": pan_and_scan,
     "Gemma4Processor": positioned,
@@ -25,9 +27,11 @@ TOKEN_MAPS: dict[str, TokenMap] = {
     "Idefics3Processor": idefics,
     "InternVLProcessor": internvl,
     "JanusProcessor": letterboxed,
+    "Lfm2VlProcessor": lfm2_vl,
     "LlavaNextProcessor": llava_next,
     "LlavaOnevisionProcessor": llava_onevision,
     "LlavaProcessor": llava,
+    "Molmo2Processor": molmo2,
     "Ovis2Processor": ovis2,
     "PaliGemmaProcessor": squashed,
     "PixtralProcessor": pixtral,
@@ -39,16 +43,16 @@ TOKEN_MAPS: dict[str, TokenMap] = {
 
 
 def token_map_for(processor: Any, family: str) -> TokenMap:
-    """The token map of a processor.
+    """The token map of a processor, or of the known class it is derived from.
 
     Raises ModelError when nobody has written one.
     """
-    name = type(processor).__name__
-    if name not in TOKEN_MAPS:
-        raise ModelError(
-            f"no token map is known for its processor {name}",
-            subject=family,
-            hint=f"supported processors: {', '.join(sorted(TOKEN_MAPS))}",
-            code="model.unsupported",
-        )
-    return TOKEN_MAPS[name]
+    for kind in type(processor).__mro__:
+        if kind.__name__ in TOKEN_MAPS:
+            return TOKEN_MAPS[kind.__name__]
+    raise ModelError(
+        f"no token map is known for its processor {type(processor).__name__}",
+        subject=family,
+        hint=f"supported processors: {', '.join(sorted(TOKEN_MAPS))}",
+        code="model.unsupported",
+    )

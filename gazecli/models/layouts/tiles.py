@@ -27,6 +27,37 @@ def aya_vision(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[
     return _tiles(size, columns, rows, processor.img_size // processor.patch_size, whole="last")
 
 
+def cohere2_vision(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
+    """Cohere 2 Vision: tiles, then the whole; `patch_size` means tokens a side of a tile."""
+    columns, rows = _canvas(processor, size)
+    return _tiles(size, columns, rows, int(processor.patch_size), whole="last")
+
+
+def lfm2_vl(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
+    """LFM2-VL: a picture of moderate size as it is, its aspect kept; a large one in tiles, then so."""
+    rules, (width, height) = processor.image_processor, size
+    names = ("max_image_tokens", "encoder_patch_size", "downsample_factor", "max_pixels_tolerance")
+    limits = {name: picture_setting(processor, name) for name in names}
+    token = int(limits["encoder_patch_size"]) * int(limits["downsample_factor"])
+    tolerance = limits.pop("max_pixels_tolerance")
+    least = picture_setting(processor, "min_image_tokens")
+    wide, high = rules.smart_resize(height, width, min_image_tokens=least, **limits)
+    everything = View(even(0, width, wide // token), even(0, height, high // token))
+    few, most = (picture_setting(processor, f"{limit}_tiles") for limit in ("min", "max"))
+    splits = picture_setting(processor, "do_image_splitting") and not few == most == 1
+    large = rules._is_image_too_large(height, width, max_pixels_tolerance=tolerance, **limits)
+    if not (splits and large):
+        return [everything]
+    tile = int(picture_setting(processor, "tile_size"))
+    columns, rows = rules._get_grid_layout(height, width, few, most, tile)[:2]
+    if columns * rows == 1:
+        return [everything]
+    views = _grid(
+        size, columns, rows, math.ceil(tile // limits["encoder_patch_size"] / limits["downsample_factor"])
+    )
+    return [*views, everything] if picture_setting(processor, "use_thumbnail") else views
+
+
 def ovis2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """Ovis 2: the whole, then tiles; wide pictures come in tall grids, and so they are mapped."""
     columns, rows = _canvas(processor, size)
@@ -95,9 +126,15 @@ def _tiles(size: Size, columns: int, rows: int, cells: int, whole: str) -> list[
     everything = View(even(0, width, cells), even(0, height, cells))
     if columns * rows <= 1:
         return [everything]
-    views: list[View | Blind] = [
+    views = _grid(size, columns, rows, cells)
+    return [everything, *views] if whole == "first" else [*views, everything]
+
+
+def _grid(size: Size, columns: int, rows: int, cells: int) -> list[View | Blind]:
+    """Views of equal tiles, row by row."""
+    width, height = size
+    return [
         View(even(x0, x1, cells), even(y0, y1, cells))
         for y0, y1 in even(0, height, rows)
         for x0, x1 in even(0, width, columns)
     ]
-    return [everything, *views] if whole == "first" else [*views, everything]

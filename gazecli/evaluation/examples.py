@@ -1,0 +1,94 @@
+"""Pictures to evaluate on, with what is known of each region.
+
+Knows nothing of models or answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gazecli.errors import BadInput, ComicsError
+from gazecli.pictures.comics import Comics, Skipped
+from gazecli.pictures.opening import hash_file
+from gazecli.pictures.picture import Picture
+from gazecli.pictures.strip import Strip
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture and its regions. truths: what each region shows, None where nobody said.
+
+    synonyms: other names of each truth, where truths are names of things and not captions. sizes: the size
+    class of each region. strip: where the pixels come from, None where they are not at hand; `digest` then
+    names the strip they would come from.
+    """
+
+    name: str
+    regions: int
+    truths: tuple[str, ...] | None
+    strip: Strip | None = None
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    sizes: tuple[str, ...] = ()
+    digest: str | None = None
+
+    @property
+    def identity(self) -> str | None:
+        """`sha256:…` of its pixels and regions; reads the files where they are at hand."""
+        return self.digest if self.strip is None else self.strip.digest(hash_file)
+
+    def load(self) -> Picture:
+        """Decode the picture; raises as `Strip.load` does, ComicsError where pixels are not at hand."""
+        if self.strip is None:
+            raise ComicsError("the pixels of this picture are not at hand", subject=self.name)
+        return self.strip.load()
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The pictures that can be judged, and those that cannot, with reasons."""
+
+    comics: Comics
+    usable: list[Example]
+    skipped: list[Skipped]
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing, mean over targets."""
+        return chance_of(self.usable)
+
+
+def chance_of(examples: Sequence[Example]) -> float:
+    """Accuracy of guessing one of each picture's regions, mean over targets."""
+    # Each of n regions is guessed with 1 / n, so every picture adds one hit to its n targets.
+    return len(examples) / sum(example.regions for example in examples)
+
+
+def examples_of(comics: Comics, need_captions: bool = True) -> Examples:
+    """The strips of a folder that can be read and, unless told otherwise, have captions.
+
+    Raises ComicsError when there is none.
+    """
+    usable: list[Example] = []
+    skipped = list(comics.skipped)
+    for strip in comics.strips:
+        if strip.captions is None and need_captions:
+            skipped.append(Skipped(strip.name, "it has no captions to judge answers by"))
+            continue
+        try:
+            strip.load()
+        except BadInput as error:
+            skipped.append(Skipped(strip.name, error.message, error.hint))
+        else:
+            truths = tuple(strip.captions) if strip.captions is not None else None
+            usable.append(Example(strip.name, comics.panels, truths, strip))
+    if not usable and need_captions:
+        raise ComicsError(
+            "no strip has captions, by which answers are judged",
+            subject=str(comics.path),
+            hint="write a captions.txt with a line a panel into each comic's folder, or choose --judge",
+            code="comics.captions",
+        )
+    if not usable:
+        raise ComicsError("no strip can be read", subject=str(comics.path))
+    return Examples(comics, usable, skipped)

@@ -1,0 +1,79 @@
+"""A model too large for one device: accelerate spreads it over several, main memory and disk.
+
+Nothing heavy is imported. Knows nothing of checkpoints or of what the model computes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gazecli.errors import UsageError
+from gazecli.processes.launcher import place
+
+STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
+# The name of a module ("" is the whole model) -> the number of a GPU, or the name of where it lies.
+ModuleMap = Mapping[str, int | str]
+DeviceMap = str | ModuleMap
+
+_PLACE = re.compile(r"cpu|disk|mps|cuda(:\d+)?")
+_HINT = f"use {', '.join(STRATEGIES)}, or a JSON file that maps names of modules to 0, 1, …, cpu or disk"
+
+
+def parse_device_map(given: DeviceMap | None) -> DeviceMap | None:
+    """A strategy of accelerate as it is, else the map of modules given, or read from the JSON file named.
+
+    Raises UsageError for anything else, and where several processes would each spread the model.
+    """
+    if given is None:
+        return None
+    if place().count > 1:
+        raise UsageError(
+            "a device map cannot matter with several processes, each of which takes one device",
+            subject=str(given),
+            hint="leave --device-map out, or start one process without torchrun",
+        )
+    if isinstance(given, str):
+        return given if given in STRATEGIES else _checked(_read(Path(given)), given)
+    return _checked(given, "device_map")
+
+
+def spread_options(device_map: DeviceMap, max_memory: Mapping[int | str, int | str] | None) -> dict[str, Any]:
+    """What `from_pretrained` is told; `offload_folder` is a fresh private folder, see `remove_with`."""
+    options: dict[str, Any] = {
+        "device_map": device_map if isinstance(device_map, str) else dict(device_map),
+        "offload_folder": tempfile.mkdtemp(prefix="gaze-offload-"),
+    }
+    if max_memory is not None:
+        options["max_memory"] = dict(max_memory)
+    return options
+
+
+def remove_with(model: Any, folder: str) -> None:
+    """Remove the folder of offloaded weights when the model goes, at the end of the process at the latest."""
+    weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
+
+
+def _read(path: Path) -> object:
+    if not path.is_file():
+        raise UsageError("no such device map", subject=str(path), hint=_HINT)
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as failure:
+        raise UsageError("the device map cannot be read", subject=str(path), hint=_HINT) from failure
+
+
+def _checked(found: object, subject: str) -> ModuleMap:
+    if not isinstance(found, Mapping) or not found:
+        raise UsageError("this maps no module to a device", subject=subject, hint=_HINT)
+    for name, where in found.items():
+        number = isinstance(where, int) and not isinstance(where, bool) and where >= 0
+        if not isinstance(name, str) or not (number or (isinstance(where, str) and _PLACE.fullmatch(where))):
+            raise UsageError(f"{name!r} cannot lie on {where!r}", subject=subject, hint=_HINT)
+    return found

@@ -1,0 +1,1 @@
+"""With whom: the other processes of one launch, on torch.distributed through accelerate."""

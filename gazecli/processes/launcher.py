@@ -1,0 +1,43 @@
+"""What a launcher told this process about itself; torchrun and accelerate launch tell it in the environment.
+
+Nothing heavy is imported. Knows nothing of what the processes do together.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+_TOLD = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
+
+
+@dataclass(frozen=True)
+class Place:
+    """This process's number among all `count` processes of the launch, and among those of its machine.
+
+    Both numbers count from 0. A process that nobody launched is the only one.
+    """
+
+    number: int = 0
+    local: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that speaks and writes for all."""
+        return self.number == 0
+
+
+def place() -> Place:
+    """Where this process stands; alone unless a launcher's three variables are there and make sense."""
+    told = [os.environ.get(name, "") for name in _TOLD]
+    if not all(text.isascii() and text.isdigit() for text in told):
+        return Place()
+    number, local, count = map(int, told)
+    return Place(number, local, count) if max(number, local) < count else Place()
+
+
+def leave_launch() -> None:
+    """Forget the launcher: from here on this process works as if it had been started alone."""
+    for name in _TOLD:
+        os.environ.pop(name, None)

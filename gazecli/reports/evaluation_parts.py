@@ -1,0 +1,212 @@
+"""Blocks of an evaluation in a report: conditions, sweep, groups, examples, selectors side by side.
+
+Knows nothing of how answers come about or are judged, and imports no model library.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gazecli.reports.parts import (
+    Box,
+    ComicsPart,
+    Count,
+    Digest,
+    Interval,
+    Number,
+    Open,
+    Ordinal,
+    Pair,
+    Part,
+    Share,
+    SteeringSettings,
+    Text,
+    TimingPart,
+)
+
+
+class DelayPart(Part):
+    """Tokens from a change of the target until something followed; 1 is the first token written after it.
+
+    `mean` and `median` are over the `reached` of all `switches`, null when none was.
+    """
+
+    mean: Number | None
+    median: Number | None
+    reached: Count
+    switches: Count
+
+
+class LatencyPart(Part):
+    """How fast a narration follows its schedule.
+
+    `text`: until what was written since the change is, to the lexical judge, about the new target. `looks`:
+    until the steered heads look at the new target more than at any other region.
+    """
+
+    text: DelayPart | None
+    looks: DelayPart | None
+
+
+class ConditionPart(Part):
+    """Redirection accuracy under one choice of heads; counts are of answers.
+
+    In a narration an answer is a segment: `accuracy` is the share that describes the region scheduled,
+    `natural` the share that describes the region whose turn it is in reading order, and the rank
+    correlations are means over pictures. `asked`, `blind` and `blind_control` are not steered: each region
+    is asked about by its place, with no head, the chosen heads, or random others unable to see the picture.
+    """
+
+    name: Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
+    k: Count
+    heads: list[Pair] | None = Field(default=None, description="layer and head; null where it is all of them")
+    seed: int | None = None
+    accuracy: Share
+    ci95: Interval
+    per_region: list[Share | None]
+    abstained: Count
+    junk: Count
+    unchanged: Count
+    n: Count
+    natural: Share | None = None
+    schedule_rho: Number | None = None
+    natural_rho: Number | None = None
+    latency: LatencyPart | None = None
+
+
+class SweepPart(Part):
+    """Accuracy with the best `k` heads, and with one draw of as many others."""
+
+    k: Ordinal
+    gaze: Share
+    control: Share | None
+    gaze_ci95: Interval | None = None
+    control_ci95: Interval | None = None
+
+
+class ChoicePart(Part):
+    """The number of heads a sweep chose, on strips that are not among those of the conditions.
+
+    `headset` is the head set into which it was written, `swept` the one it was found in.
+    """
+
+    k: Ordinal
+    accuracy: Share
+    strips: Count
+    headset: Digest
+    swept: Digest
+
+
+class EvaluationSettings(SteeringSettings):
+    """How it was steered, asked and drawn; `every`: tokens a segment, none goes by sentences.
+
+    `question` is the template by which `asked` and `blind` name each region.
+    """
+
+    prompt: Text
+    question: Text | None = None
+    seed: int
+    resamples: Count
+    every: Ordinal | None = None
+    min_area: Number | None = None
+    device: Text
+    dtype: Text
+
+
+class JudgingPart(Part):
+    """Who judged. A judge that is not `independent` is the model under test itself.
+
+    `model`, `endpoint` and `prompt` name a judge that is asked; `requests` counts what was sent to it, `kept`
+    what it had answered before.
+    """
+
+    name: Text
+    independent: bool
+    model: Text | None = None
+    endpoint: Text | None = None
+    prompt: Text | None = None
+    requests: Count | None = None
+    kept: Count | None = None
+
+
+class GenerationsPart(Part):
+    """The file of JSON lines that holds every text that was written, to be judged later."""
+
+    path: Text
+    sha256: Text
+    texts: Count
+
+
+class GroupPart(Part):
+    """Accuracy over the targets of one size class or category; `control` is the mean over the draws."""
+
+    by: Literal["size", "category"]
+    name: Text
+    n: Count
+    gaze: Share
+    control: Share | None
+    all: Share | None
+    unsteered: Share | None
+
+
+class SaidPart(Part):
+    """An answer under the `gaze` condition: its target, its text, and what became of it."""
+
+    region: Ordinal
+    text: Text
+    described: Ordinal | None
+    fate: Text
+
+
+class ExamplePart(Part):
+    """A picture of the evaluation with what was said of it; `truths` has a text a region."""
+
+    path: Text | None
+    name: Text
+    boxes: list[Box]
+    truths: list[Text]
+    unsteered: Text | None
+    answers: list[SaidPart]
+
+
+class SelectorPart(Part):
+    """One selector's best heads and, when they were steered, how often that redirected."""
+
+    score: Literal["raw", "selectivity", "image", "localization"]
+    heads: list[Pair]
+    accuracy: Share | None = None
+    ci95: Interval | None = None
+    n: Count | None = None
+
+
+class ComparisonPart(Part):
+    """Selectors side by side; `overlap` counts common heads of the top `k`, in the selectors' order."""
+
+    k: Ordinal
+    selectors: list[SelectorPart]
+    overlap: list[list[Count]]
+
+
+class EvaluationPart(Open):
+    """How well a head set steers, beside what chance and other heads reach.
+
+    `strips` are those of the conditions; with a sweep, the held-out half. `chance` is a mean over the
+    targets where pictures differ in their number of regions.
+    """
+
+    comics: ComicsPart
+    task: Literal["static", "vqa", "dynamic"]
+    judge: Text
+    judging: JudgingPart | None = None
+    chance: Share
+    strips: Count
+    settings: EvaluationSettings
+    conditions: list[ConditionPart]
+    sweep: list[SweepPart] = Field(default_factory=list)
+    choice: ChoicePart | None = None
+    groups: list[GroupPart] = Field(default_factory=list)
+    examples: list[ExamplePart] = Field(default_factory=list)
+    generations: GenerationsPart | None = None
+    timing: TimingPart | None = None

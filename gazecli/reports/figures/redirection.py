@@ -1,0 +1,212 @@
+"""Figures of an evaluation: accuracy by condition, by region, and over the number of heads.
+
+Knows nothing of how answers were judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gazecli.reports.documents import ReportDocument
+from gazecli.reports.evaluation_parts import ConditionPart, EvaluationPart
+from gazecli.reports.figures.drawing import COLUMN, GAZE, INK, MARK, OTHER, PAGE, new_figure, style
+
+_NAMES = {
+    "gaze": "gaze heads",
+    "control": "controls",
+    "all": "all heads",
+    "unsteered": "unsteered",
+    "asked": "asked by place",
+    "blind": "asked, gaze heads blind",
+    "blind_control": "asked, others blind",
+}
+
+
+def redirection(document: ReportDocument) -> Figure | None:
+    """A bar a condition with its 95 % interval; draws of random heads share a bar, a dot a draw."""
+    evaluation = document.evaluation
+    if evaluation is None:
+        return None
+    groups = by_name(evaluation.conditions)
+    with style():
+        figure = new_figure(PAGE * 0.7, 0.75 + 0.3 * len(groups))
+        axes = figure.subplots()
+        for row, (name, draws) in enumerate(groups.items()):
+            _bar(axes, row, name, draws)
+        axes.set_yticks(range(len(groups)), [named(name, draws) for name, draws in groups.items()])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.12)
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.spines["bottom"].set_bounds(0, 1)
+        axes.set_xlabel(_measured(evaluation))
+        chance(axes, evaluation.chance, "x")
+    return figure
+
+
+def regions(document: ReportDocument) -> Figure | None:
+    """Accuracy of each region number: gaze heads and the mean of the controls; None for a single region."""
+    evaluation = document.evaluation
+    if evaluation is None:
+        return None
+    groups = by_name(evaluation.conditions)
+    lines = {name: _per_region(groups[name]) for name in ("gaze", "control") if name in groups}
+    if not lines or len(lines["gaze"] if "gaze" in lines else next(iter(lines.values()))) < 2:
+        return None
+    with style():
+        figure = new_figure(COLUMN, 2.1)
+        axes = figure.subplots()
+        for name, shares in lines.items():
+            gaze = name == "gaze"
+            axes.plot(
+                range(1, len(shares) + 1),
+                shares,
+                "o-" if gaze else "s--",
+                color=GAZE if gaze else INK,
+                markersize=4,
+                linewidth=1.4,
+                markerfacecolor=GAZE if gaze else "white",
+                label=named(name, groups[name]),
+            )
+        chance(axes, evaluation.chance, "y")
+        _accuracy_axis(axes, "accuracy")
+        axes.set_xticks(range(1, len(next(iter(lines.values()))) + 1))
+        axes.set_xlabel("panel")
+        figure.legend(loc="outside upper center", ncols=3, columnspacing=1.2)
+    return figure
+
+
+def sweep(document: ReportDocument) -> Figure | None:
+    """Accuracy over the number of heads with 95 % intervals; the number that was chosen is marked."""
+    evaluation = document.evaluation
+    if evaluation is None or not evaluation.sweep:
+        return None
+    steps = evaluation.sweep
+    with style():
+        figure = new_figure(COLUMN, 2.3)
+        axes = figure.subplots()
+        ks = [step.k for step in steps]
+        _line(axes, ks, [step.gaze for step in steps], [step.gaze_ci95 for step in steps], gaze=True)
+        with_control = [step for step in steps if step.control is not None]
+        if with_control:
+            _line(
+                axes,
+                [step.k for step in with_control],
+                [float(step.control or 0.0) for step in with_control],
+                [step.control_ci95 for step in with_control],
+                gaze=False,
+            )
+        if evaluation.choice is not None:
+            k = evaluation.choice.k
+            axes.axvline(k, color=MARK, linewidth=1, zorder=0, label=f"chosen, {k}")
+        chance(axes, evaluation.chance, "y")
+        _accuracy_axis(axes, "accuracy on the choosing half")
+        _k_axis(axes, ks)
+        figure.legend(loc="outside upper center", ncols=2, columnspacing=1.2)
+    return figure
+
+
+def by_name(conditions: Sequence[ConditionPart]) -> dict[str, list[ConditionPart]]:
+    """Conditions of one name together, in their order."""
+    groups: dict[str, list[ConditionPart]] = {}
+    for condition in conditions:
+        groups.setdefault(condition.name, []).append(condition)
+    return groups
+
+
+def named(name: str, draws: Sequence[ConditionPart]) -> str:
+    """`gaze heads, top 5`, `controls, 5 draws`."""
+    said = _NAMES.get(name, name.replace("_", " "))
+    if len(draws) > 1:
+        return f"{said}, {len(draws)} draws"
+    return f"{said}, top {draws[0].k}" if name == "gaze" else said
+
+
+def chance(axes: Axes, share: float, which: str) -> None:
+    """A dotted line where guessing would be."""
+    line = axes.axvline if which == "x" else axes.axhline
+    line(share, color=INK, linewidth=0.8, linestyle=":", label="chance" if which == "y" else None)
+    if which == "x":
+        axes.annotate(
+            "chance",
+            (share, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+        )
+
+
+def _bar(axes: Axes, row: int, name: str, draws: Sequence[ConditionPart]) -> None:
+    mean = float(np.mean([draw.accuracy for draw in draws]))
+    axes.barh(row, mean, height=0.62, color=GAZE if name == "gaze" else OTHER)
+    if len(draws) > 1:
+        shares = [draw.accuracy for draw in draws]
+        axes.plot(shares, np.full(len(shares), row), "o", color=INK, markersize=3, markerfacecolor="white")
+        highest = max(shares)
+    else:
+        low, high = draws[0].ci95
+        error = [[max(mean - low, 0.0)], [max(high - mean, 0.0)]]
+        axes.errorbar(mean, row, xerr=error, color=INK, linewidth=1, capsize=2.5)
+        highest = max(mean, high)
+    axes.annotate(
+        f"{mean:.2f}", (highest, row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7
+    )
+
+
+def _line(
+    axes: Axes,
+    ks: Sequence[int],
+    shares: Sequence[float],
+    intervals: Sequence[tuple[float, float] | None],
+    *,
+    gaze: bool,
+) -> None:
+    colour = GAZE if gaze else INK
+    known = [(k, *interval) for k, interval in zip(ks, intervals, strict=True) if interval is not None]
+    if known:
+        axes.fill_between(*zip(*known, strict=True), color=colour, alpha=0.18, linewidth=0)  # type: ignore[arg-type]
+    axes.plot(
+        ks,
+        shares,
+        "o-" if gaze else "s--",
+        color=colour,
+        markersize=4,
+        linewidth=1.4,
+        markerfacecolor=colour if gaze else "white",
+        label="gaze heads" if gaze else "as many others",
+    )
+
+
+def _k_axis(axes: Axes, ks: Sequence[int]) -> None:
+    if max(ks) > 10 * min(ks):
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    shown = [k for place, k in enumerate(ks) if len(ks) <= 9 or place % 2 == 0 or place == len(ks) - 1]
+    axes.set_xticks(shown, [str(k) for k in shown])
+    axes.set_xlabel("K, heads steered")
+
+
+def _accuracy_axis(axes: Axes, label: str) -> None:
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.grid(axis="y")
+    axes.set_ylabel(label)
+
+
+def _per_region(draws: Sequence[ConditionPart]) -> list[float]:
+    table = np.array(
+        [[np.nan if share is None else share for share in draw.per_region] for draw in draws], dtype=float
+    )
+    known = np.isfinite(table).sum(0)
+    mean: list[float] = np.where(known, np.nansum(table, 0) / np.maximum(known, 1), np.nan).tolist()
+    return mean
+
+
+def _measured(evaluation: EvaluationPart) -> str:
+    what = "segments about the scheduled panel" if evaluation.task == "dynamic" else "redirection accuracy"
+    return f"{what}, 95 % intervals ({evaluation.task}, {evaluation.strips} pictures)"

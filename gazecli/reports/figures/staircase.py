@@ -1,0 +1,73 @@
+"""Where heads look while a text is written: regions down, tokens across, dark where the look is.
+
+Regions count from 1, tokens from 0. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+
+from gazecli.plain_text import visible
+from gazecli.reports.figures.drawing import FAINT, LIGHT_TO_DARK, MARK, PAGE, count_axis, new_figure, style
+from gazecli.reports.trajectory import Floats, Trajectory
+
+_LETTERED = 100  # tokens whose words still fit under the axis
+_LONGEST_WORD = 14
+
+
+def staircase(trajectory: Trajectory) -> Figure:
+    """The gaze heads' steps, below them the controls' if there are any; scheduled targets are framed."""
+    strips = [("gaze heads", trajectory.steps)]
+    if trajectory.controls is not None:
+        strips.append(("control heads", trajectory.controls))
+    regions, tokens = len(trajectory.numbers), len(trajectory.steps)
+    lettered = tokens <= _LETTERED
+    with style():
+        height = len(strips) * max(0.9, 0.17 * regions) + (1.1 if lettered else 0.6)
+        figure = new_figure(PAGE, height)
+        rows = figure.subplots(len(strips), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, (told, steps) in zip(rows, strips, strict=True):
+            drawn = _strip(axes, steps, trajectory)
+            axes.set_title(told, loc="left")
+            axes.tick_params(axis="x", length=0)
+        _under(rows[-1], trajectory.pieces, lettered)
+        bar = figure.colorbar(drawn, ax=list(rows), shrink=0.9, pad=0.01, aspect=18)
+        bar.outline.set_linewidth(0.6)
+        bar.set_label("share of the look")
+    return figure
+
+
+def _strip(axes: Axes, steps: Floats, trajectory: Trajectory) -> AxesImage:
+    table = np.asarray(steps, dtype=float).T  # (regions, tokens)
+    drawn = axes.imshow(table, cmap=LIGHT_TO_DARK, vmin=0, vmax=1, aspect="auto")
+    axes.spines[:].set_visible(True)
+    for place in range(1, len(table)):
+        axes.axhline(place - 0.5, color="white", linewidth=0.8)
+    for boundary in trajectory.breaks:
+        axes.axvline(boundary - 0.5, color=FAINT, linewidth=0.6)
+    for start, end, number in trajectory.targets:
+        row = list(trajectory.numbers).index(number)
+        axes.add_patch(
+            Rectangle((start - 0.5, row - 0.5), end - start, 1, fill=False, edgecolor=MARK, linewidth=1.3)
+        )
+    names = [str(number) for number in trajectory.numbers]
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylabel("region")
+    return drawn
+
+
+def _under(axes: Axes, pieces: Sequence[str], lettered: bool) -> None:
+    if not lettered:
+        count_axis(axes, "x", len(pieces), 0, "written token")
+        return
+    words = [visible(piece.strip())[:_LONGEST_WORD] for piece in pieces]
+    # What looks like a formula to matplotlib is text here.
+    axes.set_xticks(range(len(words)), words, rotation=90, fontsize=5.5, parse_math=False)
+    axes.tick_params(axis="x", length=0, pad=1.5)
+    axes.set_xlabel(f"written tokens, 0 to {len(pieces) - 1}")

@@ -1,0 +1,128 @@
+"""Sections become one page: a template, its style and its script, and a policy that lets nothing else run.
+
+Every foreign text is escaped, control characters are spelled out, and only the script of this package, named
+by its digest, may run. Knows nothing of what the sections say.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from gazecli.plain_text import json_escaped, visible
+from gazecli.reports.page.scenes import Scene, looks_data, percents, picture_data
+from gazecli.version import VERSION
+
+_HERE = Path(__file__).parent
+_CANVAS = 1400  # pixels of the longer side
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows with a title; `folded` ones open on demand."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as an SVG element and what it shows."""
+
+    svg: Markup
+    told: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; what it has none of is left out."""
+
+    anchor: str
+    title: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+    figures: Sequence[Drawn] = ()
+    tables: Sequence[Table] = ()
+    scenes: Sequence[Scene] = ()
+
+
+def page_of(title: str, sections: Sequence[Section], version: str = VERSION) -> str:
+    """The whole page. Its script comes along only where there are looks to be shown."""
+    script = _asset("page.js") if any(section.scenes for section in sections) else ""
+    shown = [{**vars(section), "scenes": [_shown(scene) for scene in section.scenes]} for section in sections]
+    page: str = (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            title=title,
+            sections=shown,
+            version=version,
+            policy=Markup(_policy(script)),  # noqa: S704 - this package's own
+            css=Markup(_asset("page.css")),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+        )
+    )
+    return page.lstrip()
+
+
+def _shown(scene: Scene) -> dict[str, Any]:
+    picture = scene.picture
+    scale = min(1.0, _CANVAS / max(picture.width, picture.height))
+    count = len(scene.regions)
+    parts = f", {count} regions" if count > 1 else ", one region" if count else ""
+    data = json_escaped(json.dumps(looks_data(scene), separators=(",", ":")))
+    return {
+        "name": scene.name,
+        "alt": f"{scene.name}, {picture.width} by {picture.height} pixels{parts}",
+        "picture": picture_data(picture),
+        "aspect": f"{picture.width / picture.height:.4f}",
+        "width": max(1, round(picture.width * scale)),
+        "height": max(1, round(picture.height * scale)),
+        "regions": [(region.number, percents(region.box, picture)) for region in scene.regions],
+        "unsteered": scene.unsteered,
+        "steered": scene.steered,
+        # Inside a script element only `<` could end it.
+        "data": Markup(data.replace("<", "\\u003c")),  # noqa: S704 - numbers and base64 alone
+    }
+
+
+def _policy(script: str) -> str:
+    rules = ["default-src 'none'", "img-src data:", "style-src 'unsafe-inline'"]
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+        rules.append(f"script-src 'sha256-{digest}'")
+    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else visible(str(value)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["lines"] = _lines
+    return environment
+
+
+def _lines(text: str) -> Markup:
+    """Text whose line ends stay."""
+    return escape(visible(text, lines=True))

@@ -1,0 +1,212 @@
+"""A picture, what was said about it, and where the heads looked at each token, made small enough for a page.
+
+Looks become bytes on a grid of cells that follows the image tokens. Knows nothing of HTML.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from gazecli.evaluation.showing import Shown
+from gazecli.pictures.picture import Picture
+from gazecli.pictures.regions import Box, Region
+from gazecli.steering.steer import Steering
+from gazecli.steering.switch import Narration
+from gazecli.steering.track import Tracking, region_table
+
+Floats = npt.NDArray[np.floating]
+_MOST_LINES = 64  # cells across or down
+_LONGEST_SIDE = 1400  # pixels of the picture on the page
+_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Said:
+    """One text about a picture.
+
+    pieces: what each token adds. looks: (tokens, N) share of the look on each image token. target: the number
+    of the region the heads were pointed at. notes: lines about it. truth: what is there to see.
+    """
+
+    title: str
+    pieces: Sequence[str]
+    looks: Floats = field(repr=False)
+    target: int | None = None
+    notes: Sequence[str] = ()
+    truth: str | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture with its regions and the texts about it; boxes: (N, 4) pixels each image token looks at.
+
+    table: (N, R) of 0 and 1, which image token belongs to which region.
+    """
+
+    name: str
+    picture: Picture
+    regions: Sequence[Region]
+    boxes: Floats = field(repr=False)
+    table: Floats = field(repr=False)
+    unsteered: Sequence[Said]
+    steered: Sequence[Said] = ()
+
+    @property
+    def texts(self) -> list[Said]:
+        """All texts, in the order of the page."""
+        return [*self.unsteered, *self.steered]
+
+
+def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
+    """What `steer` said of each region beside what is said unsteered; `truths` has a text a region."""
+    known = dict(enumerate(truths, 1))
+    plain = []
+    if steering.baseline is not None and steering.baseline_looks is not None:
+        plain.append(Said("Unsteered", steering.baseline_pieces, steering.baseline_looks))
+    pointed = [
+        Said(
+            f"Pointed at region {answer.region.number}",
+            answer.pieces,
+            answer.looks,
+            answer.region.number,
+            [f"attention on it {answer.attention_baseline:.2f} \u2192 {answer.attention_steered:.2f}"],
+            known.get(answer.region.number),
+        )
+        for answer in steering.answers
+        if answer.looks is not None
+    ]
+    table = region_table(steering.layout, steering.regions)
+    boxes = steering.layout.boxes.numpy()
+    return Scene(steering.picture.name, steering.picture, steering.regions, boxes, table, plain, pointed)
+
+
+def scene_of_narration(
+    narration: Narration, truths: Sequence[str] = (), free: Tracking | None = None
+) -> Scene:
+    """A narration switched, a text a segment, beside one written freely."""
+    known = dict(enumerate(truths, 1))
+    plain = [Said("Unsteered", free.pieces, free.maps[0])] if free is not None else []
+    if narration.layout is None or narration.looks is None:
+        return Scene(narration.picture.name, narration.picture, [], np.zeros((0, 4)), np.zeros((0, 0)), plain)
+    pointed = [
+        Said(
+            f"Pointed at region {part.region.number}",
+            narration.pieces[part.start : part.end],
+            narration.looks[part.start : part.end],
+            part.region.number,
+            [f"tokens {part.start} to {part.end - 1}"],
+            known.get(part.region.number),
+        )
+        for part in narration.segments
+    ]
+    table = region_table(narration.layout, narration.regions)
+    boxes = narration.layout.boxes.numpy()
+    return Scene(narration.picture.name, narration.picture, narration.regions, boxes, table, plain, pointed)
+
+
+def scene_of_tracking(tracking: Tracking) -> Scene:
+    """A text written freely, with the looks of the gaze heads and, below, of the others."""
+    texts = [Said("Gaze heads", tracking.pieces, tracking.maps[0])]
+    others = []
+    if tracking.controls:
+        told = f"mean over {len(tracking.controls)} draws"
+        others.append(Said("Control heads", tracking.pieces, tracking.maps[1:].mean(0), notes=[told]))
+    table = region_table(tracking.layout, tracking.regions)
+    boxes = tracking.layout.boxes.numpy()
+    return Scene(tracking.picture.name, tracking.picture, tracking.regions, boxes, table, texts, others)
+
+
+def scenes_of(shown: Sequence[Shown]) -> list[Scene]:
+    """Pictures of an evaluation, under the names of their strips."""
+    scenes = []
+    for part in shown:
+        if part.steering is not None:
+            scenes.append(replace(scene_of_steering(part.steering, part.truths), name=part.name))
+        elif part.narration is not None:
+            scenes.append(replace(scene_of_narration(part.narration, part.truths, part.free), name=part.name))
+    return scenes
+
+
+def looks_data(scene: Scene) -> dict[str, object]:
+    """What a page needs to show looks: grid lines in percent, and bytes for cells and regions in base64.
+
+    A cell's byte is its density as a share of the scene's highest, a region's byte its share of the look.
+    """
+    width, height = scene.picture.width, scene.picture.height
+    xs = grid_lines(scene.boxes[:, [0, 2]], width)
+    ys = grid_lines(scene.boxes[:, [1, 3]], height)
+    rasters = [raster(said.looks, scene.boxes, xs, ys) for said in scene.texts]
+    peak = max((float(each.max(initial=0.0)) for each in rasters), default=0.0)
+    texts = []
+    for said, each in zip(scene.texts, rasters, strict=True):
+        shares = (
+            np.asarray(said.looks) @ scene.table if len(scene.regions) else np.zeros((len(said.pieces), 0))
+        )
+        texts.append({"cells": _bytes(each / peak if peak > 0 else each), "shares": _bytes(shares)})
+    return {
+        "xs": [round(float(x) / width * 100, 3) for x in xs],
+        "ys": [round(float(y) / height * 100, 3) for y in ys],
+        "regions": [region.number for region in scene.regions],
+        "texts": texts,
+    }
+
+
+def grid_lines(edges: Floats, length: int) -> Floats:
+    """Where boxes begin and end along one axis, rising, in pixels; 64 equal steps if that would be more."""
+    known = np.clip(edges[np.isfinite(edges)], 0, length)
+    lines = np.unique(np.concatenate([np.round(known, 1), [0.0, float(length)]]))
+    return lines if len(lines) <= _MOST_LINES + 1 else np.linspace(0.0, length, _MOST_LINES + 1)
+
+
+def raster(looks: Floats, boxes: Floats, xs: Floats, ys: Floats) -> Floats:
+    """Look per pixel on a grid: (T, N) over boxes (N, 4) -> (T, cells down, cells across)."""
+    seen = np.isfinite(boxes).all(1)
+    weights, found = np.asarray(looks, dtype=np.float64)[:, seen], boxes[seen].astype(np.float64)
+    across = _overlaps(found[:, 0], found[:, 2], xs)  # (n, X)
+    down = _overlaps(found[:, 1], found[:, 3], ys)  # (n, Y)
+    mass: Floats = np.einsum("tn,ny,nx->tyx", weights, down, across, optimize=True)
+    area = np.diff(ys)[:, None] * np.diff(xs)[None]
+    return mass / area
+
+
+def picture_data(picture: Picture) -> str:
+    """The picture as a data address, at most 1400 pixels a side."""
+    scale = min(1.0, _LONGEST_SIDE / max(picture.image.size))
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    small = picture.image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    small.save(out, format="JPEG", quality=_QUALITY, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+
+
+def percents(box: Box, picture: Picture) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a box in percent of the picture."""
+    x0, y0, x1, y1 = box
+    across, down = 100 / picture.width, 100 / picture.height
+    return (
+        round(x0 * across, 3),
+        round(y0 * down, 3),
+        round((x1 - x0) * across, 3),
+        round((y1 - y0) * down, 3),
+    )
+
+
+def _overlaps(starts: Floats, ends: Floats, lines: Floats) -> Floats:
+    """The share of each interval that falls between two lines: (n, lines - 1)."""
+    lower, upper = lines[None, :-1], lines[None, 1:]
+    shared = np.minimum(ends[:, None], upper) - np.maximum(starts[:, None], lower)
+    lengths = np.maximum(ends - starts, 1e-9)[:, None]
+    parts: Floats = np.clip(shared, 0.0, None) / lengths
+    return parts
+
+
+def _bytes(shares: Floats) -> str:
+    whole = np.round(np.clip(shares, 0.0, 1.0) * 255).astype(np.uint8)
+    return base64.b64encode(whole.tobytes()).decode("ascii")

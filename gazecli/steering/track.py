@@ -1,0 +1,200 @@
+"""Where the heads look while the model writes freely: nothing is steered, every written token is watched.
+
+A head's look is its attention on the image tokens, each weighted by the norm of its value vector, as shares
+of one (arXiv 2606.14703, tracking); beside the gaze heads stand draws of others from the same layers. Knows
+nothing of output formats.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gazecli.errors import SteeringError, UsageError
+from gazecli.models.image_looks import ImageLooks
+from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.vlm import VLM, HeadPair
+from gazecli.pictures.picture import Picture
+from gazecli.pictures.regions import Region
+from gazecli.steering.generation import Limits, generate
+from gazecli.steering.schedule import ends_sentence
+from gazecli.steering.spans import pieces_of
+from gazecli.steering.steer import regions_with
+
+TRACKING_PROMPT = (
+    "Please describe what happens in each panel, in order. Start each panel description with 'Panel 1:', "
+    "'Panel 2:', and so on."
+)
+LONGEST = 256
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """The energy pointing game: how much of the look falls on a region, beside how much room it takes.
+
+    area: the region's share of the picture. gaze: share of the gaze heads' look, mean over the tokens.
+    control: the same for other heads, mean over the draws, None without any.
+    """
+
+    region: Region
+    area: float
+    gaze: float
+    control: float | None
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """A text written freely, and where heads looked at each of its tokens.
+
+    pieces: what each token adds to the text. controls: draws of other heads. maps: (1 + draws, tokens, N)
+    float32, the share of the look on each image token, the gaze heads first; a step sums to one.
+    """
+
+    picture: Picture
+    regions: list[Region]
+    region_tokens: list[int]
+    heads: list[HeadPair]
+    controls: list[list[HeadPair]]
+    prompt: str
+    max_new_tokens: int
+    text: str
+    pieces: list[str] = field(repr=False)
+    maps: Floats = field(repr=False)
+    layout: ImageLayout = field(repr=False)
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """How many were written."""
+        return len(self.pieces)
+
+    def trajectories(self) -> Floats:
+        """The share of the look on each region: (1 + draws, tokens, R), the gaze heads first."""
+        return self.maps @ region_table(self.layout, self.regions)
+
+    def look(self, start: int, end: int, *, controls: bool = False) -> Floats:
+        """The mean look while the tokens `start` to `end` (not included) were written: (N,)."""
+        chosen = self.maps[1:] if controls else self.maps[:1]
+        mean: Floats = chosen[:, start:end].mean((0, 1))
+        return mean
+
+    def pointing(self, start: int, end: int) -> list[Pointing]:
+        """The energy pointing game over the tokens `start` to `end` (not included)."""
+        shares = self.trajectories()[:, start:end].mean(1)  # (1 + draws, R)
+        whole = self.picture.width * self.picture.height
+        return [
+            Pointing(
+                region,
+                area_of(region) / whole,
+                float(shares[0, place]),
+                float(shares[1:, place].mean()) if len(shares) > 1 else None,
+            )
+            for place, region in enumerate(self.regions)
+        ]
+
+    def peak(self, start: int, end: int) -> tuple[float, float, float, float] | None:
+        """The box of the image token most looked at, in pixels of the picture; None when it looks at none."""
+        boxes = self.layout.boxes.numpy()
+        seen = np.isfinite(boxes).all(1)
+        if not seen.any():
+            return None
+        best = int(np.where(seen, self.look(start, end), -1.0).argmax())
+        limits = np.array([self.picture.width, self.picture.height] * 2)
+        x0, y0, x1, y1 = np.clip(boxes[best], 0, limits).round(2).tolist()
+        return x0, y0, x1, y1
+
+    def sentences(self) -> list[tuple[int, int]]:
+        """First and last token (not included) of each sentence; what follows the last one is one more."""
+        return sentences_of(self.pieces)
+
+
+def track(
+    vlm: VLM,
+    picture: Picture,
+    heads: Sequence[HeadPair],
+    prompt: str = TRACKING_PROMPT,
+    *,
+    controls: Sequence[Sequence[HeadPair]] = (),
+    also: Sequence[Region] = (),
+    max_new_tokens: int = LONGEST,
+    on_token: Callable[[int, list[list[int]]], None] | None = None,
+) -> Tracking:
+    """Let the model write about `picture` and watch `heads`, and each draw of `controls` beside them.
+
+    `also` are regions besides the picture's own. Raises UsageError without heads or with an impossible
+    length, HeadSetError for unknown heads, RegionError for a region without a token, SteeringError when
+    nothing was written.
+    """
+    if not heads:
+        raise UsageError("no heads to watch", hint="choose at least one")
+    check_request(prompt, max_new_tokens)
+    began = time.monotonic()
+    groups = [list(heads), *(list(draw) for draw in controls)]
+    for group in groups:
+        vlm.check_heads(group)
+    inputs, layout = vlm.prepare(picture, prompt)
+    regions = regions_with(picture, also)
+    owned = [len(layout.tokens(region)) for region in regions]
+    watcher = ImageLooks(layout.positions, groups)
+    limits = Limits(max_new_tokens)
+    written = generate(vlm, inputs, layout, None, 1, limits, watcher=watcher, on_token=on_token)[0]
+    if not written:
+        raise SteeringError(
+            "the model wrote nothing to be watched", subject=vlm.name, hint="ask with another --prompt"
+        )
+    return Tracking(
+        picture=picture,
+        regions=regions,
+        region_tokens=owned,
+        heads=[(layer, head) for layer, head in heads],
+        controls=[[(layer, head) for layer, head in draw] for draw in controls],
+        prompt=prompt,
+        max_new_tokens=max_new_tokens,
+        text=vlm.decode(written),
+        pieces=pieces_of(vlm.decode, written),
+        maps=np.stack([watcher.maps(0, group, len(written)) for group in range(len(groups))]),
+        layout=layout,
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def region_table(layout: ImageLayout, regions: Sequence[Region]) -> Floats:
+    """Which image token belongs to which region: (N, R) of 0 and 1."""
+    table = np.zeros((len(layout.positions), len(regions)), dtype=np.float32)
+    for column, region in enumerate(regions):
+        table[torch.isin(layout.positions, layout.tokens(region)).numpy(), column] = 1.0
+    return table
+
+
+def area_of(region: Region) -> float:
+    """Square pixels of a region."""
+    if region.mask is not None:
+        return float(region.mask.sum())
+    x0, y0, x1, y1 = region.box
+    return (x1 - x0) * (y1 - y0)
+
+
+def sentences_of(pieces: Sequence[str]) -> list[tuple[int, int]]:
+    """First and last token (not included) of each sentence; what follows the last one is one more."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for end in range(1, len(pieces) + 1):
+        if end == len(pieces) or ends_sentence("".join(pieces[start:end])):
+            found.append((start, end))
+            start = end
+    return found
+
+
+def check_request(prompt: str, max_new_tokens: int) -> None:
+    """UsageError for an empty prompt or an impossible length."""
+    if not 1 <= max_new_tokens <= 100_000:
+        raise UsageError("--max-new-tokens must lie between 1 and 100000", subject=str(max_new_tokens))
+    if not prompt.strip():
+        raise UsageError("the prompt is empty", hint="leave --prompt out for the default request")

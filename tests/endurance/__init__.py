@@ -1,0 +1,1 @@
+"""What a night on a shared machine brings: kills, interrupts, full disks, the same call again and again."""

@@ -1,0 +1,78 @@
+"""Progress of several processes becomes one, and no strip counts twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gazecli.cache import Cache
+from gazecli.cache.artifacts import Artifact
+from gazecli.cache.progress import Progress
+from gazecli.heads.accumulation import Sums
+from gazecli.heads.sharing import keep, taken_up, total
+from gazecli.processes.group import ALONE
+
+SHAPE = (2, 3, 4)
+MASSES = np.random.default_rng(0).random((9, 2, 3, 4, 5))
+
+
+def sums_of(*numbers: int) -> Sums:
+    sums = Sums.empty(*SHAPE)
+    for number in numbers:
+        sums.add(number, MASSES[number], seed=1)
+    return sums
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Progress:
+    return Cache(tmp_path).progress({"asked": 1})
+
+
+def assert_same(one: Sums, other: Sums) -> None:
+    assert one.walked == other.walked
+    assert one.counts == other.counts
+    for name, tensor in one.means().items():
+        assert tensor.tobytes() == other.means()[name].tobytes()
+
+
+def test_the_parts_of_all_processes_become_the_first_ones(kept: Progress) -> None:
+    for number, strips in enumerate([(0, 3, 6), (1, 4), (2,)]):
+        keep(kept.part(number), sums_of(*strips))
+    expected = sums_of(0, 1, 2, 3, 4, 6)
+    assert_same(taken_up(kept, Sums.empty(*SHAPE)), expected)
+    assert len(kept.parts()) == 1
+    assert_same(taken_up(kept, Sums.empty(*SHAPE)), expected)
+
+
+def test_a_part_of_another_process_alone_is_not_lost(kept: Progress) -> None:
+    keep(kept.part(1), sums_of(1, 3))
+    assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(1, 3))
+    assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(1, 3))
+
+
+def test_a_strip_in_two_parts_counts_once(kept: Progress) -> None:
+    # So it is when a run was killed between taking up and clearing away.
+    keep(kept, sums_of(0, 1, 2, 3))
+    keep(kept.part(1), sums_of(1, 3))
+    keep(kept.part(2), sums_of(7))
+    assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(0, 1, 2, 3, 7))
+
+
+def test_what_is_not_of_this_walk_is_left_out(kept: Progress) -> None:
+    keep(kept, Sums.empty(2, 3, 5))
+    kept.part(1).save(Artifact("discovery", {"walked": "all"}, {}))
+    kept.part(2).save(Artifact("something-else", {}, {}))
+    keep(kept.part(3), sums_of(5))
+    assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(5))
+
+
+def test_nothing_kept_is_nothing_done(kept: Progress) -> None:
+    assert taken_up(kept, Sums.empty(*SHAPE)).done == 0
+    assert kept.load() is None
+
+
+def test_one_process_has_the_total() -> None:
+    mine = sums_of(2, 4)
+    assert total(ALONE, mine) is mine

@@ -1,0 +1,129 @@
+"""The self-check passes on every family, and tells what is wrong with a model that was broken on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gazecli.cli.examination import drawn_strip
+from gazecli.models.layouts.patch_grid import patch_grid
+from gazecli.models.layouts.views import Blind, View
+from gazecli.models.loading import load
+from gazecli.models.self_check import Finding, self_check
+from gazecli.models.vlm import VLM
+from tests.checkpoints import FAMILIES
+
+# PaliGemma's processor turns tensors into arrays the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+QUICK = ("tiny", "qwen3_vl", "llava", "paligemma2")
+Intervals = Sequence[tuple[float, float]]
+Broken = Callable[[Intervals, Intervals], list[View | Blind]]
+
+
+def everything() -> list[object]:
+    names = [*QUICK, *(family for family in FAMILIES if family not in QUICK)]
+    return [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow], id=n) for n in names]
+
+
+def findings(vlm: VLM) -> dict[str, Finding]:
+    return {found.name: found for found in self_check(vlm, drawn_strip())}
+
+
+@pytest.fixture
+def fresh(checkpoint: Callable[[str], Path]) -> VLM:
+    """A model of its own, to be broken."""
+    return load(str(checkpoint("qwen3_vl")), device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("family", everything())
+def test_every_check_holds(vlm_of: Callable[[str], VLM], family: str) -> None:
+    found = findings(vlm_of(family))
+    assert list(found) == ["token map", "steering", "attention"]
+    assert {name: finding.words for name, finding in found.items() if not finding.holds} == {}
+    assert "6 areas inverted" in found["token map"].words
+
+
+def exchanged(xs: Intervals, ys: Intervals) -> list[View | Blind]:
+    return [View([x], ys) for x in xs]
+
+
+def mirrored(xs: Intervals, ys: Intervals) -> list[View | Blind]:
+    return [View(xs[::-1], ys)]
+
+
+def upside_down(xs: Intervals, ys: Intervals) -> list[View | Blind]:
+    return [View(xs, ys[::-1])]
+
+
+def two_cells_late(xs: Intervals, ys: Intervals) -> list[View | Blind]:
+    cells = [View([x], [y]) for y in ys for x in xs]
+    return [*cells[-2:], *cells[:-2]]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (exchanged, "exchanges rows and columns"),
+        (mirrored, "mirrors the picture"),
+        (upside_down, "upside down"),
+        (two_cells_late, "changed with"),
+    ],
+)
+def test_a_wrong_token_map_is_found_and_described(fresh: VLM, broken: Broken, said: str) -> None:
+    def token_map(*given: object) -> list[View | Blind]:
+        [view] = patch_grid(*given)
+        return broken(view.xs, view.ys)
+
+    fresh.preparation = replace(fresh.preparation, token_map=token_map)
+    found = findings(fresh)["token map"]
+    assert found.holds is False
+    assert said in found.words
+
+
+def test_a_layer_that_cannot_be_steered_is_named(fresh: VLM) -> None:
+    del fresh.attention[2].gaze_state
+    found = findings(fresh)
+    assert [name for name, finding in found.items() if finding.holds] == ["token map"]
+    assert "layer 2" in found["steering"].words
+
+
+def test_a_bias_on_the_wrong_head_is_found(fresh: VLM) -> None:
+    # The head before the one that is asked for.
+    flags = fresh.state.chosen
+    fresh.state.chosen = lambda *given: None if flags(*given) is None else flags(*given).roll(-1)  # type: ignore[method-assign]
+    found = findings(fresh)["steering"]
+    assert found.holds is False
+    assert "left its attention" in found.words
+
+
+def test_rows_that_are_not_those_of_eager_attention_are_found(
+    fresh: VLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in fresh.attention.values():
+        # Eager attention divides by twice the root; the fast path is told the right scale.
+        monkeypatch.setattr(module, "scaling", module.scaling)
+        module.register_forward_pre_hook(
+            lambda m, _a: setattr(m, "scaling", 0.125 if m.config._attn_implementation == "eager" else 0.25)
+        )
+    found = findings(fresh)["attention"]
+    assert found.holds is False
+    assert "differ" in found.words
+
+
+def test_half_precision_is_judged_by_its_first_layer(checkpoint: Callable[[str], Path]) -> None:
+    vlm = load(str(checkpoint("qwen3_vl")), device="cpu", dtype="bfloat16")
+    found = findings(vlm)
+    assert all(finding.holds for finding in found.values()), found
+    assert "layer 0 in bfloat16" in found["attention"].words
+
+
+def test_a_vision_tower_that_cannot_be_isolated_is_noted(fresh: VLM) -> None:
+    fresh.model.config.vision_config = deepcopy(fresh.model.config.vision_config)  # its modules read another
+    found = findings(fresh)["token map"]
+    assert found.holds is None
+    assert "cannot be set aside" in found.words

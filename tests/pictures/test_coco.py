@@ -1,0 +1,131 @@
+"""COCO's annotations: boxes of things as regions, damaged files refused in one line, bad pictures skipped."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gazecli.errors import AnnotationsError
+from gazecli.pictures.coco import read_coco
+from tests.evaluation.natural_pictures import DOCUMENT, write_coco
+
+Document = dict[str, Any]
+
+
+def test_of_each_kind_of_thing_the_largest_is_a_region(tmp_path: Path) -> None:
+    found, skipped = read_coco(*write_coco(tmp_path))
+    assert [picture.strip.name for picture in found] == ["b.png", "deep/a.png"]
+    street = found[1]
+    assert [(thing.category, thing.box) for thing in street.things] == [
+        ("person", (10.0, 20.0, 130.0, 140.0)),
+        ("dog", (150.0, 60.0, 200.0, 100.0)),
+        ("hot dog", (0.0, 0.0, 20.0, 20.0)),
+    ]
+    assert [thing.size for thing in street.things] == ["large", "medium", "small"]
+    assert [region.box for region in street.strip.load().regions] == [thing.box for thing in street.things]
+    assert [(skip.path, "fewer than two" in skip.reason) for skip in skipped] == [("c.png", True)]
+
+
+def test_small_things_are_left_out(tmp_path: Path) -> None:
+    found, skipped = read_coco(*write_coco(tmp_path), min_area=500)
+    assert [[thing.category for thing in picture.things] for picture in found] == [["person", "dog"]]
+    assert [skip.path for skip in skipped] == ["b.png", "c.png"]
+
+
+def test_boxes_are_cut_at_the_pictures_edge(tmp_path: Path) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["annotations"][1]["bbox"] = [150, 60, 900, 900]
+    found, _ = read_coco(*write_coco(tmp_path, document))
+    assert found[1].things[1].box == (150.0, 60.0, 240.0, 160.0)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda images: (images / "b.png").unlink(), "b.png"),
+        (lambda images: (images / "b.png").write_bytes(b"no picture"), "b.png"),
+        (lambda images: Image.new("RGB", (9, 9)).save(images / "b.png"), "9 x 9"),
+    ],
+)
+def test_a_bad_picture_is_left_out_with_a_reason(
+    tmp_path: Path, damage: Callable[[Path], object], reason: str
+) -> None:
+    annotations, images = write_coco(tmp_path)
+    damage(images)
+    found, skipped = read_coco(annotations, images)
+    assert [picture.strip.name for picture in found] == ["deep/a.png"]
+    assert reason in f"{skipped[0].path} {skipped[0].reason}"
+
+
+def edited(path: list[str | int], value: object) -> Document:
+    document = copy.deepcopy(DOCUMENT)
+    place: Any = document
+    for step in path[:-1]:
+        place = place[step]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (["images"], ..., "list of images"),
+        (["annotations"], {}, "list of annotations"),
+        (["categories"], [], "list of categories"),
+        (["annotations", 0], 3, "annotations[0]"),
+        (["annotations", 1, "bbox"], [1, 2, 3], "annotations[1]"),
+        (["annotations", 1, "bbox"], [1, 2, 3, float("nan")], "four finite numbers"),
+        (["annotations", 1, "bbox"], [1, 2, -3, 4], "negative"),
+        (["annotations", 1, "bbox"], ["1", 2, 3, 4], "four finite numbers"),
+        (["annotations", 1, "area"], "large", "area"),
+        (["annotations", 1, "category_id"], 99, "category 99"),
+        (["annotations", 1, "category_id"], True, "category_id"),
+        (["annotations", 1, "image_id"], 99, "picture 99"),
+        (["images", 0, "file_name"], "../a.png", "leads out"),
+        (["images", 0, "file_name"], "/etc/passwd", "leads out"),
+        (["images", 0, "file_name"], "c:\\a.png", "leads out"),
+        (["images", 0, "id"], None, "images[0]"),
+        (["categories", 0, "name"], " ", "categories[0]"),
+    ],
+)
+def test_damaged_annotations_are_refused_with_the_place(
+    tmp_path: Path, path: list[str | int], value: object, said: str
+) -> None:
+    with pytest.raises(AnnotationsError) as refused:
+        read_coco(*write_coco(tmp_path, edited(path, value)))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\xff\xfe"])
+def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
+    annotations, images = write_coco(tmp_path)
+    annotations.write_bytes(text.encode("latin-1"))
+    with pytest.raises(AnnotationsError):
+        read_coco(annotations, images)
+
+
+def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
+    annotations, images = write_coco(tmp_path)
+    with pytest.raises(AnnotationsError, match="cannot be read"):
+        read_coco(tmp_path / "none.json", images)
+    with pytest.raises(AnnotationsError, match="no such folder"):
+        read_coco(annotations, tmp_path / "none")
+    for picture in images.rglob("*.png"):
+        picture.unlink()
+    with pytest.raises(AnnotationsError, match="no picture can be used"):
+        read_coco(annotations, images)
+
+
+def test_annotations_are_plain_json(tmp_path: Path) -> None:
+    annotations, _ = write_coco(tmp_path)
+    assert json.loads(annotations.read_text(encoding="utf-8")) == DOCUMENT
