@@ -140,7 +140,7 @@ def command(
         min_area=min_area,
         compare=compare,
     )
-    if form == "csv" and evaluate is None and top != "auto":
+    if form == "csv" and evaluate is None and not compare and top != "auto":
         raise UsageError(
             "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
         )

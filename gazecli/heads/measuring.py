@@ -31,7 +31,7 @@ _TOKENS_ON_ACCELERATOR = 8192
 _LARGEST_BATCH = 32
 _MOST_READERS = 8
 # What may wait, read ahead, for the model; at least one strip a reader does.
-_WAITING_BYTES, _STAGED_BYTES = 1 << 26, 1 << 29
+_WAITING_BYTES, _STAGED_BYTES = 1 << 25, 1 << 29
 
 
 @dataclass(frozen=True)

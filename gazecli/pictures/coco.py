@@ -90,17 +90,23 @@ def _picture(name: str, path: Path, entry: Mapping[str, Any], things: list[Thing
     for thing in sorted(things, key=lambda thing: -thing.area):
         largest.setdefault(thing.category, thing)
     if len(largest) < 2:
-        raise AnnotationsError("it shows fewer than two kinds of things, so there is nothing to tell apart")
+        raise AnnotationsError(
+            "it shows fewer than two kinds of things, so there is nothing to tell apart",
+            hint="lower --min-area, or leave it out of --images",
+        )
     width, height = probe_size(path)
     if (entry.get("width", width), entry.get("height", height)) != (width, height):
-        raise AnnotationsError(f"its file has {width} x {height} pixels, which is not what is annotated")
+        raise AnnotationsError(
+            f"its file has {width} x {height} pixels, which is not what is annotated",
+            hint="use the pictures the annotations were made for, not resized",
+        )
     chosen = [
         Thing(thing.category, box, thing.area)
         for thing in largest.values()
         if (box := _inside(thing.box, width, height)) is not None
     ]
     if len(chosen) != len(largest):
-        raise AnnotationsError("a box lies outside the picture")
+        raise AnnotationsError("a box lies outside the picture", hint=_FORM)
     recipe = Recipe(len(chosen), 0, 0, 0, False)
     names = [thing.category for thing in chosen]
     strip = BoxedStrip(name, (path,), recipe, names, boxes=tuple(thing.box for thing in chosen))
