@@ -97,6 +97,7 @@ def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.evaluate import PROMPTS, Plan
     from gazecli.evaluation.natural import PROMPT
+    from gazecli.heads.prompts import DISCOVERY_PROMPT
     from gazecli.steering.steer import SteerSettings
 
     task: TaskName = wanted.task or "static"
@@ -111,7 +112,9 @@ def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
     )
     settings.check()
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
-    question = None if natural or task == "dynamic" else aim.headset.header["settings"].get("prompt")
+    # An imported ranking does not say how its heads were asked.
+    asked = aim.headset.header["settings"].get("prompt") or DISCOVERY_PROMPT
+    question = None if natural or task == "dynamic" else asked
     return Plan(
         task,
         settings,
