@@ -74,7 +74,7 @@ def command(
     strips.
     """
     refuse_two_devices(device, device_map)
-    shown = _shown(streams, top)
+    shown = SHOWN if top is None else top
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.prompts import DISCOVERY_PROMPT
@@ -124,16 +124,6 @@ def command(
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
     say_prepared(streams, "strips were", document.comics.prepared)
     streams.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
-
-
-def _shown(streams: Streams, top: int | None) -> int:
-    if top is not None and (streams.format == "json" or streams.quiet):
-        raise UsageError(
-            "--top cannot matter where no table is printed",
-            subject=str(top),
-            hint="leave it out, or add --format human: JSON lists every head",
-        )
-    return SHOWN if top is None else top
 
 
 def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:

@@ -20,7 +20,6 @@ from gazecli.cache.files import read_whole, write_whole
 from gazecli.cache.store import Cache
 from gazecli.errors import GazeError, HeadSetError, UsageError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.prompts import DISCOVERY_PROMPT
 from gazecli.heads.ranking_file import Ranked, ranking_text, read_ranking
 from gazecli.heads.scoring import Floats, ranking, suggest_unmeasured
 from gazecli.heads.shelf import note_headset
@@ -58,7 +57,7 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
     header = {
         "model": _model(checkpoint, size, cache),
         "comics": {"digest": _UNKNOWN, "strips": 0, "panels": _RECIPE["panels"], "skipped": []},
-        "settings": {"samples": None, "seed": 0, "prompt": DISCOVERY_PROMPT, "layout": None, **_RECIPE},
+        "settings": {"samples": None, "seed": 0, "prompt": "", "layout": None, **_RECIPE},
         "suggested": _suggested(scores[listed], size, checkpoint.id),
         "ranking": {"sha256": hashlib.sha256(data).hexdigest(), "heads": len(lines)},
     }
