@@ -43,9 +43,13 @@ demo: install
 evaluate: install
 	@GAZE=$(GAZE) PYTHON=$(BIN)/python OUT=$(EVALUATED) sh examples/evaluate.sh
 
-test: lint types
-	$(BIN)/python -m pytest
+# A process a core, each with one thread: they would only fight for the cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
 
+test: lint types
+	$(PYTEST)
+
+# Some of the long tests count kills and milliseconds, and want the machine to themselves.
 slow: install
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
