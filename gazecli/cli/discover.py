@@ -57,7 +57,9 @@ def command(
     layout: Layout = None,
     rtl: Rtl = False,
     batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
-    top: Annotated[int | None, typer.Option(min=1, help=f"How many heads to show ({SHOWN}).")] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help=f"How many heads to show ({SHOWN}).")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compute again what is kept already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Tell where the time went, on stderr.")] = False,
     device: Device = None,
