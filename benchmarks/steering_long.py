@@ -15,7 +15,7 @@ from benchmarks.aiming import bias_towards
 from benchmarks.stopwatch import Row, in_turns, peak_megabytes, ratio, show
 from benchmarks.subject import model_of_50_million
 from gazecli.models.attention import KeyBias
-from gazecli.models.caches import empty_cache
+from gazecli.models.caches import as_argument, empty_cache
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.pictures.regions import Region
 
@@ -46,7 +46,11 @@ def run(rounds: int = 2) -> list[Row]:
         @torch.inference_mode()
         def prefill(bias: KeyBias | None) -> None:
             with vlm.biased(bias):
-                vlm.decoder(inputs_embeds=embedded, past_key_values=empty_cache(vlm.decoder), use_cache=True)
+                vlm.decoder(
+                    inputs_embeds=embedded,
+                    **as_argument(vlm.decoder, empty_cache(vlm.decoder)),
+                    use_cache=True,
+                )
 
         steered = partial(prefill, bias_towards(vlm, layout, [target]))
         candidates = {"unsteered": partial(prefill, None), "steered": steered}

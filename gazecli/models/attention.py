@@ -25,6 +25,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from gazecli.errors import ModelError
 from gazecli.models.rows import Scores, attend_in_blocks, read_rows
 
 NAME = "gaze"
@@ -107,6 +108,18 @@ class AttentionState:
         self._biased_heads.clear()
         self._over_keys = None
 
+    def check_counted(self, keys: int) -> None:
+        """ModelError where a pass attends to more keys than were counted: every key would be mistaken.
+
+        So it is with caches that hold room for keys to come, and with a model that hides its cache.
+        """
+        if keys > self.total:
+            raise ModelError(
+                f"a layer attends to {keys} keys where {self.total} were counted, so none can be named",
+                hint="use a cache that grows with the text, as `generate` does unless it is told otherwise",
+                code="model.cache",
+            )
+
     def note(self, tensor: torch.Tensor) -> torch.Tensor:
         """Remember how large the extra paths' tensors get; tests hold it to rows."""
         self.largest = max(self.largest, tensor.numel())
@@ -135,6 +148,7 @@ def gaze_attention(
         if scores.beyond_kernels:
             return attend_in_blocks(query, key, value, scores), None
         return _plain(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+    state.check_counted(keys)
     layer: int = module.layer_idx  # type: ignore[assignment]
     first_key, first_query = state.total - keys, state.total - queries
     flags = state.chosen(layer, query.shape[1], query.device)

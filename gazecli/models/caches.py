@@ -5,6 +5,9 @@ Knows nothing of prompts.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache as remembered
 from typing import Any
 
 import torch
@@ -12,6 +15,8 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 _SPARE = 128  # tokens of room beyond what is kept
+# What `forward` calls its cache: since transformers 5.24, and before.
+_NAMES = ("cache", "past_key_values")
 
 
 class GrowingLayer(DynamicLayer):
@@ -49,6 +54,22 @@ class GrowingLayer(DynamicLayer):
             self._rooms[name] = room
         room[..., length:total, :] = new
         return room[..., :total, :]
+
+
+def as_argument(module: Any, cache: Any) -> dict[str, Any]:
+    """`cache` under the name by which `module.forward` takes it."""
+    return {_name_in(type(module).forward): cache}
+
+
+@remembered
+def _name_in(forward: Callable[..., Any]) -> str:
+    parameters = inspect.signature(forward).parameters
+    return next((name for name in _NAMES if name in parameters), _NAMES[-1])
+
+
+def handed_over(arguments: Mapping[str, Any]) -> Any:
+    """The cache among a call's keyword arguments, or None."""
+    return next((arguments[name] for name in _NAMES if arguments.get(name) is not None), None)
 
 
 def empty_cache(decoder: Any) -> Any:

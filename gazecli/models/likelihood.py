@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from gazecli.errors import ModelError
-from gazecli.models.caches import repeat_rows
+from gazecli.models.caches import as_argument, repeat_rows
 from gazecli.models.questions import SEES_THE_QUESTION, Questions, ask, right_padded, run_prefix
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
@@ -53,7 +53,7 @@ def _batch(vlm: VLM, batch: Sequence[Questions], answers: Sequence[list[int]]) -
     repeat_rows(cache, len(batch), len(answers))
     rests = [questions.ids[0][questions.shared :] + answer for questions in batch for answer in answers]
     ids = right_padded(rests)
-    output: Any = vlm.model(input_ids=ids.to(vlm.device), past_key_values=cache, use_cache=True)
+    output: Any = vlm.model(input_ids=ids.to(vlm.device), **as_argument(vlm.model, cache), use_cache=True)
     begin = len(batch[0].ids[0]) - batch[0].shared - 1  # what stands there predicts the answer's first token
     predicted = output.logits[:, begin:-1].float().log_softmax(-1).cpu()
     spoken = ids[:, begin + 1 :]

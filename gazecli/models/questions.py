@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from gazecli.models.caches import empty_cache, keeps_everything, repeat_rows
+from gazecli.models.caches import as_argument, empty_cache, keeps_everything, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.maps import MapKeeper
 from gazecli.models.packing import PackedTails
@@ -133,7 +133,10 @@ def _packed(
     watcher = QuestionMass(table, tails.ends.to(vlm.device), last=vlm.last_needed)
     with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
-            **tails.inputs(vlm.model, len(batch)), past_key_values=cache, use_cache=True, logits_to_keep=1
+            **tails.inputs(vlm.model, len(batch)),
+            **as_argument(vlm.model, cache),
+            use_cache=True,
+            logits_to_keep=1,
         )
     return {layer: mass.transpose(1, 2) for layer, mass in watcher.masses.items()}
 
@@ -150,7 +153,7 @@ def _side_by_side(
     with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
             input_ids=right_padded(tails).to(vlm.device),
-            past_key_values=cache,
+            **as_argument(vlm.model, cache),
             use_cache=True,
             logits_to_keep=torch.tensor([-1]),  # given 1, Gemma 4 would leave out the watched rows
         )
@@ -179,7 +182,7 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any
     vlm.forget_positions()
     watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None and not whole else None
     with vlm.watching(watcher), suppress(Enough):
-        vlm.model(**inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        vlm.model(**inputs, **as_argument(vlm.model, cache), use_cache=True, logits_to_keep=1)
     return cache
 
 

@@ -16,6 +16,7 @@ from torch import nn
 from gazecli.errors import HeadSetError, ModelError
 from gazecli.models.attention import NAME, AttentionState, KeyBias, RowWatcher, register
 from gazecli.models.biases import Mode, Scope, key_bias
+from gazecli.models.caches import handed_over
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
@@ -97,7 +98,7 @@ class VLM:
     def _count_keys(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         embedded = kwargs.get("inputs_embeds")
         tokens = embedded if embedded is not None else kwargs.get("input_ids", args[0] if args else None)
-        cache = kwargs.get("past_key_values")
+        cache = handed_over(kwargs)
         seen = cache.get_seq_length() if cache is not None else 0
         self.state.total = int(seen) + tokens.shape[1]  # type: ignore[union-attr]
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gazecli.models.attention import KeyBias
-from gazecli.models.caches import empty_cache, repeat_rows
+from gazecli.models.caches import as_argument, empty_cache, repeat_rows
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.questions import SEES_THE_QUESTION
 from gazecli.models.vision_tower import find_vision_tower
@@ -74,7 +74,7 @@ def generate(
             if rebias is not None:
                 vlm.state.steer(rebias(step + 1, written))
             tokens = torch.tensor(chosen, device=vlm.device)[:, None]
-            logits = _forward(vlm, watcher, input_ids=tokens, past_key_values=cache)
+            logits = _forward(vlm, watcher, input_ids=tokens, **as_argument(vlm.model, cache))
     return written
 
 
@@ -105,14 +105,14 @@ def _prefill(
         }
         repeated["input_ids"] = ids
         with vision_once(vlm, rows):
-            return _forward(vlm, watcher, **repeated, past_key_values=cache), cache
+            return _forward(vlm, watcher, **repeated, **as_argument(vlm.model, cache)), cache
     shared = {
         name: part[:, :start] if torch.is_tensor(part) and part.shape == (1, ids.shape[1]) else part
         for name, part in prompt.items()
     }
-    vlm.model(**shared, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    vlm.model(**shared, **as_argument(vlm.model, cache), use_cache=True, logits_to_keep=1)
     repeat_rows(cache, 1, rows)
-    return _forward(vlm, watcher, input_ids=ids[:, start:], past_key_values=cache), cache
+    return _forward(vlm, watcher, input_ids=ids[:, start:], **as_argument(vlm.model, cache)), cache
 
 
 def _forward(vlm: VLM, watcher: Any, **inputs: Any) -> torch.Tensor:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from gazecli.errors import ModelError
 from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention import gaze_attention
 from gazecli.models.biases import MODES, SCOPES, key_bias
+from gazecli.models.caches import as_argument, empty_cache
 from gazecli.models.questions import ask, last_token_mass
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
@@ -122,6 +124,29 @@ def test_the_generate_of_transformers_is_steered_too(vlm_of: Callable[[str], VLM
     with vlm.steered(HEADS, layout, target):
         theirs = vlm.model.generate(**inputs, max_new_tokens=6, min_new_tokens=6, do_sample=False)
     assert theirs[0, layout.length :].tolist() == ours
+
+
+def test_a_cache_with_room_for_keys_to_come_is_refused(vlm_of: Callable[[str], VLM]) -> None:
+    vlm = vlm_of("qwen3_vl")
+    picture = noise_picture(600, 100, 6, seed=8)
+    inputs, layout = vlm.prepare(picture, "List the objects.")
+    roomy = {"max_new_tokens": 3, "cache_implementation": "static", "disable_compile": True}
+    with vlm.steered(HEADS, layout, picture.regions[4]), pytest.raises(ModelError, match="were counted"):
+        vlm.model.generate(**inputs, **roomy)
+
+
+@pytest.mark.parametrize("name", ["cache", "past_key_values"])
+def test_keys_are_counted_by_whatever_name_a_decoder_is_handed_its_cache(
+    vlm_of: Callable[[str], VLM], name: str
+) -> None:
+    vlm = vlm_of("qwen3_vl")
+    inputs, layout = vlm.prepare(noise_picture(600, 100, 6), "List the objects.")
+    cache = empty_cache(vlm.decoder)
+    vlm.forget_positions()
+    with torch.no_grad():
+        vlm.model(**inputs, **as_argument(vlm.model, cache), use_cache=True)
+    vlm._count_keys(vlm.decoder, (), {"input_ids": torch.tensor([[1, 2]]), name: cache})
+    assert vlm.state.total == layout.length + 2
 
 
 @pytest.mark.parametrize("family", QWEN)
