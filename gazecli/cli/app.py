@@ -1,17 +1,18 @@
 """The command `gaze`: its commands, and the one way in and out.
 
-Every command is in a file of its own. Nothing heavy is imported before a command needs it. Knows
-nothing of what the commands do.
+Every command is in a file of its own, and a call that names one imports no other. Nothing heavy is
+imported before a command needs it. Knows nothing of what the commands do.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from gazecli.cli import cache, comics, discover, doctor, models, report, schema, steer, switch, track
 from gazecli.cli.failures import guarded
 from gazecli.cli.manners import Format, Json, Quiet, Verbose, manners_of
 from gazecli.cli.streams import has_colour, settle
@@ -19,22 +20,33 @@ from gazecli.version import VERSION
 
 _LOOKING = "Finding and steering"
 _AROUND = "Around it"
+# Each is a module beside this one, in the order of the help.
+LOOKING = ("discover", "steer", "switch", "track", "report")
+GROUPS = ("comics", "cache")
+NAMES = (*LOOKING, *GROUPS, "models", "doctor", "schema")
 
 
-def build_app() -> typer.Typer:
-    """The whole command line; its help is plain text where colour is not wanted."""
+def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
+    """The command line with the commands `names`; its help is plain text where colour is not wanted."""
     app = _new_app("Find the gaze heads of a vision-language model, and steer where it looks.")
     app.callback()(_before_any_command)
-    for module in (discover, steer, switch, track, report):
-        app.command(module.NAME, rich_help_panel=_LOOKING)(module.command)
-    for module in (comics, cache):
-        group = _new_app(module.SUMMARY)
-        for name, command in module.COMMANDS.items():
-            group.command(name)(command)
-        app.add_typer(group, name=module.NAME, rich_help_panel=_AROUND)
-    for module in (models, doctor, schema):
-        app.command(module.NAME, rich_help_panel=_AROUND)(module.command)
+    for name in names:
+        module = import_module(f"gazecli.cli.{name}")
+        panel = _LOOKING if name in LOOKING else _AROUND
+        if name in GROUPS:
+            group = _new_app(module.SUMMARY)
+            for inner, command in module.COMMANDS.items():
+                group.command(inner)(command)
+            app.add_typer(group, name=module.NAME, rich_help_panel=panel)
+        else:
+            app.command(module.NAME, rich_help_panel=panel)(module.command)
     return app
+
+
+def needed(arguments: Sequence[str]) -> Sequence[str]:
+    """The one command that `arguments` name; all where they name none, for help and for what is alike."""
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    return (named,) if named in NAMES else NAMES
 
 
 def run(arguments: list[str]) -> int:
@@ -44,7 +56,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> object:
-    return build_app()(arguments or ["--help"], prog_name="gaze", standalone_mode=False)
+    return build_app(needed(arguments))(arguments or ["--help"], prog_name="gaze", standalone_mode=False)
 
 
 def _new_app(summary: str) -> typer.Typer:

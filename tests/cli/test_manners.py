@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gazecli.cli.app import NAMES, needed
 from gazecli.version import VERSION
 from tests.cli.conftest import Gaze
 
@@ -79,18 +80,39 @@ def test_nothing_heavy_is_imported_to_explain(arguments: list[str]) -> None:
 
 
 def test_looking_into_the_cache_needs_no_torch() -> None:
-    assert not heavy_imports(["cache", "ls"]) & {"torch", "transformers", "numpy", "PIL"}
+    imported = imports(["cache", "ls"])
+    assert not imported & {"torch", "transformers", "numpy", "PIL"}
+    others = {f"gazecli.cli.{name}" for name in NAMES if name != "cache"}
+    assert not imported & others, "a call imports the commands it does not name"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["cache", "ls", "--json"], ("cache",)),
+        (["-q", "steer", "cache"], ("steer",)),
+        (["--help"], NAMES),
+        ([], NAMES),
+        (["stear"], NAMES),
+        (["--format", "json", "cache", "ls"], NAMES),
+    ],
+)
+def test_a_call_builds_the_command_it_names_or_all(arguments: list[str], names: tuple[str, ...]) -> None:
+    assert needed(arguments) == names
 
 
 def heavy_imports(arguments: list[str]) -> set[str]:
+    return imports(arguments) & set(HEAVY)
+
+
+def imports(arguments: list[str]) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "gazecli", *arguments],
         capture_output=True,
         text=True,
         check=True,
     )
-    modules = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
-    return {name for name in HEAVY if name in modules}
+    return {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
 
 
 def test_help_is_there_at_once() -> None:
