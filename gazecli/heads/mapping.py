@@ -26,13 +26,16 @@ class Maps:
     lattice: Lattice
     keeper: MapKeeper
 
-    def columns(self, shape: Sequence[int], layers: Sequence[int]) -> Float64:
+    def kept(self, layers: Sequence[int], device: torch.device) -> torch.Tensor:
+        """The maps on `device`: (layers, M, H, n) in float32."""
+        return torch.stack([self.keeper.layers[layer].to(device, torch.float32) for layer in layers])
+
+    def columns(self, kept: torch.Tensor, shape: Sequence[int]) -> Float64:
         """Entropy, peak at the bottom and 1 where there is a map: (B, layers, H, P, 3), else zeros.
 
-        `shape` begins with (B, layers, H, P).
+        `kept` is on the host; `shape` begins with (B, layers, H, P).
         """
         columns = np.zeros((*shape[:4], 3))
-        kept = torch.stack([self.keeper.layers[layer].float().cpu() for layer in layers])  # (layers, M, H, n)
         finite = torch.nan_to_num(kept)  # attention that is not finite is refused with the masses
         for number, (strip, question) in enumerate(self.places):
             maps = self.lattice.drawn(finite[:, number].flatten(0, 1).numpy())  # (layers * H, rows, columns)

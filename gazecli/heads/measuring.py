@@ -142,10 +142,16 @@ def _run(
 
 def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | None) -> list[Float64]:
     """Each strip's (layers, heads, P, R + 3) of a batch; the device is waited for here and nowhere else."""
-    device = by_layer[min(by_layer)].device
-    stacked = torch.stack([by_layer[layer].to(device) for layer in sorted(by_layer)])  # (layers, B, P, H, R)
-    masses = stacked.permute(1, 0, 3, 2, 4).to("cpu", torch.float64).numpy()  # (B, layers, H, P, R)
-    spread = maps.columns(masses.shape, sorted(by_layer)) if maps else np.zeros((*masses.shape[:-1], 3))
+    layers = sorted(by_layer)
+    device = by_layer[layers[0]].device
+    stacked = torch.stack([by_layer[layer].to(device, torch.float32) for layer in layers])
+    both = [stacked, *([maps.kept(layers, device)] if maps else [])]
+    fetched = torch.cat([part.flatten() for part in both]).cpu()  # one wait for both
+    first = fetched[: stacked.numel()].view(stacked.shape)  # (layers, B, P, H, R)
+    masses = first.permute(1, 0, 3, 2, 4).double().numpy()  # (B, layers, H, P, R)
+    spread = np.zeros((*masses.shape[:-1], 3))
+    if maps:
+        spread = maps.columns(fetched[stacked.numel() :].view(both[1].shape), masses.shape)
     found = []
     for strip in np.concatenate((masses, spread), axis=-1):
         if not np.isfinite(strip).all():
@@ -197,7 +203,7 @@ def _prepare(
         with phase(profile, "read"):
             picture = strip.load()
         with phase(profile, "patch"):
-            questions = ask(vlm, picture, prompts)
+            questions = ask(vlm, picture, prompts).pinned(vlm.device)
             return Prepared(questions, questions.layout.membership(picture.regions), mapped)
     except (PictureError, ComicsError, RegionError) as failure:
         return Prepared(None, None, reason=failure.message)

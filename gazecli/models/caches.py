@@ -84,10 +84,10 @@ def keeps_everything(cache: Any, layers: int) -> bool:
     return len(cache.layers) == layers and all(isinstance(layer, GrowingLayer) for layer in cache.layers)
 
 
-def repeat_rows(cache: Any, rows: int, copies: int) -> None:
-    """Give each of `rows` sequences `copies` neighbouring rows.
+def repeat_rows(cache: Any, rows: int, copies: int, device: torch.device) -> None:
+    """Give each of `rows` sequences `copies` neighbouring rows; `device` is where most layers keep them.
 
     Reordering does it for layers with recurrent states too, which know no repetition.
     """
     if copies > 1:
-        cache.reorder_cache(torch.arange(rows).repeat_interleave(copies))
+        cache.reorder_cache(torch.arange(rows, device=device).repeat_interleave(copies))

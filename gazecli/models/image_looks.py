@@ -13,6 +13,8 @@ import numpy.typing as npt
 import torch
 
 from gazecli.models.attention import RowWatcher
+from gazecli.models.rows import Rows
+from gazecli.models.transfer import send
 
 HeadPair = tuple[int, int]
 
@@ -22,7 +24,7 @@ class ImageLooks:
 
     positions: (N,) of the image tokens in the prompt. groups: lists of heads (layer, head). A head's weights
     are divided by their sum over all image tokens, and a group is the mean over its heads. After each pass
-    `steps` grows by (B, groups, N) float32 on the CPU.
+    `steps` grows by (B, groups, N) float32, where the first layer that is read computes.
     """
 
     def __init__(self, positions: torch.Tensor, groups: Sequence[Iterable[HeadPair]]) -> None:
@@ -31,6 +33,7 @@ class ImageLooks:
         self._shares: Mapping[int, torch.Tensor] = _shares_of([list(group) for group in groups])
         self._groups = len(groups)
         self._norms: dict[int, torch.Tensor] = {}
+        self._sent: dict[tuple[int, int, torch.device], tuple[torch.Tensor, torch.Tensor]] = {}
         self._open = False
 
     def wants(self, layer: int) -> bool:
@@ -41,32 +44,39 @@ class ImageLooks:
         """Open the entry that the next forward pass fills."""
         self._open = True
 
-    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:  # noqa: ARG002 - the protocol's
+    def rows(self, first_query: int, queries: int) -> Rows | None:  # noqa: ARG002 - the protocol's
         """The last query's index."""
-        return torch.tensor([queries - 1])
+        return range(queries - 1, queries)
 
     def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
         """Add one layer's row to the step: weights (B, H, 1, K), value (B, G, K, D)."""
-        seen = self.positions >= first_key  # a sliding window may have dropped early tokens
-        places = (self.positions[seen] - first_key).to(weights.device)
+        places, table = self._where(layer, first_key, weights.device)
         norms = self._value_norms(layer, value, places, first_key)  # (B, G, n)
         norms = norms.repeat_interleave(weights.shape[1] // norms.shape[1], dim=1)  # (B, H, n)
-        row = (weights[:, :, 0, places].float() * norms).cpu()
+        row = weights[:, :, 0, places].float() * norms
         row = row / row.sum(-1, keepdim=True).clamp_min(1e-12)
-        table = self._shares[layer]  # (groups, heads named so far)
         mean = torch.einsum("gh,bhn->bgn", table, row[:, : table.shape[1]])
         if self._open or not self.steps:
-            self.steps.append(torch.zeros(row.shape[0], self._groups, len(self.positions)))
+            self.steps.append(mean.new_zeros(row.shape[0], self._groups, len(self.positions)))
             self._open = False
-        self.steps[-1][..., seen] += mean
+        step = self.steps[-1]
+        step[..., len(self.positions) - len(places) :] += mean.to(step.device)
+
+    def _where(self, layer: int, first_key: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """The image tokens still among the keys, (n,), and each head's shares, (groups, heads named)."""
+        key = (layer, first_key, device)
+        if key not in self._sent:
+            seen = self.positions[self.positions >= first_key]  # a sliding window drops early tokens
+            self._sent = {known: sent for known, sent in self._sent.items() if known[0] != layer}
+            self._sent[key] = send(seen - first_key, device), send(self._shares[layer], device)
+        return self._sent[key]
 
     def maps(self, row: int, group: int, length: int) -> npt.NDArray[np.float32]:
         """The first `length` steps of one sequence and one group: (length, N)."""
         if not self.steps:
             return np.zeros((0, len(self.positions)), dtype=np.float32)
-        kept: npt.NDArray[np.float32] = torch.stack(
-            [step[row, group] for step in self.steps[:length]]
-        ).numpy()
+        chosen = torch.stack([step[row, group] for step in self.steps[:length]])
+        kept: npt.NDArray[np.float32] = chosen.cpu().numpy()
         return kept
 
     def _value_norms(
@@ -95,9 +105,9 @@ class Together:
         for watcher in self.watchers:
             watcher.begin_step()  # type: ignore[attr-defined]
 
-    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:  # noqa: ARG002 - the protocol's
+    def rows(self, first_query: int, queries: int) -> Rows | None:  # noqa: ARG002 - the protocol's
         """The last query's index."""
-        return torch.tensor([queries - 1])
+        return range(queries - 1, queries)
 
     def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
         """Hand the rows to those that want them."""

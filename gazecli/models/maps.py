@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 
 from gazecli.models.attention import RowWatcher
+from gazecli.models.rows import Rows
+from gazecli.models.transfer import send
 
 
 class MapKeeper:
@@ -23,6 +25,7 @@ class MapKeeper:
         self.rows = rows
         self.positions = positions
         self.layers: dict[int, torch.Tensor] = {}
+        self._places: dict[tuple[object, ...], list[torch.Tensor]] = {}  # the same in every layer
 
     def beside(self, watcher: RowWatcher, first_row: int = 0) -> RowWatcher:
         """A watcher that reads what `watcher` does; its rows are those of the batch from `first_row` on."""
@@ -31,10 +34,14 @@ class MapKeeper:
     def keep(self, layer: int, weights: torch.Tensor, first_key: int, first_row: int) -> None:
         """Take rows (B, H, R, K)."""
         each = weights.shape[2]
-        last = first_row + len(weights) * each
-        here = self.rows[(self.rows >= first_row) & (self.rows < last)] - first_row
-        places = (self.positions - first_key).to(weights.device)
-        picked = weights[(here // each).to(weights.device), :, (here % each).to(weights.device)]  # (n, H, K)
+        key = (len(weights), each, first_key, first_row, weights.device)
+        if key not in self._places:
+            last = first_row + len(weights) * each
+            here = self.rows[(self.rows >= first_row) & (self.rows < last)] - first_row
+            chosen = (here // each, here % each, self.positions - first_key)
+            self._places[key] = [send(index, weights.device) for index in chosen]
+        sequences, rows, places = self._places[key]
+        picked = weights[sequences, :, rows]  # (n, H, K)
         kept = picked[..., places.clamp(min=0)] * (places >= 0)
         before = self.layers.get(layer)
         self.layers[layer] = kept if before is None else torch.cat((before, kept))
@@ -49,7 +56,7 @@ class _Beside:
     def wants(self, layer: int) -> bool:
         return self.watcher.wants(layer)
 
-    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:
+    def rows(self, first_query: int, queries: int) -> Rows | None:
         return self.watcher.rows(first_query, queries)
 
     def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:

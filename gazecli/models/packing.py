@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from gazecli.models.transfer import send
+
 
 @dataclass(frozen=True)
 class PackedTails:
@@ -41,13 +43,13 @@ class PackedTails:
     def inputs(self, model: Any, rows: int) -> dict[str, torch.Tensor]:
         """Model inputs for `rows` equal rows, one behind each prefix in the cache."""
         device = model.get_input_embeddings().weight.device
-        positions = self.positions.to(device).expand(rows, -1)
+        positions = send(self.positions, device).expand(rows, -1)
         deltas = getattr(getattr(model, "model", model), "rope_deltas", None)
         if deltas is not None:
             # Qwen models count a picture as its longer side: what follows it stands that much earlier.
             positions = positions + deltas.to(device)
         return {
-            "input_ids": self.ids.to(device).expand(rows, -1),
+            "input_ids": send(self.ids, device).expand(rows, -1),
             "position_ids": positions,
-            "attention_mask": self.mask.to(device),
+            "attention_mask": send(self.mask, device),
         }

@@ -15,11 +15,13 @@ from typing import Any
 import torch
 
 from gazecli.models.caches import as_argument, empty_cache, keeps_everything, repeat_rows
+from gazecli.models.host_answers import answered_on_host, stays_on_host
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.maps import MapKeeper
 from gazecli.models.packing import PackedTails
 from gazecli.models.profile import Profile
 from gazecli.models.prompts import prompt_text
+from gazecli.models.transfer import pinned, send
 from gazecli.models.vision_tower import find_vision_tower
 from gazecli.models.vlm import VLM
 from gazecli.models.watchers import Enough, KeysOnly, QuestionMass, RegionMass
@@ -41,6 +43,13 @@ class Questions:
     ids: list[list[int]]
     layout: ImageLayout
     shared: int
+
+    def pinned(self, device: torch.device) -> Questions:
+        """The same, its patches where `device` can fetch them by itself."""
+        for name, part in self.inputs.items():
+            if torch.is_tensor(part) and part.is_floating_point():
+                self.inputs[name] = pinned(part, device)
+        return self
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -117,7 +126,7 @@ def last_token_mass(
         cache = run_prefix(vlm, batch)
     shared = batch[0].shared
     with clock.phase("questions"):
-        table = torch.stack([membership[:shared] for membership in memberships]).to(vlm.device)
+        table = send(torch.stack([membership[:shared] for membership in memberships]), vlm.device)
         # A recurrent state would run from one question into the next, a window would count their keys.
         if keeps_everything(cache, len(vlm.decoder.layers)):
             return _packed(vlm, batch, cache, table, maps)
@@ -130,7 +139,7 @@ def _packed(
     """All questions about a picture in one row behind their prefix."""
     shared = batch[0].shared
     tails = PackedTails.behind(shared, [ids[shared:] for ids in batch[0].ids])
-    watcher = QuestionMass(table, tails.ends.to(vlm.device), last=vlm.last_needed)
+    watcher = QuestionMass(table, send(tails.ends, vlm.device), last=vlm.last_needed)
     with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
             **tails.inputs(vlm.model, len(batch)),
@@ -146,13 +155,13 @@ def _side_by_side(
 ) -> dict[int, torch.Tensor]:
     """A row a question, each behind a copy of its prefix."""
     count, shared = len(batch[0].ids), batch[0].shared
-    repeat_rows(cache, len(batch), count)
+    repeat_rows(cache, len(batch), count, vlm.device)
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
     ends = torch.tensor([len(tail) - 1 + shared for tail in tails])
-    watcher = RegionMass(table.repeat_interleave(count, 0), at=ends.to(vlm.device), last=vlm.last_needed)
+    watcher = RegionMass(table.repeat_interleave(count, 0), send(ends, vlm.device), last=vlm.last_needed)
     with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
         vlm.model(
-            input_ids=right_padded(tails).to(vlm.device),
+            input_ids=send(right_padded(tails), vlm.device),
             **as_argument(vlm.model, cache),
             use_cache=True,
             logits_to_keep=torch.tensor([-1]),  # given 1, Gemma 4 would leave out the watched rows
@@ -166,22 +175,23 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any
     With `whole`, layers behind the last with heads are run too, for what they may remember.
     """
     shared, length = batch[0].shared, len(batch[0].ids[0])
-    inputs = {}
+    inputs, host = {}, {}
     for name in batch[0].inputs:
         parts = [questions.inputs[name] for questions in batch]
         if name == "attention_mask" or not torch.is_tensor(parts[0]):
             continue
+        if parts[0].is_floating_point():
+            inputs[name] = torch.cat([send(part, vlm.device) for part in parts]).to(vlm.model.dtype)
+            continue
         joined = torch.cat(_counted_on(batch) if name == "image_token_pooling" else parts)
         if joined.ndim == 2 and joined.shape == (len(batch), length):
             joined = joined[:, :shared]
-        inputs[name] = joined.to(vlm.device)
-    for name, tensor in inputs.items():
-        if tensor.is_floating_point():
-            inputs[name] = tensor.to(vlm.model.dtype)
+        inputs[name] = joined if stays_on_host(vlm, name) else send(joined, vlm.device)
+        host[name] = joined
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
     watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None and not whole else None
-    with vlm.watching(watcher), suppress(Enough):
+    with answered_on_host(vlm, inputs, host), vlm.watching(watcher), suppress(Enough):
         vlm.model(**inputs, **as_argument(vlm.model, cache), use_cache=True, logits_to_keep=1)
     return cache
 
@@ -207,7 +217,7 @@ def _one_by_one(
             table = torch.zeros(1, len(ids), membership.shape[1])
             last = int(questions.layout.positions[-1]) + 1
             table[0, :last] = membership[:last]
-            watcher = RegionMass(table.to(vlm.device), last=vlm.last_needed)
+            watcher = RegionMass(send(table, vlm.device), last=vlm.last_needed)
             vlm.forget_positions()
             with vlm.watching(maps.beside(watcher, len(rows)) if maps else watcher), suppress(Enough):
                 vlm.model(**inputs, use_cache=False, logits_to_keep=1)
@@ -221,13 +231,13 @@ def _one_by_one(
 def with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
     """Model inputs with other token ids behind the same picture."""
     length = inputs["input_ids"].shape[1]
-    changed: dict[str, Any] = {"input_ids": torch.tensor([ids], device=vlm.device)}
+    changed: dict[str, Any] = {"input_ids": send(torch.tensor([ids]), vlm.device)}
     for name, tensor in inputs.items():
         if name in ("input_ids", "attention_mask") or not torch.is_tensor(tensor):
             continue
         if tensor.shape == (1, length):
             tensor = torch.nn.functional.pad(tensor, (0, len(ids) - length))
-        changed[name] = tensor.to(vlm.device)
+        changed[name] = send(tensor, vlm.device)
         if tensor.is_floating_point():
             changed[name] = changed[name].to(vlm.model.dtype)
     return changed

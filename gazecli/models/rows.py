@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+# Query rows of one call: numbers in it, (B, R) or (R,), or neighbours, the same in every sequence.
+Rows = torch.Tensor | range
+
 # Elements of one block's scores: 16 MB in float32.
 _AT_ONCE = 2**22
 
@@ -44,13 +47,15 @@ class Scores:
         return replace(self, flags=flags, bias=bias, from_query=from_query)
 
 
-def read_rows(query: torch.Tensor, key: torch.Tensor, rows: torch.Tensor, how: Scores) -> torch.Tensor:
-    """Softmax of the query rows `rows`, (B, R) or (R,), over all keys: (B, H, R, K) float32.
+def read_rows(query: torch.Tensor, key: torch.Tensor, rows: Rows, how: Scores) -> torch.Tensor:
+    """Softmax of the query rows `rows` over all keys: (B, H, R, K) float32.
 
     Shapes: query (B, H, Q, D), key (B, G, K, D).
     """
     batch, heads, _, size = query.shape
     groups, keys = key.shape[1], key.shape[2]
+    if isinstance(rows, range):
+        rows = torch.arange(rows.start, rows.stop, device=query.device)
     rows = rows.to(query.device)
     rows = rows.expand(batch, -1) if rows.ndim == 2 else rows.expand(batch, rows.shape[0])
     count = rows.shape[1]
@@ -100,7 +105,7 @@ def attend_in_blocks(
     step = max(1, _AT_ONCE // (batch * heads * keys))
     blocks = []
     for start in range(0, queries, step):
-        rows = torch.arange(start, min(start + step, queries), device=query.device)
+        rows = range(start, min(start + step, queries))
         weights = note(read_rows(query, key, rows, how))  # (B, H, R, K)
         grouped = weights.view(batch, groups, heads // groups * len(rows), keys)
         blocks.append((grouped @ value.float()).view(batch, heads, len(rows), value.shape[-1]))

@@ -128,14 +128,15 @@ def _last_rows(vlm: VLM, inputs: Any, layout: ImageLayout) -> Rows:
     keeper.begin_step()
     with vlm.watching(keeper):
         _run(vlm, inputs)
-    silent = sorted(set(vlm.attention) - set(keeper.steps[0]))
+    [kept] = keeper.fetched()
+    silent = sorted(set(vlm.attention) - set(kept))
     if silent:
         raise GazeError(
             f"layer {silent[0]} never reached the attention function of gaze",
             subject=vlm.name,
             hint="this model cannot be watched or steered; please report it",
         )
-    return {layer: rows[0] for layer, rows in keeper.steps[0].items()}
+    return {layer: rows[0] for layer, rows in kept.items()}
 
 
 @torch.inference_mode()

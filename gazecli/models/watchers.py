@@ -12,9 +12,26 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gazecli.models.rows import Rows
+from gazecli.models.transfer import send
+
 
 class Enough(Exception):
     """Raised inside a forward pass whose remaining work nobody needs."""
+
+
+class HeadIndex:
+    """Chosen heads of each layer as an index where the layer computes, sent once."""
+
+    def __init__(self, heads: Mapping[int, Sequence[int]]) -> None:
+        self._heads = heads
+        self._sent: dict[tuple[int, torch.device], torch.Tensor] = {}
+
+    def of(self, layer: int, device: torch.device) -> torch.Tensor:
+        """The heads chosen of `layer`: (n,)."""
+        if (layer, device) not in self._sent:
+            self._sent[layer, device] = send(torch.tensor(list(self._heads[layer])), device)
+        return self._sent[layer, device]
 
 
 class KeysOnly:
@@ -27,7 +44,7 @@ class KeysOnly:
         """Whether the pass ends here."""
         return layer == self.last
 
-    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:  # noqa: ARG002 - the protocol's
+    def rows(self, first_query: int, queries: int) -> Rows | None:  # noqa: ARG002 - the protocol's
         """End the pass: keys and values are in the cache before rows are asked for."""
         raise Enough
 
@@ -52,7 +69,7 @@ class QuestionMass:
         """All layers are read."""
         return True
 
-    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:  # noqa: ARG002 - the protocol's
+    def rows(self, first_query: int, queries: int) -> Rows | None:  # noqa: ARG002 - the protocol's
         """The watched rows."""
         return self.at
 
@@ -93,6 +110,7 @@ class RegionMass:
         self.value_weighted = value_weighted
         self.steps: list[dict[int, torch.Tensor]] = []
         self._norms: dict[int, torch.Tensor] = {}
+        self._chosen = HeadIndex(only or {})
 
     def wants(self, layer: int) -> bool:
         """Whether rows of this layer are to be read."""
@@ -102,10 +120,10 @@ class RegionMass:
         """Open the entry that the next forward pass fills."""
         self.steps.append({})
 
-    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:
+    def rows(self, first_query: int, queries: int) -> Rows | None:
         """The watched query's index in this call."""
         if self.at is None:
-            return torch.tensor([queries - 1], device=self.membership.device)
+            return range(queries - 1, queries)
         return (self.at - first_query)[:, None]
 
     def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
@@ -114,8 +132,7 @@ class RegionMass:
         inside = max(0, min(prompt - first_key, weights.shape[-1]))
         row = weights[:, :, 0, :inside]  # (B, H, inside)
         if self.only is not None:
-            heads = list(self.only[layer])
-            row = row[:, heads]
+            row = row[:, self._chosen.of(layer, row.device)]
         if self.value_weighted:
             row = row * self._value_norms(layer, value, inside, weights.shape[1], first_key)
         # The layers of a model spread over devices come together where the membership lies.
@@ -139,7 +156,7 @@ class RegionMass:
             norms = value[:, :, :inside].float().norm(dim=-1)
             known = norms.repeat_interleave(heads // value.shape[1], dim=1)
             if self.only is not None:
-                known = known[:, list(self.only[layer])]
+                known = known[:, self._chosen.of(layer, known.device)]
             self._norms[layer] = known
         return known
 
@@ -147,7 +164,7 @@ class RegionMass:
 class RowKeeper:
     """Keeps whole rows of chosen heads over the prompt's tokens, for a few steps.
 
-    Steps `first` to `first + count` are kept, each as {layer: (B, H, L)} on the CPU.
+    Steps `first` to `first + count` are kept, each as {layer: (B, H, L)} where it was computed.
     """
 
     def __init__(
@@ -158,6 +175,7 @@ class RowKeeper:
         self.first = first
         self.count = count
         self.seen = 0
+        self._chosen = HeadIndex(only)
         self.steps: list[dict[int, torch.Tensor]] = []
 
     def wants(self, layer: int) -> bool:
@@ -170,9 +188,9 @@ class RowKeeper:
         if self.first < self.seen <= self.first + self.count:
             self.steps.append({})
 
-    def rows(self, first_query: int, queries: int) -> torch.Tensor | None:  # noqa: ARG002 - the protocol's
+    def rows(self, first_query: int, queries: int) -> Rows | None:  # noqa: ARG002 - the protocol's
         """The last query's index."""
-        return torch.tensor([queries - 1])
+        return range(queries - 1, queries)
 
     def receive(
         self,
@@ -182,16 +200,21 @@ class RowKeeper:
         first_key: int,
     ) -> None:
         """Keep one layer's rows: weights (B, H, 1, K)."""
-        row = weights[:, list(self.only[layer]), 0, : max(0, self.length - first_key)]
+        chosen = self._chosen.of(layer, weights.device)
+        row = weights[:, chosen, 0, : max(0, self.length - first_key)]
         kept = row.new_zeros(*row.shape[:2], self.length)
         kept[..., first_key : first_key + row.shape[-1]] = row
-        self.steps[-1][layer] = kept.cpu()
+        self.steps[-1][layer] = kept
+
+    def fetched(self) -> list[dict[int, torch.Tensor]]:
+        """The kept steps on the CPU."""
+        return [{layer: row.cpu() for layer, row in step.items()} for step in self.steps]
 
     def image_rows(self, positions: torch.Tensor) -> npt.NDArray[np.float32]:
         """Mean over the kept steps of the attention on image tokens: (B, heads, N)."""
         if not self.steps:
             return np.zeros((0, 0, 0), dtype=np.float32)
-        steps = [torch.cat([step[layer] for layer in sorted(step)], dim=1) for step in self.steps]
+        steps = [torch.cat([step[layer] for layer in sorted(step)], dim=1) for step in self.fetched()]
         mean = torch.stack(steps).mean(0)[:, :, positions]
         rows: npt.NDArray[np.float32] = mean.float().numpy()
         return rows

@@ -58,10 +58,12 @@ def generate(
     finished = [row in only_first for row in range(rows)]
     with vlm.biased(bias):
         logits, cache = _prefill(vlm, inputs, layout, bias, rows, watcher, ids)
+        forbidden = torch.tensor(sorted(ends), dtype=torch.long, device=logits.device)
         for step in range(limits.most):
             if step < limits.least:
-                logits[:, sorted(ends)] = float("-inf")
-            chosen: list[int] = logits.argmax(-1).tolist()
+                logits[:, forbidden] = float("-inf")
+            best = logits.argmax(-1)
+            chosen: list[int] = best.tolist()  # the one wait a token
             for row, token in enumerate(chosen):
                 if not finished[row] and token in ends:
                     finished[row] = True
@@ -73,7 +75,7 @@ def generate(
                 break
             if rebias is not None:
                 vlm.state.steer(rebias(step + 1, written))
-            tokens = torch.tensor(chosen, device=vlm.device)[:, None]
+            tokens = best.to(vlm.device)[:, None]
             logits = _forward(vlm, watcher, input_ids=tokens, **as_argument(vlm.model, cache))
     return written
 
@@ -111,7 +113,7 @@ def _prefill(
         for name, part in prompt.items()
     }
     vlm.model(**shared, **as_argument(vlm.model, cache), use_cache=True, logits_to_keep=1)
-    repeat_rows(cache, 1, rows)
+    repeat_rows(cache, 1, rows, vlm.device)
     return _forward(vlm, watcher, input_ids=ids[:, start:], **as_argument(vlm.model, cache)), cache
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from gazecli.errors import SteeringError, UsageError
 from gazecli.models.attention import KeyBias
@@ -208,11 +209,13 @@ def _trajectory_watcher(
 
 def trajectory_of(watcher: RegionMass) -> npt.NDArray[np.float32]:
     """Each step's share of the weighted image attention, mean over heads: (steps, R)."""
-    rows = []
-    for step in watcher.steps:
-        mass = np.concatenate([step[layer][0].float().cpu().numpy() for layer in sorted(step)])  # (H, R + 1)
-        rows.append((mass[:, :-1] / np.maximum(mass[:, -1:], 1e-12)).mean(0))
-    return np.stack(rows).astype(np.float32) if rows else np.zeros((0, 0), dtype=np.float32)
+    if not watcher.steps:
+        return np.zeros((0, 0), dtype=np.float32)
+    steps = [torch.cat([step[layer][0].float() for layer in sorted(step)]) for step in watcher.steps]
+    mass = torch.stack(steps).cpu().numpy()  # (steps, H, R + 1)
+    shares = (mass[..., :-1] / np.maximum(mass[..., -1:], 1e-12)).mean(1)
+    trajectory: npt.NDArray[np.float32] = shares.astype(np.float32)
+    return trajectory
 
 
 def _require_effect(

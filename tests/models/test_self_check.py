@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gazecli.cli.examination import drawn_strip
+from gazecli.models.kernel import BiasedHeads
 from gazecli.models.layouts.patch_grid import patch_grid
 from gazecli.models.layouts.views import Blind, View
 from gazecli.models.loading import load
@@ -94,8 +96,13 @@ def test_a_layer_that_cannot_be_steered_is_named(fresh: VLM) -> None:
 
 def test_a_bias_on_the_wrong_head_is_found(fresh: VLM) -> None:
     # The head before the one that is asked for.
-    flags = fresh.state.chosen
-    fresh.state.chosen = lambda *given: None if flags(*given) is None else flags(*given).roll(-1)  # type: ignore[method-assign]
+    stock = fresh.state.chosen
+
+    def chosen(*given: Any) -> BiasedHeads | None:
+        heads = stock(*given)
+        return heads and replace(heads, flags=heads.flags.roll(-1))
+
+    fresh.state.chosen = chosen  # type: ignore[method-assign]
     found = findings(fresh)["steering"]
     assert found.holds is False
     assert "left its attention" in found.words

@@ -1,0 +1,175 @@
+"""What a forward pass would read back from its device, answered on the host, where it is known already.
+
+Transformers' models look into their inputs while they run: which tokens are a picture's, how large pictures
+are. On an accelerator each look waits until all work before it is done. Here the same code of transformers
+runs on the host's copies, and what it finds is sent. Knows nothing of batches, questions or regions.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map
+from transformers import vision_utils
+
+from gazecli.models.transfer import send
+from gazecli.models.vision_tower import find_vision_tower
+from gazecli.models.vlm import VLM
+
+# Methods of the model around tower and decoder that only look at ids, sizes and shapes.
+_LOOKING = ("get_placeholder_mask", "get_rope_index")
+GRID = "image_grid_thw"
+# Sizes and counts that models read number by number and compute nothing with.
+_READ_ONLY = ("image_sizes", "batch_num_images")
+
+
+def stays_on_host(vlm: VLM, name: str) -> bool:
+    """Whether the input `name` is better left on the host: sizes that nothing on the device needs."""
+    told = name == GRID and bool(_tower_helpers(find_vision_tower(vlm.model)))
+    return answers(vlm) and (told or name in _READ_ONLY)
+
+
+def answers(vlm: VLM) -> bool:
+    """Whether asking the host pays: not on the CPU, and not where hooks move modules about."""
+    return vlm.device.type != "cpu" and not hasattr(vlm.model, "hf_device_map")
+
+
+@contextmanager
+def answered_on_host(
+    vlm: VLM, inputs: Mapping[str, torch.Tensor], host: Mapping[str, torch.Tensor]
+) -> Iterator[None]:
+    """For one forward pass over `inputs`, of which `host` are the host's copies, by the same names."""
+    if not answers(vlm):
+        yield
+        return
+    near = {id(inputs[name]): copy for name, copy in host.items()}
+    inner = getattr(vlm.model, "model", vlm.model)
+    with ExitStack() as stack:
+        for name in _LOOKING:
+            if hasattr(inner, name):
+                looking = partial(_on_the_host, getattr(inner, name), near, vlm.device)
+                stack.enter_context(_replaced(inner, name, looking))
+        if hasattr(vlm.decoder, "_deepstack_process"):
+            places = _image_places(host["input_ids"], vlm)
+            stack.enter_context(_replaced(vlm.decoder, "_deepstack_process", partial(_add_features, places)))
+        if GRID in host and stays_on_host(vlm, GRID):
+            tower = find_vision_tower(vlm.model)
+            told = partial(_told, _tower_helpers(tower), vlm.device)
+            handle = tower.register_forward_pre_hook(told, with_kwargs=True)
+            stack.callback(handle.remove)
+            if hasattr(tower, "embeddings"):  # GLM-4V's computes with the sizes
+                sending = tower.embeddings.register_forward_pre_hook(partial(_sent, vlm.device))
+                stack.callback(sending.remove)
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    setattr(owner, name, method)
+    try:
+        yield
+    finally:
+        delattr(owner, name)
+
+
+def _on_the_host(
+    stock: Callable[..., Any],
+    near: Mapping[int, torch.Tensor],
+    device: torch.device,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    """`stock` on the host's copies; of what only the device has, the shape is all it may look at."""
+
+    def known(part: Any) -> Any:
+        if not torch.is_tensor(part) or part.device.type == "cpu":
+            return part
+        return near.get(id(part), torch.zeros((), dtype=part.dtype).expand(part.shape))
+
+    found = stock(*tree_map(known, args), **tree_map(known, kwargs))
+    return tree_map(lambda part: send(part, device) if torch.is_tensor(part) else part, found)
+
+
+def _image_places(ids: torch.Tensor, vlm: VLM) -> tuple[torch.Tensor, torch.Tensor]:
+    """Row and column of each image token of `ids`, (B, L), in order."""
+    rows, columns = (ids == vlm.preparation.placeholder).nonzero(as_tuple=True)
+    return send(rows, vlm.device), send(columns, vlm.device)
+
+
+def _add_features(
+    places: tuple[torch.Tensor, torch.Tensor],
+    hidden: torch.Tensor,
+    _mask: torch.Tensor,
+    features: torch.Tensor,
+) -> torch.Tensor:
+    """Qwen3-VL's deepstack, with the places known instead of sought by a mask: hidden (B, L, D)."""
+    added = hidden.clone()
+    added[places] = added[places] + features.to(hidden.device, hidden.dtype)
+    return added
+
+
+def _tower_helpers(tower: Any) -> dict[str, Callable[[torch.Tensor], Mapping[str, torch.Tensor]]]:
+    """What `tower` works out from picture sizes by the helpers of transformers that take it ready, too."""
+    module = sys.modules[type(tower).__module__]
+    helpers = {
+        "get_vision_position_ids": _positions,
+        "get_vision_attention_seqlens": _boundaries,
+        "get_vision_window_index": _windows,
+        "get_vision_interpolation_indices_and_weights": _interpolation,
+    }
+    used = {name for name in vars(module) if getattr(vision_utils, name, None) is vars(module)[name]}
+    used = {name for name in used if name.startswith("get_vision_")}
+    if "get_vision_position_ids" not in used or not used <= set(helpers):
+        return {}
+    return {name: partial(helpers[name], tower) for name in used}
+
+
+def _told(
+    helpers: Mapping[str, Callable[[torch.Tensor], Mapping[str, torch.Tensor]]],
+    device: torch.device,
+    _tower: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Hand the tower what it would have worked out; lengths stay on the host, where they cut tensors."""
+    grid = kwargs["grid_thw"]
+    for work_out in helpers.values():
+        for name, tensor in work_out(grid).items():
+            kwargs[name] = tensor if name.startswith("cu_") else send(tensor, device)
+    return args, kwargs
+
+
+def _sent(device: torch.device, _module: Any, args: tuple[Any, ...]) -> Any:
+    return tree_map(lambda part: send(part, device) if torch.is_tensor(part) else part, args)
+
+
+def _positions(tower: Any, grid: torch.Tensor) -> Mapping[str, torch.Tensor]:
+    return {"position_ids": vision_utils.get_vision_position_ids(grid, tower.spatial_merge_size)}
+
+
+def _boundaries(_tower: Any, grid: torch.Tensor) -> Mapping[str, torch.Tensor]:
+    return {"cu_seqlens": vision_utils.get_vision_cu_seqlens(grid)}
+
+
+def _windows(tower: Any, grid: torch.Tensor) -> Mapping[str, torch.Tensor]:
+    config = tower.config
+    index, lengths = vision_utils.get_vision_window_index(
+        grid, config.spatial_merge_size, config.window_size, config.patch_size
+    )
+    return {"window_index": index, "cu_window_seqlens": lengths}
+
+
+def _interpolation(tower: Any, grid: torch.Tensor) -> Mapping[str, torch.Tensor]:
+    indices, weights = vision_utils.get_vision_interpolation_indices_and_weights(
+        grid,
+        num_grid_per_side=tower.num_grid_per_side,
+        mode=tower.interpolation_mode,
+        align_corners=tower.interpolation_align_corners,
+        spatial_merge_size=tower.config.spatial_merge_size,
+    )
+    return {"interp_indices": indices, "interp_weights": weights}

@@ -1,0 +1,128 @@
+"""The fast kernel, plain and with a bias on chosen heads that rides as one more feature.
+
+(q, s_h r) . (k, b_j / (scale r)) = q.k + s_h b_j / scale: a causal kernel needs no mask for it. `r` splits
+the factor evenly between both sides, so that half precision does not overflow at strength 10000. Key groups
+without a biased head go the plain way. Knows nothing of layers, watchers or who wants the bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from gazecli.models.transfer import send
+
+_FEATURE_PADDING = 8  # fast kernels want head sizes in multiples of eight
+
+
+@dataclass(frozen=True)
+class BiasedHeads:
+    """flags: (H,) of 0 and 1. touched, rest: the key groups with and without a biased head, (n,) each."""
+
+    flags: torch.Tensor
+    touched: torch.Tensor
+    rest: torch.Tensor
+
+    @classmethod
+    def of(cls, biased: Sequence[int], heads: int, groups: int, device: torch.device) -> BiasedHeads:
+        """Of `heads` heads in `groups` key groups, those in `biased`."""
+        flags = torch.zeros(heads)
+        flags[list(biased)] = 1.0
+        touched = flags.view(groups, -1).any(1)
+        parts = (flags, touched.nonzero()[:, 0], (~touched).nonzero()[:, 0])
+        return cls(*(send(part, device) for part in parts))
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What is added to scaled scores: bias (B, K), at most `peak`, on the queries `acting`, (Q,)."""
+
+    bias: torch.Tensor
+    peak: float
+    acting: torch.Tensor
+    scale: float
+
+
+def plain(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    dropout: float,
+    scaling: float | None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """SDPA as transformers calls it: (B, Q, H, D)."""
+    output: tuple[torch.Tensor, None] = sdpa_attention_forward(
+        module, query, key, value, mask, dropout=dropout, scaling=scaling, **kwargs
+    )
+    return output
+
+
+def with_mask(added: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Add a boolean or additive mask (B, 1, Q, K) to additive scores."""
+    if mask is None:
+        return added
+    if mask.dtype == torch.bool:
+        return added.masked_fill(~mask, torch.finfo(added.dtype).min)
+    return added + mask
+
+
+def where_biased(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    dropout: float,
+    heads: BiasedHeads,
+    feature: Feature,
+    kwargs: dict[str, Any],
+) -> torch.Tensor:
+    """SDPA with the feature in the key groups that need it: (B, Q, H, D).
+
+    Shapes: query (B, H, Q, D), key and value (B, G, K, D), mask None or (B, 1, Q, K).
+    """
+    if not len(heads.rest) or (mask is not None and mask.shape[1] > 1):
+        wide = _widened(query, key, value, heads.flags, feature)
+        return plain(module, *wide, mask, dropout, feature.scale, **kwargs)[0][..., : value.shape[-1]]
+    batch, count, queries, size = query.shape
+    each = count // key.shape[1]
+    grouped = query.view(batch, -1, each, queries, size)  # (B, G, H / G, Q, D)
+    flags = heads.flags.view(-1, each)
+    output = query.new_empty(batch, queries, key.shape[1], each, value.shape[-1])
+    for groups, is_biased in ((heads.touched, True), (heads.rest, False)):
+        some = (grouped[:, groups].flatten(1, 2), key[:, groups], value[:, groups])
+        if is_biased:
+            some = _widened(*some, flags[groups].flatten(), feature)
+        part = plain(module, *some, mask, dropout, feature.scale, **kwargs)[0][..., : value.shape[-1]]
+        output[:, :, groups] = part.unflatten(2, (-1, each))
+    return output.flatten(2, 3)
+
+
+def _widened(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, flags: torch.Tensor, feature: Feature
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """All three with the feature and what pads it."""
+    batch, heads, queries, size = query.shape
+    root = (feature.peak / feature.scale) ** 0.5
+    on_query = (flags[:, None] * feature.acting * root)[None, :, :, None]  # (1, H, Q, 1)
+    on_key = (feature.bias / (feature.scale * root))[:, None, :, None]  # (B, 1, K, 1)
+    padding = -(size + 1) % _FEATURE_PADDING
+    return (
+        _lengthened(query, on_query.expand(batch, heads, queries, 1), padding),
+        _lengthened(key, on_key.expand(batch, key.shape[1], key.shape[2], 1), padding),
+        functional.pad(value, (0, 1 + padding)),
+    )
+
+
+def _lengthened(tensor: torch.Tensor, feature: torch.Tensor, padding: int) -> torch.Tensor:
+    zeros = tensor.new_zeros(*tensor.shape[:-1], padding)
+    return torch.cat((tensor, feature.to(tensor.dtype), zeros), dim=-1)
