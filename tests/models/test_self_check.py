@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from gazecli.cli.examination import drawn_strip
 from gazecli.models.layouts.patch_grid import patch_grid
@@ -113,6 +114,29 @@ def test_rows_that_are_not_those_of_eager_attention_are_found(
     found = findings(fresh)["attention"]
     assert found.holds is False
     assert "differ" in found.words
+
+
+def before_each_pass(vlm: VLM, happens: Callable[[], None]) -> None:
+    vlm.decoder.register_forward_pre_hook(lambda _module, _args: happens())
+
+
+def test_what_a_model_raises_is_found_and_told_in_a_line(fresh: VLM) -> None:
+    def refuse() -> None:
+        raise RuntimeError("tensor a (60) does not fit tensor b (1)\nin its own code")
+
+    before_each_pass(fresh, refuse)
+    found = findings(fresh)["steering"]
+    assert found.holds is False
+    assert found.words == "it ended in RuntimeError: tensor a (60) does not fit tensor b (1)"
+
+
+def test_want_of_memory_says_nothing_of_the_model(fresh: VLM) -> None:
+    def refuse() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    before_each_pass(fresh, refuse)
+    with pytest.raises(torch.OutOfMemoryError):
+        findings(fresh)
 
 
 def test_half_precision_is_judged_by_its_first_layer(checkpoint: Callable[[str], Path]) -> None:
