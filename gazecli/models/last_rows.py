@@ -1,4 +1,4 @@
-"""The last token of a pass, read in two ways: beside the fast kernel, and from eager attention.
+"""The last token of a pass, read in three ways: in one pass, from eager attention, and behind a cache.
 
 Knows nothing of what is compared with what, or why.
 """
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from gazecli.errors import CheckFailed, GazeError
+from gazecli.models.caches import as_argument, empty_cache
 from gazecli.models.vlm import VLM
 from gazecli.models.watchers import RowKeeper
 
@@ -33,6 +34,21 @@ def in_one_pass(vlm: VLM, inputs: Mapping[str, Any]) -> Last:
     """The last token of these inputs, computed without a cache."""
     vlm.forget_positions()
     return _watched(vlm, inputs["input_ids"].shape[1], inputs, **_UNCACHED)
+
+
+@torch.inference_mode()
+def behind_a_cache(vlm: VLM, inputs: Mapping[str, Any]) -> tuple[int, Last]:
+    """The token that is written after these inputs, and what is known of it when it is run alone behind them.
+
+    Prompt and token are run as `steering.generation` runs them.
+    """
+    prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
+    length = prompt["input_ids"].shape[1]
+    kept = {**as_argument(vlm.model, empty_cache(vlm.decoder)), "use_cache": True, "logits_to_keep": 1}
+    vlm.forget_positions()
+    token = _ordinary(vlm, _watched(vlm, length, prompt, **kept).logits)
+    alone = {"input_ids": torch.tensor([[token]], device=vlm.device)}
+    return token, _watched(vlm, length + 1, alone, **kept)
 
 
 @torch.inference_mode()
@@ -84,3 +100,11 @@ def _watched(vlm: VLM, keys: int, inputs: Mapping[str, Any], **options: Any) -> 
         )
     rows = {layer: heads[0] for layer, heads in keeper.steps[0].items()}  # (1, H, K) -> (H, K)
     return Last(rows, output.logits[0, -1].float().cpu())
+
+
+def _ordinary(vlm: VLM, logits: torch.Tensor) -> int:
+    """The likeliest token that means itself: one pass over all would take a placeholder for a picture."""
+    barred = {vlm.preparation.placeholder, *vlm.tokenizer.all_special_ids}
+    allowed = logits.clone()
+    allowed[[token for token in barred if token < len(logits)]] = float("-inf")
+    return int(allowed.argmax())
