@@ -40,8 +40,9 @@ def command(
     """Check this machine and, with MODEL, one model.
 
     A model is checked on a drawn strip: whether each image token looks where its token map says (areas of the
-    strip are inverted), whether a bias on one head moves that head's attention and no other's, and whether
-    rows of attention read beside the fast kernel are those of eager attention.
+    strip are inverted), whether a bias on one head moves that head's attention and no other's, whether rows
+    of attention read beside the fast kernel are those of eager attention, and whether a token written behind
+    a key-value cache, steered, has the rows and logits that a pass without a cache gives it.
     """
     options = {"device": device, "dtype": dtype, "revision": revision, "device_map": device_map}
     _check_combination(model, {**options, "trust_remote_code": trust_remote_code or None})

@@ -1,31 +1,33 @@
-"""The self-check of one loaded model: its token map is true, its heads can be moved, its rows are right.
+"""The self-check of one loaded model: its token map, its heads, its rows of attention, and how it writes.
 
 Each check is a finding, whether it holds or not. Knows nothing of how findings are printed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
-from gazecli.errors import CheckFailed, GazeError
+from gazecli.errors import CheckFailed, GazeError, ModelError
 from gazecli.models.biases import key_bias
+from gazecli.models.last_rows import Last, Rows, behind_a_cache, from_eager_attention, in_one_pass
 from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.memory import is_out_of_memory
 from gazecli.models.perturbation import diagnosis, misfit, perturb
+from gazecli.models.questions import SEES_THE_QUESTION, with_ids
 from gazecli.models.vlm import VLM
-from gazecli.models.watchers import RowKeeper
 from gazecli.pictures.picture import Picture
+from gazecli.pictures.regions import Region
 
 PROMPT = "What is happening in this panel of the comic strip?"
 # Attention weights. In half precision every layer adds its own rounding, so only the first is compared.
 _EXACT, _HALF = 1e-3, 2e-2
 _MOVED, _THERE_ALREADY = 1e-3, 0.99
-
-Rows = dict[int, torch.Tensor]
+# Of the bias a token is written under: a row lies on one panel then, and moves with a bias that is misplaced.
+_STRENGTH = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,23 @@ def self_check(vlm: VLM, picture: Picture) -> Iterator[Finding]:
     yield _guarded("token map", lambda: check_token_map(vlm, picture))
     yield _guarded("steering", lambda: check_steering(vlm, picture))
     yield _guarded("attention", lambda: check_attention(vlm, picture))
+    yield _guarded("writing", lambda: check_writing(vlm, picture))
 
 
-def _guarded(name: str, check: Any) -> Finding:
-    """A check's finding; what keeps a check from being made is one too."""
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    """A check's finding; what keeps a check from being made is one too, unless it is want of memory."""
     try:
-        found: Finding = check()
+        return check()
     except CheckFailed as cannot:
         return Finding(name, None, cannot.message, cannot.hint)
     except GazeError as failure:
         return Finding(name, False, str(failure), failure.hint)
-    return found
+    except Exception as failure:  # a model that is not as gaze takes it to be raises nearly anything
+        if is_out_of_memory(failure):
+            raise
+        said = str(failure).strip().splitlines()
+        words = f"it ended in {type(failure).__name__}" + (f": {said[0][:160]}" if said else "")
+        return Finding(name, False, words, "gaze and this model do not fit; please report it")
 
 
 def check_token_map(vlm: VLM, picture: Picture) -> Finding:
@@ -82,14 +90,12 @@ def check_steering(vlm: VLM, picture: Picture) -> Finding:
     inputs, layout = vlm.prepare(picture, PROMPT)
     target = picture.regions[1]
     owned = layout.tokens(target)
-    unsteered = _last_rows(vlm, inputs, layout)
-    layers = sorted(vlm.attention)
+    unsteered = in_one_pass(vlm, inputs).rows
     moves = []
-    for layer in dict.fromkeys((layers[0], layers[len(layers) // 2], layers[-1])):
-        head = vlm.heads_of[layer] - 1
+    for layer, head in _some_heads(vlm).items():
         bias = key_bias({layer: [head]}, layout, [target], "hard", "boost-suppress", "full", vlm.device)
         with vlm.biased(bias):
-            steered = _last_rows(vlm, inputs, layout)[layer]
+            steered = in_one_pass(vlm, inputs).rows[layer]
         before, after = (float(rows[head, owned].sum()) for rows in (unsteered[layer], steered))
         place = f"layer {layer} head {head}"
         # Written so that a NaN counts as not moved.
@@ -109,65 +115,66 @@ def check_attention(vlm: VLM, picture: Picture) -> Finding:
 
     Raises CheckFailed where the model has no eager attention that returns its weights.
     """
-    inputs, layout = vlm.prepare(picture, PROMPT)
-    fast, eager = _last_rows(vlm, inputs, layout), _eager_rows(vlm, inputs)
-    exact = vlm.model.dtype in (torch.float32, torch.float64)
-    compared = sorted(fast) if exact else sorted(fast)[:1]
-    tolerance = _EXACT if exact else _HALF
-    largest = max(float((fast[layer] - eager[layer]).abs().amax()) for layer in compared)
-    layers = f"{len(compared)} layers" if exact else f"layer {compared[0]} in {vlm.dtype}"
-    words = f"fast rows differ from eager ones by {largest:.1g} in {layers}, {tolerance:g} allowed"
-    holds = largest <= tolerance
-    return Finding("attention", holds, words, None if holds else "do not trust its scores; please report it")
+    inputs, _ = vlm.prepare(picture, PROMPT)
+    holds, words = _compared(vlm, in_one_pass(vlm, inputs).rows, from_eager_attention(vlm, inputs))
+    hint = None if holds else "do not trust its scores; please report it"
+    return Finding("attention", holds, f"fast rows differ from eager ones by {words}", hint)
 
 
-@torch.inference_mode()
-def _last_rows(vlm: VLM, inputs: Any, layout: ImageLayout) -> Rows:
-    """The last prompt token's row of every head: {layer: (H, L)}."""
-    keeper = RowKeeper({layer: range(heads) for layer, heads in vlm.heads_of.items()}, layout.length)
-    keeper.begin_step()
-    with vlm.watching(keeper):
-        _run(vlm, inputs)
-    [kept] = keeper.fetched()
-    silent = sorted(set(vlm.attention) - set(kept))
-    if silent:
-        raise GazeError(
-            f"layer {silent[0]} never reached the attention function of gaze",
+def check_writing(vlm: VLM, picture: Picture) -> Finding:
+    """A token written behind a cache, under a bias, is the one that ends a pass over prompt and token.
+
+    Where a model's keys are miscounted, what it writes is steered and watched at the wrong ones. Raises
+    CheckFailed where the prompt would see the token.
+    """
+    if vlm.family in SEES_THE_QUESTION:
+        raise CheckFailed(
+            "its prompt sees itself both ways, tokens behind it too, so one pass over all is unlike writing",
             subject=vlm.name,
-            hint="this model cannot be watched or steered; please report it",
+            hint="the other checks still hold",
         )
-    return {layer: rows[0] for layer, rows in kept.items()}
-
-
-@torch.inference_mode()
-def _eager_rows(vlm: VLM, inputs: Any) -> Rows:
-    rows: Rows = {}
-
-    def keep(layer: int) -> Any:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            if not isinstance(output, tuple) or not torch.is_tensor(output[1]):
-                raise CheckFailed(
-                    "its eager attention hands out no weights to compare with",
-                    subject=vlm.name,
-                    hint="the other checks still hold",
-                )
-            rows[layer] = output[1][0, :, -1].float().cpu()  # (1, H, L, L) -> (H, L)
-
-        return hook
-
-    config = vlm.decoder.config
-    before = config._attn_implementation
-    handles = [module.register_forward_hook(keep(layer)) for layer, module in vlm.attention.items()]
-    config._attn_implementation = "eager"
+    inputs, layout = vlm.prepare(picture, PROMPT)
+    hint = "do not trust what it writes when steered, nor what is read then; please report it"
     try:
-        _run(vlm, inputs)
-    finally:
-        config._attn_implementation = before
-        for handle in handles:
-            handle.remove()
-    return rows
+        written, read = _written_and_read(vlm, inputs, layout, picture.regions[1])
+    except ModelError as miscount:  # its own hint is for callers, who choose their cache
+        return Finding("writing", False, miscount.message, hint)
+    holds, words = _compared(vlm, written.rows, read.rows)
+    if _is_exact(vlm):
+        # Logits have no scale of their own: the largest is their measure.
+        apart = float((written.logits - read.logits).abs().amax() / read.logits.abs().amax())
+        holds = holds and apart <= _EXACT
+        words += f", and its logits by {apart:.1g} of the largest"
+    words = f"a written token's rows differ from those of one pass by {words}"
+    return Finding("writing", holds, words, None if holds else hint)
 
 
-def _run(vlm: VLM, inputs: Any) -> None:
-    vlm.forget_positions()
-    vlm.model(**inputs, use_cache=False, logits_to_keep=torch.tensor([-1]))
+def _written_and_read(vlm: VLM, inputs: Any, layout: ImageLayout, target: Region) -> tuple[Last, Last]:
+    """One token under a bias: written behind a cache, and read at the end of a pass over prompt and token."""
+    heads = {layer: [head] for layer, head in _some_heads(vlm).items()}
+    bias = key_bias(heads, layout, [target], _STRENGTH, "boost-suppress", "full", vlm.device)
+    with vlm.biased(bias):
+        token, written = behind_a_cache(vlm, inputs)
+        ids = [*inputs["input_ids"][0].tolist(), token]
+        return written, in_one_pass(vlm, with_ids(inputs, ids, vlm))
+
+
+def _some_heads(vlm: VLM) -> dict[int, int]:
+    """The last head of the first, the middle and the last layer that has heads."""
+    layers = sorted(vlm.attention)
+    return {layer: vlm.heads_of[layer] - 1 for layer in (layers[0], layers[len(layers) // 2], layers[-1])}
+
+
+def _is_exact(vlm: VLM) -> bool:
+    return vlm.model.dtype in (torch.float32, torch.float64)
+
+
+def _compared(vlm: VLM, ours: Rows, theirs: Rows) -> tuple[bool, str]:
+    """Whether rows are equal as far as the number format allows, and how far apart they are."""
+    exact = _is_exact(vlm)
+    layers = sorted(ours) if exact else sorted(ours)[:1]
+    tolerance = _EXACT if exact else _HALF
+    # The largest of tensors is NaN if one is; that of Python's numbers may not be.
+    largest = float(torch.stack([(ours[layer] - theirs[layer]).abs().amax() for layer in layers]).amax())
+    where = f"{len(layers)} layers" if exact else f"layer {layers[0]} in {vlm.dtype}"
+    return largest <= tolerance, f"{largest:.1g} in {where}, {tolerance:g} allowed"

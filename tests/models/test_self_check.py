@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gazecli.cli.examination import drawn_strip
+from gazecli.models.caches import as_argument, handed_over
 from gazecli.models.kernel import BiasedHeads
 from gazecli.models.layouts.patch_grid import patch_grid
 from gazecli.models.layouts.views import Blind, View
 from gazecli.models.loading import load
+from gazecli.models.questions import SEES_THE_QUESTION
 from gazecli.models.self_check import Finding, self_check
 from gazecli.models.vlm import VLM
 from tests.checkpoints import FAMILIES
@@ -36,6 +39,20 @@ def findings(vlm: VLM) -> dict[str, Finding]:
     return {found.name: found for found in self_check(vlm, drawn_strip())}
 
 
+def failures(found: Mapping[str, Finding]) -> dict[str, str]:
+    return {name: finding.words for name, finding in found.items() if finding.holds is False}
+
+
+def before_each_pass(vlm: VLM, happens: Callable[[bool], None]) -> None:
+    """Something happens once a pass's keys are counted, told whether there are keys from before."""
+
+    def hook(_module: object, _args: object, given: Mapping[str, Any]) -> None:
+        cache = handed_over(given)
+        happens(cache is not None and cache.get_seq_length() > 0)
+
+    vlm.decoder.register_forward_pre_hook(hook, with_kwargs=True)
+
+
 @pytest.fixture
 def fresh(checkpoint: Callable[[str], Path]) -> VLM:
     """A model of its own, to be broken."""
@@ -44,9 +61,12 @@ def fresh(checkpoint: Callable[[str], Path]) -> VLM:
 
 @pytest.mark.parametrize("family", everything())
 def test_every_check_holds(vlm_of: Callable[[str], VLM], family: str) -> None:
-    found = findings(vlm_of(family))
-    assert list(found) == ["token map", "steering", "attention"]
-    assert {name: finding.words for name, finding in found.items() if not finding.holds} == {}
+    vlm = vlm_of(family)
+    found = findings(vlm)
+    assert list(found) == ["token map", "steering", "attention", "writing"]
+    assert failures(found) == {}
+    noted = {name for name, finding in found.items() if finding.holds is None}
+    assert noted == ({"writing"} if vlm.family in SEES_THE_QUESTION else set())
     assert "6 areas inverted" in found["token map"].words
 
 
@@ -122,11 +142,81 @@ def test_rows_that_are_not_those_of_eager_attention_are_found(
     assert "differ" in found.words
 
 
+def test_a_cache_that_is_handed_over_by_an_unknown_name_is_found(fresh: VLM) -> None:
+    # As a transformers would do it that names the argument anew.
+    forward = fresh.decoder.forward
+
+    def renamed(_module: object, args: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        cache = handed_over(given)
+        others = {name: part for name, part in given.items() if part is not cache}
+        return args, {**others, "remembered": cache}
+
+    fresh.decoder.register_forward_pre_hook(renamed, with_kwargs=True, prepend=True)
+    fresh.decoder.forward = lambda remembered, **given: forward(
+        **given, **as_argument(fresh.decoder, remembered)
+    )
+    failed = failures(findings(fresh))
+    assert list(failed) == ["writing"]
+    assert "were counted" in failed["writing"]
+
+
+@pytest.mark.parametrize("by", [1, 200])
+def test_keys_that_are_counted_twice_while_writing_are_found(fresh: VLM, by: int) -> None:
+    def miscount(is_behind: bool) -> None:
+        fresh.state.total += by if is_behind else 0
+
+    before_each_pass(fresh, miscount)
+    failed = failures(findings(fresh))
+    assert list(failed) == ["writing"]
+    assert "differ" in failed["writing"]
+
+
+@pytest.mark.parametrize("by", [1, -7])
+def test_a_bias_that_lies_beside_its_keys_while_writing_is_found(fresh: VLM, by: int) -> None:
+    shifts: list[int] = []
+    over = fresh.state.bias_over
+    before_each_pass(fresh, lambda is_behind: shifts.append(by if is_behind else 0))
+    fresh.state.bias_over = lambda *given: over(*given).roll(shifts[-1], dims=1)  # type: ignore[method-assign]
+    failed = failures(findings(fresh))
+    assert list(failed) == ["writing"]
+    assert "differ" in failed["writing"]
+
+
+def test_logits_that_differ_behind_rows_that_do_not_are_found(fresh: VLM) -> None:
+    scales: list[float] = []
+    before_each_pass(fresh, lambda is_behind: scales.append(1.01 if is_behind else 1.0))
+    fresh.decoder.norm.register_forward_hook(lambda _module, _args, output: output * scales[-1])
+    failed = failures(findings(fresh))
+    assert list(failed) == ["writing"]
+    assert "logits by 0.01 of the largest" in failed["writing"]
+
+
+def test_what_a_model_raises_is_found_and_told_in_a_line(fresh: VLM) -> None:
+    missing: list[int] = []
+    over = fresh.state.bias_over
+    before_each_pass(fresh, lambda is_behind: missing.append(1 if is_behind else 0))
+    fresh.state.bias_over = lambda first, keys: over(first, keys - missing[-1])  # type: ignore[method-assign]
+    failed = failures(findings(fresh))
+    assert list(failed) == ["writing"]
+    assert "ended in RuntimeError: " in failed["writing"]
+    assert len(failed["writing"].splitlines()) == 1
+
+
+def test_want_of_memory_says_nothing_of_the_model(fresh: VLM) -> None:
+    def refuse(_is_behind: bool) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    before_each_pass(fresh, refuse)
+    with pytest.raises(torch.OutOfMemoryError):
+        findings(fresh)
+
+
 def test_half_precision_is_judged_by_its_first_layer(checkpoint: Callable[[str], Path]) -> None:
     vlm = load(str(checkpoint("qwen3_vl")), device="cpu", dtype="bfloat16")
     found = findings(vlm)
     assert all(finding.holds for finding in found.values()), found
     assert "layer 0 in bfloat16" in found["attention"].words
+    assert "layer 0 in bfloat16" in found["writing"].words
 
 
 def test_a_vision_tower_that_cannot_be_isolated_is_noted(fresh: VLM) -> None:
