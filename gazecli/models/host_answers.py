@@ -84,12 +84,16 @@ def _on_the_host(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    """`stock` on the host's copies; of what only the device has, the shape is all it may look at."""
+    """`stock` on the host's copies; of features and embeddings it looks at the shape alone."""
 
     def known(part: Any) -> Any:
         if not torch.is_tensor(part) or part.device.type == "cpu":
             return part
-        return near.get(id(part), torch.zeros((), dtype=part.dtype).expand(part.shape))
+        if id(part) in near:
+            return near[id(part)]
+        return (
+            torch.zeros((), dtype=part.dtype).expand(part.shape) if part.is_floating_point() else part.cpu()
+        )
 
     found = stock(*tree_map(known, args), **tree_map(known, kwargs))
     return tree_map(lambda part: send(part, device) if torch.is_tensor(part) else part, found)
