@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -23,20 +24,22 @@ _FEATURE_PADDING = 8  # fast kernels want head sizes in multiples of eight
 
 @dataclass(frozen=True)
 class BiasedHeads:
-    """flags: (H,) of 0 and 1. touched, rest: the key groups with and without a biased head, (n,) each."""
+    """flags: (H,) of 0 and 1. runs: key groups from and to, and whether all or none hold such heads."""
 
     flags: torch.Tensor
-    touched: torch.Tensor
-    rest: torch.Tensor
+    runs: tuple[tuple[int, int, bool], ...]
 
     @classmethod
     def of(cls, biased: Sequence[int], heads: int, groups: int, device: torch.device) -> BiasedHeads:
         """Of `heads` heads in `groups` key groups, those in `biased`."""
         flags = torch.zeros(heads)
         flags[list(biased)] = 1.0
-        touched = flags.view(groups, -1).any(1)
-        parts = (flags, touched.nonzero()[:, 0], (~touched).nonzero()[:, 0])
-        return cls(*(send(part, device) for part in parts))
+        runs, start = [], 0
+        for holds, run in groupby(flags.view(groups, -1).any(1).tolist()):
+            stop = start + len(list(run))
+            runs.append((start, stop, holds))
+            start = stop
+        return cls(send(flags, device), tuple(runs))
 
 
 @dataclass(frozen=True)
@@ -90,21 +93,18 @@ def where_biased(
 
     Shapes: query (B, H, Q, D), key and value (B, G, K, D), mask None or (B, 1, Q, K).
     """
-    if not len(heads.rest) or (mask is not None and mask.shape[1] > 1):
+    size, each = value.shape[-1], query.shape[1] // key.shape[1]
+    if len(heads.runs) == 1 or (mask is not None and mask.shape[1] > 1):
         wide = _widened(query, key, value, heads.flags, feature)
-        return plain(module, *wide, mask, dropout, feature.scale, **kwargs)[0][..., : value.shape[-1]]
-    batch, count, queries, size = query.shape
-    each = count // key.shape[1]
-    grouped = query.view(batch, -1, each, queries, size)  # (B, G, H / G, Q, D)
-    flags = heads.flags.view(-1, each)
-    output = query.new_empty(batch, queries, key.shape[1], each, value.shape[-1])
-    for groups, is_biased in ((heads.touched, True), (heads.rest, False)):
-        some = (grouped[:, groups].flatten(1, 2), key[:, groups], value[:, groups])
-        if is_biased:
-            some = _widened(*some, flags[groups].flatten(), feature)
-        part = plain(module, *some, mask, dropout, feature.scale, **kwargs)[0][..., : value.shape[-1]]
-        output[:, :, groups] = part.unflatten(2, (-1, each))
-    return output.flatten(2, 3)
+        return plain(module, *wide, mask, dropout, feature.scale, **kwargs)[0][..., :size]
+    output = query.new_empty(query.shape[0], query.shape[2], query.shape[1], size)
+    for start, stop, holds in heads.runs:
+        few = slice(start * each, stop * each)
+        run = query[:, few], key[:, start:stop], value[:, start:stop]
+        if holds:
+            run = _widened(*run, heads.flags[few], feature)
+        output[:, :, few] = plain(module, *run, mask, dropout, feature.scale, **kwargs)[0][..., :size]
+    return output
 
 
 def _widened(
