@@ -14,6 +14,7 @@ from gazecli.cache.store import Cache
 from gazecli.evaluation.asking import Asking
 from gazecli.evaluation.conditions import blindings_for, conditions_for
 from gazecli.evaluation.counting import Counted, count
+from gazecli.evaluation.endpoint import Endpoint
 from gazecli.evaluation.examples import Examples
 from gazecli.evaluation.narration import ScheduledNarration
 from gazecli.evaluation.redirection import Redirection
@@ -136,6 +137,8 @@ def evaluate(
     panels = panels_of(examples)
     counted = count(runs, examples.usable, plan.task == "dynamic", panels, plan.seed) if judge else []
     selected = work.selected(top, runs[0], panels, step) if plan.compare else []
+    if isinstance(judge, Endpoint):
+        judge.add_up(group)
     if choice is not None:
         suggested = _suggestion(plan, choice, rungs, counted, examples)
         headset = group.from_first(lambda: with_suggestion(found, suggested, cache))

@@ -15,18 +15,22 @@ from gazecli.models.vlm import VLM
 from tests.processes.launching import ROOT
 
 STRIPS = 5  # the second is torn, the third has no captions
+PANELS = 3  # fewer than the comics have: half the work
 
 
 @pytest.fixture(scope="package")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn") / "comics"
-    copied = [
-        shutil.copytree(comic, folder / comic.name)
-        for comic in sorted((ROOT / "examples" / "comics").iterdir())[:STRIPS]
-    ]
-    torn = copied[1] / "p4.png"
+    comics = sorted((ROOT / "examples" / "comics").iterdir())[:STRIPS]
+    for comic in comics:
+        (folder / comic.name).mkdir(parents=True)
+        for panel in range(1, PANELS + 1):
+            shutil.copy(comic / f"p{panel}.png", folder / comic.name)
+        captions = comic.joinpath("captions.txt").read_text("utf-8").splitlines()[:PANELS]
+        (folder / comic.name / "captions.txt").write_text("\n".join(captions), "utf-8")
+    torn = folder / comics[1].name / "p2.png"
     torn.write_bytes(torn.read_bytes()[:-200])
-    (copied[2] / "captions.txt").unlink()
+    (folder / comics[2].name / "captions.txt").unlink()
     return folder
 
 
@@ -34,4 +38,4 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(vlm_of: Callable[[str], VLM], drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> HeadSet:
     """What one process finds."""
     cache = Cache(tmp_path_factory.mktemp("cache of one"))
-    return gaze.discover(vlm_of("tiny"), drawn, batch_size=1, cache=cache)
+    return gaze.discover(vlm_of("tiny"), drawn, panels=PANELS, batch_size=1, cache=cache)
