@@ -38,14 +38,17 @@ class Ran:
         return [line for line in self.err.splitlines() if line.startswith(beginning)]
 
 
-def launch(address: str, processes: int, cache: Path, *arguments: object) -> Ran:
+def launch(address: str, processes: int, cache: Path, *arguments: object, apart: bool = False) -> Ran:
     """Run `gaze` under torchrun, or alone where it is one process; the imports of all are done already.
 
-    `address` is that of a prestarted server.
+    `address` is that of a prestarted server. With `apart`, each process works in a folder of its own, which
+    lies beside the cache and is named by the process's number.
     """
     given, program = [str(argument) for argument in arguments], "gaze"
     if processes > 1:
         worker = [sys.executable, "-I", "-S", str(prestarted.__file__), address]
+        if apart:
+            worker = ["sh", "-c", 'cd "$RANK" && exec "$0" "$@"', *worker]
         given = [*_torchrun(processes), "--no-python", *worker, *given]
         program = "torchrun"
     with TemporaryFile() as out, TemporaryFile() as err:

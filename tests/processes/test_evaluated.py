@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,22 @@ def test_an_endpoint_is_asked_as_often_as_by_one_process(
     told = [document["evaluation"]["judging"]["requests"] for document, _, _ in found]
     assert told == heard
     assert heard[0] > 0
+
+
+@pytest.mark.parametrize("what", ["p1.png", "captions.txt"])
+def test_processes_that_see_different_files_of_one_name_are_refused(
+    prestarted: str, drawn: Path, alone: HeadSet, tmp_path: Path, what: str
+) -> None:
+    cache = tmp_path / "cache"
+    Cache(cache).put(alone.to_artifact())
+    for process in ("0", "1"):
+        shutil.copytree(drawn, tmp_path / process / "comics")
+    one, other = sorted((tmp_path / "1" / "comics").iterdir())[-2:]
+    shutil.copy(one / what, other / what)
+    asked = ("report", alone.digest, "--evaluate", "comics", "--device", "cpu")
+    ran = launch(prestarted, 2, cache, *asked, apart=True)
+    assert ran.code != 0
+    assert ran.said("error: ") == ["error: the processes see different head sets, pictures or settings"]
 
 
 @pytest.mark.slow
