@@ -29,7 +29,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VLM]
     """Comics with captions, and a random model's head set."""
     comics = captioned_comics(tmp_path_factory.mktemp("known") / "comics", 2)
     cache = Cache(tmp_path_factory.mktemp("cache"))
-    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, cache=cache)
+    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, height=48, cache=cache)
 
 
 @pytest.fixture
