@@ -15,7 +15,7 @@ from gazecli.models.vlm import VLM
 from tests.processes.launching import ROOT
 
 STRIPS = 5  # the second is torn, the third has no captions
-PANELS = 3  # fewer than the comics have: half the work
+PANELS, HEIGHT = 3, 56  # less than the comics have: less work, and the model in the box was taught such too
 
 
 @pytest.fixture(scope="package")
@@ -38,4 +38,4 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(vlm_of: Callable[[str], VLM], drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> HeadSet:
     """What one process finds."""
     cache = Cache(tmp_path_factory.mktemp("cache of one"))
-    return gaze.discover(vlm_of("tiny"), drawn, panels=PANELS, batch_size=1, cache=cache)
+    return gaze.discover(vlm_of("tiny"), drawn, panels=PANELS, height=HEIGHT, batch_size=1, cache=cache)

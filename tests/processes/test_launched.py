@@ -7,10 +7,22 @@ from pathlib import Path
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.shelf import find_headset
-from tests.processes.conftest import PANELS, STRIPS
+from tests.processes.conftest import HEIGHT, PANELS, STRIPS
 from tests.processes.launching import finish, launch, start
 
-ON_CPU = ("--panels", PANELS, "--batch-size", 1, "--device", "cpu", "--dtype", "float32", "--json")
+ON_CPU = (
+    "--panels",
+    PANELS,
+    "--height",
+    HEIGHT,
+    "--batch-size",
+    1,
+    "--device",
+    "cpu",
+    "--dtype",
+    "float32",
+    "--json",
+)
 
 
 def test_two_processes_find_the_head_set_of_one(
