@@ -2,7 +2,8 @@
 
 A server imports everything once and computes nothing; each call is forked from it, with the caller's
 streams, folder, environment and arguments. Start-up itself is measured elsewhere, on processes that are
-started from nothing. As a script it is `gaze` for shells: `prestarted.py SOCKET ARGUMENTS…`.
+started from nothing. As a script it is `gaze` for shells, and for torchrun, which can be called in the same
+way: `prestarted.py SOCKET ARGUMENTS…`.
 
 Knows nothing of what the commands do, and imports nothing heavy before it serves.
 """
@@ -21,17 +22,24 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+PROGRAMS = {"gaze": "gazecli.cli.start", "torchrun": "torch.distributed.run"}  # where their `main` is
 LONGEST_CALL = 100  # seconds
 _LARGEST_REQUEST = 1 << 20
 
 
 def call(
-    address: str, arguments: list[str], streams: tuple[int, int, int], env: dict[str, str], folder: str
+    address: str,
+    arguments: list[str],
+    streams: tuple[int, int, int],
+    env: dict[str, str],
+    folder: str,
+    program: str = "gaze",
 ) -> int:
-    """Run `gaze` in `folder` with these arguments, on these file descriptors: its exit code."""
+    """Run one of the programs in `folder` with these arguments, on these file descriptors: its exit code."""
     with socket.socket(socket.AF_UNIX) as asked:
         asked.connect(address)
-        request = json.dumps({"arguments": arguments, "folder": folder, "env": env}).encode()
+        wanted = {"arguments": [program, *arguments], "folder": folder, "env": env}
+        request = json.dumps(wanted).encode()
         socket.send_fds(asked, [request], list(streams))
         asked.shutdown(socket.SHUT_WR)
         answer = asked.recv(16)
@@ -82,7 +90,8 @@ def _become_caller(asked: socket.socket) -> bool:
         text += more
     if command := os.fork():
         code = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
-        asked.sendall(str(code).encode())
+        with suppress(OSError):  # who asked may have been ended meanwhile
+            asked.sendall(str(code).encode())
         os._exit(0)
     asked.close()
     signal.alarm(LONGEST_CALL)
@@ -97,7 +106,7 @@ def _take_the_place_of(request: dict[str, object], streams: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])  # type: ignore[call-overload]
     os.chdir(str(request["folder"]))
-    sys.argv = ["gaze", *request["arguments"]]  # type: ignore[misc]
+    sys.argv = [*request["arguments"]]  # type: ignore[misc]
     # Open as long as the process runs.
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
@@ -113,14 +122,17 @@ def _import_everything() -> None:
     for module in pkgutil.walk_packages(gazecli.__path__, "gazecli."):
         if module.name != "gazecli.__main__":
             importlib.import_module(module.name)
+    for program in PROGRAMS.values():
+        importlib.import_module(program)
+    importlib.import_module("accelerate")
     importlib.import_module("transformers.models.qwen2_vl.modeling_qwen2_vl")
 
 
 def _command() -> int:
-    from gazecli.cli.start import main
+    import importlib
 
     try:
-        main()
+        importlib.import_module(PROGRAMS[sys.argv[0]]).main()
     except SystemExit as leaving:
         return int(leaving.code or 0)
     return 0
@@ -137,7 +149,7 @@ def _end_at_once(code: int) -> None:
 def _run() -> None:
     if sys.argv[1] == "--serve":
         serve(sys.argv[2])
-        if sys.argv[0] == "gaze":
+        if sys.argv[0] in PROGRAMS:
             _end_at_once(_command())
     else:
         sys.exit(call(sys.argv[1], sys.argv[2:], (0, 1, 2), dict(os.environ), os.getcwd()))

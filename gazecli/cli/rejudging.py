@@ -66,11 +66,12 @@ def _judge(streams: Streams, aim: Aim, kept: Kept, wanted: Wanted) -> Judge:
 
 def _matched(kept: list[Example], found: list[Example], path: Path) -> list[Example]:
     """The pictures at hand that the texts are about, in the texts' order."""
-    by_name = {example.name: example for example in found}
+    # A picture may be listed twice, with other regions.
+    known = {(example.name, example.identity): example for example in found}
     matched = []
     for example in kept:
-        same = by_name.get(example.name)
-        if same is None or same.identity != example.digest:
+        same = known.get((example.name, example.digest))
+        if same is None:
             raise AnnotationsError(
                 "these texts are about other pictures than those at hand",
                 subject=example.name,

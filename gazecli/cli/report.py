@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.aiming import choose_heads
+from gazecli.cli.aiming import Aim, choose_heads
 from gazecli.cli.combinations import Wanted, check_combination
 from gazecli.cli.evaluating import run_evaluation
 from gazecli.cli.evaluation_options import (
@@ -51,6 +51,7 @@ from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.reports.documents import ReportDocument
+    from gazecli.reports.evaluation_parts import ComparisonPart
     from gazecli.reports.page.scenes import Scene
 
 NAME = "report"
@@ -172,7 +173,6 @@ def _document(
     shown: int,
     with_scenes: bool,
 ) -> tuple[ReportDocument, list[Scene]]:
-    from gazecli.reports.evaluations import unsteered_comparison
     from gazecli.reports.headsets import report_document
 
     if wanted.rejudge is not None:
@@ -185,8 +185,14 @@ def _document(
     if evaluate is not None:
         done = run_evaluation(streams, aim, evaluate, wanted, with_scenes)
         return report_document(done.headset, shown, done.part, done.comparison), done.scenes
-    compared = unsteered_comparison(aim.headset, len(aim.heads)) if wanted.compare else None
-    return report_document(aim.headset, shown, None, compared), []
+    return report_document(aim.headset, shown, None, _compared(aim) if wanted.compare else None), []
+
+
+def _compared(aim: Aim) -> ComparisonPart:
+    # Brings torch along, which a report of what is kept has no use for.
+    from gazecli.reports.evaluations import unsteered_comparison
+
+    return unsteered_comparison(aim.headset, len(aim.heads))
 
 
 def _format_of(streams: Streams, output: Path | None) -> str:

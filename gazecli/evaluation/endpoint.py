@@ -30,6 +30,7 @@ from gazecli.evaluation.chat import Chat
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judge import Verdict
 from gazecli.evaluation.likelihood import region_crops
+from gazecli.processes.group import Group
 
 URL, KEY, MODEL = "GAZE_JUDGE_URL", "GAZE_JUDGE_KEY", "GAZE_JUDGE_MODEL"
 PROMPT = (
@@ -116,6 +117,7 @@ class Endpoint:
         self.cache = cache
         self.requests = 0
         self.kept = 0
+        self._added_up = (0, 0)
 
     def verdicts(self, example: Example, answers: Sequence[str]) -> list[Verdict]:
         """One verdict an answer; a reply that is no number of a region abstains.
@@ -137,6 +139,14 @@ class Endpoint:
             # Nobody waits for replies that are not wanted any more: an interrupt has to end at once.
             askers.shutdown(wait=False, cancel_futures=True)
         return [_verdict(replies[text], len(crops)) for text in answers]
+
+    def add_up(self, group: Group) -> None:
+        """Let `requests` and `kept` count for all processes of `group`; all of them must call this."""
+        requests, kept = self._added_up  # stands in every process's counts already
+        new = group.gather((self.requests - requests, self.kept - kept))
+        self.requests = requests + sum(mine for mine, _ in new)
+        self.kept = kept + sum(mine for _, mine in new)
+        self._added_up = (self.requests, self.kept)
 
     def _ask(self, crops: Sequence[bytes], answer: str, path: Path) -> str:
         content: list[dict[str, Any]] = []

@@ -14,6 +14,7 @@ from gazecli.cache.store import Cache
 from gazecli.evaluation.asking import Asking
 from gazecli.evaluation.conditions import blindings_for, conditions_for
 from gazecli.evaluation.counting import Counted, count
+from gazecli.evaluation.endpoint import Endpoint
 from gazecli.evaluation.examples import Examples
 from gazecli.evaluation.narration import ScheduledNarration
 from gazecli.evaluation.redirection import Redirection
@@ -118,8 +119,7 @@ def evaluate(
     headset.check_model(vlm.digest, vlm.name)
     found = headset
     group = join()
-    names = [example.name for example in examples.usable]
-    group.agree("head sets, pictures or settings", (headset.digest, names, plan))
+    _agree(group, headset, examples, plan)
     began = time.monotonic()
     work = _Work(vlm, headset, examples, plan, judge, group)
     numbers, rungs, choice, top = list(range(len(examples.usable))), [], None, headset.resolve_top(plan.top)
@@ -136,11 +136,23 @@ def evaluate(
     panels = panels_of(examples)
     counted = count(runs, examples.usable, plan.task == "dynamic", panels, plan.seed) if judge else []
     selected = work.selected(top, runs[0], panels, step) if plan.compare else []
+    if isinstance(judge, Endpoint):
+        judge.add_up(group)
     if choice is not None:
         suggested = _suggestion(plan, choice, rungs, counted, examples)
         headset = group.from_first(lambda: with_suggestion(found, suggested, cache))
     seconds = round(time.monotonic() - began, 3)
     return Evaluation(plan, examples, headset, runs, counted, selected, len(numbers), rungs, choice, seconds)
+
+
+def _agree(group: Group, headset: HeadSet, examples: Examples, plan: Plan) -> None:
+    """UsageError unless every process steers the same heads over the same pictures and captions."""
+    if group.count == 1:
+        return
+    # Strips of different folders may have the same names.
+    known = [(example.name, example.truths) for example in examples.usable]
+    seen = (headset.digest, examples.comics.digest, known, plan)
+    group.agree("head sets, pictures or settings", seen)
 
 
 def _suggestion(

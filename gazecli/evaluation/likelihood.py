@@ -31,22 +31,23 @@ class Likelihood:
         check_likelihood(vlm)
         self.vlm = vlm
         self.prompt = prompt
-        self._known: dict[tuple[str, str], Verdict] = {}
+        # Not by name: a picture may be listed twice, with other regions.
+        self._known: dict[tuple[Example, str], Verdict] = {}
 
     def verdicts(self, example: Example, answers: Sequence[str]) -> list[Verdict]:
         """The region with the highest mean log-probability a token, none where two are closer than a margin.
 
         Scores are those means. Answers that came before are remembered.
         """
-        unknown = [text for text in dict.fromkeys(answers) if (example.name, text) not in self._known]
+        unknown = [text for text in dict.fromkeys(answers) if (example, text) not in self._known]
         if unknown:
             crops = region_crops(example.load())
             for first in range(0, len(unknown), _AT_ONCE):
                 some = unknown[first : first + _AT_ONCE]
                 scores = answer_likelihoods(self.vlm, crops, self.prompt, some)  # (regions, answers)
                 for text, column in zip(some, scores.T.tolist(), strict=True):
-                    self._known[example.name, text] = _verdict(column)
-        return [self._known[example.name, text] for text in answers]
+                    self._known[example, text] = _verdict(column)
+        return [self._known[example, text] for text in answers]
 
 
 def region_crops(picture: Picture) -> list[Picture]:

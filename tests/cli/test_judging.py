@@ -16,7 +16,8 @@ from gazecli.heads.headset import HeadSet
 from gazecli.heads.shelf import note_headset
 from gazecli.models.vlm import VLM
 from tests.cli.conftest import Gaze
-from tests.evaluation.comics import captioned_comics
+from tests.conftest import noise_picture
+from tests.evaluation.comics import CAPTIONS, captioned_comics
 from tests.evaluation.natural_pictures import write_coco
 
 QUICK = ("--max-new-tokens", 2, "--device", "cpu", "--top", 2, "--samples", 1)
@@ -28,7 +29,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VLM]
     """Comics with captions, and a random model's head set."""
     comics = captioned_comics(tmp_path_factory.mktemp("known") / "comics", 2)
     cache = Cache(tmp_path_factory.mktemp("cache"))
-    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, cache=cache)
+    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, height=48, cache=cache)
 
 
 @pytest.fixture
@@ -101,6 +102,18 @@ def test_other_pictures_than_those_the_texts_are_about_are_refused(
     refused = gaze("report", "--rejudge", texts, "--evaluate", other)
     assert (refused.code, refused.out) == (2, "")
     assert "other pictures" in refused.err
+
+
+def test_texts_about_one_picture_listed_twice_are_judged_later(gaze: Gaze, tmp_path: Path) -> None:
+    listed, texts = tmp_path / "listed", tmp_path / "texts.jsonl"
+    listed.mkdir()
+    noise_picture(90, 30, 3).image.save(listed / "page.png")
+    boxes = [[0, 0, 30, 30], [30, 0, 60, 30], [60, 0, 90, 30]]
+    lines = [{"image": "page.png", "regions": each, "captions": CAPTIONS} for each in (boxes, boxes[::-1])]
+    (listed / "strips.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    at_once = gaze("report", "--evaluate", listed, *QUICK[:-2], "--generations", texts).document("report")
+    later = gaze("report", "--rejudge", texts, "--evaluate", listed).document("report")
+    assert judged(later["evaluation"]) == judged(at_once["evaluation"])
 
 
 def test_the_model_judges_itself_and_says_so(gaze: Gaze, comics: Path) -> None:

@@ -60,20 +60,27 @@ def test_discovery_is_kept_and_the_second_call_says_so(
     assert gaze(*call, "-q", "--format", "human").out == f"{first['digest']}\n"
 
 
-def test_a_second_discovery_needs_no_torch(
-    gaze: Gaze, known: str, tmp_path: Path, vlm_of: Callable[[str], VLM]
-) -> None:
-    del gaze
-    comics = write_comics(tmp_path / "comics", strips=3, panels=3)
-    call = ["discover", vlm_of("qwen2_vl").source, str(comics), "--panels", "3"]
+def without_torch(*call: str) -> str:
+    """What a call prints that must do without torch."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "gazecli", *call, "--device", "cpu", "--dtype", "float32"],
+        [sys.executable, "-X", "importtime", "-m", "gazecli", *call],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert checked(done.stdout, "headset")["digest"] == known
     assert "torch" not in {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    return done.stdout
+
+
+def test_a_second_discovery_needs_no_torch(known: str, tmp_path: Path, vlm_of: Callable[[str], VLM]) -> None:
+    comics = write_comics(tmp_path / "comics", strips=3, panels=3)
+    call = ("discover", vlm_of("qwen2_vl").source, str(comics), "--panels", "3")
+    found = checked(without_torch(*call, "--device", "cpu", "--dtype", "float32"), "headset")
+    assert found["digest"] == known
+
+
+def test_a_report_of_what_is_kept_needs_no_torch(known: str) -> None:
+    assert checked(without_torch("report"), "report")["headset"] == known
 
 
 def test_steering_tells_what_was_said_and_what_moved(

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -20,57 +15,15 @@ from gazecli.errors import JudgeError, UsageError
 from gazecli.evaluation.endpoint import Address, Endpoint
 from gazecli.evaluation.examples import Example
 from tests.evaluation.comics import captioned_examples
-
-KEY = "sk-very-secret-0123456789"
-
-
-@dataclass
-class Server:
-    """An OpenAI-compatible server. `answers` are (status, headers, reply), the last one for ever."""
-
-    answers: list[tuple[int, dict[str, str], str]] = field(default_factory=lambda: [(200, {}, "2")])
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    keys: list[str | None] = field(default_factory=list)
-    url: str = ""
-    lock: threading.Lock = field(default_factory=threading.Lock)
+from tests.evaluation.judge_server import KEY, PROXIES, Server, serving
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
-    state = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            with state.lock:
-                state.requests.append({"path": self.path, **body})
-                state.keys.append(self.headers.get("authorization"))
-                answer = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
-            status, headers, reply = answer
-            shown = {"choices": [{"message": {"content": reply}}]} if status == 200 else {"error": KEY}
-            data = reply.encode() if headers.get("raw") else json.dumps(shown).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{running.server_port}/v1"
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    try:
-        yield state
-    finally:
-        running.shutdown()
-        thread.join()
-        running.server_close()
+    with serving() as running:
+        yield running
 
 
 @pytest.fixture

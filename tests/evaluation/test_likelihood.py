@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,20 @@ def test_captions_are_given_to_their_own_panels(vlm_of: Callable[[str], VLM]) ->
         right += [verdict.region == number for number, verdict in enumerate(verdicts, 1)]
         assert judge.verdicts(example, captions[::-1]) == verdicts[::-1]
     assert sum(right) / len(right) >= 0.85
+
+
+def test_one_picture_listed_twice_with_other_regions_is_judged_twice(
+    vlm_of: Callable[[str], VLM], tmp_path: Path
+) -> None:
+    noise_picture(96, 48, 1).image.save(tmp_path / "page.png")
+    boxes = [[0, 0, 48, 48], [48, 0, 96, 48]]
+    lines = [{"image": "page.png", "regions": each, "captions": ["a", "b"]} for each in (boxes, boxes[::-1])]
+    (tmp_path / "strips.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    judge = Likelihood(vlm_of("tiny"), STATIC_PROMPT)
+    one, other = examples_of(open_comics(tmp_path, panels=2)).usable
+    [first], [second] = judge.verdicts(one, ["A red cat."]), judge.verdicts(other, ["A red cat."])
+    assert first.scores == pytest.approx(second.scores[::-1])
+    assert first.scores[0] != pytest.approx(first.scores[1])
 
 
 def test_equal_regions_are_a_tie(vlm_of: Callable[[str], VLM]) -> None:

@@ -44,12 +44,6 @@ def test_the_pipeline_prints_the_panels_captions(gaze_command: str, tmp_path: Pa
     assert done.stdout.startswith("layer ")
 
 
-def test_the_script_steers_with_the_library_alone(tmp_path: Path) -> None:
-    done = run(sys.executable, str(EXAMPLES / "look_there.py"), cwd=tmp_path)
-    assert sum(caption in done.stdout for caption in CAPTIONS) >= 5
-    assert f"generate: {CAPTIONS[2]}" in done.stdout
-
-
 def test_the_demo_leaves_its_pictures_and_reports(gaze_command: str, tmp_path: Path) -> None:
     done = run("sh", str(EXAMPLES / "demo.sh"), cwd=tmp_path, GAZE=gaze_command, OUT=str(tmp_path / "out"))
     for picture in ("heatmap.png", "trajectory.png", "rabbit.png", "staircase.png", "figures/scores.png"):
@@ -88,15 +82,21 @@ def test_there_are_a_dozen_example_strips_with_captions() -> None:
         assert len((folder / "captions.txt").read_text("utf-8").splitlines()) == 6
 
 
-def test_a_wheel_on_its_own_discovers_with_the_model_inside(tmp_path: Path) -> None:
+def test_the_script_steers_with_the_library_and_the_model_of_a_wheel(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist")]
     run(*build, str(ROOT), cwd=tmp_path)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
+    site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    assert not (tmp_path / "site" / "tests").exists()
-    discover = [sys.executable, "-m", "gazecli", "discover", "tiny", str(EXAMPLES / "comics"), "--json"]
-    done = run(*discover, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
-    document = json.loads(done.stdout)
+        archive.extractall(site)
+    assert not (site / "tests").exists()
+    place = {"PYTHONPATH": str(site)}
+    whose = run(sys.executable, "-c", "import gazecli; print(gazecli.__file__)", cwd=tmp_path, **place)
+    assert Path(whose.stdout.strip()).parent == site / "gazecli"
+    done = run(sys.executable, str(EXAMPLES / "look_there.py"), cwd=tmp_path, **place)
+    assert sum(caption in done.stdout for caption in CAPTIONS) >= 5
+    assert f"generate: {CAPTIONS[2]}" in done.stdout
+    report = run(sys.executable, "-m", "gazecli", "report", "tiny", "--json", cwd=tmp_path, **place)
+    document = json.loads(report.stdout)
     assert document["comics"]["strips"] == 12
     assert document["heads"][0]["raw"] >= 0.7

@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
+
+from tests import prestarted
+from tests.prestarted import call
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,46 +28,48 @@ class Ran:
     @property
     def document(self) -> dict[str, Any]:
         """stdout, which must be one document."""
-        (found,) = self.documents
-        return found
-
-    @property
-    def documents(self) -> list[dict[str, Any]]:
-        """stdout, which must be a document a line."""
         assert self.code == 0, self.err
         assert self.out.endswith("\n"), self.out
-        return [json.loads(line) for line in self.out.splitlines()]
+        [line] = self.out.splitlines()
+        return json.loads(line)
 
     def said(self, beginning: str) -> list[str]:
         """The lines of stderr that begin so."""
         return [line for line in self.err.splitlines() if line.startswith(beginning)]
 
 
+def launch(address: str, processes: int, cache: Path, *arguments: object, apart: bool = False) -> Ran:
+    """Run `gaze` under torchrun, or alone where it is one process; the imports of all are done already.
+
+    `address` is that of a prestarted server. With `apart`, each process works in a folder of its own, which
+    lies beside the cache and is named by the process's number.
+    """
+    given, program = [str(argument) for argument in arguments], "gaze"
+    if processes > 1:
+        worker = [sys.executable, "-I", "-S", str(prestarted.__file__), address]
+        if apart:
+            worker = ["sh", "-c", 'cd "$RANK" && exec "$0" "$@"', *worker]
+        given = [*_torchrun(processes), "--no-python", *worker, *given]
+        program = "torchrun"
+    with TemporaryFile() as out, TemporaryFile() as err:
+        with Path(os.devnull).open("rb") as nothing:
+            streams = (nothing.fileno(), out.fileno(), err.fileno())
+            code = call(address, given, streams, _environment(cache), str(cache.parent), program)
+        out.seek(0)
+        err.seek(0)
+        return Ran(code, out.read().decode("utf-8"), err.read().decode("utf-8"))
+
+
 def start(processes: int, cache: Path, *arguments: object) -> subprocess.Popen[str]:
-    """Start `gaze` under torchrun."""
-    return _start(processes, cache, "gazecli", *map(str, arguments))
-
-
-def start_calls(processes: int, cache: Path, *calls: Sequence[object]) -> subprocess.Popen[str]:
-    """Start several calls of `gaze`, one after another, under one torchrun."""
-    texts = [[str(argument) for argument in arguments] for arguments in calls]
-    return _start(processes, cache, "tests.processes.calls", json.dumps(texts))
-
-
-def _start(processes: int, cache: Path, module: str, *arguments: str) -> subprocess.Popen[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    """Start `gaze` under torchrun, all of them interpreters of their own."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", *_torchrun(processes), "-m", "gazecli"]
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [*launcher, f"--nproc-per-node={processes}", "-m", module, *arguments],
+        [*launcher, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            "GAZE_CACHE_DIR": str(cache),
-            "OMP_NUM_THREADS": "1",
-        },
+        env={**_environment(cache), "PYTHONPATH": os.pathsep.join(filter(None, paths))},
     )
 
 
@@ -72,3 +77,12 @@ def finish(started: subprocess.Popen[str]) -> Ran:
     """Wait for the end."""
     out, err = started.communicate(timeout=110)
     return Ran(started.returncode, out, err)
+
+
+def _torchrun(processes: int) -> list[str]:
+    return ["--standalone", f"--nproc-per-node={processes}"]
+
+
+def _environment(cache: Path) -> dict[str, str]:
+    # A thread each, so that one process adds up in the order in which several do.
+    return {**os.environ, "GAZE_CACHE_DIR": str(cache), "OMP_NUM_THREADS": "1"}
