@@ -133,6 +133,8 @@ def _model(name: str, options: dict[str, str | None], trust_remote_code: bool) -
         for found in examine(name, **options, trust_remote_code=trust_remote_code):
             status = {True: "ok", False: "failed", None: "note"}[found.holds]
             checks.append(_check(found.name, found.words, status=status, hint=found.hint))
+    except UsageError:
+        raise  # nothing was checked: an option has an impossible value
     except GazeError as error:
         checks.append(_check("model", str(error), status="failed", hint=error.hint))
     return checks

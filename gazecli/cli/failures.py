@@ -112,6 +112,7 @@ def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
 
 def _as_usage_error(error: Exception) -> GazeError:
     message = " ".join(str(error.format_message()).split()).rstrip(".")  # type: ignore[attr-defined]
+    message = message.replace(": Value error, ", ": ", 1)  # pydantic's word for it, which Typer passes on
     path = getattr(getattr(error, "ctx", None), "command_path", "gaze")
     return GazeError(
         message[:1].lower() + message[1:], hint=f"`{path} --help` lists what it takes", code="usage.invalid"

@@ -10,6 +10,7 @@ import pytest
 from gazecli.models.layouts import registry
 from gazecli.models.layouts.patch_grid import patch_grid
 from gazecli.models.layouts.views import Blind, View
+from tests.cli.conftest import Gaze
 from tests.cli.in_process import gaze_here
 
 
@@ -57,3 +58,9 @@ def test_a_model_that_cannot_be_loaded_is_a_finding(
     assert ran.code == 1
     assert not ran.document("doctor")["ok"]
     assert "config.json" in ran.error()["message"]
+
+
+def test_an_impossible_option_is_wrong_usage_and_no_finding(gaze: Gaze) -> None:
+    ran = gaze("doctor", "tiny", "--dtype", "float13")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no such dtype: float13" in ran.err

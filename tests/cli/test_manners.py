@@ -129,6 +129,13 @@ def test_help_is_there_at_once() -> None:
     assert help_ - bare < 0.5
 
 
+def test_a_choice_that_is_none_is_said_in_plain_words(gaze: Gaze) -> None:
+    ran = gaze("steer", "strip.png", "--region", "3", "--scope", "everywhere")
+    assert ran.code == 2
+    assert "'everywhere' is not one of 'full', 'question', 'answer', 'decode'" in ran.err
+    assert "Value error" not in ran.err
+
+
 def test_an_error_is_one_line_and_a_hint(gaze: Gaze) -> None:
     ran = gaze("schema", "nonsense")
     assert ran.code == 2
