@@ -145,13 +145,12 @@ def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | No
     layers = sorted(by_layer)
     device = by_layer[layers[0]].device
     stacked = torch.stack([by_layer[layer].to(device, torch.float32) for layer in layers])
-    both = [stacked, *([maps.kept(layers, device)] if maps else [])]
-    fetched = torch.cat([part.flatten() for part in both]).cpu()  # one wait for both
-    first = fetched[: stacked.numel()].view(stacked.shape)  # (layers, B, P, H, R)
-    masses = first.permute(1, 0, 3, 2, 4).double().numpy()  # (B, layers, H, P, R)
-    spread = np.zeros((*masses.shape[:-1], 3))
-    if maps:
-        spread = maps.columns(fetched[stacked.numel() :].view(both[1].shape), masses.shape)
+    parts = [stacked, maps.kept(layers, device)] if maps else [stacked]
+    joined = torch.cat([part.flatten() for part in parts]).cpu()  # one wait for both
+    pieces = joined.split([part.numel() for part in parts])
+    fetched = [piece.view(part.shape) for piece, part in zip(pieces, parts, strict=True)]
+    masses = fetched[0].permute(1, 0, 3, 2, 4).double().numpy()  # (B, layers, H, P, R)
+    spread = maps.columns(fetched[1], masses.shape) if maps else np.zeros((*masses.shape[:-1], 3))
     found = []
     for strip in np.concatenate((masses, spread), axis=-1):
         if not np.isfinite(strip).all():

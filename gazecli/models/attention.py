@@ -12,7 +12,7 @@ computes them: queries are then attended in blocks, by what reads single rows el
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -21,7 +21,7 @@ from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from gazecli.errors import ModelError
-from gazecli.models.kernel import BiasedHeads, Feature, plain, where_biased, with_mask
+from gazecli.models.kernel import BiasedHeads, Call, Feature, where_biased, with_mask
 from gazecli.models.rows import Rows, Scores, attend_in_blocks, read_rows
 
 NAME = "gaze"
@@ -138,10 +138,11 @@ def gaze_attention(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     queries, keys = query.shape[2], key.shape[2]
     scores = Scores(scale, attention_mask, keys - queries, kwargs.get("softcap"), kwargs.get("s_aux"))
+    call = Call(module, attention_mask, dropout, scaling, kwargs)
     if state is None or (state.bias is None and state.watcher is None):
         if scores.beyond_kernels:
             return attend_in_blocks(query, key, value, scores), None
-        return plain(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+        return call.attend(query, key, value), None
     state.check_counted(keys)
     layer: int = module.layer_idx  # type: ignore[assignment]
     first_key, first_query = state.total - keys, state.total - queries
@@ -158,14 +159,14 @@ def gaze_attention(
     if scores.beyond_kernels:
         return attend_in_blocks(query, key, value, scores, state.note), None
     if bias is None or heads is None or state.bias is None:
-        return plain(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+        return call.attend(query, key, value), None
     if queries == 1:
         added = state.note(heads.flags[None, :, None, None] * bias[:, None, None, :])  # (B, H, 1, K)
         mask = with_mask(added, attention_mask).to(query.dtype)
-        return plain(module, query, key, value, mask, dropout, scaling, **kwargs)
+        return replace(call, mask=mask).attend(query, key, value), None
     acting = torch.arange(first_query, state.total, device=query.device) >= state.bias.from_query  # (Q,)
     feature = Feature(bias, state.bias.peak, acting, scale)
-    return where_biased(module, query, key, value, attention_mask, dropout, heads, feature, kwargs), None
+    return where_biased(call, query, key, value, heads, feature), None
 
 
 def register() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -30,8 +30,9 @@ _READ_ONLY = ("image_sizes", "batch_num_images")
 
 def stays_on_host(vlm: VLM, name: str) -> bool:
     """Whether the input `name` is better left on the host: sizes that nothing on the device needs."""
-    told = name == GRID and bool(_tower_helpers(find_vision_tower(vlm.model)))
-    return answers(vlm) and (told or name in _READ_ONLY)
+    if not answers(vlm):
+        return False
+    return name in _READ_ONLY or (name == GRID and bool(_helpers_of(find_vision_tower(vlm.model))))
 
 
 def answers(vlm: VLM) -> bool:
@@ -57,13 +58,12 @@ def answered_on_host(
         if hasattr(vlm.decoder, "_deepstack_process"):
             places = _image_places(host["input_ids"], vlm)
             stack.enter_context(_replaced(vlm.decoder, "_deepstack_process", partial(_add_features, places)))
-        if GRID in host and stays_on_host(vlm, GRID):
+        if GRID in host and inputs[GRID] is host[GRID]:
             tower = find_vision_tower(vlm.model)
-            told = partial(_told, _tower_helpers(tower), vlm.device)
-            handle = tower.register_forward_pre_hook(told, with_kwargs=True)
-            stack.callback(handle.remove)
+            told = partial(_told, vlm.device)
+            stack.callback(tower.register_forward_pre_hook(told, with_kwargs=True).remove)
             if hasattr(tower, "embeddings"):  # GLM-4V's computes with the sizes
-                sending = tower.embeddings.register_forward_pre_hook(partial(_sent, vlm.device))
+                sending = tower.embeddings.register_forward_pre_hook(lambda _, args: _sent(args, vlm.device))
                 stack.callback(sending.remove)
         yield
 
@@ -95,8 +95,7 @@ def _on_the_host(
             torch.zeros((), dtype=part.dtype).expand(part.shape) if part.is_floating_point() else part.cpu()
         )
 
-    found = stock(*tree_map(known, args), **tree_map(known, kwargs))
-    return tree_map(lambda part: send(part, device) if torch.is_tensor(part) else part, found)
+    return _sent(stock(*tree_map(known, args), **tree_map(known, kwargs)), device)
 
 
 def _image_places(ids: torch.Tensor, vlm: VLM) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,39 +116,40 @@ def _add_features(
     return added
 
 
-def _tower_helpers(tower: Any) -> dict[str, Callable[[torch.Tensor], Mapping[str, torch.Tensor]]]:
-    """What `tower` works out from picture sizes by the helpers of transformers that take it ready, too."""
-    module = sys.modules[type(tower).__module__]
-    helpers = {
+def _helpers_of(tower: Any) -> Mapping[str, Callable[[Any, torch.Tensor], Mapping[str, torch.Tensor]]]:
+    """By what helpers of transformers `tower` works out indices from sizes; none where one is not known."""
+    return _helpers_in(type(tower).__module__)
+
+
+@cache
+def _helpers_in(module: str) -> Mapping[str, Callable[[Any, torch.Tensor], Mapping[str, torch.Tensor]]]:
+    known = {
         "get_vision_position_ids": _positions,
         "get_vision_attention_seqlens": _boundaries,
         "get_vision_window_index": _windows,
         "get_vision_interpolation_indices_and_weights": _interpolation,
     }
-    used = {name for name in vars(module) if getattr(vision_utils, name, None) is vars(module)[name]}
-    used = {name for name in used if name.startswith("get_vision_")}
-    if "get_vision_position_ids" not in used or not used <= set(helpers):
+    names = vars(sys.modules[module])
+    helpers = {name: each for name, each in vars(vision_utils).items() if name.startswith("get_vision_")}
+    used = {name for name, helper in helpers.items() if names.get(name) is helper}
+    if "get_vision_position_ids" not in used or not used <= set(known):
         return {}
-    return {name: partial(helpers[name], tower) for name in used}
+    return {name: known[name] for name in used}
 
 
 def _told(
-    helpers: Mapping[str, Callable[[torch.Tensor], Mapping[str, torch.Tensor]]],
-    device: torch.device,
-    _tower: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    device: torch.device, tower: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Hand the tower what it would have worked out; lengths stay on the host, where they cut tensors."""
-    grid = kwargs["grid_thw"]
-    for work_out in helpers.values():
-        for name, tensor in work_out(grid).items():
+    for work_out in _helpers_of(tower).values():
+        for name, tensor in work_out(tower, kwargs["grid_thw"]).items():
             kwargs[name] = tensor if name.startswith("cu_") else send(tensor, device)
     return args, kwargs
 
 
-def _sent(device: torch.device, _module: Any, args: tuple[Any, ...]) -> Any:
-    return tree_map(lambda part: send(part, device) if torch.is_tensor(part) else part, args)
+def _sent(parts: Any, device: torch.device) -> Any:
+    """`parts` with every tensor in them on `device`."""
+    return tree_map(lambda part: send(part, device) if torch.is_tensor(part) else part, parts)
 
 
 def _positions(tower: Any, grid: torch.Tensor) -> Mapping[str, torch.Tensor]:

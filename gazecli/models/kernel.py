@@ -7,8 +7,8 @@ without a biased head go the plain way. Knows nothing of layers, watchers or who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -52,21 +52,22 @@ class Feature:
     scale: float
 
 
-def plain(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    dropout: float,
-    scaling: float | None,
-    **kwargs: Any,
-) -> tuple[torch.Tensor, None]:
-    """SDPA as transformers calls it: (B, Q, H, D)."""
-    output: tuple[torch.Tensor, None] = sdpa_attention_forward(
-        module, query, key, value, mask, dropout=dropout, scaling=scaling, **kwargs
-    )
-    return output
+@dataclass(frozen=True)
+class Call:
+    """What one call of SDPA is told besides its tensors; mask None, or (B, 1, Q, K)."""
+
+    module: nn.Module
+    mask: torch.Tensor | None
+    dropout: float
+    scaling: float | None
+    more: Mapping[str, Any]
+
+    def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """SDPA as transformers calls it: query (B, H, Q, D), key and value (B, G, K, D), to (B, Q, H, D)."""
+        output: torch.Tensor = sdpa_attention_forward(
+            self.module, query, key, value, self.mask, self.dropout, self.scaling, **self.more
+        )[0]
+        return output
 
 
 def with_mask(added: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -79,31 +80,25 @@ def with_mask(added: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
 
 
 def where_biased(
-    module: nn.Module,
+    call: Call,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    mask: torch.Tensor | None,
-    dropout: float,
     heads: BiasedHeads,
     feature: Feature,
-    kwargs: dict[str, Any],
 ) -> torch.Tensor:
-    """SDPA with the feature in the key groups that need it: (B, Q, H, D).
-
-    Shapes: query (B, H, Q, D), key and value (B, G, K, D), mask None or (B, 1, Q, K).
-    """
+    """SDPA with the feature in the key groups that need it; shapes as `Call.attend`."""
+    call = replace(call, scaling=feature.scale)  # the kernel would take it from the widened size
     size, each = value.shape[-1], query.shape[1] // key.shape[1]
-    if len(heads.runs) == 1 or (mask is not None and mask.shape[1] > 1):
-        wide = _widened(query, key, value, heads.flags, feature)
-        return plain(module, *wide, mask, dropout, feature.scale, **kwargs)[0][..., :size]
+    if len(heads.runs) == 1 or (call.mask is not None and call.mask.shape[1] > 1):
+        return call.attend(*_widened(query, key, value, heads.flags, feature))[..., :size]
     output = query.new_empty(query.shape[0], query.shape[2], query.shape[1], size)
     for start, stop, holds in heads.runs:
         few = slice(start * each, stop * each)
         run = query[:, few], key[:, start:stop], value[:, start:stop]
         if holds:
             run = _widened(*run, heads.flags[few], feature)
-        output[:, :, few] = plain(module, *run, mask, dropout, feature.scale, **kwargs)[0][..., :size]
+        output[:, :, few] = call.attend(*run)[..., :size]
     return output
 
 

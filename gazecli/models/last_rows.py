@@ -17,7 +17,7 @@ from gazecli.models.caches import as_argument, empty_cache
 from gazecli.models.vlm import VLM
 from gazecli.models.watchers import RowKeeper
 
-Rows = dict[int, torch.Tensor]
+RowsByLayer = dict[int, torch.Tensor]
 _UNCACHED = {"use_cache": False, "logits_to_keep": torch.tensor([-1])}
 
 
@@ -25,7 +25,7 @@ _UNCACHED = {"use_cache": False, "logits_to_keep": torch.tensor([-1])}
 class Last:
     """What a pass knows of its last token: every head's row {layer: (H, K)}, and the logits (V,) after it."""
 
-    rows: Rows
+    rows: RowsByLayer
     logits: torch.Tensor
 
 
@@ -52,12 +52,12 @@ def behind_a_cache(vlm: VLM, inputs: Mapping[str, Any]) -> tuple[int, Last]:
 
 
 @torch.inference_mode()
-def from_eager_attention(vlm: VLM, inputs: Mapping[str, Any]) -> Rows:
+def from_eager_attention(vlm: VLM, inputs: Mapping[str, Any]) -> RowsByLayer:
     """The last token's rows, as the model's own eager attention hands them out.
 
     Raises CheckFailed where it hands out none.
     """
-    rows: Rows = {}
+    rows: RowsByLayer = {}
 
     def keep(layer: int) -> Any:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from gazecli.errors import CheckFailed, GazeError, ModelError
 from gazecli.models.biases import key_bias
-from gazecli.models.last_rows import Last, Rows, behind_a_cache, from_eager_attention, in_one_pass
+from gazecli.models.last_rows import Last, RowsByLayer, behind_a_cache, from_eager_attention, in_one_pass
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.memory import is_out_of_memory
 from gazecli.models.perturbation import diagnosis, misfit, perturb
@@ -169,7 +169,7 @@ def _is_exact(vlm: VLM) -> bool:
     return vlm.model.dtype in (torch.float32, torch.float64)
 
 
-def _compared(vlm: VLM, ours: Rows, theirs: Rows) -> tuple[bool, str]:
+def _compared(vlm: VLM, ours: RowsByLayer, theirs: RowsByLayer) -> tuple[bool, str]:
     """Whether rows are equal as far as the number format allows, and how far apart they are."""
     exact = _is_exact(vlm)
     layers = sorted(ours) if exact else sorted(ours)[:1]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from gazecli.models.kernel import BiasedHeads, Feature, where_biased
+from gazecli.models.kernel import BiasedHeads, Call, Feature, where_biased
 
 BATCH, TOKENS, SIZE = 2, 9, 8
 SCALE = SIZE**-0.5
@@ -62,7 +62,7 @@ def test_chosen_heads_are_biased_and_no_other(
     mask = causal.clone()[None, None].expand(BATCH, 1, -1, -1) if masked else None
     which = BiasedHeads.of(biased, groups * each, groups, torch.device("cpu"))
     feature = Feature(bias, float(bias.abs().max()), acting, SCALE)
-    got = where_biased(Attention(each), query, key, value, mask, 0.0, which, feature, {})
+    got = where_biased(Call(Attention(each), mask, 0.0, None, {}), query, key, value, which, feature)
     added = which.flags[None, :, None, None] * bias[:, None, None, :] * acting[:, None]
     torch.testing.assert_close(got.double(), written_out(query, key, value, added, causal), atol=1e-4, rtol=0)
 
