@@ -11,8 +11,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gazecli"
 
 # What each room may import besides itself and the ground every room stands on.
-GROUND = {"errors", "plain_text", "version"}
+GROUND = {"canonical", "errors", "plain_text", "version"}
 BELOW: dict[str, set[str]] = {
+    "canonical": {"errors"},
     "errors": set(),
     "plain_text": set(),
     "version": set(),

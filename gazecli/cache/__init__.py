@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gazecli.cache.artifacts import Artifact
-from gazecli.cache.digests import file_digest, file_digests
+from gazecli.cache.artifact import Artifact
+from gazecli.cache.artifact_folder import Entry, Removed
+from gazecli.cache.file_digests import file_digest, file_digests
 from gazecli.cache.location import cache_root
-from gazecli.cache.progress import Progress
-from gazecli.cache.shelf import Entry, Removed
+from gazecli.cache.maintenance import Damage
+from gazecli.cache.partial_results import Progress
 from gazecli.cache.store import Cache
-from gazecli.cache.upkeep import Damage
 
 __all__ = [
     "Artifact",

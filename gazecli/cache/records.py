@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache.artifacts import is_digest
-from gazecli.cache.canonical import canonical_json, parse_json
+from gazecli.cache.artifact import is_digest
 from gazecli.cache.files import read_whole, write_whole
+from gazecli.canonical import canonical_json, parse_json
 
 MAX_BYTES = 64 * 1024 * 1024
 

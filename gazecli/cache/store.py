@@ -24,17 +24,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache import shelf, upkeep
-from gazecli.cache.artifact_files import DAMAGED, MISSING, file_name, is_intact, read, to_bytes, write
-from gazecli.cache.artifacts import ALGORITHM, Artifact, is_digest
-from gazecli.cache.canonical import document_key
+from gazecli.cache import artifact_folder as shelf
+from gazecli.cache import maintenance as upkeep
+from gazecli.cache.artifact import (
+    ALGORITHM,
+    DAMAGED,
+    MISSING,
+    Artifact,
+    file_name,
+    is_digest,
+    is_intact,
+    read,
+    to_bytes,
+    write,
+)
+from gazecli.cache.artifact_folder import Entry, Removed
 from gazecli.cache.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, write_whole
 from gazecli.cache.location import cache_errors, cache_root, make_folder
 from gazecli.cache.lock import locked
-from gazecli.cache.progress import Progress
+from gazecli.cache.maintenance import Damage
+from gazecli.cache.partial_results import Progress
 from gazecli.cache.records import read_named, read_pointer, write_named, write_pointer
-from gazecli.cache.shelf import Entry, Removed
-from gazecli.cache.upkeep import Damage
+from gazecli.canonical import document_key
 from gazecli.errors import CacheError, GazeError, HeadSetError, UsageError
 from gazecli.plain_text import visible
 

@@ -21,10 +21,10 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from PIL import Image
 
 from gazecli.cache import Cache
-from gazecli.cache.canonical import document_key
 from gazecli.cache.location import make_folder
+from gazecli.cache.maintenance import JUDGEMENTS
 from gazecli.cache.records import read_record, write_record
-from gazecli.cache.upkeep import JUDGEMENTS
+from gazecli.canonical import document_key
 from gazecli.errors import CacheError, UsageError
 from gazecli.evaluation.chat import Chat
 from gazecli.evaluation.examples import Example

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gazecli.cache.digests import file_digest, file_digests
+from gazecli.cache.file_digests import file_digest, file_digests
 from gazecli.cache.store import Cache
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet

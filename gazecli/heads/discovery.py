@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gazecli.cache.progress import Progress as Kept
+from gazecli.cache.partial_results import Progress as Kept
 from gazecli.cache.store import Cache
 from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.accumulation import Sums

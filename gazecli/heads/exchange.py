@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gazecli.cache.digests import file_digest
+from gazecli.cache.file_digests import file_digest
 from gazecli.cache.files import read_whole, write_whole
 from gazecli.cache.store import Cache
 from gazecli.errors import GazeError, HeadSetError, UsageError

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gazecli.cache.canonical import parse_json
 from gazecli.cache.files import NotPlain, open_plain, read_whole
+from gazecli.canonical import parse_json
 from gazecli.errors import HeadSetError
 
 MAX_BYTES = 16 * 1024 * 1024

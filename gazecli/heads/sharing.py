@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gazecli.cache.artifacts import Artifact
-from gazecli.cache.progress import Progress
+from gazecli.cache.artifact import Artifact
+from gazecli.cache.partial_results import Progress
 from gazecli.heads.accumulation import Sums
 from gazecli.processes.group import Group
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache.artifact_files import read
-from gazecli.cache.artifacts import Artifact
-from gazecli.cache.digests import file_digest
+from gazecli.cache.artifact import Artifact, read
+from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
 from gazecli.errors import CacheError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gazecli.cache.artifacts import Artifact
+from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError
 from gazecli.heads.scoring import SCORE_NAMES
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gazecli.cache import Artifact, Cache
-from gazecli.cache.artifact_files import to_bytes
+from gazecli.cache.artifact import to_bytes
 from gazecli.cache.records import write_named
 from tests.cache.samples import everything_in, flip, listening, sample
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gazecli.cache import Cache
-from gazecli.cache.artifacts import Artifact
-from gazecli.cache.progress import Progress
+from gazecli.cache.artifact import Artifact
+from gazecli.cache.partial_results import Progress
 from gazecli.heads.accumulation import Sums
 from gazecli.heads.sharing import keep, taken_up, total
 from gazecli.processes.group import ALONE

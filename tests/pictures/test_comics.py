@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gazecli.cache import Cache
-from gazecli.cache.digests import file_digests
+from gazecli.cache.file_digests import file_digests
 from gazecli.errors import ComicsError, PictureError, UsageError
 from gazecli.pictures.comics import Comics, hash_anew, open_comics
 from tests.pictures.drawing import strip_of, write_comic

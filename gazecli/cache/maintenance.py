@@ -11,13 +11,18 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gazecli.cache import digests
-from gazecli.cache.artifact_files import MISSING, file_name, parse_file_name, read
-from gazecli.cache.canonical import canonical_json
+from gazecli.cache import file_digests as digests
+from gazecli.cache.artifact import (
+    MISSING,
+    file_name,
+    parse_file_name,
+    read,
+)
+from gazecli.cache.artifact_folder import Entry, Removed, discard, entries, plain_files
 from gazecli.cache.files import is_temporary
 from gazecli.cache.location import cache_errors, is_there
 from gazecli.cache.records import read_named, read_pointer
-from gazecli.cache.shelf import Entry, Removed, discard, entries, plain_files
+from gazecli.canonical import canonical_json
 from gazecli.errors import CacheError
 
 ARTIFACTS = "artifacts"

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gazecli.cache import Artifact
-from gazecli.cache.artifact_files import from_bytes, read, read_label, to_bytes, write
+from gazecli.cache.artifact import (
+    from_bytes,
+    read,
+    read_label,
+    to_bytes,
+    write,
+)
 from gazecli.errors import CacheError
 from tests.cache.samples import flip, sample
 

@@ -9,10 +9,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gazecli.cache.artifact_files import DAMAGED, MISSING, read, write_file
-from gazecli.cache.artifacts import Artifact, is_kind
+from gazecli.cache.artifact import (
+    DAMAGED,
+    MISSING,
+    Artifact,
+    is_kind,
+    read,
+    write_file,
+)
+from gazecli.cache.artifact_folder import discard, plain_files, set_aside
 from gazecli.cache.location import make_folder
-from gazecli.cache.shelf import discard, plain_files, set_aside
 from gazecli.errors import CacheError
 
 _KIND = "progress"

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache.artifact_files import parse_file_name, read_label
-from gazecli.cache.artifacts import ALGORITHM, is_digest
+from gazecli.cache.artifact import ALGORITHM, is_digest, parse_file_name, read_label
 from gazecli.cache.location import cache_errors, is_there, make_folder
 from gazecli.errors import CacheError, HeadSetError
 
