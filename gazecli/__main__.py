@@ -1,5 +1,5 @@
 """`python -m gazecli` is `gaze`."""
 
-from gazecli.cli.start import main
+from gazecli.cli.main import main
 
 main()

@@ -22,7 +22,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-PROGRAMS = {"gaze": "gazecli.cli.start", "torchrun": "torch.distributed.run"}  # where their `main` is
+PROGRAMS = {"gaze": "gazecli.cli.main", "torchrun": "torch.distributed.run"}  # where their `main` is
 LONGEST_CALL = 100  # seconds
 _LARGEST_REQUEST = 1 << 20
 

@@ -13,29 +13,24 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gazecli.cache.location import make_folder
+from gazecli.cache.location import DIGESTS, make_folder
 from gazecli.cache.records import read_named, write_named
 from gazecli.errors import CacheError
 
-if TYPE_CHECKING:
-    from gazecli.cache.store import Cache
-
 # Within a tick of the file system's clock, two versions of a file can have the same times.
 SETTLED_SECONDS = 2.0
-FOLDER = "digests"
 
 _CHUNK = 1 << 20
 _MAX_REMEMBERED = 200_000
 
 
-def file_digest(path: str | Path, cache: Cache | None) -> str:
-    """64 hex digits of the file's SHA-256; OSError when it cannot be read (the caller knows its purpose)."""
-    return file_digests([path], cache)[0]
+def file_digest(path: str | Path, root: Path | None) -> str:
+    """64 hex digits of the file's SHA-256, remembered under the cache folder `root`; OSError."""
+    return file_digests([path], root)[0]
 
 
-def file_digests(paths: Sequence[str | Path], cache: Cache | None) -> list[str]:
+def file_digests(paths: Sequence[str | Path], root: Path | None) -> list[str]:
     """`file_digest` of each of `paths`, in their order, remembered together under their common folder.
 
     A file counts as unchanged while its device, inode, size and both its times are. One changed less than
@@ -45,7 +40,7 @@ def file_digests(paths: Sequence[str | Path], cache: Cache | None) -> list[str]:
     if not absolute:
         return []
     folder = os.path.commonpath([os.path.dirname(path) for path in absolute])
-    note = _note_path(folder, cache) if cache is not None else None
+    note = _note_path(folder, root) if root is not None else None
     remembered = _load(note)
     fresh: dict[str, list[str]] = {}
     digests = []
@@ -64,9 +59,9 @@ def file_digests(paths: Sequence[str | Path], cache: Cache | None) -> list[str]:
     return digests
 
 
-def _note_path(folder: str, cache: Cache) -> Path:
+def _note_path(folder: str, root: Path) -> Path:
     key = hashlib.sha256(os.fsencode(folder)).hexdigest()
-    return cache.root / FOLDER / f"{key}.json"
+    return root / DIGESTS / f"{key}.json"
 
 
 def _load(note: Path | None) -> dict[str, list[str]]:

@@ -1,7 +1,4 @@
-"""Where the cache is, and what to say when it cannot be used.
-
-Knows nothing of what is kept there.
-"""
+"""Where the cache and its folders are, and the errors for a folder that cannot be used."""
 
 from __future__ import annotations
 
@@ -15,6 +12,17 @@ from pathlib import Path
 from gazecli.errors import CacheError
 
 VARIABLE = "GAZE_CACHE_DIR"
+
+# The folders of the cache.
+ARTIFACTS = "artifacts"
+PROGRESS = "progress"
+REQUESTS = "requests"
+LATEST = "latest"
+MODELS = "models"
+DAMAGED = "damaged"
+LOCKS = "locks"
+JUDGEMENTS = "judgements"
+DIGESTS = "digests"
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gazecli.cache import file_digests as digests
 from gazecli.cache.artifact import (
     MISSING,
     file_name,
@@ -20,26 +19,29 @@ from gazecli.cache.artifact import (
 )
 from gazecli.cache.artifact_folder import Entry, Removed, discard, entries, plain_files
 from gazecli.cache.files import is_temporary
-from gazecli.cache.location import cache_errors, is_there
+from gazecli.cache.location import (
+    ARTIFACTS,
+    DAMAGED,
+    DIGESTS,
+    JUDGEMENTS,
+    LATEST,
+    LOCKS,
+    MODELS,
+    PROGRESS,
+    REQUESTS,
+    cache_errors,
+    is_there,
+)
 from gazecli.cache.records import read_named, read_pointer
 from gazecli.canonical import canonical_json
 from gazecli.errors import CacheError
-
-ARTIFACTS = "artifacts"
-PROGRESS = "progress"
-REQUESTS = "requests"
-LATEST = "latest"
-MODELS = "models"
-DAMAGED = "damaged"
-LOCKS = "locks"
-JUDGEMENTS = "judgements"
 
 # Younger than this, a temporary or lock file may still be in somebody's hands.
 LEFTOVER_SECONDS = 24 * 3600.0
 
 _POINTERS = (REQUESTS, LATEST)
-_NOTES = (MODELS, JUDGEMENTS, digests.FOLDER)
-_AGEING = (PROGRESS, DAMAGED, JUDGEMENTS, digests.FOLDER)
+_NOTES = (MODELS, JUDGEMENTS, DIGESTS)
+_AGEING = (PROGRESS, DAMAGED, JUDGEMENTS, DIGESTS)
 _ALL = (ARTIFACTS, LOCKS, MODELS, *_POINTERS, *_AGEING)
 
 

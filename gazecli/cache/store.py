@@ -24,8 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache import artifact_folder as shelf
-from gazecli.cache import maintenance as upkeep
+from gazecli.cache import artifact_folder, location, maintenance
 from gazecli.cache.artifact import (
     ALGORITHM,
     DAMAGED,
@@ -66,7 +65,7 @@ class Cache:
 
     def __init__(self, root: str | Path | None = None, warn: Callable[[str], None] = _say) -> None:
         self.root = Path(os.path.abspath(root)) if root is not None else cache_root()
-        self.artifacts = self.root / upkeep.ARTIFACTS
+        self.artifacts = self.root / location.ARTIFACTS
         self.warn = warn
 
     def ensure_writable(self) -> None:
@@ -92,26 +91,26 @@ class Cache:
 
     def path_of(self, digest: str) -> Path | None:
         """The file of the artifact `digest`, unread, or None; HeadSetError when that is no whole digest."""
-        return shelf.find(self.artifacts, digest)
+        return artifact_folder.find(self.artifacts, digest)
 
     def resolve(self, prefix: str, kind: str | None = None) -> str:
         """The one digest here, of `kind` if given, that begins like `prefix`; HeadSetError names candidates.
 
         `prefix` is 4 to 64 hex digits, with or without `sha256:`.
         """
-        return shelf.resolve(self.artifacts, prefix, kind)
+        return artifact_folder.resolve(self.artifacts, prefix, kind)
 
     def entries(self) -> list[Entry]:
         """What is here, newest first, from names and headers alone."""
-        return shelf.entries(self.artifacts)
+        return artifact_folder.entries(self.artifacts)
 
     def remember(self, request: Mapping[str, Any], digest: str) -> None:
         """Note that `digest` is the result of `request`, a JSON document; a failure is only warned of."""
-        self._note(self._file(upkeep.REQUESTS, request, ".json"), digest)
+        self._note(self._file(location.REQUESTS, request, ".json"), digest)
 
     def recall(self, request: Mapping[str, Any]) -> str | None:
         """The digest noted for `request` while its artifact is here, or None."""
-        return self._noted(self._file(upkeep.REQUESTS, request, ".json"))
+        return self._noted(self._file(location.REQUESTS, request, ".json"))
 
     def set_latest(self, name: str, digest: str) -> None:
         """Note `digest` as what was used last under any `name`; a failure is only warned of."""
@@ -139,8 +138,8 @@ class Cache:
 
     def progress(self, request: Mapping[str, Any]) -> Progress:
         """Where the unfinished work on `request` is kept."""
-        path = self._file(upkeep.PROGRESS, request, ".safetensors")
-        return Progress(path, path.stem, self.root / upkeep.DAMAGED, self.warn)
+        path = self._file(location.PROGRESS, request, ".safetensors")
+        return Progress(path, path.stem, self.root / location.DAMAGED, self.warn)
 
     @contextmanager
     def working_on(
@@ -154,7 +153,7 @@ class Cache:
 
         Ask `recall` again inside: the one waited for may have done the work.
         """
-        path = self._file(upkeep.LOCKS, request, ".lock")
+        path = self._file(location.LOCKS, request, ".lock")
         try:
             make_folder(path.parent)
         except CacheError:
@@ -165,15 +164,15 @@ class Cache:
 
     def verify(self) -> list[Damage]:
         """Every damaged file in the cache, all of them read whole; nothing is moved."""
-        return upkeep.verify(self.root)
+        return maintenance.verify(self.root)
 
     def remove(self, digests: Iterable[str], *, dry_run: bool = False) -> list[Removed]:
         """Remove these artifacts; HeadSetError, before any is gone, for one that is not here."""
-        return shelf.remove(self.artifacts, digests, dry_run=dry_run)
+        return artifact_folder.remove(self.artifacts, digests, dry_run=dry_run)
 
     def prune(self, older_than: float, keep: Collection[str] = (), *, dry_run: bool = False) -> list[Removed]:
         """Remove artifacts not written for `older_than` seconds, save those in `keep`, and leftovers."""
-        return upkeep.prune(self.root, older_than, keep, dry_run=dry_run)
+        return maintenance.prune(self.root, older_than, keep, dry_run=dry_run)
 
     def export(self, digest: str, destination: str | Path, *, overwrite: bool = False) -> Path:
         """Copy the artifact `digest` to a file, or into a folder under its own name; returns the file.
@@ -183,7 +182,7 @@ class Cache:
         """
         artifact = self.get(digest)
         if artifact is None:
-            raise shelf.unknown(digest)
+            raise artifact_folder.unknown(digest)
         target = Path(destination)
         if target.is_dir():
             target = target / file_name(artifact.kind, digest)
@@ -231,7 +230,7 @@ class Cache:
             return read(path, digest)
         except CacheError as error:
             if error.code == DAMAGED:
-                shelf.set_aside(path, self.root / upkeep.DAMAGED, error, self.warn)
+                artifact_folder.set_aside(path, self.root / location.DAMAGED, error, self.warn)
             elif error.code != MISSING:
                 raise
             return None
@@ -241,16 +240,16 @@ class Cache:
 
     def _latest_file(self, name: str) -> Path:
         key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-        return self.root / upkeep.LATEST / f"{key}.json"
+        return self.root / location.LATEST / f"{key}.json"
 
     def _model_file(self, digest: str) -> Path:
         if not is_digest(digest):
-            raise shelf.malformed(digest)
-        return self.root / upkeep.MODELS / f"{digest.removeprefix(ALGORITHM)}.json"
+            raise artifact_folder.malformed(digest)
+        return self.root / location.MODELS / f"{digest.removeprefix(ALGORITHM)}.json"
 
     def _note(self, path: Path, digest: str) -> None:
         if not is_digest(digest):
-            raise shelf.malformed(digest)
+            raise artifact_folder.malformed(digest)
         try:
             make_folder(path.parent)
             with cache_errors("write", path):

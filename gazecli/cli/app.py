@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli.failures import guarded
-from gazecli.cli.manners import Format, Json, Quiet, Verbose, manners_of
-from gazecli.cli.streams import has_colour, settle
+from gazecli.cli.command import Format, Json, Quiet, Verbose, manners_of
+from gazecli.cli.errors import guarded
+from gazecli.cli.output import has_colour, settle
 from gazecli.version import VERSION
 
 _LOOKING = "Finding and steering"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -11,23 +12,31 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gazecli.cli.exchanging import Bound, Form, bring_in, take_out
-from gazecli.cli.manners import with_manners
-from gazecli.cli.streams import Streams, is_terminal
+from gazecli.cli.command import with_manners
+from gazecli.cli.config import setting
+from gazecli.cli.output import Streams, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, size_text
 from gazecli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.cache import Cache, Entry, Removed
-    from gazecli.reports.housekeeping import ArtifactPart, CacheDocument
+    from gazecli.cache import Artifact, Cache, Entry, Removed
+    from gazecli.reports.documents.housekeeping import ArtifactPart, CacheDocument
+
 
 NAME = "cache"
 SUMMARY = "See, check, clear and exchange what is kept."
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
+Bound = Annotated[str | None, typer.Option("--model", help="The model a ranking belongs to (or GAZE_MODEL).")]
+Form = Annotated[
+    Literal["artifact", "ranking"] | None,
+    typer.Option(
+        "--as", help="artifact: all of it; ranking: layer, head, score in JSON, as in a file named *.json."
+    ),
+]
 Digests = Annotated[list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")]
 OneDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest or the beginning of one.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
@@ -72,7 +81,7 @@ def path(
 @with_manners
 def verify(streams: Streams) -> None:
     """Read everything that is kept and compare it with its digest."""
-    from gazecli.reports.housekeeping import DamagePart
+    from gazecli.reports.documents.housekeeping import DamagePart
 
     cache = _open(streams)
     damaged = [DamagePart(path=str(found.path), reason=found.reason) for found in cache.verify()]
@@ -204,7 +213,7 @@ def _confirm(going: Sequence[Removed], dry_run: bool, yes: bool) -> None:
 def _tell_removed(
     streams: Streams, action: Literal["rm", "prune"], cache: Cache, gone: Sequence[Removed], dry_run: bool
 ) -> None:
-    from gazecli.reports.housekeeping import RemovedPart
+    from gazecli.reports.documents.housekeeping import RemovedPart
 
     parts = [
         RemovedPart(path=str(file.path), bytes=file.bytes, kind=file.kind, digest=file.digest)
@@ -223,13 +232,13 @@ def _tell_removed(
 
 
 def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
-    from gazecli.reports.housekeeping import CacheDocument
+    from gazecli.reports.documents.housekeeping import CacheDocument
 
     return CacheDocument(action=action, path=str(cache.root), **content)  # type: ignore[arg-type]
 
 
 def _part(entry: Entry) -> ArtifactPart:
-    from gazecli.reports.housekeeping import ArtifactPart
+    from gazecli.reports.documents.housekeeping import ArtifactPart
 
     model, comics = entry.summary.get("model"), entry.summary.get("comics")
     return ArtifactPart(
@@ -269,3 +278,45 @@ def _show_list(console: Console, document: CacheDocument) -> None:
     print_table(console, "digest kind model >size >age", rows)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")
+
+
+def bring_in(cache: Cache, file: Path, model: str | None) -> str:
+    """Put the artifact or ranking in `file` into the cache; its digest.
+
+    Raises HeadSetError for what is neither, UsageError for a ranking without a model or an artifact with one.
+    """
+    from gazecli.heads.ranking_file import is_ranking
+
+    if is_ranking(file):
+        named = setting("model", model)
+        if named is None:
+            message = "a ranking does not say which model it belongs to"
+            raise UsageError(message, subject=str(file), hint="add --model MODEL")
+        from gazecli.heads.exchange import import_ranking
+
+        return import_ranking(file, named, cache).digest
+    if model is not None:
+        message = "--model cannot matter for what is no ranking: an artifact names its own model"
+        raise UsageError(message, subject=str(file), hint="leave it out")
+    return cache.import_file(file, _check)
+
+
+def take_out(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bool) -> Path:
+    """Write what is kept into `dest`, a file or a folder, and return the file written."""
+    if form is None:
+        form = "ranking" if dest.suffix.lower() == ".json" and not os.path.isdir(dest) else "artifact"
+    if form == "artifact":
+        return cache.export(entry.digest, dest, overwrite=force)
+    from gazecli.heads.exchange import export_ranking
+    from gazecli.heads.shelf import headset_of
+
+    return export_ranking(headset_of(entry.digest, cache), dest, overwrite=force)
+
+
+def _check(artifact: Artifact) -> None:
+    from gazecli.heads.headset import KIND, HeadSet
+    from gazecli.reports.headset import report_document
+
+    if artifact.kind == KIND:
+        # What could not be shown later is refused now.
+        report_document(HeadSet.from_artifact(artifact, artifact.digest))

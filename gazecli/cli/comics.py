@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gazecli.cli.manners import with_manners
+from gazecli.cli.command import with_manners
 from gazecli.cli.options import Layout
+from gazecli.cli.output import Streams
 from gazecli.cli.progress import progress
-from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
 
 if TYPE_CHECKING:

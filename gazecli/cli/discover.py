@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gazecli.cli.launched import share_of
-from gazecli.cli.manners import shared_with_manners
+from gazecli.cli.command import share_of, shared_with_manners
+from gazecli.cli.config import setting
+from gazecli.cli.inputs import say_prepared
 from gazecli.cli.options import (
     Device,
     DeviceMap,
@@ -21,10 +22,8 @@ from gazecli.cli.options import (
     TrustRemoteCode,
     refuse_two_devices,
 )
-from gazecli.cli.pictures import say_prepared
+from gazecli.cli.output import Streams
 from gazecli.cli.progress import progress
-from gazecli.cli.settings import setting
-from gazecli.cli.streams import Streams
 from gazecli.cli.tables import bar, print_facts, print_table
 from gazecli.errors import UsageError
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.manners import with_manners
+from gazecli.cli.command import with_manners
+from gazecli.cli.config import config_path, configured, setting
 from gazecli.cli.options import Device, DeviceMap, Dtype, Revision, TrustRemoteCode
+from gazecli.cli.output import Streams
 from gazecli.cli.progress import busy
-from gazecli.cli.settings import config_path, configured, setting
-from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_table
 from gazecli.errors import CheckFailed, GazeError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gazecli.models.self_check import Finding
+    from gazecli.pictures.picture import Picture
     from gazecli.reports.housekeeping import CheckPart, DoctorDocument
+
 
 NAME = "doctor"
 _LIBRARIES = ("torch", "transformers", "numpy", "pillow", "safetensors", "accelerate")
@@ -126,7 +130,6 @@ def _cache() -> CheckPart:
 
 
 def _model(name: str, options: dict[str, str | None], trust_remote_code: bool) -> list[CheckPart]:
-    from gazecli.cli.examination import examine
 
     checks = []
     try:
@@ -149,3 +152,50 @@ def _check(name: str, finding: str, *, status: str = "ok", hint: str | None = No
 def _show(console: Console, document: DoctorDocument) -> None:
     rows: list[list[object]] = [[check.status, check.name, check.finding] for check in document.checks]
     print_table(console, "state check finding", rows)
+
+
+PANELS = 3
+_HEIGHT = 192
+
+
+def examine(
+    name: str,
+    device: str | None,
+    dtype: str | None,
+    revision: str | None = None,
+    device_map: str | None = None,
+    trust_remote_code: bool = False,
+) -> Iterator[Finding]:
+    """Load a model and check it, a finding at a time.
+
+    Raises ModelError or UsageError when it cannot be loaded.
+    """
+    from gazecli.models.loading import load
+    from gazecli.models.self_check import Finding, self_check
+
+    vlm = load(
+        name,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        device_map=device_map,
+        trust_remote_code=trust_remote_code,
+    )
+    what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
+    yield Finding("model", True, what)
+    yield from self_check(vlm, drawn_strip())
+
+
+def drawn_strip() -> Picture:
+    """A strip of drawn panels, so dark that inverting a part of it changes every pixel there."""
+    from PIL import Image
+
+    from gazecli.pictures.picture import Picture
+    from gazecli.tiny.drawing import draw_panel
+    from gazecli.tiny.scenes import draw_strip
+
+    rng = random.Random("doctor")
+    strip = Image.new("RGB", (_HEIGHT * PANELS, _HEIGHT))
+    for k, scene in enumerate(draw_strip(rng, PANELS, "test")):
+        strip.paste(draw_panel(scene, rng, _HEIGHT), (k * _HEIGHT, 0))
+    return Picture.from_image(strip.point(lambda value: value // 4), panels=PANELS)

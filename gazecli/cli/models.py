@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazecli.cli.manners import with_manners
-from gazecli.cli.streams import Streams
+from gazecli.cli.command import with_manners
+from gazecli.cli.output import Streams
 from gazecli.cli.tables import print_table
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gazecli.cli.streams import Streams, is_terminal
+from gazecli.cli.output import Streams, is_terminal
 from gazecli.plain_text import visible
 
 SECONDS_BETWEEN_LINES = 10.0

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.aiming import Aim, choose_heads
-from gazecli.cli.combinations import Wanted, check_combination
-from gazecli.cli.evaluating import run_evaluation
-from gazecli.cli.evaluation_options import (
+from gazecli.cli.command import with_pages, works_alone, writes
+from gazecli.cli.evaluate import run_evaluation
+from gazecli.cli.evaluate_options import (
     Annotations,
     Compare,
     Generations,
@@ -19,9 +18,11 @@ from gazecli.cli.evaluation_options import (
     Judge,
     MinArea,
     Rejudge,
+    Wanted,
+    check_combination,
 )
-from gazecli.cli.launched import works_alone, writes
-from gazecli.cli.manners import with_pages
+from gazecli.cli.files import save_figures, save_text, writable, writable_folder
+from gazecli.cli.inputs import Aim, choose_heads
 from gazecli.cli.options import (
     Device,
     DeviceMap,
@@ -43,10 +44,8 @@ from gazecli.cli.options import (
     TrustRemoteCode,
     number_or_auto,
 )
-from gazecli.cli.output_files import save_text, writable, writable_folder
-from gazecli.cli.pages import save_figures
+from gazecli.cli.output import Streams, console_on, write_page
 from gazecli.cli.report_tables import show_report
-from gazecli.cli.streams import Streams, console_on, write_page
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def _document(
     from gazecli.reports.headsets import report_document
 
     if wanted.rejudge is not None:
-        from gazecli.cli.rejudging import rejudge
+        from gazecli.cli.evaluate import rejudge
 
         found, part = rejudge(streams, headset, evaluate, wanted.rejudge, wanted)
         return report_document(found, shown, part), []

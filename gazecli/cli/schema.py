@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli.manners import with_manners
-from gazecli.cli.streams import Streams, is_terminal
+from gazecli.cli.command import with_manners
+from gazecli.cli.output import Streams, is_terminal
 from gazecli.errors import UsageError
 
 NAME = "schema"

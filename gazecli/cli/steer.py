@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.aiming import Aim, choose_heads, load_for
-from gazecli.cli.manners import with_manners
+from gazecli.cli.command import with_manners
+from gazecli.cli.files import PAGE_SUFFIXES, refuse_one_file_twice, save_page, save_picture, writable
+from gazecli.cli.inputs import Aim, choose_heads, load_for, open_picture, say_prepared, targets_of
 from gazecli.cli.options import (
     Device,
     DeviceMap,
@@ -30,11 +31,8 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output_files import refuse_one_file_twice, save_picture, writable
-from gazecli.cli.pages import PAGE_SUFFIXES, save_page
-from gazecli.cli.pictures import open_picture, say_prepared, targets_of
+from gazecli.cli.output import Streams
 from gazecli.cli.progress import busy
-from gazecli.cli.streams import Streams
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import torch
 
+from gazecli.distributed.group import ALONE
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.sharing import shared
 from gazecli.evaluation.trials import Advance, Judge, Said, Trial, judged
@@ -21,7 +22,6 @@ from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.questions import ask, with_ids
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.processes.group import ALONE
 from gazecli.steering.generation import Limits, generate
 
 

@@ -21,16 +21,15 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from PIL import Image
 
 from gazecli.cache import Cache
-from gazecli.cache.location import make_folder
-from gazecli.cache.maintenance import JUDGEMENTS
+from gazecli.cache.location import JUDGEMENTS, make_folder
 from gazecli.cache.records import read_record, write_record
 from gazecli.canonical import document_key
+from gazecli.distributed.group import Group
 from gazecli.errors import CacheError, UsageError
 from gazecli.evaluation.chat import Chat
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judge import Verdict
 from gazecli.evaluation.likelihood import region_crops
-from gazecli.processes.group import Group
 
 URL, KEY, MODEL = "GAZE_JUDGE_URL", "GAZE_JUDGE_KEY", "GAZE_JUDGE_MODEL"
 PROMPT = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gazecli.cache.store import Cache
+from gazecli.distributed.group import Group, join
 from gazecli.evaluation.asking import Asking
 from gazecli.evaluation.conditions import blindings_for, conditions_for
 from gazecli.evaluation.counting import Counted, count
@@ -25,7 +26,6 @@ from gazecli.heads.comparison import selections
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.prompts import panel_prompts
 from gazecli.models.vlm import VLM
-from gazecli.processes.group import Group, join
 from gazecli.steering.steer import STATIC_PROMPT, SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gazecli.distributed.group import ALONE
 from gazecli.errors import UsageError
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.sharing import shared
@@ -18,7 +19,6 @@ from gazecli.evaluation.trials import Advance, Judge, Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.processes.group import ALONE
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import Schedule, ends_sentence, plan
 from gazecli.steering.steer import SteerSettings

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gazecli.distributed.group import ALONE
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.sharing import shared
 from gazecli.evaluation.trials import Advance, Judge, Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.processes.group import ALONE
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.steer import SteerSettings, steer_regions
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Protocol, TypeVar
 
+from gazecli.distributed.group import Group
 from gazecli.evaluation.trials import Advance, Trial
 from gazecli.heads.headset import Head
-from gazecli.processes.group import Group
 
 Trials = list[list[Trial]]
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from gazecli.distributed.group import Group
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judge import Verdict, is_junk, is_unchanged
 from gazecli.heads.headset import Head
-from gazecli.processes.group import Group
 
 Fate = Literal["judged", "abstained", "junk", "unchanged", "unjudged"]
 ConditionName = Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gazecli.cache.file_digests import file_digest, file_digests
 from gazecli.cache.store import Cache
+from gazecli.distributed.group import join
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.prompts import DISCOVERY_PROMPT
@@ -22,7 +23,6 @@ from gazecli.heads.shelf import note_headset, stored_headset
 from gazecli.models.checkpoints import find_checkpoint
 from gazecli.models.placement import DeviceMap, parse_device_map
 from gazecli.pictures.comics import Comics, open_comics
-from gazecli.processes.group import join
 
 if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
@@ -73,10 +73,10 @@ def discover(
     shelf = cache if cache is not None else Cache()
 
     def digest_of(path: Path) -> str:
-        return file_digest(path, shelf)
+        return file_digest(path, shelf.root)
 
     opened = comics if isinstance(comics, Comics) else _open(comics, settings)
-    strips = replace(opened, hash_files=lambda files: file_digests(files, shelf))
+    strips = replace(opened, hash_files=lambda files: file_digests(files, shelf.root))
     group = join()
 
     def asked() -> dict[str, Any]:

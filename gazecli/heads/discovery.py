@@ -17,6 +17,7 @@ import numpy as np
 
 from gazecli.cache.partial_results import Progress as Kept
 from gazecli.cache.store import Cache
+from gazecli.distributed.group import ALONE, Group
 from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.accumulation import Sums
 from gazecli.heads.headset import HeadSet
@@ -29,7 +30,6 @@ from gazecli.heads.spatial import mapped_questions
 from gazecli.models.profile import Profile, phase
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
-from gazecli.processes.group import ALONE, Group
 
 SAVE_EVERY_SECONDS = 5.0
 

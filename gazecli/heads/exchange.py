@@ -99,7 +99,7 @@ def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = Fal
 
 
 def _model(checkpoint: Checkpoint, size: Dimensions, cache: Cache) -> dict[str, Any]:
-    digest = checkpoint.digest(lambda file: file_digest(file, cache))
+    digest = checkpoint.digest(lambda file: file_digest(file, cache.root))
     local = checkpoint.name == checkpoint.folder.name
     return {
         **lasting_names(checkpoint.id, checkpoint.revision, size.family, digest, local=local),

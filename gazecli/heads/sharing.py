@@ -9,8 +9,8 @@ import numpy as np
 
 from gazecli.cache.artifact import Artifact
 from gazecli.cache.partial_results import Progress
+from gazecli.distributed.group import Group
 from gazecli.heads.accumulation import Sums
-from gazecli.processes.group import Group
 
 KIND = "discovery"
 

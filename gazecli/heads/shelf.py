@@ -90,7 +90,7 @@ def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
         checkpoint = find_checkpoint(spec, fetch=False)
     except ModelError:
         return None
-    digest = cache.latest_for(_of_model(checkpoint.digest(lambda path: file_digest(path, cache))))
+    digest = cache.latest_for(_of_model(checkpoint.digest(lambda path: file_digest(path, cache.root))))
     found = _get(cache, digest) if digest is not None else None
     if found is None:
         raise HeadSetError(

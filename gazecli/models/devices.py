@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from gazecli.distributed.launcher import place
 from gazecli.errors import UsageError
-from gazecli.processes.launcher import place
 
 DTYPES = {
     "float32": torch.float32,

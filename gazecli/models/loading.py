@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from gazecli.distributed.launcher import place
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.checkpoints import Checkpoint, find_checkpoint, is_folder
 from gazecli.models.devices import DTYPES, choose_device, choose_dtype
@@ -19,7 +20,6 @@ from gazecli.models.placement import DeviceMap, parse_device_map, remove_with, s
 from gazecli.models.processors import complete_processor, load_processor
 from gazecli.models.remote_code import is_remote, model_class, require_reachable
 from gazecli.models.vlm import VLM
-from gazecli.processes.launcher import place
 
 ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
 

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gazecli.distributed.launcher import place
 from gazecli.errors import UsageError
-from gazecli.processes.launcher import place
 
 STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
 # The name of a module ("" is the whole model) -> the number of a GPU, or the name of where it lies.

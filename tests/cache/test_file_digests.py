@@ -36,77 +36,77 @@ def test_files_have_their_digests_with_and_without_a_cache(tmp_path):
     paths = _folder(tmp_path / "f", wait=False)
     expected = [_sha(path.read_bytes()) for path in paths]
     cache = Cache(tmp_path / "cache")
-    assert file_digests(paths, None) == file_digests(paths, cache) == expected
-    assert file_digests(paths[::-1], cache) == expected[::-1]
-    assert file_digest(paths[0], cache) == expected[0]
-    assert file_digests([], cache) == []
+    assert file_digests(paths, None) == file_digests(paths, cache.root) == expected
+    assert file_digests(paths[::-1], cache.root) == expected[::-1]
+    assert file_digest(paths[0], cache.root) == expected[0]
+    assert file_digests([], cache.root) == []
 
 
 def test_a_file_just_written_is_not_remembered_and_a_settled_one_is(tmp_path):
     cache = Cache(tmp_path / "cache")
     paths = _folder(tmp_path / "f", wait=False)
-    file_digests(paths, cache)
+    file_digests(paths, cache.root)
     assert _remembered(cache) == 0
     time.sleep(2.1)
-    first = file_digests(paths, cache)
+    first = file_digests(paths, cache.root)
     assert _remembered(cache) == 3
-    assert file_digests(paths, cache) == first
+    assert file_digests(paths, cache.root) == first
     note = everything_in(cache.root)[0].stat().st_mtime_ns
-    assert file_digests(paths, cache) == first
+    assert file_digests(paths, cache.root) == first
     assert everything_in(cache.root)[0].stat().st_mtime_ns == note
 
 
 def test_a_changed_file_has_its_new_digest_even_with_its_old_size_and_time(tmp_path):
     cache = Cache(tmp_path / "cache")
     paths = _folder(tmp_path / "f")
-    file_digests(paths, cache)
+    file_digests(paths, cache.root)
     before = paths[0].stat()
     paths[0].write_bytes(b"7")
     os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert file_digests(paths, cache)[0] == _sha(b"7")
+    assert file_digests(paths, cache.root)[0] == _sha(b"7")
     swapped = tmp_path / "swapped"
     swapped.write_bytes(b"8")
     os.replace(swapped, paths[1])
-    assert file_digests(paths, cache) == [_sha(b"7"), _sha(b"8"), _sha(b"2")]
+    assert file_digests(paths, cache.root) == [_sha(b"7"), _sha(b"8"), _sha(b"2")]
 
 
 def test_what_is_remembered_is_used_while_damaged_notes_are_not(tmp_path):
     cache = Cache(tmp_path / "cache")
     paths = _folder(tmp_path / "f")
-    expected = file_digests(paths, cache)
+    expected = file_digests(paths, cache.root)
     (note,) = everything_in(cache.root)
     whole = note.read_bytes()
     assert expected[0].encode() in whole
     for damage in (b"", whole[:-4], whole.replace(expected[0].encode(), expected[1].encode()), b"{}"):
         note.write_bytes(damage)
-        assert file_digests(paths, cache) == expected
+        assert file_digests(paths, cache.root) == expected
         assert note.read_bytes() == whole
 
 
 def test_files_that_are_gone_are_forgotten_and_others_kept(tmp_path):
     cache = Cache(tmp_path / "cache")
     paths = _folder(tmp_path / "f")
-    file_digests(paths[:2], cache)
-    file_digests(paths[2:], cache)
+    file_digests(paths[:2], cache.root)
+    file_digests(paths[2:], cache.root)
     assert _remembered(cache) == 3
     paths[0].unlink()
     (paths[1]).write_bytes(b"new")
     time.sleep(2.1)
-    file_digests(paths[1:], cache)
+    file_digests(paths[1:], cache.root)
     assert _remembered(cache) == 2
 
 
 def test_a_missing_file_is_the_callers_to_explain(tmp_path):
     with pytest.raises(FileNotFoundError):
-        file_digest(tmp_path / "none", Cache(tmp_path / "cache"))
+        file_digest(tmp_path / "none", Cache(tmp_path / "cache").root)
 
 
 def test_five_hundred_files_take_no_time_again(tmp_path):
     cache = Cache(tmp_path / "cache")
     paths = _folder(tmp_path / "f", 500)
-    expected = file_digests(paths, cache)
+    expected = file_digests(paths, cache.root)
     started = time.perf_counter()
-    assert file_digests(paths, cache) == expected
+    assert file_digests(paths, cache.root) == expected
     assert time.perf_counter() - started < 0.5
 
 
@@ -116,8 +116,8 @@ def test_many_processes_remember_at_once(tmp_path):
         import sys
         from gazecli.cache import Cache, file_digests
         for first in range(0, 40, 4):
-            digests = file_digests(sys.argv[2:][first : first + 4], Cache(sys.argv[1]))
-        print(*file_digests(sys.argv[2:], Cache(sys.argv[1])))
+            digests = file_digests(sys.argv[2:][first : first + 4], Cache(sys.argv[1]).root)
+        print(*file_digests(sys.argv[2:], Cache(sys.argv[1]).root))
     """
     workers = [start(script, tmp_path / "cache", *paths) for _ in range(6)]
     outputs = {worker.communicate(timeout=60) for worker in workers}

@@ -165,7 +165,7 @@ _READ_ONLY = """if True:
     print(cache.progress({"n": 1}).save(sample()), len(heard))
     with cache.working_on({"n": 1}) as held:
         print(held)
-    print(len(file_digest(sys.argv[2], cache)))
+    print(len(file_digest(sys.argv[2], cache.root)))
 """
 
 

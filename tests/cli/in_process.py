@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from gazecli.cli.app import build_app
-from gazecli.cli.failures import guarded
+from gazecli.cli.errors import guarded
 from tests.cli.conftest import Ran
 
 

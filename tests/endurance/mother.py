@@ -93,7 +93,7 @@ def _become(order: dict[str, Any]) -> NoReturn:
     os.environ.update(order["env"])
     _meet(order)
     sys.argv = ["gaze", *order["gaze"]]
-    from gazecli.cli.start import main as gaze
+    from gazecli.cli.main import main as gaze
 
     try:
         gaze()

@@ -241,9 +241,9 @@ def test_nothing_outlives_an_interrupt(what: str) -> None:
     script = f"""
 import hashlib, time
 import gazecli.cli.app
-from gazecli.cli.start import main
+from gazecli.cli.main import main
 def run(arguments):
-    from gazecli.cli.failures import guarded
+    from gazecli.cli.errors import guarded
     def work():
 {body}
     return guarded(work, arguments)
@@ -258,7 +258,7 @@ def test_a_process_started_to_be_left_alone_is_left_alone() -> None:
     script = """
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-from gazecli.cli.interrupts import heed
+from gazecli.cli.signals import heed
 heed()
 signal.raise_signal(signal.SIGINT)
 print("still here")

@@ -10,9 +10,9 @@ import pytest
 from gazecli.cache import Cache
 from gazecli.cache.artifact import Artifact
 from gazecli.cache.partial_results import Progress
+from gazecli.distributed.group import ALONE
 from gazecli.heads.accumulation import Sums
 from gazecli.heads.sharing import keep, taken_up, total
-from gazecli.processes.group import ALONE
 
 SHAPE = (2, 3, 4)
 MASSES = np.random.default_rng(0).random((9, 2, 3, 4, 5))

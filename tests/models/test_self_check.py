@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from gazecli.cli.examination import drawn_strip
+from gazecli.cli.doctor import drawn_strip
 from gazecli.models.caches import as_argument, handed_over
 from gazecli.models.kernel import BiasedHeads
 from gazecli.models.layouts.patch_grid import patch_grid

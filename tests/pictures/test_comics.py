@@ -90,7 +90,9 @@ def test_digests_that_were_remembered_spare_reading_the_files(folder: Path) -> N
 
 
 def test_a_file_that_went_away_is_named_whoever_hashes(folder: Path, tmp_path: Path) -> None:
-    comics = replace(opened(folder), hash_files=lambda files: file_digests(files, Cache(tmp_path / "cache")))
+    comics = replace(
+        opened(folder), hash_files=lambda files: file_digests(files, Cache(tmp_path / "cache").root)
+    )
     gone = folder / "comic 3" / "p2.png"
     gone.unlink()
     with pytest.raises(PictureError) as caught:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from gazecli.cache import Cache
 from gazecli.cli.app import build_app
-from gazecli.cli.failures import guarded
+from gazecli.cli.errors import guarded
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
 from tests.cli.conftest import Ran

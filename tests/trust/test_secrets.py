@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gazecli.cache.files import write_whole
-from gazecli.cli.output_files import save_text
-from gazecli.cli.secrets import without_secrets
+from gazecli.cli.files import save_text
+from gazecli.cli.output import without_secrets
 from tests.trust.conftest import EXAMPLES, Inside
 
 MARKER = "hf_" + "MarkerThatNobodyMaySee" * 2

@@ -6,18 +6,22 @@ Heads are chosen before the model is loaded, so that a wrong choice costs no tim
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazecli.cli.launched import writes
+from gazecli.cli.command import writes
+from gazecli.cli.config import setting
 from gazecli.cli.options import number_or_auto, refuse_two_devices
+from gazecli.cli.output import Streams
 from gazecli.cli.progress import busy
-from gazecli.cli.settings import setting
-from gazecli.cli.streams import Streams
+from gazecli.errors import RegionError, UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
     from gazecli.heads.headset import Head, HeadSet
     from gazecli.models.vlm import VLM
+    from gazecli.pictures.picture import Picture
+    from gazecli.pictures.regions import Region
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,50 @@ def load_for(
             dtype=setting("dtype", dtype),
             device_map=device_map,
             trust_remote_code=trust,
-            file_digest=lambda path: file_digest(path, aim.cache),
+            file_digest=lambda path: file_digest(path, aim.cache.root),
             squash=not no_squash,
         )
     aim.headset.check_model(vlm.digest, vlm.name)
     if writes():
         note_headset(aim.cache, aim.headset, aim.model)
     return vlm
+
+
+MOST_PIXELS = 10**10
+
+
+def open_picture(
+    source: str, panels: str, regions: Path | None, rtl: bool, max_pixels: int | None
+) -> Picture:
+    """Open the picture with its regions; PictureError, RegionError, ComicsError or UsageError."""
+    from gazecli.pictures.opening import MAX_PIXELS
+    from gazecli.pictures.picture import Picture
+
+    if max_pixels is not None and not 1 <= max_pixels <= MOST_PIXELS:
+        raise UsageError(
+            f"--max-pixels must lie between 1 and {MOST_PIXELS}",
+            subject=str(max_pixels),
+            hint="leave it out for 100 million",
+        )
+    return Picture.open(source, panels, regions, rtl, max_pixels=max_pixels or MAX_PIXELS)
+
+
+def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> list[Region]:
+    """The regions asked for, in order; UsageError when none is named, RegionError when one is not there."""
+    if all_regions:
+        if specs:
+            raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
+        if not picture.regions:
+            hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
+            raise RegionError("no panels were found", subject=picture.name, hint=hint)
+        return list(picture.regions)
+    if not specs:
+        raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
+    # Regions that are no panels are numbered on behind the panels.
+    return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]
+
+
+def say_prepared(streams: Streams, what: str, prepared: str | None) -> None:
+    """Tell what had to be done before the model could see all of a picture; `what` as in `picture was`."""
+    if prepared is not None:
+        streams.note(f"the {what} {prepared}: the model's own processor would have cut parts off")

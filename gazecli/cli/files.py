@@ -11,10 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gazecli.cli.output import Printable
 from gazecli.errors import GazeError, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from gazecli.reports.documents import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
+    from gazecli.reports.page.scenes import Scene
+    from gazecli.reports.trajectory import Trajectory
 
 
 LONGEST_NAME = 240  # bytes; file systems take 255
@@ -110,3 +115,65 @@ def _save(path: Path, write: Callable[[Path], object]) -> None:
             code="output.unwritable",
             hint="choose another place, or make room there",
         ) from error
+
+
+PAGE_SUFFIXES = (".html", ".htm")
+
+
+def save_page(
+    document: SteerDocument | SwitchDocument | TrackDocument, scene: Scene, title: str, path: Path
+) -> None:
+    """Write the page of one picture; GazeError when that fails."""
+    from gazecli.reports.page.picture import picture_page
+
+    save_text(picture_page(document, scene, title), path)
+
+
+def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
+    """Write every figure there are data for as SVG and PNG, and name the files in the document.
+
+    GazeError when that fails.
+    """
+    from gazecli.reports.figures.catalogue import figures_of
+    from gazecli.reports.figures.drawing import png_of, svg_of
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise GazeError(
+            f"cannot write ({reason})",
+            subject=str(folder),
+            code="output.unwritable",
+            hint="choose another place, or make room there",
+        ) from error
+    written = []
+    for name, (figure, _) in figures_of(document).items():
+        save_text(svg_of(figure), folder / f"{name}.svg")
+        save_bytes(png_of(figure), folder / f"{name}.png")
+        written += [str(folder / f"{name}.svg"), str(folder / f"{name}.png")]
+    return document.model_copy(update={"figures": written})
+
+
+SUFFIXES = (".png", ".svg", ".csv", ".json")
+
+
+def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> None:
+    """Write what the file's name asks for; GazeError when that fails."""
+    kind = path.suffix.lower()
+    if kind == ".json":
+        save_text(document.json_text(indent=2), path)
+        return
+    if kind == ".csv":
+        from gazecli.reports.trajectory import trajectory_csv
+
+        save_text(trajectory_csv(trajectory), path)
+        return
+    from gazecli.reports.figures.drawing import png_of, svg_of
+    from gazecli.reports.figures.staircase import staircase
+
+    figure = staircase(trajectory)
+    if kind == ".svg":
+        save_text(svg_of(figure), path)
+    else:
+        save_bytes(png_of(figure), path)

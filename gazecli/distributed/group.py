@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gazecli.distributed.launcher import place
 from gazecli.errors import GazeError, UsageError
-from gazecli.processes.launcher import place
 
 Item = TypeVar("Item")
 Float64 = npt.NDArray[np.float64]

@@ -7,6 +7,7 @@ what a result means, nor of how failures are told.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -16,13 +17,13 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
-from gazecli.cli.secrets import without_secrets
+from gazecli.distributed.launcher import place
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible
-from gazecli.processes.launcher import place
 
 if TYPE_CHECKING:
     from rich.console import Console
+
 
 WIDTH_OF_PIPES = 120
 
@@ -194,3 +195,24 @@ def console_on(stream: IO[str], *, plain: bool = False) -> Console:
         markup=False,
         emoji=False,
     )
+
+
+_SHORTEST = 8
+_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+# Variables that say where a secret is, not what it is.
+_PLACES = re.compile(r"(PATH|FILE|DIR|HOME)$", re.IGNORECASE)
+_SHAPES = (
+    (re.compile(r"\b(hf|sk)[_-][A-Za-z0-9_-]{16,}"), r"\1_<hidden>"),
+    (re.compile(r"(?<=://)[^/\s@]+(?=@)"), "<hidden>"),
+    (re.compile(r"(?i)(?<=bearer )\S+"), "<hidden>"),
+)
+
+
+def without_secrets(text: str) -> str:
+    """`text` with the values of secret environment variables, and what has the form of a token, taken out."""
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST and value in text and _NAMES.search(name) and not _PLACES.search(name):
+            text = text.replace(value, f"<{name}>")
+    for shape, instead in _SHAPES:
+        text = shape.sub(instead, text)
+    return text

@@ -12,9 +12,9 @@ import pytest
 
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
+from tests.distributed.launching import Ran, launch
 from tests.evaluation.judge_server import PROXIES, serving
 from tests.evaluation.natural_pictures import write_coco
-from tests.processes.launching import Ran, launch
 
 BRIEFLY = ("--max-new-tokens", 6)
 ON_CPU = ("--device", "cpu", "--dtype", "float32", "--json")

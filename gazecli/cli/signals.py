@@ -60,7 +60,7 @@ def asked_to_stop() -> bool:
 
 def tell_interrupt() -> int:
     """Say that the user stopped it, of several processes one; the exit code."""
-    from gazecli.processes.telling import is_mine_to_tell
+    from gazecli.distributed.launcher import is_mine_to_tell
 
     _say(aloud=is_mine_to_tell(at_once=True))
     return INTERRUPTED
@@ -94,7 +94,7 @@ def _watch(listening: int) -> None:
 
 def _end() -> NoReturn:
     # Without asking the other processes of a launch, which may have ended and never answer.
-    from gazecli.processes.launcher import place
+    from gazecli.distributed.launcher import place
 
     _say(aloud=place().first)
     os._exit(INTERRUPTED)

@@ -13,12 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gazecli.cli.interrupts import INTERRUPTED, asked_to_stop, tell_interrupt
-from gazecli.cli.secrets import without_secrets
-from gazecli.cli.streams import has_colour
+from gazecli.cli.output import has_colour, without_secrets
+from gazecli.cli.signals import INTERRUPTED, asked_to_stop, tell_interrupt
+from gazecli.distributed.launcher import is_mine_to_tell
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
-from gazecli.processes.telling import is_mine_to_tell
 
 
 class ReaderLeft(Exception):

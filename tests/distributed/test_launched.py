@@ -7,8 +7,8 @@ from pathlib import Path
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.shelf import find_headset
-from tests.processes.conftest import HEIGHT, PANELS, STRIPS
-from tests.processes.launching import finish, launch, start
+from tests.distributed.conftest import HEIGHT, PANELS, STRIPS
+from tests.distributed.launching import finish, launch, start
 
 ON_CPU = (
     "--panels",

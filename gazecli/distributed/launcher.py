@@ -6,7 +6,9 @@ Nothing heavy is imported. Knows nothing of what the processes do together.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
+from datetime import timedelta
 
 _TOLD = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
 
@@ -41,3 +43,36 @@ def leave_launch() -> None:
     """Forget the launcher: from here on this process works as if it had been started alone."""
     for name in _TOLD:
         os.environ.pop(name, None)
+
+
+_TOLD = "gaze/told"
+_SECONDS = 5.0
+
+
+def is_mine_to_tell(*, at_once: bool = False) -> bool:
+    """Whether this process is the first of its launch to ask; True where nobody can be asked.
+
+    `at_once`: do not take the seconds that loading torch would take, and let the first process tell.
+    """
+    here = place()
+    if here.count == 1:
+        return True
+    if at_once and "torch" not in sys.modules:
+        return here.first
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return True
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    try:
+        store = TCPStore(
+            os.environ["MASTER_ADDR"],
+            int(os.environ["MASTER_PORT"]),
+            is_master=False,
+            wait_for_workers=False,
+            timeout=timedelta(seconds=_SECONDS),
+        )
+        before_me = store.add(f"{_TOLD}/{attempt}", 1) - 1
+    except (KeyError, RuntimeError, ValueError):
+        return True
+    return before_me == 0

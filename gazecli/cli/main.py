@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from gazecli.cli.interrupts import asked_to_stop, heed, leave, tell_interrupt
+from gazecli.cli.signals import asked_to_stop, heed, leave, tell_interrupt
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import gazecli as gaze
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from tests.conftest import write_comics
-from tests.processes.launching import ROOT, Ran, finish, start
+from tests.distributed.launching import ROOT, Ran, finish, start
 
 pytestmark = pytest.mark.slow
 

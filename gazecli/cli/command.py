@@ -11,9 +11,9 @@ from typing import Annotated, Any, Concatenate, Literal, ParamSpec
 
 import typer
 
-from gazecli.cli.failures import ReaderLeft
-from gazecli.cli.launched import works_alone
-from gazecli.cli.streams import Manners, Streams
+from gazecli.cli.errors import ReaderLeft
+from gazecli.cli.output import Manners, Streams
+from gazecli.distributed.launcher import leave_launch, place
 
 Arguments = ParamSpec("Arguments")
 
@@ -98,3 +98,26 @@ def _extra_parameters(formats: Any) -> list[inspect.Parameter]:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, annotation, default in kinds
     ]
+
+
+def works_alone(streams: Streams) -> bool:
+    """Whether this process is to do what processes cannot share: the first does it as if started alone.
+
+    The others have nothing to do; that is said once.
+    """
+    here = place()
+    if here.first and here.count > 1:
+        leave_launch()
+        streams.note(f"this is not shared among processes: one of {here.count} does it, the others end")
+    return here.first
+
+
+def writes() -> bool:
+    """Whether this process writes what all have worked out."""
+    return place().first
+
+
+def share_of(title: str) -> str:
+    """The title of a progress bar, which counts the first process's share."""
+    count = place().count
+    return title if count == 1 else f"{title} (process 1 of {count})"

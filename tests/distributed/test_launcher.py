@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gazecli.distributed.group import ALONE, Group, in_order, join
+from gazecli.distributed.launcher import Place, is_mine_to_tell, leave_launch, place
 from gazecli.errors import UsageError
-from gazecli.processes.group import ALONE, Group, in_order, join
-from gazecli.processes.launcher import Place, leave_launch, place
-from gazecli.processes.telling import is_mine_to_tell
 from tests.cli.in_process import gaze_here
 
 

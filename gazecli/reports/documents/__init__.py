@@ -1,0 +1,1 @@
+"""The JSON documents: the only place where their form is written down."""
