@@ -21,7 +21,7 @@ from gazecli.errors import AnnotationsError, UsageError
 if TYPE_CHECKING:
     from gazecli.evaluation.evaluate import Evaluation, Plan
     from gazecli.evaluation.examples import Example, Examples
-    from gazecli.evaluation.trials import Judge
+    from gazecli.evaluation.judges.judge import Judge
     from gazecli.heads.headset import HeadSet
     from gazecli.models.vlm import VLM
     from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
@@ -88,7 +88,7 @@ def run_evaluation(
 
 
 def _scenes(streams: Streams, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
-    from gazecli.evaluation.showing import show
+    from gazecli.evaluation.page_samples import show
     from gazecli.reports.page.scenes import scenes_of
 
     with progress(streams, "watching", "pictures") as step:
@@ -97,8 +97,8 @@ def _scenes(streams: Streams, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
 
 def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
+    from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan
-    from gazecli.evaluation.natural import PROMPT
     from gazecli.heads.prompts import DISCOVERY_PROMPT
     from gazecli.steering.steer import SteerSettings
 
@@ -134,17 +134,17 @@ def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
 def judge_without_model(wanted: Wanted, aim: Aim) -> Judge | None:
     """The judge, as far as it needs no model: None for `none`, and for `likelihood` until there is one."""
     if wanted.judge == "endpoint":
-        from gazecli.evaluation.endpoint import Address, Endpoint
+        from gazecli.evaluation.judges.endpoint import Address, Endpoint
 
         return Endpoint(Address.of_environment(), aim.cache)
-    from gazecli.evaluation.lexical import Lexical
+    from gazecli.evaluation.judges.lexical import Lexical
 
     return Lexical() if wanted.judge in (None, "lexical") else None
 
 
 def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
     """The model itself, asked the same question; of a narration, what happens in a panel."""
-    from gazecli.evaluation.likelihood import Likelihood
+    from gazecli.evaluation.judges.likelihood import Likelihood
     from gazecli.steering.steer import STATIC_PROMPT
 
     return Likelihood(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
@@ -154,8 +154,8 @@ def open_examples(
     streams: Streams, evaluate: Path, wanted: Wanted, headset: HeadSet, need_captions: bool
 ) -> Examples:
     """The pictures to evaluate on; what had to be left out is noted."""
+    from gazecli.evaluation.coco import coco_examples
     from gazecli.evaluation.examples import examples_of
-    from gazecli.evaluation.natural import coco_examples
     from gazecli.pictures.comics import open_comics
 
     seed = 42 if wanted.seed is None else wanted.seed
@@ -207,7 +207,7 @@ def rejudge(
     Raises AnnotationsError for a damaged file, texts of another head set or other pictures, HeadSetError when
     the head set is not here.
     """
-    from gazecli.evaluation.counting import count, judged_again
+    from gazecli.evaluation.metrics import count, judged_again
     from gazecli.reports.evaluations import rejudged_part
     from gazecli.reports.generations import read_generations
 

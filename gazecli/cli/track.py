@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from rich.console import Console
 
-    from gazecli.evaluation.trials import Condition
+    from gazecli.evaluation.conditions import Condition
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region

@@ -1,1 +1,1 @@
-"""With whom: the other processes of one launch, on torch.distributed through accelerate."""
+"""The other processes of one launch, on torch.distributed through accelerate."""

@@ -1,6 +1,7 @@
-"""What a launcher told this process about itself; torchrun and accelerate launch tell it in the environment.
+"""This process's place in a launch, and which process reports an error.
 
-Nothing heavy is imported. Knows nothing of what the processes do together.
+torchrun and accelerate launch set the environment variables; nothing heavy is imported. Of several processes that
+fail, the first to fail reports: they ask the key-value store of their launch, which outlives each of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 
-_TOLD = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
+_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Place:
 
 def place() -> Place:
     """Where this process stands; alone unless a launcher's three variables are there and make sense."""
-    told = [os.environ.get(name, "") for name in _TOLD]
+    told = [os.environ.get(name, "") for name in _VARIABLES]
     if not all(text.isascii() and text.isdigit() for text in told):
         return Place()
     number, local, count = map(int, told)
@@ -41,11 +42,11 @@ def place() -> Place:
 
 def leave_launch() -> None:
     """Forget the launcher: from here on this process works as if it had been started alone."""
-    for name in _TOLD:
+    for name in _VARIABLES:
         os.environ.pop(name, None)
 
 
-_TOLD = "gaze/told"
+_KEY = "gaze/told"
 _SECONDS = 5.0
 
 
@@ -72,7 +73,7 @@ def is_mine_to_tell(*, at_once: bool = False) -> bool:
             wait_for_workers=False,
             timeout=timedelta(seconds=_SECONDS),
         )
-        before_me = store.add(f"{_TOLD}/{attempt}", 1) - 1
+        before_me = store.add(f"{_KEY}/{attempt}", 1) - 1
     except (KeyError, RuntimeError, ValueError):
         return True
     return before_me == 0

@@ -5,7 +5,9 @@ Knows nothing of pictures or answers.
 
 from __future__ import annotations
 
-from gazecli.evaluation.trials import Condition
+from dataclasses import dataclass
+from typing import Literal
+
 from gazecli.heads.headset import Head, HeadSet
 
 # One draw means nothing: ten draws of one model spanned 0.007 to 0.663 (arXiv 2609.14174).
@@ -52,3 +54,15 @@ def has_controls(headset: HeadSet, top: int) -> bool:
     """Whether at least `top` heads lie outside the best `top`."""
     layers, heads = headset.matrices.shape[:2]
     return bool(2 * top <= layers * heads)
+
+
+ConditionName = Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Heads to steer, or to blind; none is the model as it is. `seed` draws a control's heads."""
+
+    name: ConditionName
+    heads: list[Head]
+    seed: int | None = None

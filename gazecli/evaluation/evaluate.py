@@ -12,16 +12,16 @@ from typing import Literal
 
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import Group, join
-from gazecli.evaluation.asking import Asking
-from gazecli.evaluation.conditions import blindings_for, conditions_for
-from gazecli.evaluation.counting import Counted, count
-from gazecli.evaluation.endpoint import Endpoint
+from gazecli.evaluation.conditions import Condition, blindings_for, conditions_for
 from gazecli.evaluation.examples import Examples
-from gazecli.evaluation.narration import ScheduledNarration
-from gazecli.evaluation.redirection import Redirection
+from gazecli.evaluation.judges.endpoint import Endpoint
+from gazecli.evaluation.judges.judge import Judge
+from gazecli.evaluation.metrics import Counted, Run, Tally, count, tally
 from gazecli.evaluation.sweep import Rung, best_of, climb, halves, passes, with_suggestion
-from gazecli.evaluation.tallies import Run, Tally, tally
-from gazecli.evaluation.trials import Condition, Judge, Task
+from gazecli.evaluation.tasks.blinding import Asking
+from gazecli.evaluation.tasks.dynamic import ScheduledNarration
+from gazecli.evaluation.tasks.static import Redirection
+from gazecli.evaluation.tasks.task import Task
 from gazecli.heads.comparison import selections
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.prompts import panel_prompts

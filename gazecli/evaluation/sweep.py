@@ -12,9 +12,9 @@ from typing import Any
 
 from gazecli.cache.store import Cache
 from gazecli.errors import UsageError
-from gazecli.evaluation.conditions import has_controls
-from gazecli.evaluation.tallies import Tally, tally
-from gazecli.evaluation.trials import Advance, Condition, Task
+from gazecli.evaluation.conditions import Condition, has_controls
+from gazecli.evaluation.metrics import Tally, tally
+from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.heads.headset import Head, HeadSet
 
 _LADDER = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000)

@@ -5,18 +5,15 @@ Knows nothing of models or of how answers came about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from gazecli.distributed.group import Group
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judge import Verdict, is_junk, is_unchanged
-from gazecli.heads.headset import Head
+from gazecli.evaluation.judges.judge import Judge
+from gazecli.evaluation.judges.lexical import is_junk, is_unchanged
 
 Fate = Literal["judged", "abstained", "junk", "unchanged", "unjudged"]
-ConditionName = Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
-Advance = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -56,40 +53,6 @@ class Trial:
     def hit(self) -> bool:
         """Whether the answer describes its target."""
         return self.described == self.target
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Heads to steer, or to blind; none is the model as it is. `seed` draws a control's heads."""
-
-    name: ConditionName
-    heads: list[Head]
-    seed: int | None = None
-
-
-class Judge(Protocol):
-    """Who says which region an answer describes.
-
-    name: what reports call it. independent: whether it is another than the model under test.
-    """
-
-    name: str
-    independent: bool
-
-    def verdicts(self, example: Example, answers: Sequence[str]) -> list[Verdict]:
-        """One verdict an answer about one picture, in their order."""
-
-
-class Task(Protocol):
-    """What the model is asked to do with each picture, under any choice of heads.
-
-    group: the processes that share the pictures.
-    """
-
-    group: Group
-
-    def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
-        """The trials of each of the pictures `numbers`; `advance` is called after each picture."""
 
 
 def judged(judge: Judge | None, example: Example, answers: Sequence[Said]) -> list[Trial]:

@@ -9,16 +9,13 @@ from collections.abc import Sequence
 from statistics import mean, median
 
 from gazecli.errors import BadInput
-from gazecli.evaluation.counting import Counted
-from gazecli.evaluation.endpoint import PROMPT, Endpoint
 from gazecli.evaluation.evaluate import Evaluation, Selected
 from gazecli.evaluation.examples import Example, chance_of
-from gazecli.evaluation.following import Delay
-from gazecli.evaluation.likelihood import Likelihood
-from gazecli.evaluation.statistics import RESAMPLES
+from gazecli.evaluation.judges.endpoint import PROMPT, Endpoint
+from gazecli.evaluation.judges.judge import Judge
+from gazecli.evaluation.judges.likelihood import Likelihood
+from gazecli.evaluation.metrics import RESAMPLES, Counted, Delay, Group, Run, groups_of
 from gazecli.evaluation.sweep import Rung
-from gazecli.evaluation.tallies import Group, Run, groups_of
-from gazecli.evaluation.trials import Judge
 from gazecli.heads.comparison import overlaps, selections
 from gazecli.heads.headset import HeadSet
 from gazecli.models.biases import parse_strength

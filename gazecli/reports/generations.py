@@ -15,10 +15,11 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gazecli.errors import AnnotationsError
+from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.evaluate import Evaluation
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.tallies import Run
-from gazecli.evaluation.trials import Condition, Said, Trial
+from gazecli.evaluation.metrics import Run
+from gazecli.evaluation.trials import Said, Trial
 from gazecli.heads.headset import Head
 from gazecli.plain_text import json_escaped
 from gazecli.reports.evaluation_parts import EvaluationPart, GenerationsPart

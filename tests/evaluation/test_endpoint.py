@@ -12,8 +12,8 @@ from PIL import Image
 
 from gazecli.cache import Cache
 from gazecli.errors import JudgeError, UsageError
-from gazecli.evaluation.endpoint import Address, Endpoint
 from gazecli.evaluation.examples import Example
+from gazecli.evaluation.judges.endpoint import Address, Endpoint
 from tests.evaluation.comics import captioned_examples
 from tests.evaluation.judge_server import KEY, PROXIES, Server, serving
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gazecli.evaluation.judge import (
+from gazecli.evaluation.judges.lexical import (
     LexicalJudge,
     content_words,
     is_junk,

@@ -11,7 +11,7 @@ import torch
 
 from gazecli.errors import ModelError
 from gazecli.evaluation.examples import Example, examples_of
-from gazecli.evaluation.likelihood import Likelihood, region_crops
+from gazecli.evaluation.judges.likelihood import Likelihood, region_crops
 from gazecli.models.likelihood import answer_likelihoods
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import open_comics

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazecli.evaluation.naming import NamingJudge
-from gazecli.evaluation.synonyms import SYNONYMS
+from gazecli.evaluation.coco_synonyms import SYNONYMS
+from gazecli.evaluation.judges.lexical import NamingJudge
 
 NAMES = ["person", "dog", "hot dog", "tv", "bus"]
 JUDGE = NamingJudge(NAMES, [SYNONYMS[name] for name in NAMES])

@@ -11,14 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazecli.errors import UsageError
-from gazecli.evaluation.counting import count
+from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.following import following, mean_rho, tokens_until_about
-from gazecli.evaluation.judge import LexicalJudge
-from gazecli.evaluation.lexical import Lexical
-from gazecli.evaluation.narration import ScheduledNarration, derangement, sentences
-from gazecli.evaluation.tallies import Run
-from gazecli.evaluation.trials import Condition, Said, Trial
+from gazecli.evaluation.judges.lexical import Lexical, LexicalJudge
+from gazecli.evaluation.metrics import Run, count, following, mean_rho, tokens_until_about
+from gazecli.evaluation.tasks.dynamic import ScheduledNarration, derangement, sentences
+from gazecli.evaluation.trials import Said, Trial
 from gazecli.models.vlm import VLM
 from gazecli.steering.steer import SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT

@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 
 from gazecli.cache import Cache
-from gazecli.evaluation.asking import Asking
-from gazecli.evaluation.conditions import controls_for
+from gazecli.evaluation.conditions import Condition, controls_for
 from gazecli.evaluation.evaluate import PROMPTS
 from gazecli.evaluation.examples import Examples, examples_of
-from gazecli.evaluation.following import following
-from gazecli.evaluation.lexical import Lexical
-from gazecli.evaluation.narration import ScheduledNarration
-from gazecli.evaluation.redirection import Redirection
-from gazecli.evaluation.tallies import Run, share_of_hits
-from gazecli.evaluation.trials import Condition
+from gazecli.evaluation.judges.lexical import Lexical
+from gazecli.evaluation.metrics import Run, following, share_of_hits
+from gazecli.evaluation.tasks.blinding import Asking
+from gazecli.evaluation.tasks.dynamic import ScheduledNarration
+from gazecli.evaluation.tasks.static import Redirection
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts

@@ -13,8 +13,8 @@ from gazecli.errors import HeadSetError, UsageError
 from gazecli.evaluation.conditions import conditions_for, controls_for
 from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
 from gazecli.evaluation.examples import Examples
-from gazecli.evaluation.lexical import Lexical
-from gazecli.evaluation.redirection import Redirection
+from gazecli.evaluation.judges.lexical import Lexical
+from gazecli.evaluation.tasks.static import Redirection
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gazecli.evaluation.statistics import bootstrap_interval, spearman
+from gazecli.evaluation.metrics import bootstrap_interval, spearman
 
 
 def test_the_interval_agrees_with_scipys_bootstrap() -> None:

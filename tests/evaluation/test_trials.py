@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from gazecli.errors import ComicsError
+from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example, chance_of, examples_of
-from gazecli.evaluation.lexical import Lexical
-from gazecli.evaluation.tallies import tally
-from gazecli.evaluation.trials import Condition, Said, Trial, judged
+from gazecli.evaluation.judges.lexical import Lexical
+from gazecli.evaluation.metrics import tally
+from gazecli.evaluation.trials import Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.pictures.comics import open_comics
 from tests.conftest import write_comics

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gazecli.evaluation.showing import Shown
+from gazecli.evaluation.page_samples import Shown
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
 from gazecli.steering.steer import Steering

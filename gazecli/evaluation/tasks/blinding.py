@@ -13,8 +13,9 @@ import torch
 
 from gazecli.distributed.group import ALONE
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.sharing import shared
-from gazecli.evaluation.trials import Advance, Judge, Said, Trial, judged
+from gazecli.evaluation.judges.judge import Judge
+from gazecli.evaluation.tasks.task import Advance, shared
+from gazecli.evaluation.trials import Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.models.attention import KeyBias
 from gazecli.models.biases import blinding

@@ -26,10 +26,10 @@ from gazecli.cache.records import read_record, write_record
 from gazecli.canonical import document_key
 from gazecli.distributed.group import Group
 from gazecli.errors import CacheError, UsageError
-from gazecli.evaluation.chat import Chat
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judge import Verdict
-from gazecli.evaluation.likelihood import region_crops
+from gazecli.evaluation.judges.chat_client import Chat
+from gazecli.evaluation.judges.judge import Verdict
+from gazecli.evaluation.judges.likelihood import region_crops
 
 URL, KEY, MODEL = "GAZE_JUDGE_URL", "GAZE_JUDGE_KEY", "GAZE_JUDGE_MODEL"
 PROMPT = (

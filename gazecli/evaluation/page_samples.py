@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from gazecli.evaluation.evaluate import Evaluation, Plan
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.narration import derangement
 from gazecli.evaluation.sweep import halves
+from gazecli.evaluation.tasks.dynamic import derangement
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judge import Verdict
+from gazecli.evaluation.judges.judge import Verdict
 from gazecli.models.likelihood import answer_likelihoods, check_likelihood
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture

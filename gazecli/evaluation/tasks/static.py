@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from gazecli.distributed.group import ALONE
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.sharing import shared
-from gazecli.evaluation.trials import Advance, Judge, Said, Trial, judged
+from gazecli.evaluation.judges.judge import Judge
+from gazecli.evaluation.tasks.task import Advance, shared
+from gazecli.evaluation.trials import Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture

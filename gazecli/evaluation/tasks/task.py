@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Protocol, TypeVar
 
 from gazecli.distributed.group import Group
-from gazecli.evaluation.trials import Advance, Trial
+from gazecli.evaluation.trials import Trial
 from gazecli.heads.headset import Head
 
 Trials = list[list[Trial]]
@@ -42,3 +42,18 @@ def shared(
         return every
 
     return of_all
+
+
+Advance = Callable[[], None]
+
+
+class Task(Protocol):
+    """What the model is asked to do with each picture, under any choice of heads.
+
+    group: the processes that share the pictures.
+    """
+
+    group: Group
+
+    def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
+        """The trials of each of the pictures `numbers`; `advance` is called after each picture."""

@@ -9,8 +9,8 @@ import random
 from pathlib import Path
 
 from gazecli.errors import AnnotationsError, BadInput, UsageError
+from gazecli.evaluation.coco_synonyms import SYNONYMS
 from gazecli.evaluation.examples import Example, Examples
-from gazecli.evaluation.synonyms import SYNONYMS
 from gazecli.pictures.coco import AnnotatedPicture, read_coco
 from gazecli.pictures.comics import Comics
 from gazecli.pictures.strip import Skipped

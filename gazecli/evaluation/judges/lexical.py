@@ -1,7 +1,7 @@
 """The lexical judge: which panel's caption do an answer's words fit? Offline, exact, the same every time.
 
 Words are weighted by how few of the picture's captions hold them, so that what all panels share decides
-nothing. Knows nothing of models, pictures or how often an answer was right.
+nothing. In a natural picture the answer describes the thing it names first, by category or a synonym.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from gazecli.evaluation.examples import Example
+from gazecli.evaluation.judges.judge import Verdict
 
 NAME = "lexical"
 # Below this share of common weight the evidence is thin; closer than the margin it is a tie.
@@ -30,14 +32,6 @@ _CONTENTLESS = frozenset(
 )
 _ENDINGS = ("ing", "ed", "s")
 _SHORTEST_LOOP, _DISTINCT, _IN_A_ROW = 8, 0.3, 4
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """`region` is the number of the caption an answer fits, from 1, or None; `scores` has one a caption."""
-
-    region: int | None
-    scores: tuple[float, ...]
 
 
 def words_of(text: str) -> list[str]:
@@ -116,3 +110,55 @@ def stem(word: str) -> str:
     if len(word) > 3 and word.endswith("e"):
         word = word[:-1]
     return word[:-1] + "i" if len(word) > 3 and word.endswith("y") else word
+
+
+class Lexical:
+    """Judges offline by the truths of each example, which must be known."""
+
+    name = NAME
+    independent = True
+
+    def verdicts(self, example: Example, answers: Sequence[str]) -> list[Verdict]:
+        """One verdict an answer."""
+        truths = example.truths or ()
+        judge = NamingJudge(truths, example.synonyms) if example.synonyms else LexicalJudge(truths)
+        return [judge.verdict(answer) for answer in answers]
+
+
+class NamingJudge:
+    """A judge for one picture whose regions show things called `names`, or by any of their `synonyms`."""
+
+    def __init__(self, names: Sequence[str], synonyms: Sequence[Sequence[str]]) -> None:
+        self.names = [
+            {_stems(each) for each in (name, *others)} - {()}
+            for name, others in zip(names, synonyms, strict=True)
+        ]
+
+    def verdict(self, answer: str) -> Verdict:
+        """The region whose name stands first; of names that begin together the longest: hot dog, not dog.
+
+        No region when none is named, or two regions have the same name. Scores are 1 for those named at all.
+        """
+        said = _stems(answer)
+        found = [_first(said, names) for names in self.names]
+        scores = tuple(float(place is not None) for place in found)
+        places = [place for place in found if place is not None]
+        if not places:
+            return Verdict(None, scores)
+        best = min(places)
+        return Verdict(found.index(best) + 1 if places.count(best) == 1 else None, scores)
+
+
+def _first(said: Sequence[str], names: set[tuple[str, ...]]) -> tuple[int, int] | None:
+    """Where a name begins first, and how long it is, negative so that the longest sorts first."""
+    found = [
+        (start, -len(name))
+        for name in names
+        for start in range(len(said) - len(name) + 1)
+        if tuple(said[start : start + len(name)]) == name
+    ]
+    return min(found, default=None)
+
+
+def _stems(text: str) -> tuple[str, ...]:
+    return tuple(stem(word) for word in words_of(text))

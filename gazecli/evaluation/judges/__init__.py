@@ -1,0 +1,1 @@
+"""Who says which region an answer describes: words, the model itself, or another model."""
