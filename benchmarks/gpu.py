@@ -28,7 +28,7 @@ from benchmarks.discovery_oracle import eager_vision
 from benchmarks.stopwatch import Row, show
 from benchmarks.subject import PANELS, write_strips
 from gazecli.cache.store import Cache
-from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.processors import load_processor
 from gazecli.models.vlm import VLM

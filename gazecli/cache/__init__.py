@@ -7,7 +7,7 @@ from gazecli.cache.artifact_folder import Entry, Removed
 from gazecli.cache.file_digests import file_digest, file_digests
 from gazecli.cache.location import cache_root
 from gazecli.cache.maintenance import Damage
-from gazecli.cache.partial_results import Progress
+from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.store import Cache
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "Cache",
     "Damage",
     "Entry",
-    "Progress",
+    "PartialResults",
     "Removed",
     "cache_root",
     "file_digest",

@@ -24,7 +24,7 @@ from gazecli.errors import CacheError
 _KIND = "progress"
 
 
-class Progress:
+class PartialResults:
     """One request's partial result: `load` it, `save` it every so often, `clear` it at the end.
 
     `part` and `parts` are those of processes that share the work; this one is the first. It only spares work:
@@ -38,14 +38,14 @@ class Progress:
         self._warn = warn
         self._failed = False
 
-    def part(self, number: int) -> Progress:
+    def part(self, number: int) -> PartialResults:
         """What process `number` of several keeps, counted from 0."""
         if number == 0:
             return self
         path = self._path.with_name(f"{self._path.stem}.{number}{self._path.suffix}")
-        return Progress(path, self._key, self._aside, self._warn)
+        return PartialResults(path, self._key, self._aside, self._warn)
 
-    def parts(self) -> list[Progress]:
+    def parts(self) -> list[PartialResults]:
         """The parts that somebody kept, this one first; CacheError when the cache cannot be read."""
         names = {path.name for path, _ in plain_files(self._path.parent)}
         stem, suffix = self._path.stem, self._path.suffix

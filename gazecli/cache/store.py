@@ -42,7 +42,7 @@ from gazecli.cache.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, write_whole
 from gazecli.cache.location import cache_errors, cache_root, make_folder
 from gazecli.cache.lock import locked
 from gazecli.cache.maintenance import Damage
-from gazecli.cache.partial_results import Progress
+from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.records import read_named, read_pointer, write_named, write_pointer
 from gazecli.canonical import document_key
 from gazecli.errors import CacheError, GazeError, HeadSetError, UsageError
@@ -136,10 +136,10 @@ class Cache:
         source = record.get("source") if record is not None else None
         return source if isinstance(source, str) else None
 
-    def progress(self, request: Mapping[str, Any]) -> Progress:
+    def partial_results(self, request: Mapping[str, Any]) -> PartialResults:
         """Where the unfinished work on `request` is kept."""
         path = self._file(location.PROGRESS, request, ".safetensors")
-        return Progress(path, path.stem, self.root / location.DAMAGED, self.warn)
+        return PartialResults(path, path.stem, self.root / location.DAMAGED, self.warn)
 
     @contextmanager
     def working_on(

@@ -285,14 +285,14 @@ def bring_in(cache: Cache, file: Path, model: str | None) -> str:
 
     Raises HeadSetError for what is neither, UsageError for a ranking without a model or an artifact with one.
     """
-    from gazecli.heads.ranking_file import is_ranking
+    from gazecli.heads.rankings import is_ranking
 
     if is_ranking(file):
         named = setting("model", model)
         if named is None:
             message = "a ranking does not say which model it belongs to"
             raise UsageError(message, subject=str(file), hint="add --model MODEL")
-        from gazecli.heads.exchange import import_ranking
+        from gazecli.heads.rankings import import_ranking
 
         return import_ranking(file, named, cache).digest
     if model is not None:
@@ -307,8 +307,8 @@ def take_out(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bo
         form = "ranking" if dest.suffix.lower() == ".json" and not os.path.isdir(dest) else "artifact"
     if form == "artifact":
         return cache.export(entry.digest, dest, overwrite=force)
-    from gazecli.heads.exchange import export_ranking
-    from gazecli.heads.shelf import headset_of
+    from gazecli.heads.headset_store import headset_of
+    from gazecli.heads.rankings import export_ranking
 
     return export_ranking(headset_of(entry.digest, cache), dest, overwrite=force)
 

@@ -78,7 +78,7 @@ def command(
     shown = SHOWN if top is None else top
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
-    from gazecli.heads.prompts import DISCOVERY_PROMPT
+    from gazecli.heads.request import DISCOVERY_PROMPT
     from gazecli.pictures.comics import open_comics
     from gazecli.reports.headsets import headset_document
 

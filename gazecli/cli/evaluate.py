@@ -74,7 +74,7 @@ def run_evaluation(
     if draws < CONTROLS:
         streams.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
     if done.choice is not None and writes():
-        from gazecli.heads.shelf import note_headset
+        from gazecli.heads.headset_store import note_headset
 
         note_headset(aim.cache, done.headset, aim.model)
         streams.note(f"the choice is kept as head set {done.headset.digest}")
@@ -99,7 +99,7 @@ def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan
-    from gazecli.heads.prompts import DISCOVERY_PROMPT
+    from gazecli.heads.request import DISCOVERY_PROMPT
     from gazecli.steering.steer import SteerSettings
 
     task: TaskName = wanted.task or "static"

@@ -41,7 +41,7 @@ def choose_heads(streams: Streams, model: str | None, heads: str | None, top: st
     Raises HeadSetError when there is none, UsageError for an impossible number of heads.
     """
     from gazecli.cache import Cache
-    from gazecli.heads.shelf import find_headset, last_headset, model_source
+    from gazecli.heads.headset_store import find_headset, last_headset, model_source
 
     cache = Cache(warn=streams.warning)
     named = setting("model", model)
@@ -67,7 +67,7 @@ def load_for(
     """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
     refuse_two_devices(device, device_map)
     from gazecli.cache import file_digest
-    from gazecli.heads.shelf import note_headset
+    from gazecli.heads.headset_store import note_headset
     from gazecli.models.loading import load
 
     with busy(streams, f"loading {aim.model}"):

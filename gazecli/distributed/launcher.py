@@ -1,7 +1,8 @@
 """This process's place in a launch, and which process reports an error.
 
-torchrun and accelerate launch set the environment variables; nothing heavy is imported. Of several processes that
-fail, the first to fail reports: they ask the key-value store of their launch, which outlives each of them.
+torchrun and accelerate launch set the environment variables; nothing heavy is imported. Of several processes
+that fail, the first to fail reports: they ask the key-value store of their launch, which outlives
+each of them.
 """
 
 from __future__ import annotations

@@ -22,9 +22,8 @@ from gazecli.evaluation.tasks.blinding import Asking
 from gazecli.evaluation.tasks.dynamic import ScheduledNarration
 from gazecli.evaluation.tasks.static import Redirection
 from gazecli.evaluation.tasks.task import Task
-from gazecli.heads.comparison import selections
-from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.prompts import panel_prompts
+from gazecli.heads.headset import Head, HeadSet, selections
+from gazecli.heads.request import panel_prompts
 from gazecli.models.vlm import VLM
 from gazecli.steering.steer import STATIC_PROMPT, SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT

@@ -17,9 +17,8 @@ from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.prompts import DISCOVERY_PROMPT
-from gazecli.heads.request import Settings, request_document
-from gazecli.heads.shelf import note_headset, stored_headset
+from gazecli.heads.headset_store import note_headset, stored_headset
+from gazecli.heads.request import DISCOVERY_PROMPT, Settings, request_document
 from gazecli.models.checkpoints import find_checkpoint
 from gazecli.models.placement import DeviceMap, parse_device_map
 from gazecli.pictures.comics import Comics, open_comics
@@ -92,14 +91,14 @@ def discover(
     if stored is not None:
         if group.first:
             # Of one who was killed between keeping the head set and forgetting how far it had been.
-            shelf.progress(request).clear_parts()
+            shelf.partial_results(request).clear_parts()
             note_headset(shelf, stored, model if isinstance(model, str) else model.source)
         return _found_again(stored, began)
     if group.count > 1:
         group.agree("models, comics or settings", asked())
     shelf.ensure_writable()
     vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note, squash)
-    from gazecli.heads.discovery import walk
+    from gazecli.heads.walk import walk
     from gazecli.models.profile import Profile
 
     with _alone(shelf, request, note) if group.first else nullcontext():
@@ -108,7 +107,7 @@ def discover(
             found = _found_again(stored, began)
         else:
             if force and group.first:
-                shelf.progress(request).clear_parts()
+                shelf.partial_results(request).clear_parts()
             clock = Profile(vlm.device) if profile else None
             found = walk(vlm, strips, settings, shelf, request, size, progress, group, clock)
     if group.first:

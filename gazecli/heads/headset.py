@@ -5,7 +5,7 @@ Knows nothing of how the matrices were measured or of how heads are steered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +15,8 @@ import numpy.typing as npt
 
 from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
-from gazecli.heads.scoring import SCORE_NAMES, diagonal_mean, ranking
-from gazecli.heads.spatial import localization
-from gazecli.heads.stored import KIND, RANKED, TENSORS, check_stored
+from gazecli.heads.headset_format import KIND, RANKED, TENSORS, check_stored
+from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
 
 __all__ = ["KIND", "Head", "HeadSet"]
 
@@ -249,3 +248,13 @@ class HeadSet:
         if set(tensors) == RANKED:
             return cls.of_ranking(header, tensors["scores"], tensors["listed"], digest=digest, path=path)
         return cls.of_tensors(header, tensors, digest=digest, path=path)
+
+
+def selections(headset: HeadSet, k: int) -> dict[str, list[Head]]:
+    """The best `k` heads by every score the head set knows, best first."""
+    return {score: headset.top(k, score) for score in SCORE_NAMES if headset.has(score)}
+
+
+def overlaps(chosen: Sequence[Sequence[Head]]) -> list[list[int]]:
+    """How many heads each two selections share: a square, in their order."""
+    return [[len(set(one) & set(other)) for other in chosen] for one in chosen]

@@ -1,17 +1,25 @@
-"""What was asked of discovery, as a document: the same request has the same head set.
+"""What discovery is asked: its settings, the question about each panel, and both as a document.
 
-Nothing heavy is imported, so that a stored head set is found without torch. Knows nothing of how
-heads are scored.
+The same request has the same head set. Nothing heavy is imported, so that a stored head set is found without
+torch.
 """
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from gazecli.errors import UsageError
-from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
+from gazecli.models.prompts import check_prompt
+from gazecli.pictures.ordinals import count_word, ordinal_word
+
+# Gandikota & Bau 2026 (arXiv 2606.14703), discovery.
+DISCOVERY_PROMPT = (
+    "Look carefully at this {count}-panel comic strip. What is happening in the {ordinal} panel from "
+    "the left? Answer briefly."
+)
 
 METHOD = 2  # raised whenever the same request would give other numbers
 
@@ -64,3 +72,25 @@ def request_document(
         "device": device or "auto",
         "dtype": dtype or "auto",
     }
+
+
+def panel_prompts(template: str, panels: int) -> list[str]:
+    """One question a panel.
+
+    Raises UsageError when the template does not name `{ordinal}`, or names anything else than `{ordinal}` and
+    `{count}`.
+    """
+    check_prompt(template)
+    try:
+        names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    except ValueError:
+        names = {"?"}
+    if "ordinal" not in names or not names <= {"ordinal", "count"}:
+        raise UsageError(
+            "the prompt template must contain {ordinal} and may contain {count}, nothing else in braces",
+            subject=template,
+            hint="for example: 'What is happening in the {ordinal} panel from the left?'",
+            code="usage.prompt",
+        )
+    count = count_word(panels)
+    return [template.format(ordinal=ordinal_word(k), count=count) for k in range(1, panels + 1)]

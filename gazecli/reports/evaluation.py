@@ -16,8 +16,7 @@ from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.likelihood import Likelihood
 from gazecli.evaluation.metrics import RESAMPLES, Counted, Delay, Group, Run, groups_of
 from gazecli.evaluation.sweep import Rung
-from gazecli.heads.comparison import overlaps, selections
-from gazecli.heads.headset import HeadSet
+from gazecli.heads.headset import HeadSet, overlaps, selections
 from gazecli.models.biases import parse_strength
 from gazecli.models.vlm import VLM
 from gazecli.reports.evaluation_parts import (

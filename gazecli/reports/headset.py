@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from gazecli.errors import HeadSetError
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.scoring import SCORE_NAMES, ranking
+from gazecli.heads.scores import SCORE_NAMES, ranking
 from gazecli.reports.documents import (
     DiscoverySettings,
     HeadSetDocument,

@@ -128,7 +128,7 @@ def _one_of_everything(root: Path) -> tuple[Cache, list[str]]:
         cache.remember({"n": f"ü {number}"}, digest)
         cache.set_latest(f"漫画 {number}", digest)
         cache.set_source(sample(number + 10).digest, f"/models/Häuschen {number}")
-        cache.progress({"n": number}).save(sample(number))
+        cache.partial_results({"n": number}).save(sample(number))
         looked_at = root.parent / f"folder {number}" / "ü.bin"
         looked_at.parent.mkdir()
         looked_at.write_bytes(b"x")

@@ -11,15 +11,15 @@ from tests.cache.samples import everything_in, listening, sample
 
 def test_progress_is_replaced_loaded_and_cleared(tmp_path):
     cache, _ = listening(tmp_path)
-    progress = cache.progress({"model": "tiny", "samples": 40})
+    progress = cache.partial_results({"model": "tiny", "samples": 40})
     assert progress.load() is None
     for number in range(3):
         assert progress.save(sample(number, kind="partial"))
-    kept = cache.progress({"samples": 40, "model": "tiny"}).load()
+    kept = cache.partial_results({"samples": 40, "model": "tiny"}).load()
     assert kept is not None
     assert kept.digest == sample(2, kind="partial").digest
     assert len(everything_in(tmp_path)) == 1
-    assert cache.progress({"samples": 41, "model": "tiny"}).load() is None
+    assert cache.partial_results({"samples": 41, "model": "tiny"}).load() is None
     assert cache.entries() == []
     progress.clear()
     progress.clear()
@@ -29,7 +29,7 @@ def test_progress_is_replaced_loaded_and_cleared(tmp_path):
 @pytest.mark.parametrize("damage", ["emptied", "flipped", "of another request", "an artifact"])
 def test_damaged_progress_is_set_aside_with_a_warning(tmp_path, damage):
     cache, heard = listening(tmp_path)
-    progress, other = cache.progress({"n": 1}), cache.progress({"n": 2})
+    progress, other = cache.partial_results({"n": 1}), cache.partial_results({"n": 2})
     progress.save(sample())
     (path,) = everything_in(tmp_path)
     other.save(sample(2))
@@ -52,7 +52,7 @@ def test_damaged_progress_is_set_aside_with_a_warning(tmp_path, damage):
 
 def test_verify_reads_progress_too(tmp_path):
     cache, _ = listening(tmp_path)
-    cache.progress({"n": 1}).save(sample())
+    cache.partial_results({"n": 1}).save(sample())
     assert cache.verify() == []
     (path,) = everything_in(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
@@ -62,7 +62,7 @@ def test_verify_reads_progress_too(tmp_path):
 def test_progress_that_cannot_be_kept_is_said_once(tmp_path):
     cache, heard = listening(tmp_path)
     (tmp_path / "progress").write_text("a file where the folder should be")
-    progress = cache.progress({"n": 1})
+    progress = cache.partial_results({"n": 1})
     assert [progress.save(sample(number)) for number in range(3)] == [False] * 3
     assert len(heard) == 1
     assert "progress is not kept" in heard[0]
@@ -71,7 +71,7 @@ def test_progress_that_cannot_be_kept_is_said_once(tmp_path):
 
 def test_parts_of_processes_stand_beside_each_other(tmp_path):
     cache, heard = listening(tmp_path)
-    progress, other = cache.progress({"n": 1}), cache.progress({"n": 2})
+    progress, other = cache.partial_results({"n": 1}), cache.partial_results({"n": 2})
     progress.part(2).save(sample(2))
     progress.part(11).save(sample(11))
     other.part(1).save(sample(1))
@@ -90,7 +90,7 @@ def test_parts_of_processes_stand_beside_each_other(tmp_path):
 
 def test_a_damaged_part_is_set_aside_alone(tmp_path):
     cache, heard = listening(tmp_path)
-    progress = cache.progress({"n": 1})
+    progress = cache.partial_results({"n": 1})
     progress.part(1).save(sample(1))
     (path,) = everything_in(tmp_path)
     progress.save(sample())

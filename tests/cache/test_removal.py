@@ -104,7 +104,7 @@ def test_prune_takes_what_nothing_needs(tmp_path):
     for digest in (kept, gone):
         cache.remember({"for": digest}, digest)
         cache.set_latest(digest, digest)
-    cache.progress({"n": 1}).save(sample())
+    cache.partial_results({"n": 1}).save(sample())
     path.write_bytes(b"junk")
     assert cache.get(gone) is None
     leftover = path.parent / ".gaze-0123.tmp"

@@ -48,7 +48,7 @@ _PUT_FOREVER = """if True:
     import numpy as np
     from gazecli.cache import Artifact, Cache
     cache = Cache(sys.argv[1])
-    progress = cache.progress({"n": 1})
+    progress = cache.partial_results({"n": 1})
     blob = np.arange(int(sys.argv[2]), dtype=np.float64)
     print("ready", flush=True)
     for number in itertools.count(int(sys.argv[3])):
@@ -86,7 +86,7 @@ def _kill_writers(root, rounds):
         assert cache.verify() == []
         for entry in cache.entries():
             assert cache.get(entry.digest) is not None
-        cache.progress({"n": 1}).load()
+        cache.partial_results({"n": 1}).load()
         assert heard == []
 
 
@@ -124,7 +124,7 @@ _FULL = """if True:
     cache = Cache(sys.argv[1])
     cache.put(sample())
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-    for attempt in (lambda: cache.put(sample(1)), lambda: cache.progress({"n": 1}).save(sample()),
+    for attempt in (lambda: cache.put(sample(1)), lambda: cache.partial_results({"n": 1}).save(sample()),
                     lambda: cache.remember({"n": 1}, sample().digest)):
         try:
             attempt()
@@ -162,7 +162,7 @@ _READ_ONLY = """if True:
         except CacheError as error:
             print(error.code, "GAZE_CACHE_DIR" in error.hint)
     cache.remember({"n": 1}, sample().digest)
-    print(cache.progress({"n": 1}).save(sample()), len(heard))
+    print(cache.partial_results({"n": 1}).save(sample()), len(heard))
     with cache.working_on({"n": 1}) as held:
         print(held)
     print(len(file_digest(sys.argv[2], cache.root)))

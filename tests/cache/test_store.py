@@ -33,7 +33,7 @@ def test_a_cache_that_does_not_exist_is_empty_and_is_not_made_by_looking(tmp_pat
     assert cache.path_of(sample().digest) is None
     assert cache.recall({"a": 1}) is None
     assert cache.latest_for("used") is None
-    assert cache.progress({"a": 1}).load() is None
+    assert cache.partial_results({"a": 1}).load() is None
     assert cache.verify() == []
     assert cache.prune(0) == []
     assert heard == []

@@ -14,7 +14,7 @@ from PIL import Image
 from gazecli.cache import Cache
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.shelf import note_headset
+from gazecli.heads.headset_store import note_headset
 from gazecli.models.vlm import VLM
 from tests.cli.conftest import Gaze, checked
 from tests.evaluation.comics import captioned_comics

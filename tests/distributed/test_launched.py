@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.shelf import find_headset
+from gazecli.heads.headset_store import find_headset
 from tests.distributed.conftest import HEIGHT, PANELS, STRIPS
 from tests.distributed.launching import finish, launch, start
 

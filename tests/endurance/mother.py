@@ -106,7 +106,7 @@ def _become(order: dict[str, Any]) -> NoReturn:
 
 def _meet(circumstances: dict[str, Any]) -> None:
     if "save_every" in circumstances:
-        from gazecli.heads import discovery
+        from gazecli.heads import walk as discovery
 
         discovery.SAVE_EVERY_SECONDS = circumstances["save_every"]
     if not circumstances.get("locks", True):

@@ -13,7 +13,9 @@ import pytest
 
 import gazecli as gaze
 from gazecli.cache import Cache
-from gazecli.heads import accumulation, discovery, measuring
+from gazecli.heads import measure as measuring
+from gazecli.heads import sums as accumulation
+from gazecli.heads import walk as discovery
 from gazecli.models.vlm import VLM
 from tests.conftest import write_comics
 

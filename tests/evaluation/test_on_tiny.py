@@ -18,7 +18,7 @@ from gazecli.evaluation.tasks.dynamic import ScheduledNarration
 from gazecli.evaluation.tasks.static import Redirection
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import open_comics
 from gazecli.steering.steer import SteerSettings

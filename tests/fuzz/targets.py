@@ -18,7 +18,7 @@ from gazecli.cache import artifact as artifact_files
 from gazecli.cache.records import read_record, write_record
 from gazecli.errors import BadInput, CacheError, GazeError, HeadSetError, PictureError, RegionError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.ranking_file import read_ranking
+from gazecli.heads.rankings import read_ranking
 from gazecli.pictures import opening, regions_file
 from gazecli.pictures.comics import open_comics
 from gazecli.pictures.layouts import manifest

@@ -12,7 +12,7 @@ import pytest
 import gazecli as gaze
 from gazecli.cache import Cache
 from gazecli.errors import ComicsError, HeadSetError, ModelError, UsageError
-from gazecli.heads.shelf import find_headset, last_headset
+from gazecli.heads.headset_store import find_headset, last_headset
 from gazecli.models.vlm import VLM
 from tests.conftest import write_comics
 

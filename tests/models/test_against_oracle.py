@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gazecli.errors import ModelError
-from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention import gaze_attention
 from gazecli.models.biases import MODES, SCOPES, key_bias
 from gazecli.models.caches import as_argument, empty_cache

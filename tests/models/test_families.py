@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.biases import key_bias
 from gazecli.models.questions import ask, last_token_mass
 from gazecli.models.vlm import VLM

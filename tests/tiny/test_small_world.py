@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazecli.heads.prompts import DISCOVERY_PROMPT
+from gazecli.heads.request import DISCOVERY_PROMPT
 from gazecli.pictures.comics import open_comics
 from gazecli.pictures.picture import Picture
 from gazecli.steering.steer import STATIC_PROMPT

@@ -10,7 +10,7 @@ import pytest
 
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.shelf import note_headset
+from gazecli.heads.headset_store import note_headset
 from tests.trust.commands import Around, Option, commands
 from tests.trust.conftest import EXAMPLES, Inside
 

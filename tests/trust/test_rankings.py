@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gazecli.cache import Cache
 from gazecli.errors import HeadSetError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.ranking_file import MAX_BYTES, Ranked, parse_ranking, ranking_text
+from gazecli.heads.rankings import MAX_BYTES, Ranked, parse_ranking, ranking_text
 from tests.trust.conftest import EXAMPLES, Inside, told
 
 LINES = [(3, 4, 0.9), (3, 5, 0.8), (2, 2, 0.25), (0, 7, 0.0)]

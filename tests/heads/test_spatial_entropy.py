@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 import gazecli as gaze
 from gazecli.errors import HeadSetError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
-from gazecli.heads.spatial import image_z, localization, mapped_questions, peaks_at_bottom, spatial_entropy
+from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.scores import (
+    image_z,
+    localization,
+    mapped_questions,
+    peaks_at_bottom,
+    spatial_entropy,
+)
 from gazecli.models.layouts.lattice import lattice_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import open_comics

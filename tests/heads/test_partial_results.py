@@ -9,10 +9,10 @@ import pytest
 
 from gazecli.cache import Cache
 from gazecli.cache.artifact import Artifact
-from gazecli.cache.partial_results import Progress
+from gazecli.cache.partial_results import PartialResults
 from gazecli.distributed.group import ALONE
-from gazecli.heads.accumulation import Sums
-from gazecli.heads.sharing import keep, taken_up, total
+from gazecli.heads.sums import Sums
+from gazecli.heads.walk import keep, taken_up, total
 
 SHAPE = (2, 3, 4)
 MASSES = np.random.default_rng(0).random((9, 2, 3, 4, 5))
@@ -26,8 +26,8 @@ def sums_of(*numbers: int) -> Sums:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Progress:
-    return Cache(tmp_path).progress({"asked": 1})
+def kept(tmp_path: Path) -> PartialResults:
+    return Cache(tmp_path).partial_results({"asked": 1})
 
 
 def assert_same(one: Sums, other: Sums) -> None:
@@ -37,7 +37,7 @@ def assert_same(one: Sums, other: Sums) -> None:
         assert tensor.tobytes() == other.means()[name].tobytes()
 
 
-def test_the_parts_of_all_processes_become_the_first_ones(kept: Progress) -> None:
+def test_the_parts_of_all_processes_become_the_first_ones(kept: PartialResults) -> None:
     for number, strips in enumerate([(0, 3, 6), (1, 4), (2,)]):
         keep(kept.part(number), sums_of(*strips))
     expected = sums_of(0, 1, 2, 3, 4, 6)
@@ -46,13 +46,13 @@ def test_the_parts_of_all_processes_become_the_first_ones(kept: Progress) -> Non
     assert_same(taken_up(kept, Sums.empty(*SHAPE)), expected)
 
 
-def test_a_part_of_another_process_alone_is_not_lost(kept: Progress) -> None:
+def test_a_part_of_another_process_alone_is_not_lost(kept: PartialResults) -> None:
     keep(kept.part(1), sums_of(1, 3))
     assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(1, 3))
     assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(1, 3))
 
 
-def test_a_strip_in_two_parts_counts_once(kept: Progress) -> None:
+def test_a_strip_in_two_parts_counts_once(kept: PartialResults) -> None:
     # So it is when a run was killed between taking up and clearing away.
     keep(kept, sums_of(0, 1, 2, 3))
     keep(kept.part(1), sums_of(1, 3))
@@ -60,7 +60,7 @@ def test_a_strip_in_two_parts_counts_once(kept: Progress) -> None:
     assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(0, 1, 2, 3, 7))
 
 
-def test_what_is_not_of_this_walk_is_left_out(kept: Progress) -> None:
+def test_what_is_not_of_this_walk_is_left_out(kept: PartialResults) -> None:
     keep(kept, Sums.empty(2, 3, 5))
     kept.part(1).save(Artifact("discovery", {"walked": "all"}, {}))
     kept.part(2).save(Artifact("something-else", {}, {}))
@@ -68,7 +68,7 @@ def test_what_is_not_of_this_walk_is_left_out(kept: Progress) -> None:
     assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(5))
 
 
-def test_nothing_kept_is_nothing_done(kept: Progress) -> None:
+def test_nothing_kept_is_nothing_done(kept: PartialResults) -> None:
     assert taken_up(kept, Sums.empty(*SHAPE)).done == 0
     assert kept.load() is None
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from gazecli.errors import UsageError
-from gazecli.heads.accumulation import Sums
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.prompts import DISCOVERY_PROMPT, panel_prompts
-from gazecli.heads.scoring import diagonal_mean, ranking, row_normalised, shuffled_scores, split_half, suggest
+from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.scores import diagonal_mean, ranking, row_normalised, shuffled_scores, split_half, suggest
+from gazecli.heads.sums import Sums
 
 masses = arrays.arrays(np.float64, (2, 3, 4, 4), elements=st.floats(0, 1))
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError
-from gazecli.heads.scoring import SCORE_NAMES
+from gazecli.heads.scores import SCORE_NAMES
 
 KIND = "headset"
 TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")

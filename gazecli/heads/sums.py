@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from gazecli.heads.scoring import SHUFFLES, row_normalised, shuffled_scores
-from gazecli.heads.spatial import image_z
+from gazecli.heads.scores import SHUFFLES, image_z, row_normalised, shuffled_scores
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]

@@ -1,7 +1,7 @@
-"""The long walk: strips become matrices, resumable, the same digits every time.
+"""Discovery's walk over the strips: strips become sums, sums become a head set.
 
-Knows nothing of how strips are read and batched (`heads.measuring`), of scoring rules beyond calling
-them, or of the command line.
+It is resumable and may be shared by several processes; the digits are the same every time. `heads.measure`
+reads and batches the strips.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from gazecli.cache.partial_results import Progress as Kept
+from gazecli.cache.artifact import Artifact
+from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import ALONE, Group
 from gazecli.errors import BadInput, ComicsError
-from gazecli.heads.accumulation import Sums
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.measuring import measured
-from gazecli.heads.prompts import panel_prompts
-from gazecli.heads.request import Settings
-from gazecli.heads.scoring import diagonal_mean, split_half, suggest
-from gazecli.heads.sharing import keep, taken_up, total
-from gazecli.heads.spatial import mapped_questions
+from gazecli.heads.measure import measured
+from gazecli.heads.request import Settings, panel_prompts
+from gazecli.heads.scores import diagonal_mean, mapped_questions, split_half, suggest
+from gazecli.heads.sums import Sums
 from gazecli.models.profile import Profile, phase
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
@@ -53,7 +51,7 @@ def walk(
     Raises ComicsError when no strip could be used, GazeError when a single strip does not fit the device.
     """
     began = time.monotonic()
-    kept = cache.progress(request) if cache is not None else None
+    kept = cache.partial_results(request) if cache is not None else None
     sums = Sums.empty(vlm.layers, vlm.heads, settings.panels)
     if kept is not None and group.first:
         sums = taken_up(kept, sums)
@@ -92,7 +90,7 @@ def _added_up(
     settings: Settings,
     batch_size: int | None,
     sums: Sums,
-    kept: Kept | None,
+    kept: PartialResults | None,
     before: int,
     progress: Progress | None,
     profile: Profile | None,
@@ -128,7 +126,7 @@ def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any]) -> H
         return replace(headset, digest=headset.to_artifact().digest)
     digest, path = cache.put(headset.to_artifact())
     cache.remember(request, digest)
-    cache.progress(request).clear_parts()
+    cache.partial_results(request).clear_parts()
     return replace(headset, digest=digest, path=path)
 
 
@@ -186,3 +184,61 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
         },
     }
     return HeadSet.of_tensors(header, tensors)
+
+
+KIND = "discovery"
+
+
+def taken_up(kept: PartialResults, nothing: Sums) -> Sums:
+    """What an interrupted walk had added up, all its processes together, `nothing` when there is none.
+
+    It becomes the first process's part, whoever goes on: any number of processes may. A part that holds a
+    strip of another, or is not of this shape, is left out and walked again.
+    """
+    read = [_read(part, nothing) for part in kept.parts()]
+    parts = [found for found in read if found is not None]
+    sums = nothing
+    for found in sorted(parts, key=lambda found: -found.done):
+        sums.join(found)
+    others = kept.parts()[1:]
+    if others and sums.done > 0:
+        keep(kept, sums)
+    for part in others:
+        part.clear()
+    return sums
+
+
+def keep(kept: PartialResults, sums: Sums) -> None:
+    """Put down what was added so far."""
+    header, tensors = sums.state()
+    kept.save(Artifact(KIND, header, tensors))
+
+
+def total(group: Group, mine: Sums) -> Sums:
+    """The sums of all processes, the same in each."""
+    if group.count == 1:
+        return mine
+    _, tensors = mine.state()
+    flat = group.sum(np.concatenate([tensor.ravel() for tensor in tensors.values()]))
+    ends = np.cumsum([tensor.size for tensor in tensors.values()])
+    pieces = np.split(flat, ends[:-1])
+    summed = {name: piece.reshape(tensors[name].shape) for name, piece in zip(tensors, pieces, strict=True)}
+    facts = group.gather((mine.counts, mine.walked, mine.skipped))
+    return Sums(
+        **summed,
+        counts=[sum(counts) for counts in zip(*(counts for counts, _, _ in facts), strict=True)],
+        walked=set().union(*(walked for _, walked, _ in facts)),
+        skipped={number: reason for _, _, skipped in facts for number, reason in skipped.items()},
+    )
+
+
+def _read(part: PartialResults, like: Sums) -> Sums | None:
+    saved = part.load()
+    if saved is None or saved.kind != KIND:
+        return None
+    try:
+        sums = Sums.restore(saved.header, saved.tensors)
+    except (KeyError, TypeError, ValueError):
+        return None
+    same = all(sums.state()[1][name].shape == tensor.shape for name, tensor in like.state()[1].items())
+    return sums if same else None
