@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gazecli.models.attention import KeyBias
-from gazecli.models.biases import Scope, key_bias
+from gazecli.models.attention.bias import Scope, key_bias
+from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.regions import Region

@@ -18,7 +18,7 @@ from benchmarks.stopwatch import Row, Times, in_turns, peak_megabytes, ratio, sh
 from benchmarks.subject import PANELS, model_of_50_million, write_strips
 from gazecli.cache.store import Cache
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
-from gazecli.models.vision_tower import find_vision_tower
+from gazecli.models.architecture import find_vision_tower
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import open_comics
 from tests import oracle

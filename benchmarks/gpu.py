@@ -30,7 +30,7 @@ from benchmarks.subject import PANELS, write_strips
 from gazecli.cache.store import Cache
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.devices import choose_device, choose_dtype
-from gazecli.models.processors import load_processor
+from gazecli.models.processor import load_processor
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import open_comics
 from gazecli.steering.generation import Limits, generate

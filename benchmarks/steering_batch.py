@@ -15,7 +15,7 @@ from statistics import median
 from benchmarks.aiming import bias_towards
 from benchmarks.stopwatch import Row, in_turns, show
 from benchmarks.subject import model_of_50_million, strip_picture
-from gazecli.models.biases import Scope
+from gazecli.models.attention.bias import Scope
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.steer import STATIC_PROMPT
 

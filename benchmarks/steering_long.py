@@ -14,8 +14,8 @@ import torch
 from benchmarks.aiming import bias_towards
 from benchmarks.stopwatch import Row, in_turns, peak_megabytes, ratio, show
 from benchmarks.subject import model_of_50_million
-from gazecli.models.attention import KeyBias
-from gazecli.models.caches import as_argument, empty_cache
+from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.kv_cache import as_argument, empty_cache
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.pictures.regions import Region
 

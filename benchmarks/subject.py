@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from transformers import PreTrainedConfig, Qwen3VLConfig
 
-from gazecli.models.loading import load
+from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.checkpoint_parts import Ids, write_checkpoint

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gazecli.heads.discover import discover
     from gazecli.heads.headset import Head, HeadSet
     from gazecli.models.layouts.layout import ImageLayout
-    from gazecli.models.loading import load
+    from gazecli.models.load import load
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
@@ -36,7 +36,7 @@ _HOMES = {
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
-    "load": "gazecli.models.loading",
+    "load": "gazecli.models.load",
     "steer": "gazecli.steering.steer",
     "steer_regions": "gazecli.steering.steer",
     "switch": "gazecli.steering.switch",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazecli.models.loading import load
+from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.checkpoints import random_checkpoint

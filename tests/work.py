@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gazecli.models.vision_tower import find_vision_tower
+from gazecli.models.architecture import find_vision_tower
 from gazecli.models.vlm import VLM
 
 

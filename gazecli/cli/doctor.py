@@ -100,7 +100,7 @@ def _machine() -> list[CheckPart]:
 
 
 def _torchvision() -> CheckPart:
-    from gazecli.models.vision_backend import torchvision_state
+    from gazecli.models.processor import torchvision_state
 
     state = torchvision_state()
     if state == "broken":
@@ -170,7 +170,7 @@ def examine(
 
     Raises ModelError or UsageError when it cannot be loaded.
     """
-    from gazecli.models.loading import load
+    from gazecli.models.load import load
     from gazecli.models.self_check import Finding, self_check
 
     vlm = load(

@@ -68,7 +68,7 @@ def load_for(
     refuse_two_devices(device, device_map)
     from gazecli.cache import file_digest
     from gazecli.heads.headset_store import note_headset
-    from gazecli.models.loading import load
+    from gazecli.models.load import load
 
     with busy(streams, f"loading {aim.model}"):
         vlm = load(

@@ -19,8 +19,8 @@ from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset, stored_headset
 from gazecli.heads.request import DISCOVERY_PROMPT, Settings, request_document
-from gazecli.models.checkpoints import find_checkpoint
-from gazecli.models.placement import DeviceMap, parse_device_map
+from gazecli.models.checkpoint import find_checkpoint
+from gazecli.models.device_map import DeviceMap, parse_device_map
 from gazecli.pictures.comics import Comics, open_comics
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _loaded(
 ) -> Any:
     if not isinstance(model, str):
         return model
-    from gazecli.models.loading import load
+    from gazecli.models.load import load
 
     note(f"loading {model}")
     return load(

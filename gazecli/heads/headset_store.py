@@ -16,7 +16,7 @@ from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
 from gazecli.errors import CacheError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
-from gazecli.models.checkpoints import find_checkpoint
+from gazecli.models.checkpoint import find_checkpoint
 
 _LAST = "headset"
 

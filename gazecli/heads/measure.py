@@ -19,9 +19,9 @@ import torch
 from gazecli.errors import ComicsError, GazeError, PictureError, RegionError
 from gazecli.heads.scores import peaks_at_bottom, spatial_entropy
 from gazecli.heads.sums import Float64
+from gazecli.models.attention.watchers import MapKeeper
+from gazecli.models.devices import is_out_of_memory, release
 from gazecli.models.layouts.lattice import Lattice, lattice_of
-from gazecli.models.maps import MapKeeper
-from gazecli.models.memory import is_out_of_memory, release
 from gazecli.models.profile import Profile, phase
 from gazecli.models.questions import Questions, ask, last_token_mass
 from gazecli.models.vlm import VLM

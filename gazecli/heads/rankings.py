@@ -27,8 +27,7 @@ from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset
 from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
 from gazecli.models.catalogue import lasting_names, published_top
-from gazecli.models.checkpoints import Checkpoint, find_checkpoint
-from gazecli.models.dimensions import Dimensions, read_dimensions
+from gazecli.models.checkpoint import Checkpoint, Dimensions, find_checkpoint, read_dimensions
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NUMBER = 1e30  # far above any score, and far below what a 32-bit number can hold

@@ -17,8 +17,8 @@ import torch
 from torch.utils._pytree import tree_map
 from transformers import vision_utils
 
-from gazecli.models.transfer import send
-from gazecli.models.vision_tower import find_vision_tower
+from gazecli.models.architecture import find_vision_tower
+from gazecli.models.attention.to_device import send
 from gazecli.models.vlm import VLM
 
 # Methods of the model around tower and decoder that only look at ids, sizes and shapes.

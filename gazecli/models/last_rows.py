@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from gazecli.errors import CheckFailed, GazeError
-from gazecli.models.caches import as_argument, empty_cache
+from gazecli.models.attention.kv_cache import as_argument, empty_cache
+from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.vlm import VLM
-from gazecli.models.watchers import RowKeeper
 
 RowsByLayer = dict[int, torch.Tensor]
 _UNCACHED = {"use_cache": False, "logits_to_keep": torch.tensor([-1])}

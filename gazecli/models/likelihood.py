@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from gazecli.errors import ModelError
-from gazecli.models.caches import as_argument, repeat_rows
+from gazecli.models.attention.kv_cache import as_argument, repeat_rows
 from gazecli.models.questions import SEES_THE_QUESTION, Questions, ask, right_padded, run_prefix
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from gazecli.models.transfer import send
+from gazecli.models.attention.to_device import send
 
 
 @dataclass(frozen=True)

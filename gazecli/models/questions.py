@@ -14,17 +14,16 @@ from typing import Any
 
 import torch
 
-from gazecli.models.caches import as_argument, empty_cache, keeps_everything, repeat_rows
+from gazecli.models.architecture import find_vision_tower
+from gazecli.models.attention.kv_cache import as_argument, empty_cache, keeps_everything, repeat_rows
+from gazecli.models.attention.to_device import pinned, send
+from gazecli.models.attention.watchers import Enough, KeysOnly, MapKeeper, QuestionMass, RegionMass
 from gazecli.models.host_answers import answered_on_host, stays_on_host
 from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.maps import MapKeeper
 from gazecli.models.packing import PackedTails
 from gazecli.models.profile import Profile
 from gazecli.models.prompts import prompt_text
-from gazecli.models.transfer import pinned, send
-from gazecli.models.vision_tower import find_vision_tower
 from gazecli.models.vlm import VLM
-from gazecli.models.watchers import Enough, KeysOnly, QuestionMass, RegionMass
 from gazecli.pictures.picture import Picture
 
 # Here the picture's keys depend on the question, because the whole prompt sees itself both ways.

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from gazecli.errors import CheckFailed, GazeError, ModelError
-from gazecli.models.biases import key_bias
+from gazecli.models.attention.bias import key_bias
+from gazecli.models.devices import is_out_of_memory
 from gazecli.models.last_rows import Last, RowsByLayer, behind_a_cache, from_eager_attention, in_one_pass
 from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.memory import is_out_of_memory
 from gazecli.models.perturbation import diagnosis, misfit, perturb
 from gazecli.models.questions import SEES_THE_QUESTION, with_ids
 from gazecli.models.vlm import VLM

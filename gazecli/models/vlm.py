@@ -5,7 +5,7 @@ All that other rooms ever touch of transformers. Knows nothing of comics, scores
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,14 +14,15 @@ import torch
 from torch import nn
 
 from gazecli.errors import HeadSetError, ModelError
-from gazecli.models.attention import NAME, AttentionState, KeyBias, RowWatcher, register
-from gazecli.models.biases import Mode, Scope, key_bias
-from gazecli.models.caches import handed_over
+from gazecli.models.architecture import count_heads, find_attention, find_decoder, find_placeholder
+from gazecli.models.attention.bias import Mode, Scope, key_bias
+from gazecli.models.attention.gaze_attention import NAME, AttentionState, KeyBias, RowWatcher, register
+from gazecli.models.attention.kv_cache import handed_over
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.layouts.registry import token_map_for
-from gazecli.models.preparation import Preparation
+from gazecli.models.preprocessing import Preparation
 from gazecli.models.prompts import prompt_text, refuse_image_token
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
@@ -213,74 +214,3 @@ class VLM:
         """Text of generated tokens, without special tokens."""
         text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
         return text
-
-
-def find_placeholder(config: Any, family: str) -> int:
-    """The id of the token that stands where image tokens go.
-
-    Raises ModelError when the configuration names none.
-    """
-    for name in ("image_token_id", "image_token_index"):
-        found = getattr(config, name, None)
-        if isinstance(found, int):
-            return found
-    raise ModelError(
-        "its configuration names no image token",
-        subject=family,
-        hint="gaze needs one placeholder in the prompt for each image token; see `gaze models`",
-        code="model.unsupported",
-    )
-
-
-def find_decoder(model: Any, family: str) -> Any:
-    """The text backbone: the module that holds the decoder layers.
-
-    Raises ModelError when there is none.
-    """
-    candidates = [getattr(model, "get_decoder", lambda: None)()]
-    inner = getattr(model, "model", model)
-    candidates += [getattr(inner, name, None) for name in ("language_model", "text_model")]
-    candidates += [getattr(candidate, "model", None) for candidate in candidates if candidate is not None]
-    for candidate in candidates:
-        if candidate is not None and hasattr(candidate, "layers"):
-            return candidate
-    raise ModelError(
-        "no text backbone with decoder layers was found",
-        subject=family,
-        hint="gaze steers decoder-only language models; see `gaze models`",
-        code="model.unsupported",
-    )
-
-
-def find_attention(decoder: Any, family: str) -> Mapping[int, nn.Module]:
-    """Softmax attention modules by their layer index; layers without one have no heads.
-
-    Raises ModelError when no layer has one.
-    """
-    found: dict[int, nn.Module] = {}
-    for number, layer in enumerate(decoder.layers):
-        module = getattr(layer, "self_attn", None)
-        if module is not None:
-            found[int(getattr(module, "layer_idx", number))] = module
-    if not found:
-        raise ModelError(
-            "no layer has softmax attention",
-            subject=family,
-            code="model.unsupported",
-            hint="choose another model: see `gaze models`",
-        )
-    return found
-
-
-def count_heads(module: Any) -> int:
-    """Query heads of one attention module."""
-    for name in ("num_heads", "num_attention_heads"):
-        count = getattr(module, name, None)
-        if count is not None:
-            return int(count)
-    if hasattr(module, "q_proj") and hasattr(module, "head_dim"):
-        width = int(module.q_proj.out_features) // int(module.head_dim)
-        groups = getattr(module, "num_key_value_groups", None)
-        keys = int(module.k_proj.out_features) // int(module.head_dim) if hasattr(module, "k_proj") else None
-        return keys * int(groups) if groups is not None and keys is not None else width
-    return int(module.config.num_attention_heads)

@@ -17,7 +17,7 @@ from gazecli.evaluation.judges.likelihood import Likelihood
 from gazecli.evaluation.metrics import RESAMPLES, Counted, Delay, Group, Run, groups_of
 from gazecli.evaluation.sweep import Rung
 from gazecli.heads.headset import HeadSet, overlaps, selections
-from gazecli.models.biases import parse_strength
+from gazecli.models.attention.bias import parse_strength
 from gazecli.models.vlm import VLM
 from gazecli.reports.evaluation_parts import (
     ChoicePart,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gazecli.models.biases import parse_strength
+from gazecli.models.attention.bias import parse_strength
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region

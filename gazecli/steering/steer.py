@@ -15,12 +15,12 @@ import numpy.typing as npt
 import torch
 
 from gazecli.errors import RegionError, SteeringError, UsageError
-from gazecli.models.biases import Mode, Scope, key_bias, parse_strength
-from gazecli.models.image_looks import ImageLooks, Together
+from gazecli.models.attention.bias import Mode, Scope, key_bias, parse_strength
+from gazecli.models.attention.value_weighted import ImageLooks, Together
+from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.prompts import check_prompt
 from gazecli.models.vlm import VLM, HeadPair
-from gazecli.models.watchers import RowKeeper
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import torch
 
 from gazecli.errors import SteeringError, UsageError
-from gazecli.models.attention import KeyBias
-from gazecli.models.biases import key_bias
-from gazecli.models.image_looks import ImageLooks, Together
+from gazecli.models.attention.bias import key_bias
+from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.value_weighted import ImageLooks, Together
+from gazecli.models.attention.watchers import RegionMass
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
-from gazecli.models.watchers import RegionMass
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate

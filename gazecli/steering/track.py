@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from gazecli.errors import SteeringError, UsageError
-from gazecli.models.image_looks import ImageLooks
+from gazecli.models.attention.value_weighted import ImageLooks
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.prompts import check_prompt
 from gazecli.models.vlm import VLM, HeadPair

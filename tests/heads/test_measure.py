@@ -13,7 +13,7 @@ import torch
 
 import gazecli as gaze
 from gazecli.errors import GazeError
-from gazecli.models.vision_tower import find_vision_tower
+from gazecli.models.architecture import find_vision_tower
 from gazecli.models.vlm import VLM
 from tests.conftest import write_comics
 

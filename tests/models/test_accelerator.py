@@ -15,7 +15,7 @@ import torch
 import gazecli as gaze
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
-from gazecli.models.loading import load
+from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
 from gazecli.steering.steer import Answer, SteerSettings, steer_regions

@@ -11,9 +11,9 @@ import torch
 
 from gazecli.errors import ModelError
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
-from gazecli.models.attention import gaze_attention
-from gazecli.models.biases import MODES, SCOPES, key_bias
-from gazecli.models.caches import as_argument, empty_cache
+from gazecli.models.attention.bias import MODES, SCOPES, key_bias
+from gazecli.models.attention.gaze_attention import gaze_attention
+from gazecli.models.attention.kv_cache import as_argument, empty_cache
 from gazecli.models.questions import ask, last_token_mass
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
@@ -179,7 +179,7 @@ def test_with_nothing_to_watch_or_bias_the_path_is_plain_sdpa(vlm_of: Callable[[
 def test_two_models_steered_at_once_do_not_meet(
     vlm_of: Callable[[str], VLM], checkpoint: Callable[[str], object]
 ) -> None:
-    from gazecli.models.loading import load
+    from gazecli.models.load import load
 
     one, other = vlm_of("qwen3_vl"), load(str(checkpoint("qwen3_vl")), device="cpu")
     picture = noise_picture(300, 100, 3, seed=3)

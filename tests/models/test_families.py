@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
-from gazecli.models.biases import key_bias
+from gazecli.models.attention.bias import key_bias
 from gazecli.models.questions import ask, last_token_mass
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from gazecli.models.kernel import BiasedHeads, Call, Feature, where_biased
+from gazecli.models.attention.kernel import BiasedHeads, Call, Feature, where_biased
 
 BATCH, TOKENS, SIZE = 2, 9, 8
 SCALE = SIZE**-0.5

@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 
 from gazecli.errors import ModelError, RegionError
-from gazecli.models.processors import TORCHVISION_ONLY, load_processor
-from gazecli.models.vision_backend import torchvision_state
+from gazecli.models.processor import TORCHVISION_ONLY, load_processor, torchvision_state
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests import oracle

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazecli.models import rows as written
-from gazecli.models.biases import key_bias
-from gazecli.models.rows import Scores, attend_in_blocks, read_rows
+from gazecli.models.attention import rows as written
+from gazecli.models.attention.bias import key_bias
+from gazecli.models.attention.rows import Scores, attend_in_blocks, read_rows
 from gazecli.models.vlm import VLM
 from tests import oracle
 from tests.conftest import noise_picture

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from gazecli.cli.doctor import drawn_strip
-from gazecli.models.caches import as_argument, handed_over
-from gazecli.models.kernel import BiasedHeads
+from gazecli.models.attention.kernel import BiasedHeads
+from gazecli.models.attention.kv_cache import as_argument, handed_over
 from gazecli.models.layouts.patch_grid import patch_grid
 from gazecli.models.layouts.views import Blind, View
-from gazecli.models.loading import load
+from gazecli.models.load import load
 from gazecli.models.questions import SEES_THE_QUESTION
 from gazecli.models.self_check import Finding, self_check
 from gazecli.models.vlm import VLM

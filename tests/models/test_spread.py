@@ -13,8 +13,8 @@ import torch
 import gazecli as gaze
 from gazecli.cache import Cache
 from gazecli.errors import ModelError, UsageError
-from gazecli.models.loading import load
-from gazecli.models.placement import parse_device_map
+from gazecli.models.device_map import parse_device_map
+from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.steering.steer import SteerSettings, steer_regions
 from tests.conftest import noise_picture, write_comics

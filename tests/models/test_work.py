@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
-from gazecli.models.biases import Scope, key_bias
+from gazecli.models.attention.bias import Scope, key_bias
 from gazecli.models.questions import Questions, ask, last_token_mass
 from gazecli.models.vlm import VLM
 from gazecli.steering.generation import Limits, generate

@@ -10,7 +10,7 @@ import torch
 
 import gazecli as gaze
 from gazecli.errors import HeadSetError, RegionError, SteeringError, UsageError
-from gazecli.models.vision_tower import find_vision_tower
+from gazecli.models.architecture import find_vision_tower
 from gazecli.models.vlm import VLM
 from gazecli.steering.generation import Limits, generate, vision_once
 from gazecli.steering.schedule import parse_targets, plan

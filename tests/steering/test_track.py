@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gazecli.errors import HeadSetError, SpanError, UsageError
+from gazecli.models.attention.watchers import RegionMass
 from gazecli.models.vlm import VLM
-from gazecli.models.watchers import RegionMass
 from gazecli.pictures.regions import Region
 from gazecli.steering.generation import Limits, generate
 from gazecli.steering.spans import find_span, pieces_of

@@ -13,7 +13,7 @@ from gazecli.cache import Artifact, Cache
 from gazecli.errors import HeadSetError
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
-from gazecli.models.loading import load
+from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.steer import SteerSettings, steer_regions

@@ -17,8 +17,8 @@ from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.tasks.task import Advance, shared
 from gazecli.evaluation.trials import Said, Trial, judged
 from gazecli.heads.headset import Head
-from gazecli.models.attention import KeyBias
-from gazecli.models.biases import blinding
+from gazecli.models.attention.bias import blinding
+from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.models.questions import ask, with_ids
 from gazecli.models.vlm import VLM

@@ -20,7 +20,7 @@ import numpy as np
 from gazecli.cache.store import Cache
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
-from gazecli.models.loading import load
+from gazecli.models.load import load
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.comics import open_comics
 from gazecli.pictures.picture import Picture

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gazecli.models.attention import RowWatcher
-from gazecli.models.rows import Rows
-from gazecli.models.transfer import send
+from gazecli.models.attention.gaze_attention import RowWatcher
+from gazecli.models.attention.rows import Rows
+from gazecli.models.attention.to_device import send
 
 HeadPair = tuple[int, int]
 

@@ -21,8 +21,8 @@ from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from gazecli.errors import ModelError
-from gazecli.models.kernel import BiasedHeads, Call, Feature, where_biased, with_mask
-from gazecli.models.rows import Rows, Scores, attend_in_blocks, read_rows
+from gazecli.models.attention.kernel import BiasedHeads, Call, Feature, where_biased, with_mask
+from gazecli.models.attention.rows import Rows, Scores, attend_in_blocks, read_rows
 
 NAME = "gaze"
 

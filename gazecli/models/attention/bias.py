@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import torch
 
 from gazecli.errors import UsageError
-from gazecli.models.attention import KeyBias
+from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.layouts.layout import ImageLayout
 from gazecli.pictures.regions import Region
 

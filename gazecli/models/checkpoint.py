@@ -5,8 +5,10 @@ Nothing heavy is imported, so that a stored result is found without torch. Knows
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,6 @@ from typing import Any
 
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.catalogue import resolve_alias
-from gazecli.models.identity import checkpoint_digest, hub_revision
 
 _PATH_LIKE = ("/", "./", "../", "~", ".\\", "\\")
 
@@ -164,3 +165,84 @@ def _snapshot(hub_id: str, revision: str | None, fetch: bool) -> Path:
             hint=f"with a network: hf download {hub_id}{at}",
             code="model.absent",
         ) from None
+
+
+_BLOB = re.compile(r"[0-9a-f]{64}")
+_REVISION = re.compile(r"[0-9a-f]{40}")
+_NAMES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "model.safetensors.index.json",
+)
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The files that decide what a checkpoint computes, in a stable order."""
+    named = [folder / name for name in _NAMES if (folder / name).is_file()]
+    return named + sorted(folder.glob("*.py")) + sorted(folder.glob("*.safetensors"))
+
+
+def checkpoint_digest(folder: Path, file_digest: Callable[[Path], str] | None = None) -> str:
+    """`sha256:…` over names and contents of a checkpoint's files."""
+    digest_of = file_digest or _sha256
+    facts = {}
+    for path in checkpoint_files(folder):
+        blob = path.resolve().name if path.is_symlink() else ""
+        facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def hub_revision(folder: Path) -> str | None:
+    """The commit of a Hub snapshot folder, None for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" and _REVISION.fullmatch(folder.name) else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """Layers of the text backbone, query heads of each, and the family's name."""
+
+    layers: int
+    heads: int
+    family: str
+
+
+def read_dimensions(checkpoint: Checkpoint) -> Dimensions:
+    """The dimensions of a checkpoint's text backbone.
+
+    Raises ModelError when config.json is missing or broken, or of a kind whose code is not in transformers.
+    """
+    family = str(checkpoint.config()["model_type"])
+    from transformers import AutoConfig
+
+    try:
+        text = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True).get_text_config()
+        layers, heads = text.num_hidden_layers, text.num_attention_heads
+    except Exception as failure:  # config classes raise nearly anything on values they did not expect
+        raise _unknown(checkpoint) from failure
+    if not (isinstance(layers, int) and isinstance(heads, int) and layers > 0 and heads > 0):
+        raise _unknown(checkpoint)
+    return Dimensions(layers, heads, family)
+
+
+def _unknown(checkpoint: Checkpoint) -> ModelError:
+    return ModelError(
+        "config.json does not say how many layers and heads this model has",
+        subject=checkpoint.name,
+        hint="choose a model of `gaze models`, or check the folder's config.json",
+        code="model.broken",
+    )

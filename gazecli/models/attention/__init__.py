@@ -1,0 +1,1 @@
+"""The attention function: kernel, key bias, watched rows and KV cache."""
