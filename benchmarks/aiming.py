@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gazecli.models.attention.bias import Scope, key_bias
 from gazecli.models.attention.gaze_attention import KeyBias
-from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.regions import Region
 

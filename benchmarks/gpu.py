@@ -30,10 +30,10 @@ from benchmarks.subject import PANELS, write_strips
 from gazecli.cache.store import Cache
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.devices import choose_device, choose_dtype
+from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.processor import load_processor
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import open_comics
-from gazecli.steering.generation import Limits, generate
 from gazecli.steering.steer import STATIC_PROMPT
 from tests.checkpoint_parts import write_checkpoint
 from tests.checkpoints_qwen import RECIPES

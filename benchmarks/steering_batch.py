@@ -16,7 +16,7 @@ from benchmarks.aiming import bias_towards
 from benchmarks.stopwatch import Row, in_turns, show
 from benchmarks.subject import model_of_50_million, strip_picture
 from gazecli.models.attention.bias import Scope
-from gazecli.steering.generation import Limits, generate
+from gazecli.models.inference.generate import Limits, generate
 from gazecli.steering.steer import STATIC_PROMPT
 
 AT_LEAST = 3.0

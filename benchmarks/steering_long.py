@@ -16,7 +16,7 @@ from benchmarks.stopwatch import Row, in_turns, peak_megabytes, ratio, show
 from benchmarks.subject import model_of_50_million
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.kv_cache import as_argument, empty_cache
-from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.regions import Region
 
 AT_MOST = 1.1

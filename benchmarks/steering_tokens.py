@@ -12,7 +12,7 @@ import torch
 from benchmarks.aiming import bias_towards
 from benchmarks.stopwatch import Row, in_turns, ratio, show
 from benchmarks.subject import model_of_50_million, strip_picture
-from gazecli.steering.generation import Limits, generate
+from gazecli.models.inference.generate import Limits, generate
 from gazecli.steering.steer import STATIC_PROMPT
 
 AT_MOST = 1.05

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover
     from gazecli.heads.headset import Head, HeadSet
-    from gazecli.models.layouts.layout import ImageLayout
     from gazecli.models.load import load
+    from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
@@ -28,7 +28,7 @@ _HOMES = {
     "GazeError": "gazecli.errors",
     "Head": "gazecli.heads.headset",
     "HeadSet": "gazecli.heads.headset",
-    "ImageLayout": "gazecli.models.layouts.layout",
+    "ImageLayout": "gazecli.models.token_maps.image_tokens",
     "Narration": "gazecli.steering.switch",
     "Picture": "gazecli.pictures.picture",
     "Region": "gazecli.pictures.regions",

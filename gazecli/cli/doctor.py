@@ -21,7 +21,7 @@ from gazecli.errors import CheckFailed, GazeError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.models.self_check import Finding
+    from gazecli.models.checks.model_checks import Finding
     from gazecli.pictures.picture import Picture
     from gazecli.reports.housekeeping import CheckPart, DoctorDocument
 
@@ -170,8 +170,8 @@ def examine(
 
     Raises ModelError or UsageError when it cannot be loaded.
     """
+    from gazecli.models.checks.model_checks import Finding, self_check
     from gazecli.models.load import load
-    from gazecli.models.self_check import Finding, self_check
 
     vlm = load(
         name,

@@ -99,7 +99,7 @@ def discover(
     shelf.ensure_writable()
     vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note, squash)
     from gazecli.heads.walk import walk
-    from gazecli.models.profile import Profile
+    from gazecli.models.inference.profile import Profile
 
     with _alone(shelf, request, note) if group.first else nullcontext():
         stored = group.from_first(lambda: None if force else stored_headset(shelf, request))

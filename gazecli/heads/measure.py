@@ -21,9 +21,9 @@ from gazecli.heads.scores import peaks_at_bottom, spatial_entropy
 from gazecli.heads.sums import Float64
 from gazecli.models.attention.watchers import MapKeeper
 from gazecli.models.devices import is_out_of_memory, release
-from gazecli.models.layouts.lattice import Lattice, lattice_of
-from gazecli.models.profile import Profile, phase
-from gazecli.models.questions import Questions, ask, last_token_mass
+from gazecli.models.inference.profile import Profile, phase
+from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
+from gazecli.models.token_maps.token_grid import Lattice, lattice_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Strip
 

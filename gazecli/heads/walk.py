@@ -25,7 +25,7 @@ from gazecli.heads.measure import measured
 from gazecli.heads.request import Settings, panel_prompts
 from gazecli.heads.scores import diagonal_mean, mapped_questions, split_half, suggest
 from gazecli.heads.sums import Sums
-from gazecli.models.profile import Profile, phase
+from gazecli.models.inference.profile import Profile, phase
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import Comics
 

@@ -1,4 +1,4 @@
-"""The module that turns pixels into features. Knows nothing of language models."""
+"""The parts of a loaded model: vision tower, decoder, attention layers, and the image placeholder."""
 
 from __future__ import annotations
 

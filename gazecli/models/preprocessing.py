@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from gazecli.errors import PictureError
-from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.layouts.registry import TokenMap
-from gazecli.models.layouts.views import boxes_of, check_count, unseen_margin
+from gazecli.models.token_maps.image_tokens import ImageLayout
+from gazecli.models.token_maps.registry import TokenMap
+from gazecli.models.token_maps.views import boxes_of, check_count, unseen_margin
 from gazecli.pictures.picture import Picture
 
 

@@ -20,10 +20,10 @@ from gazecli.models.attention.gaze_attention import NAME, AttentionState, KeyBia
 from gazecli.models.attention.kv_cache import handed_over
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
-from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.layouts.registry import token_map_for
 from gazecli.models.preprocessing import Preparation
 from gazecli.models.prompts import prompt_text, refuse_image_token
+from gazecli.models.token_maps.image_tokens import ImageLayout
+from gazecli.models.token_maps.registry import token_map_for
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 

@@ -18,12 +18,12 @@ from gazecli.errors import RegionError, SteeringError, UsageError
 from gazecli.models.attention.bias import Mode, Scope, key_bias, parse_strength
 from gazecli.models.attention.value_weighted import ImageLooks, Together
 from gazecli.models.attention.watchers import RowKeeper
-from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.prompts import check_prompt
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
-from gazecli.steering.generation import Limits, generate
 from gazecli.steering.spans import pieces_of
 
 STATIC_PROMPT = "What is happening in this panel of the comic strip?"

@@ -17,12 +17,12 @@ import torch
 
 from gazecli.errors import SteeringError, UsageError
 from gazecli.models.attention.value_weighted import ImageLooks
-from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.prompts import check_prompt
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
-from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import ends_sentence
 from gazecli.steering.spans import pieces_of
 from gazecli.steering.steer import regions_with

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gazecli.models.layouts import registry
-from gazecli.models.layouts.patch_grid import patch_grid
-from gazecli.models.layouts.views import Blind, View
+from gazecli.models.token_maps import registry
+from gazecli.models.token_maps.views import Blind, View
+from gazecli.models.token_maps.whole_picture import patch_grid
 from tests.cli.conftest import Gaze
 from tests.cli.in_process import gaze_here
 

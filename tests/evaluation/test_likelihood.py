@@ -12,7 +12,7 @@ import torch
 from gazecli.errors import ModelError
 from gazecli.evaluation.examples import Example, examples_of
 from gazecli.evaluation.judges.likelihood import Likelihood, region_crops
-from gazecli.models.likelihood import answer_likelihoods
+from gazecli.models.inference.likelihood import answer_likelihoods
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import open_comics
 from gazecli.pictures.picture import Picture

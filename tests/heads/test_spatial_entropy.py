@@ -22,7 +22,7 @@ from gazecli.heads.scores import (
     peaks_at_bottom,
     spatial_entropy,
 )
-from gazecli.models.layouts.lattice import lattice_of
+from gazecli.models.token_maps.token_grid import lattice_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics import open_comics
 from tests.conftest import noise_picture, write_comics

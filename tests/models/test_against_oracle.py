@@ -14,10 +14,10 @@ from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention.bias import MODES, SCOPES, key_bias
 from gazecli.models.attention.gaze_attention import gaze_attention
 from gazecli.models.attention.kv_cache import as_argument, empty_cache
-from gazecli.models.questions import ask, last_token_mass
+from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.inference.shared_prefix import ask, last_token_mass
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering.generation import Limits, generate
 from tests import oracle
 from tests.conftest import QWEN, noise_picture
 

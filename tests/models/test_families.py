@@ -16,11 +16,11 @@ from PIL import Image
 
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention.bias import key_bias
-from gazecli.models.questions import ask, last_token_mass
+from gazecli.models.inference import generate as generation
+from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.inference.shared_prefix import ask, last_token_mass
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering import generation
-from gazecli.steering.generation import Limits, generate
 from tests import oracle
 from tests.checkpoints import FAMILIES, RECIPES
 from tests.conftest import noise_picture

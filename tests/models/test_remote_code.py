@@ -15,8 +15,8 @@ import transformers.dynamic_module_utils
 import gazecli as gaze
 from gazecli.errors import ModelError
 from gazecli.models.checkpoint import checkpoint_digest
+from gazecli.models.checks.model_checks import self_check
 from gazecli.models.load import load
-from gazecli.models.self_check import self_check
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.conftest import noise_picture, write_comics

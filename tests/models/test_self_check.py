@@ -14,11 +14,11 @@ import torch
 from gazecli.cli.doctor import drawn_strip
 from gazecli.models.attention.kernel import BiasedHeads
 from gazecli.models.attention.kv_cache import as_argument, handed_over
-from gazecli.models.layouts.patch_grid import patch_grid
-from gazecli.models.layouts.views import Blind, View
+from gazecli.models.checks.model_checks import Finding, self_check
+from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION
 from gazecli.models.load import load
-from gazecli.models.questions import SEES_THE_QUESTION
-from gazecli.models.self_check import Finding, self_check
+from gazecli.models.token_maps.views import Blind, View
+from gazecli.models.token_maps.whole_picture import patch_grid
 from gazecli.models.vlm import VLM
 from tests.checkpoints import FAMILIES
 

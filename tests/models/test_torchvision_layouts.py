@@ -18,8 +18,8 @@ import transformers
 from transformers import AutoTokenizer
 from transformers.utils import is_torchvision_available
 
-from gazecli.models.layouts.registry import TOKEN_MAPS
-from gazecli.models.layouts.views import View, boxes_of, unseen_margin
+from gazecli.models.token_maps.registry import TOKEN_MAPS
+from gazecli.models.token_maps.views import View, boxes_of, unseen_margin
 from tests.checkpoints import RECIPES
 from tests.checkpoints_torchvision import RECIPES as NEEDING
 

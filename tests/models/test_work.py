@@ -8,9 +8,9 @@ import pytest
 
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention.bias import Scope, key_bias
-from gazecli.models.questions import Questions, ask, last_token_mass
+from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
 from gazecli.models.vlm import VLM
-from gazecli.steering.generation import Limits, generate
 from tests.conftest import QWEN, noise_picture
 from tests.work import Work, counted
 

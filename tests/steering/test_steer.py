@@ -11,8 +11,8 @@ import torch
 import gazecli as gaze
 from gazecli.errors import HeadSetError, RegionError, SteeringError, UsageError
 from gazecli.models.architecture import find_vision_tower
+from gazecli.models.inference.generate import Limits, generate, vision_once
 from gazecli.models.vlm import VLM
-from gazecli.steering.generation import Limits, generate, vision_once
 from gazecli.steering.schedule import parse_targets, plan
 from gazecli.steering.steer import SteerSettings, steer_regions
 from gazecli.steering.switch import switch

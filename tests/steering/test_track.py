@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gazecli.errors import HeadSetError, SpanError, UsageError
 from gazecli.models.attention.watchers import RegionMass
+from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.vlm import VLM
 from gazecli.pictures.regions import Region
-from gazecli.steering.generation import Limits, generate
 from gazecli.steering.spans import find_span, pieces_of
 from gazecli.steering.switch import trajectory_of
 from gazecli.steering.track import TRACKING_PROMPT, sentences_of, track

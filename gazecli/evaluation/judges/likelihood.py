@@ -11,7 +11,7 @@ from PIL import Image
 
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Verdict
-from gazecli.models.likelihood import answer_likelihoods, check_likelihood
+from gazecli.models.inference.likelihood import answer_likelihoods, check_likelihood
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region

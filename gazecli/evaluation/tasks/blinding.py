@@ -19,11 +19,11 @@ from gazecli.evaluation.trials import Said, Trial, judged
 from gazecli.heads.headset import Head
 from gazecli.models.attention.bias import blinding
 from gazecli.models.attention.gaze_attention import KeyBias
-from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.questions import ask, with_ids
+from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.inference.shared_prefix import ask, with_ids
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering.generation import Limits, generate
 
 
 class Asking:

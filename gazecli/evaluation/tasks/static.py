@@ -14,9 +14,9 @@ from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.tasks.task import Advance, shared
 from gazecli.evaluation.trials import Said, Trial, judged
 from gazecli.heads.headset import Head
+from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering.generation import Limits, generate
 from gazecli.steering.steer import SteerSettings, steer_regions
 
 

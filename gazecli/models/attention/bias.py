@@ -14,7 +14,7 @@ import torch
 
 from gazecli.errors import UsageError
 from gazecli.models.attention.gaze_attention import KeyBias
-from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.regions import Region
 
 Mode = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]

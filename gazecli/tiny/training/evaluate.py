@@ -20,11 +20,11 @@ import numpy as np
 from gazecli.cache.store import Cache
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
+from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.comics import open_comics
 from gazecli.pictures.picture import Picture
-from gazecli.steering.generation import Limits, generate
 from gazecli.steering.schedule import plan
 from gazecli.steering.steer import SteerSettings, steer_regions
 from gazecli.steering.switch import DYNAMIC_PROMPT, switch

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.token_maps.image_tokens import ImageLayout
 
 _SAME_SIZE = 0.2  # cells of one view differ by rounding, those of two views by more
 

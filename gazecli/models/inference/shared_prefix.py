@@ -18,11 +18,10 @@ from gazecli.models.architecture import find_vision_tower
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, keeps_everything, repeat_rows
 from gazecli.models.attention.to_device import pinned, send
 from gazecli.models.attention.watchers import Enough, KeysOnly, MapKeeper, QuestionMass, RegionMass
-from gazecli.models.host_answers import answered_on_host, stays_on_host
-from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.packing import PackedTails
-from gazecli.models.profile import Profile
+from gazecli.models.inference.host_sync import answered_on_host, stays_on_host
+from gazecli.models.inference.profile import Profile
 from gazecli.models.prompts import prompt_text
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 
@@ -249,3 +248,44 @@ def right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
     for row, tail in zip(padded, tails, strict=True):
         row[: len(tail)] = torch.tensor(tail)
     return padded
+
+
+@dataclass(frozen=True)
+class PackedTails:
+    """Tails of T tokens in all behind a prefix of S.
+
+    ids: (T,). positions: (T,), counted as if each tail followed the prefix alone. mask: (1, 1, T, S + T),
+    which key each query sees. ends: (tails,), where in the row the last token of each stands.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    mask: torch.Tensor
+    ends: torch.Tensor
+
+    @classmethod
+    def behind(cls, shared: int, tails: Sequence[Sequence[int]]) -> PackedTails:
+        """Lay `tails` side by side behind a prefix of `shared` tokens."""
+        lengths = torch.tensor([len(tail) for tail in tails])
+        owner = torch.arange(len(tails)).repeat_interleave(lengths)  # (T,)
+        place = torch.arange(len(owner))
+        ends = lengths.cumsum(0) - 1
+        starts = ends - lengths + 1
+        own = (owner[:, None] == owner[None, :]) & (place[:, None] >= place[None, :])  # (T, T)
+        mask = torch.cat((torch.ones(len(owner), shared, dtype=torch.bool), own), dim=1)
+        ids = torch.tensor([token for tail in tails for token in tail])
+        return cls(ids, shared + place - starts[owner], mask[None, None], ends)
+
+    def inputs(self, model: Any, rows: int) -> dict[str, torch.Tensor]:
+        """Model inputs for `rows` equal rows, one behind each prefix in the cache."""
+        device = model.get_input_embeddings().weight.device
+        positions = send(self.positions, device).expand(rows, -1)
+        deltas = getattr(getattr(model, "model", model), "rope_deltas", None)
+        if deltas is not None:
+            # Qwen models count a picture as its longer side: what follows it stands that much earlier.
+            positions = positions + deltas.to(device)
+        return {
+            "input_ids": send(self.ids, device).expand(rows, -1),
+            "position_ids": positions,
+            "attention_mask": send(self.mask, device),
+        }

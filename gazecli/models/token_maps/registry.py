@@ -6,12 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 from gazecli.errors import ModelError
-from gazecli.models.layouts.anyres import llava_next, llava_onevision
-from gazecli.models.layouts.patch_grid import patch_grid, pixtral, positioned
-from gazecli.models.layouts.pooled import molmo2
-from gazecli.models.layouts.tiles import aya_vision, cohere2_vision, idefics, internvl, lfm2_vl, ovis2
-from gazecli.models.layouts.views import Blind, View
-from gazecli.models.layouts.whole import letterboxed, llava, pan_and_scan, squashed
+from gazecli.models.token_maps.anyres import llava_next, llava_onevision
+from gazecli.models.token_maps.tiles import (
+    aya_vision,
+    cohere2_vision,
+    idefics,
+    internvl,
+    lfm2_vl,
+    molmo2,
+    ovis2,
+)
+from gazecli.models.token_maps.views import Blind, View
+from gazecli.models.token_maps.whole_picture import (
+    letterboxed,
+    llava,
+    pan_and_scan,
+    patch_grid,
+    pixtral,
+    positioned,
+    squashed,
+)
 
 Size = tuple[int, int]
 TokenMap = Callable[[Any, Any, int, Size], list[View | Blind]]

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gazecli.models.layouts.frames import Axis, Interval, whole
-from gazecli.models.layouts.settings import picture_setting, side
-from gazecli.models.layouts.views import Blind, View
+from gazecli.models.token_maps.views import Axis, Blind, Interval, View, picture_setting, side, whole
 
 Size = tuple[int, int]
 Cells = list[Interval]

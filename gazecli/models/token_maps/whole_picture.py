@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gazecli.models.layouts.frames import Axis, whole
-from gazecli.models.layouts.settings import picture_setting, side
-from gazecli.models.layouts.views import Blind, View, even
+from gazecli.models.token_maps.views import Axis, Blind, View, even, picture_setting, side, whole
 
 Size = tuple[int, int]
 
@@ -75,3 +73,27 @@ def _resized(x: Axis, y: Axis, size: Any) -> tuple[Axis, Axis]:
         return x.resized(int(size["width"])), y.resized(int(size["height"]))
     short = min(x.pixels, y.pixels)
     return tuple(axis.resized(int(int(shortest) * axis.pixels / short)) for axis in (x, y))  # type: ignore[return-value]
+
+
+def patch_grid(processor: Any, inputs: Any, picture: int, size: tuple[int, int]) -> list[View | Blind]:
+    """Qwen-VL and GLM: `image_grid_thw` counts patches; `merge_size` squared patches make a token."""
+    merge = int(processor.image_processor.merge_size)
+    _, rows, columns = (int(n) for n in inputs["image_grid_thw"][picture])
+    width, height = size
+    return [View(even(0, width, columns // merge), even(0, height, rows // merge))]
+
+
+def pixtral(processor: Any, inputs: Any, picture: int, size: tuple[int, int]) -> list[View | Blind]:
+    """Pixtral and Mistral 3: line breaks have ids of their own and are no image tokens."""
+    patch = int(processor.patch_size) * int(processor.spatial_merge_size)
+    rows, columns = (int(n) // patch for n in inputs["image_sizes"][picture])
+    width, height = size
+    return [View(even(0, width, columns), even(0, height, rows))]
+
+
+def positioned(processor: Any, inputs: Any, picture: int, size: tuple[int, int]) -> list[View | Blind]:
+    """Gemma 4: each patch comes with its column and row, padding with -1; squares of them are pooled."""
+    kernel = int(processor.image_processor.pooling_kernel_size)
+    columns, rows = (int(last) + 1 for last in inputs["image_position_ids"][picture].amax(0))
+    width, height = size
+    return [View(even(0, width, columns // kernel), even(0, height, rows // kernel))]

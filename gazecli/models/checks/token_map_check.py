@@ -19,7 +19,7 @@ from torch import nn
 from transformers import AttentionInterface
 
 from gazecli.errors import CheckFailed
-from gazecli.models.layouts.layout import ImageLayout
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 

@@ -15,8 +15,8 @@ import torch
 from gazecli.models.architecture import find_vision_tower
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, repeat_rows
-from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.questions import SEES_THE_QUESTION
+from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 
 OnToken = Callable[[int, list[list[int]]], None]

@@ -9,8 +9,7 @@ import math
 import sys
 from typing import Any
 
-from gazecli.models.layouts.settings import picture_setting, side
-from gazecli.models.layouts.views import Blind, View, even
+from gazecli.models.token_maps.views import Axis, Blind, Interval, View, even, picture_setting, side, whole
 
 Size = tuple[int, int]
 
@@ -138,3 +137,32 @@ def _grid(size: Size, columns: int, rows: int, cells: int) -> list[View | Blind]
         for y0, y1 in even(0, height, rows)
         for x0, x1 in even(0, width, columns)
     ]
+
+
+def molmo2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
+    """The low-resolution view first; rows end with `<im_col>`, which has an id of its own."""
+    crop = int(picture_setting(processor, "size")["height"])
+    patch = int(picture_setting(processor, "patch_size"))
+    rules = sys.modules[type(processor.image_processor).__module__]
+    *_, high, wide = rules.compute_crop_geometry(
+        size[1],
+        size[0],
+        max_crops=picture_setting(processor, "max_crops"),
+        overlap_margins=picture_setting(processor, "overlap_margins"),
+        crop_size=crop,
+        patch_size=patch,
+    )
+    pool_high, pool_wide = picture_setting(processor, "pooling_size")
+    x, y = whole(size[0]), whole(size[1])
+    return [
+        View(_pooled(x.resized(across), patch, pool_wide), _pooled(y.resized(down), patch, pool_high))
+        for across, down in ((crop, crop), (wide, high))
+    ]
+
+
+def _pooled(axis: Axis, patch: int, pool: int) -> list[Interval]:
+    """Cells of `pool` patches; a row of patches that is no multiple of it is padded on both sides."""
+    patches = axis.pixels // patch
+    padding = -patches % pool
+    starts = range(-(padding // 2), patches + padding - padding // 2, pool)
+    return [(axis.at(max(start, 0) * patch), axis.at(min(start + pool, patches) * patch)) for start in starts]

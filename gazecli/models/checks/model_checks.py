@@ -13,11 +13,17 @@ import torch
 
 from gazecli.errors import CheckFailed, GazeError, ModelError
 from gazecli.models.attention.bias import key_bias
+from gazecli.models.checks.last_token import (
+    Last,
+    RowsByLayer,
+    behind_a_cache,
+    from_eager_attention,
+    in_one_pass,
+)
+from gazecli.models.checks.token_map_check import diagnosis, misfit, perturb
 from gazecli.models.devices import is_out_of_memory
-from gazecli.models.last_rows import Last, RowsByLayer, behind_a_cache, from_eager_attention, in_one_pass
-from gazecli.models.layouts.layout import ImageLayout
-from gazecli.models.perturbation import diagnosis, misfit, perturb
-from gazecli.models.questions import SEES_THE_QUESTION, with_ids
+from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION, with_ids
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region

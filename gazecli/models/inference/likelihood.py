@@ -13,7 +13,7 @@ import torch
 
 from gazecli.errors import ModelError
 from gazecli.models.attention.kv_cache import as_argument, repeat_rows
-from gazecli.models.questions import SEES_THE_QUESTION, Questions, ask, right_padded, run_prefix
+from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION, Questions, ask, right_padded, run_prefix
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 

@@ -1,0 +1,1 @@
+"""Forward passes: shared prefixes, batches of questions, the generation loop."""
