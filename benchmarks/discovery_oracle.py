@@ -20,7 +20,7 @@ from gazecli.cache.store import Cache
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.architecture import find_vision_tower
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from tests import oracle
 
 AT_LEAST = 9.0

@@ -33,7 +33,7 @@ from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.processor import load_processor
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from gazecli.steering.steer import STATIC_PROMPT
 from tests.checkpoint_parts import write_checkpoint
 from tests.checkpoints_qwen import RECIPES

@@ -10,7 +10,7 @@ import gazecli as gaze
 from gazecli.evaluation.examples import examples_of
 from gazecli.evaluation.judges.lexical import Lexical
 from gazecli.evaluation.judges.likelihood import Likelihood
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from gazecli.reports.generations import read_generations
 from gazecli.steering.steer import STATIC_PROMPT
 

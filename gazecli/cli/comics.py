@@ -16,7 +16,7 @@ from gazecli.cli.tables import print_facts, print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.pictures.comics import Comics
+    from gazecli.pictures.comics.comics import Comics
     from gazecli.reports.housekeeping import ComicsDocument
 
 NAME = "comics"
@@ -42,7 +42,7 @@ def make(
     force: Annotated[bool, typer.Option("--force", help="Replace strips that are there already.")] = False,
 ) -> None:
     """Draw fresh comic strips with captions, as the model `tiny` knows them."""
-    from gazecli.pictures.comics import open_comics
+    from gazecli.pictures.comics.comics import open_comics
     from gazecli.tiny.comics import make_comics
 
     with progress(streams, "drawing", "strips") as step:
@@ -62,7 +62,7 @@ def check(
 ) -> None:
     """Read every strip of a folder, and say what would be used and what not."""
     from gazecli.errors import ComicsError
-    from gazecli.pictures.comics import open_comics
+    from gazecli.pictures.comics.comics import open_comics
 
     opened = open_comics(comics, panels=panels, layout=layout, rtl=rtl)
     bad: list[tuple[str, str]] = []

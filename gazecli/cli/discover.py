@@ -79,7 +79,7 @@ def command(
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.request import DISCOVERY_PROMPT
-    from gazecli.pictures.comics import open_comics
+    from gazecli.pictures.comics.comics import open_comics
     from gazecli.reports.headsets import headset_document
 
     opened = open_comics(

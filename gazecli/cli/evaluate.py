@@ -156,7 +156,7 @@ def open_examples(
     """The pictures to evaluate on; what had to be left out is noted."""
     from gazecli.evaluation.coco import coco_examples
     from gazecli.evaluation.examples import examples_of
-    from gazecli.pictures.comics import open_comics
+    from gazecli.pictures.comics.comics import open_comics
 
     seed = 42 if wanted.seed is None else wanted.seed
     if is_coco(evaluate) and wanted.annotations is not None and wanted.images is not None:

@@ -93,7 +93,7 @@ def open_picture(
     source: str, panels: str, regions: Path | None, rtl: bool, max_pixels: int | None
 ) -> Picture:
     """Open the picture with its regions; PictureError, RegionError, ComicsError or UsageError."""
-    from gazecli.pictures.opening import MAX_PIXELS
+    from gazecli.pictures.image_files import MAX_PIXELS
     from gazecli.pictures.picture import Picture
 
     if max_pixels is not None and not 1 <= max_pixels <= MOST_PIXELS:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gazecli.errors import BadInput, ComicsError
-from gazecli.pictures.comics import Comics, Skipped
-from gazecli.pictures.opening import hash_file
+from gazecli.pictures.comics.comics import Comics, Skipped
+from gazecli.pictures.comics.strip import Strip
+from gazecli.pictures.image_files import hash_file
 from gazecli.pictures.picture import Picture
-from gazecli.pictures.strip import Strip
 
 
 @dataclass(frozen=True)

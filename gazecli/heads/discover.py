@@ -21,7 +21,7 @@ from gazecli.heads.headset_store import note_headset, stored_headset
 from gazecli.heads.request import DISCOVERY_PROMPT, Settings, request_document
 from gazecli.models.checkpoint import find_checkpoint
 from gazecli.models.device_map import DeviceMap, parse_device_map
-from gazecli.pictures.comics import Comics, open_comics
+from gazecli.pictures.comics.comics import Comics, open_comics
 
 if TYPE_CHECKING:
     from gazecli.models.vlm import VLM

@@ -25,7 +25,7 @@ from gazecli.models.inference.profile import Profile, phase
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
 from gazecli.models.token_maps.token_grid import Lattice, lattice_of
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import Strip
+from gazecli.pictures.comics.comics import Strip
 
 # Where one strip keeps a processor busy, more at once only fall out of its caches; accelerators want many.
 _TOKENS_AT_ONCE = {"cpu": 1024}

@@ -27,7 +27,7 @@ from gazecli.heads.scores import diagonal_mean, mapped_questions, split_half, su
 from gazecli.heads.sums import Sums
 from gazecli.models.inference.profile import Profile, phase
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import Comics
+from gazecli.pictures.comics.comics import Comics
 
 SAVE_EVERY_SECONDS = 5.0
 

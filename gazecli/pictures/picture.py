@@ -14,11 +14,11 @@ from pathlib import Path
 from PIL import Image
 
 from gazecli.errors import PictureError, UsageError
-from gazecli.pictures.composing import GAP, HEIGHT, compose_strip, panel_files
-from gazecli.pictures.opening import MAX_PIXELS, check_size, decode, open_pixels
+from gazecli.pictures.compose import GAP, HEIGHT, compose_strip, panel_files
+from gazecli.pictures.image_files import MAX_PIXELS, check_size, decode, open_pixels
 from gazecli.pictures.panels import find_panels, parse_panels, split_grid
-from gazecli.pictures.regions import Box, Region, panel_region, parse_region
-from gazecli.pictures.regions_file import read_regions, regions_of
+from gazecli.pictures.region_specs import panel_region, parse_region, read_regions, regions_of
+from gazecli.pictures.regions import Box, Region
 
 
 class Picture:
@@ -71,9 +71,9 @@ class Picture:
         A region that is not one of the picture's own gets `number`. Raises RegionError.
         """
         if isinstance(spec, str):
-            return parse_region(spec, self, number)
+            return parse_region(spec, self.image.size, self.regions, self.name, number)
         if isinstance(spec, int):
-            return panel_region(spec, self)
+            return panel_region(spec, self.regions, self.name)
         return regions_of([list(spec)], self.width, self.height, str(spec), first=number)[0]
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gazecli.evaluation.examples import Examples, examples_of
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from tests.conftest import write_comics
 
 CAPTIONS = ["A red cat sleeps.", "A blue dog runs.", "A green bird sings."]

@@ -14,7 +14,7 @@ from gazecli.evaluation.examples import Example, examples_of
 from gazecli.evaluation.judges.likelihood import Likelihood, region_crops
 from gazecli.models.inference.likelihood import answer_likelihoods
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from gazecli.pictures.picture import Picture
 from gazecli.steering.steer import STATIC_PROMPT
 from tests.conftest import noise_picture

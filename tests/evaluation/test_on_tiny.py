@@ -20,7 +20,7 @@ from gazecli.heads.discover import discover
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from gazecli.steering.steer import SteerSettings
 
 COMICS = Path(__file__).parents[2] / "examples" / "comics"

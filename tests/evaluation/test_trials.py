@@ -13,7 +13,7 @@ from gazecli.evaluation.judges.lexical import Lexical
 from gazecli.evaluation.metrics import tally
 from gazecli.evaluation.trials import Said, Trial, judged
 from gazecli.heads.headset import Head
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from tests.conftest import write_comics
 from tests.evaluation.comics import CAPTIONS, captioned_comics
 

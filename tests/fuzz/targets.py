@@ -19,9 +19,10 @@ from gazecli.cache.records import read_record, write_record
 from gazecli.errors import BadInput, CacheError, GazeError, HeadSetError, PictureError, RegionError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.rankings import read_ranking
-from gazecli.pictures import opening, regions_file
-from gazecli.pictures.comics import open_comics
-from gazecli.pictures.layouts import manifest
+from gazecli.pictures import image_files as opening
+from gazecli.pictures import region_specs as regions_file
+from gazecli.pictures.comics import manifest
+from gazecli.pictures.comics.comics import open_comics
 from gazecli.pictures.picture import Picture
 
 MAX_PIXELS = 1 << 16

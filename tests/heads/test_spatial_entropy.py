@@ -24,7 +24,7 @@ from gazecli.heads.scores import (
 )
 from gazecli.models.token_maps.token_grid import lattice_of
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from tests.conftest import noise_picture, write_comics
 from tests.oracle import attention_rows
 

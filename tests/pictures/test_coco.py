@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gazecli.errors import AnnotationsError
-from gazecli.pictures.coco import read_coco
+from gazecli.evaluation.coco import read_coco
 from tests.evaluation.natural_pictures import DOCUMENT, write_coco
 
 Document = dict[str, Any]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gazecli.errors import ComicsError
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from tests.pictures.drawing import noisy, strip_of
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazecli.heads.request import DISCOVERY_PROMPT
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from gazecli.pictures.picture import Picture
 from gazecli.steering.steer import STATIC_PROMPT
 from gazecli.steering.switch import DYNAMIC_PROMPT

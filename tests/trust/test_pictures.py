@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from gazecli.errors import GazeError
-from gazecli.pictures.opening import open_pixels
+from gazecli.pictures.image_files import open_pixels
 from tests.pictures.drawing import noisy
-from tests.pictures.test_opening import png_header
+from tests.pictures.test_image_files import png_header
 from tests.trust.conftest import Inside, told
 
 

@@ -23,7 +23,7 @@ from gazecli.heads.headset import HeadSet
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM, HeadPair
-from gazecli.pictures.comics import open_comics
+from gazecli.pictures.comics.comics import open_comics
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import plan
 from gazecli.steering.steer import SteerSettings, steer_regions

@@ -6,12 +6,16 @@ decoded. Knows nothing of regions, panels or folders.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import stat
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -28,7 +32,6 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from gazecli.errors import PictureError, UsageError
-from gazecli.pictures.libtiff import silence_libtiff
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 30
@@ -253,3 +256,15 @@ def _unreadable(subject: str, error: Exception) -> PictureError:
         subject=subject,
         hint="open it in an image viewer and save it again as PNG",
     )
+
+
+@cache
+def silence_libtiff() -> None:
+    """Take libtiff's printing handlers away, for this process; nothing happens where it cannot be reached."""
+    with suppress(ImportError, OSError, AttributeError, TypeError):
+        # Symbols are looked up in Pillow's own library and in those it brought, whatever their files' names.
+        library = ctypes.CDLL(import_module("PIL._imaging").__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            setter = getattr(library, name)
+            setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+            setter(None)

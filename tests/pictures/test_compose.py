@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gazecli.errors import PictureError, UsageError
-from gazecli.pictures.composing import compose_strip, panel_files
+from gazecli.pictures.compose import compose_strip, panel_files
 
 
 def write(folder: Path, *sizes: tuple[int, int]) -> list[Path]:

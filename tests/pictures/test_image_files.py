@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gazecli.errors import PictureError, UsageError
-from gazecli.pictures.opening import hash_file, open_pixels, probe_size
+from gazecli.pictures.image_files import hash_file, open_pixels, probe_size
 from tests.pictures.drawing import noisy
 from tests.pictures.expecting import expect_hint
 
@@ -43,7 +43,7 @@ def test_common_formats_open_as_rgb_with_the_hash_of_their_bytes(tmp_path: Path,
     "mode", ["L", "LA", "P", "PA", "RGBA", "CMYK", "1", "YCbCr", "I", "F", "RGBX", "HSV", "La"]
 )
 def test_every_mode_of_pillow_becomes_rgb(mode: str) -> None:
-    from gazecli.pictures.opening import decode
+    from gazecli.pictures.image_files import decode
 
     source = Image.new("L", (4, 3), 200)
     image = source.convert(mode) if mode not in ("PA", "La", "HSV") else Image.new(mode, (4, 3))

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gazecli.errors import ComicsError
-from gazecli.pictures.composing import compose_strip
-from gazecli.pictures.opening import check_header, open_pixels, probe_size
+from gazecli.pictures.compose import compose_strip
+from gazecli.pictures.image_files import check_header, open_pixels, probe_size
 from gazecli.pictures.panels import find_panels
 from gazecli.pictures.picture import Picture
+from gazecli.pictures.region_specs import regions_of
 from gazecli.pictures.regions import Box, Region
-from gazecli.pictures.regions_file import regions_of
 
 
 @dataclass(frozen=True)

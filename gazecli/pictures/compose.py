@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from gazecli.errors import ComicsError, PictureError, UsageError
-from gazecli.pictures.opening import MAX_PIXELS, check_size, open_pixels
+from gazecli.pictures.image_files import MAX_PIXELS, check_size, open_pixels
 from gazecli.pictures.regions import Box
 
 HEIGHT = 256

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from gazecli.errors import BadInput, ComicsError
-from gazecli.pictures.captions import check_captions
-from gazecli.pictures.regions_file import box_numbers
-from gazecli.pictures.strip import BoxedStrip, Recipe, Skipped, Strip, wrong_count
+from gazecli.pictures.comics.folder_formats import check_captions
+from gazecli.pictures.comics.strip import BoxedStrip, Recipe, Skipped, Strip, wrong_count
+from gazecli.pictures.region_specs import box_numbers
 
 MANIFEST = "strips.jsonl"
 _MAX_LINE = 1 << 20

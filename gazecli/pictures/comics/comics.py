@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from gazecli.errors import BadInput, ComicsError, UsageError
-from gazecli.pictures.composing import GAP, HEIGHT, check_composition
-from gazecli.pictures.layouts import manifest, panels, raw, strips
-from gazecli.pictures.opening import hash_file
-from gazecli.pictures.strip import Recipe, Skipped, Strip, digest_of
+from gazecli.pictures.comics import folder_formats, manifest
+from gazecli.pictures.comics.strip import Recipe, Skipped, Strip, digest_of
+from gazecli.pictures.compose import GAP, HEIGHT, check_composition
+from gazecli.pictures.image_files import hash_file
 
 __all__ = ["LAYOUTS", "Comics", "Skipped", "Strip", "open_comics"]
 
@@ -29,9 +29,9 @@ MAX_SAMPLES = 10**7
 # In the order in which they are tried on a folder.
 _LAYOUTS: dict[str, tuple[Callable[[Path], bool], Lister]] = {
     "manifest": (manifest.recognises, manifest.strips_in),
-    "panels": (panels.recognises, panels.strips_in),
-    "raw": (raw.recognises, raw.strips_in),
-    "strips": (strips.recognises, strips.strips_in),
+    "panels": (folder_formats.is_panels_folder, folder_formats.panels_strips),
+    "raw": (folder_formats.is_raw_folder, folder_formats.raw_strips),
+    "strips": (folder_formats.is_strips_folder, folder_formats.whole_strips),
 }
 LAYOUTS = ("panels", "raw", "strips", "manifest")
 _FOLDERS = (

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gazecli.errors import RegionError
-from gazecli.pictures.regions_file import read_regions
+from gazecli.pictures.region_specs import read_regions
 from tests.pictures.expecting import expect_hint
 
 

@@ -1,0 +1,241 @@
+"""Three folder formats of comics: `panels`, `raw` and `strips`, and their captions.
+
+`panels`: a folder per comic with `p1.png … pN.png`, or one such folder itself, with `captions.txt` (a line
+a panel). `raw`, as the COMICS corpus has it: `<comic>/<page>_<panel>.jpg`. A strip is a window of
+consecutive panels of one page, one window a page, chosen by the seed; covers and advertisements stand on
+the first and last pages, which are left out. `strips`: image files, each a whole strip or page, panels
+found by their gutters, captions in `<stem>.txt` or in one `captions.json`: {"a.png": ["…", …], …}.
+
+Folders are read in natural order, without hidden entries, never deeper than the format says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import os.path
+import random
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from gazecli.errors import BadInput, ComicsError
+from gazecli.pictures.comics.strip import ComposedStrip, CutStrip, Recipe, Skipped, Strip, wrong_count
+from gazecli.pictures.compose import panel_files
+from gazecli.pictures.image_files import PICTURE_SUFFIXES
+
+_PANEL_NAME = re.compile(r"(\d{1,6})_(\d{1,6})\.(jpg|jpeg|png|webp)", re.IGNORECASE | re.ASCII)
+_OUTER_PAGES = 5
+_SHORT_COMIC = 10
+_CAPTIONS = "captions.json"
+_MAX_JSON_BYTES = 1 << 26
+_MAX_TEXT_BYTES = 1 << 20
+
+Page = dict[int, Path]  # panel number -> file
+
+
+def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """Sort key by which `page 2` comes before `page 10`, the same on every file system."""
+    parts = re.split(r"(\d{1,18})", unicodedata.normalize("NFC", name), flags=re.ASCII)
+    key = tuple((0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts)
+    return key, name
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Regular files of a folder. Raises ComicsError when it cannot be read."""
+    return _entries(folder, Path.is_file)
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Folders of a folder. Raises ComicsError when it cannot be read."""
+    return _entries(folder, Path.is_dir)
+
+
+def _entries(folder: Path, kind: Callable[[Path], bool]) -> list[Path]:
+    try:
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__"))]
+    except OSError as error:
+        raise ComicsError(
+            "the folder cannot be read", subject=str(folder), hint="check the path and its permissions"
+        ) from error
+    return sorted((entry for entry in entries if _is(entry, kind)), key=lambda entry: natural_key(entry.name))
+
+
+def _is(entry: Path, kind: Callable[[Path], bool]) -> bool:
+    try:
+        return kind(entry)
+    except OSError:  # a link without permission to follow it, or one that goes in circles
+        return False
+
+
+def is_panels_folder(folder: Path) -> bool:
+    """`panels`: whether the folder, or one inside it, holds panel files."""
+    return _is_comic(folder) or any(_is_comic(comic) for comic in folders_in(folder))
+
+
+def panels_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
+    """A strip per comic; comics with another number of panels are skipped."""
+    for comic in [folder] if _is_comic(folder) else folders_in(folder):
+        try:
+            yield _strip_of_comic(comic, recipe)
+        except BadInput as error:
+            yield Skipped(comic.name, error.message, error.hint)
+
+
+def _strip_of_comic(comic: Path, recipe: Recipe) -> Strip | Skipped:
+    files = panel_files(comic)
+    if not files:
+        return Skipped(comic.name, "no panel files p1.png, p2.png, …")
+    if len(files) != recipe.panels:
+        error = wrong_count(len(files), recipe.panels, str(comic))
+        return Skipped(comic.name, error.message, error.hint)
+    captions = read_captions(comic / "captions.txt", recipe.panels)
+    return ComposedStrip(comic.name, tuple(files), recipe, captions)
+
+
+def _is_comic(folder: Path) -> bool:
+    try:
+        return bool(panel_files(folder))
+    except BadInput:  # numbered wrongly: still a comic, and its strip says what is wrong
+        return True
+
+
+def is_raw_folder(folder: Path) -> bool:
+    """`raw`: whether a folder inside holds files named page_panel."""
+    return any(
+        _PANEL_NAME.fullmatch(entry.name) is not None
+        for comic in folders_in(folder)
+        for entry in _files(comic)
+    )
+
+
+def raw_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
+    """A strip per page with enough consecutive panels; comics without such a page are skipped."""
+    for comic in folders_in(folder):
+        pages = _inner_pages(_pages(comic))
+        longest = 0
+        found = False
+        for number, page in pages.items():
+            windows, run = _windows(sorted(page), recipe.panels)
+            longest = max(longest, run)
+            if windows:
+                found = True
+                yield _window_of_page(comic, number, page, windows, recipe)
+        if not pages:
+            yield Skipped(comic.name, "no files named page_panel.jpg")
+        elif not found:
+            reason = f"no page has {recipe.panels} consecutive panels, the most is {longest}"
+            yield Skipped(comic.name, reason, f"use --panels {longest}")
+
+
+def _window_of_page(comic: Path, number: int, page: Page, windows: list[list[int]], recipe: Recipe) -> Strip:
+    chance = random.Random(f"{recipe.seed}/{number}/".encode() + os.fsencode(comic.name))
+    window = chance.choice(windows)
+    files = tuple(page[panel] for panel in window)
+    return ComposedStrip(f"{comic.name}/{number}_{window[0]}", files, recipe)
+
+
+def _pages(comic: Path) -> dict[int, Page]:
+    pages: dict[int, Page] = {}
+    for entry in _files(comic):
+        if match := _PANEL_NAME.fullmatch(entry.name):
+            pages.setdefault(int(match[1]), {}).setdefault(int(match[2]), entry)
+    return dict(sorted(pages.items()))
+
+
+def _inner_pages(pages: dict[int, Page]) -> dict[int, Page]:
+    if len(pages) <= _SHORT_COMIC:
+        return pages
+    return dict(list(pages.items())[_OUTER_PAGES:-_OUTER_PAGES])
+
+
+def _windows(numbers: list[int], length: int) -> tuple[list[list[int]], int]:
+    """Every run of `length` consecutive numbers, and the length of the longest run."""
+    runs: list[list[int]] = [numbers[:1]]
+    for before, number in pairwise(numbers):
+        if number == before + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    windows = [run[start : start + length] for run in runs for start in range(len(run) - length + 1)]
+    return windows, max(map(len, runs))
+
+
+def _files(comic: Path) -> list[Path]:
+    try:
+        return files_in(comic)
+    except BadInput:  # an unreadable comic has no pages, and is skipped for that
+        return []
+
+
+def is_strips_folder(folder: Path) -> bool:
+    """`strips`: whether the folder holds image files."""
+    return any(_is_picture(file) for file in files_in(folder))
+
+
+def whole_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
+    """A strip per image file. Raises ComicsError when `captions.json` is broken."""
+    captions = _shared_captions(folder / _CAPTIONS)
+    for file in filter(_is_picture, files_in(folder)):
+        try:
+            lines = read_captions(file.with_suffix(".txt"), recipe.panels)
+            listed = captions.get(file.name, captions.get(file.stem))
+            if lines is None and listed is not None:
+                lines = check_captions(listed, recipe.panels, _CAPTIONS, str(file))
+            yield CutStrip(file.name, (file,), recipe, lines)
+        except BadInput as error:
+            yield Skipped(file.name, error.message, error.hint)
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in PICTURE_SUFFIXES
+
+
+def _shared_captions(path: Path) -> dict[str, list[str]]:
+    if not os.path.isfile(path):
+        return {}
+    hint = 'write {"a.png": ["caption of panel 1", …], …}'
+    try:
+        with path.open("rb") as file:
+            captions = json.loads(file.read(_MAX_JSON_BYTES).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ComicsError("the captions are not readable as JSON", subject=str(path), hint=hint) from error
+    if not isinstance(captions, dict) or not all(
+        isinstance(lines, list) and all(isinstance(line, str) for line in lines)
+        for lines in captions.values()
+    ):
+        raise ComicsError("the captions have another form", subject=str(path), hint=hint)
+    return captions
+
+
+def read_captions(path: Path, panels: int) -> list[str] | None:
+    """The lines of a caption file, one a panel; None when there is no such file.
+
+    Raises ComicsError: unreadable, not UTF-8, or another number of lines.
+    """
+    if not os.path.isfile(path):
+        return None
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_TEXT_BYTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ComicsError(
+            f"{path.name} is not readable as UTF-8 text",
+            subject=str(path),
+            hint="save it as UTF-8, or remove it",
+        ) from error
+    lines = re.split(r"\r\n|\n|\r", text.rstrip("\r\n"))
+    return check_captions([line.strip() for line in lines], panels, path.name, str(path))
+
+
+def check_captions(captions: list[str], panels: int, name: str, subject: str) -> list[str]:
+    """The captions themselves when there is one a panel. Raises ComicsError."""
+    if len(captions) != panels:
+        raise ComicsError(
+            f"{name} has {len(captions)} captions for {panels} panels",
+            subject=subject,
+            hint="write one caption a panel, or none at all",
+        )
+    return captions
