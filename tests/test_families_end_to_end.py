@@ -12,10 +12,10 @@ import pytest
 
 import gazecli as gaze
 from gazecli.models.vlm import VLM
-from gazecli.reports.answers import Provenance, steer_document, switch_document
-from gazecli.reports.headsets import headset_document, report_document
-from gazecli.reports.parts import Document
-from gazecli.reports.schemas import json_schema
+from gazecli.reports.documents.parts import Document
+from gazecli.reports.documents.schemas import json_schema
+from gazecli.reports.headset import headset_document, report_document
+from gazecli.reports.steering import Provenance, steer_document, switch_document
 from gazecli.steering.schedule import Schedule
 from tests.checkpoints import FAMILIES
 from tests.conftest import noise_picture, write_comics

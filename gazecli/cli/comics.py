@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gazecli.pictures.comics.comics import Comics
-    from gazecli.reports.housekeeping import ComicsDocument
+    from gazecli.reports.documents.housekeeping import ComicsDocument
 
 NAME = "comics"
 SUMMARY = "Draw comic strips, or check a folder of them."
@@ -102,8 +102,8 @@ def _document(
     seed: int | None,
     bad: list[tuple[str, str]] | None = None,
 ) -> ComicsDocument:
-    from gazecli.reports.housekeeping import ComicsDocument
-    from gazecli.reports.parts import SkippedPart
+    from gazecli.reports.documents.housekeeping import ComicsDocument
+    from gazecli.reports.documents.parts import SkippedPart
 
     faults = bad or []
     names = {name for name, _ in faults}

@@ -30,7 +30,7 @@ from gazecli.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.reports.documents import HeadSetDocument
+    from gazecli.reports.documents.results import HeadSetDocument
 
 NAME = "discover"
 HEIGHT, GAP, SHOWN = 256, 6, 10
@@ -80,7 +80,7 @@ def command(
     from gazecli.heads.discover import discover
     from gazecli.heads.request import DISCOVERY_PROMPT
     from gazecli.pictures.comics.comics import open_comics
-    from gazecli.reports.headsets import headset_document
+    from gazecli.reports.headset import headset_document
 
     opened = open_comics(
         comics,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gazecli.models.checks.model_checks import Finding
     from gazecli.pictures.picture import Picture
-    from gazecli.reports.housekeeping import CheckPart, DoctorDocument
+    from gazecli.reports.documents.housekeeping import CheckPart, DoctorDocument
 
 
 NAME = "doctor"
@@ -50,7 +50,7 @@ def command(
     """
     options = {"device": device, "dtype": dtype, "revision": revision, "device_map": device_map}
     _check_combination(model, {**options, "trust_remote_code": trust_remote_code or None})
-    from gazecli.reports.housekeeping import DoctorDocument
+    from gazecli.reports.documents.housekeeping import DoctorDocument
 
     with busy(streams, "looking around"):
         checks = [*_machine(), _config(), _cache()]
@@ -144,7 +144,7 @@ def _model(name: str, options: dict[str, str | None], trust_remote_code: bool) -
 
 
 def _check(name: str, finding: str, *, status: str = "ok", hint: str | None = None) -> CheckPart:
-    from gazecli.reports.housekeeping import CheckPart
+    from gazecli.reports.documents.housekeeping import CheckPart
 
     return CheckPart(name=name, status=status, finding=finding, hint=hint)  # type: ignore[arg-type]
 

@@ -125,7 +125,7 @@ def _is_abort(error: Exception) -> bool:
 
 
 def _json_line(error: GazeError, trace: str | None) -> str:
-    from gazecli.reports.housekeeping import ErrorDocument, Failure
+    from gazecli.reports.documents.housekeeping import ErrorDocument, Failure
 
     failure = Failure(
         code=error.code, message=error.message, hint=error.hint, subject=error.subject, traceback=trace

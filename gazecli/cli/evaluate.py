@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.judges.judge import Judge
     from gazecli.heads.headset import HeadSet
     from gazecli.models.vlm import VLM
-    from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
+    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
     from gazecli.reports.generations import Kept
     from gazecli.reports.page.scenes import Scene
 
@@ -50,7 +50,7 @@ def run_evaluation(
     from gazecli.evaluation.conditions import CONTROLS
     from gazecli.evaluation.evaluate import evaluate as run
     from gazecli.evaluation.sweep import halves
-    from gazecli.reports.evaluations import comparison_part, evaluation_part
+    from gazecli.reports.evaluation import comparison_part, evaluation_part
 
     plan = plan_of(wanted, aim, is_coco(evaluate))
     judge = judge_without_model(wanted, aim)
@@ -208,7 +208,7 @@ def rejudge(
     the head set is not here.
     """
     from gazecli.evaluation.metrics import count, judged_again
-    from gazecli.reports.evaluations import rejudged_part
+    from gazecli.reports.evaluation import rejudged_part
     from gazecli.reports.generations import read_generations
 
     kept = read_generations(kept_in)

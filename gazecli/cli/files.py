@@ -17,7 +17,7 @@ from gazecli.errors import GazeError, UsageError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from gazecli.reports.documents import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
+    from gazecli.reports.documents.results import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
     from gazecli.reports.page.scenes import Scene
     from gazecli.reports.trajectory import Trajectory
 
@@ -124,7 +124,7 @@ def save_page(
     document: SteerDocument | SwitchDocument | TrackDocument, scene: Scene, title: str, path: Path
 ) -> None:
     """Write the page of one picture; GazeError when that fails."""
-    from gazecli.reports.page.picture import picture_page
+    from gazecli.reports.page.report import picture_page
 
     save_text(picture_page(document, scene, title), path)
 
@@ -135,7 +135,7 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
     GazeError when that fails.
     """
     from gazecli.reports.figures.catalogue import figures_of
-    from gazecli.reports.figures.drawing import png_of, svg_of
+    from gazecli.reports.figures.style import png_of, svg_of
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -169,8 +169,8 @@ def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> 
 
         save_text(trajectory_csv(trajectory), path)
         return
-    from gazecli.reports.figures.drawing import png_of, svg_of
     from gazecli.reports.figures.staircase import staircase
+    from gazecli.reports.figures.style import png_of, svg_of
 
     figure = staircase(trajectory)
     if kind == ".svg":

@@ -12,7 +12,7 @@ from gazecli.cli.tables import print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.reports.housekeeping import KnownModel, ModelsDocument
+    from gazecli.reports.documents.housekeeping import KnownModel, ModelsDocument
 
 NAME = "models"
 
@@ -26,7 +26,7 @@ def command(streams: Streams) -> None:
 
 def _document() -> ModelsDocument:
     from gazecli.models.catalogue import CATALOGUE, Entry
-    from gazecli.reports.housekeeping import KnownModel, ModelsDocument, PublishedPart
+    from gazecli.reports.documents.housekeeping import KnownModel, ModelsDocument, PublishedPart
 
     def row(entry: Entry) -> KnownModel:
         paper = entry.published

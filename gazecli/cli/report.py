@@ -49,8 +49,8 @@ from gazecli.cli.report_tables import show_report
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gazecli.reports.documents import ReportDocument
-    from gazecli.reports.evaluation_parts import ComparisonPart
+    from gazecli.reports.documents.evaluation import ComparisonPart
+    from gazecli.reports.documents.results import ReportDocument
     from gazecli.reports.page.scenes import Scene
 
 NAME = "report"
@@ -172,7 +172,7 @@ def _document(
     shown: int,
     with_scenes: bool,
 ) -> tuple[ReportDocument, list[Scene]]:
-    from gazecli.reports.headsets import report_document
+    from gazecli.reports.headset import report_document
 
     if wanted.rejudge is not None:
         from gazecli.cli.evaluate import rejudge
@@ -189,7 +189,7 @@ def _document(
 
 def _compared(aim: Aim) -> ComparisonPart:
     # Brings torch along, which a report of what is kept has no use for.
-    from gazecli.reports.evaluations import unsteered_comparison
+    from gazecli.reports.evaluation import unsteered_comparison
 
     return unsteered_comparison(aim.headset, len(aim.heads))
 
@@ -213,7 +213,7 @@ def _as_text(
 
         return report_markdown(document, shown)
     if form == "csv":
-        from gazecli.reports.spreadsheet import report_csv
+        from gazecli.reports.csv_table import report_csv
 
         return report_csv(document)
     if form == "json":

@@ -12,14 +12,14 @@ from gazecli.cli.tables import bar, print_facts, print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.reports.documents import ReportDocument
-    from gazecli.reports.evaluation_parts import (
+    from gazecli.reports.documents.evaluation import (
         ComparisonPart,
         ConditionPart,
         DelayPart,
         EvaluationPart,
         LatencyPart,
     )
+    from gazecli.reports.documents.results import ReportDocument
 
 
 def show_report(console: Console, document: ReportDocument, top: int) -> None:

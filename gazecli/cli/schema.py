@@ -23,7 +23,7 @@ def command(
     ] = None,
 ) -> None:
     """Print the JSON Schema of a document."""
-    from gazecli.reports.schemas import DOCUMENTS, json_schema
+    from gazecli.reports.documents.schemas import DOCUMENTS, json_schema
 
     if name is None:
         _print_names(streams, list(DOCUMENTS))

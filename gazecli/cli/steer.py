@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gazecli.models.vlm import VLM
-    from gazecli.reports.documents import SteerDocument
+    from gazecli.reports.documents.results import SteerDocument
     from gazecli.steering.steer import Steering
 
 NAME = "steer"
@@ -175,7 +175,7 @@ def _painted(steering: Steering) -> Image.Image:
 def _document(
     vlm: VLM, steering: Steering, aim: Aim, heatmap: Path | None, page: Path | None
 ) -> SteerDocument:
-    from gazecli.reports.answers import Provenance, steer_document
+    from gazecli.reports.steering import Provenance, steer_document
 
     provenance = Provenance(aim.headset.digest, aim.score)
     files = [str(path) if path else None for path in (heatmap, page)]

@@ -46,7 +46,7 @@ from gazecli.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.reports.documents import SwitchDocument
+    from gazecli.reports.documents.results import SwitchDocument
     from gazecli.reports.trajectory import Trajectory
     from gazecli.steering.switch import Narration
 
@@ -101,7 +101,7 @@ def command(
 
     timetable = plan(parse_targets(schedule, seen), every=every, at=at, on=on)
     aim = choose_heads(streams, model, heads, top, score)
-    from gazecli.reports.answers import Provenance, switch_document
+    from gazecli.reports.steering import Provenance, switch_document
     from gazecli.steering.steer import SteerSettings
     from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 

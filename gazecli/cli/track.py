@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
-    from gazecli.reports.documents import TrackDocument
+    from gazecli.reports.documents.results import TrackDocument
     from gazecli.reports.trajectory import Trajectory
     from gazecli.steering.spans import Span
     from gazecli.steering.track import Tracking
@@ -184,8 +184,7 @@ def _document(
     spans: Sequence[Span],
     files: Sequence[Path | None],
 ) -> TrackDocument:
-    from gazecli.reports.answers import Provenance
-    from gazecli.reports.tracks import Written, track_document
+    from gazecli.reports.steering import Provenance, Written, track_document
 
     written = Written(*(str(path) if path else None for path in files))
     seeds = [draw.seed or 0 for draw in draws]

@@ -11,8 +11,7 @@ import io
 from collections.abc import Mapping
 
 from gazecli.plain_text import visible
-from gazecli.reports.documents import ReportDocument
-from gazecli.reports.evaluation_parts import (
+from gazecli.reports.documents.evaluation import (
     ComparisonPart,
     ConditionPart,
     EvaluationPart,
@@ -20,7 +19,8 @@ from gazecli.reports.evaluation_parts import (
     SelectorPart,
     SweepPart,
 )
-from gazecli.reports.parts import HeadPart
+from gazecli.reports.documents.parts import HeadPart
+from gazecli.reports.documents.results import ReportDocument
 
 _COLUMNS = (
     "row headset model score layer head raw selectivity image_mass suggested task condition k seed accuracy "

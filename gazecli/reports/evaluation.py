@@ -19,7 +19,7 @@ from gazecli.evaluation.sweep import Rung
 from gazecli.heads.headset import HeadSet, overlaps, selections
 from gazecli.models.attention.bias import parse_strength
 from gazecli.models.vlm import VLM
-from gazecli.reports.evaluation_parts import (
+from gazecli.reports.documents.evaluation import (
     ChoicePart,
     ComparisonPart,
     ConditionPart,
@@ -34,7 +34,7 @@ from gazecli.reports.evaluation_parts import (
     SelectorPart,
     SweepPart,
 )
-from gazecli.reports.parts import ComicsPart, SkippedPart, TimingPart
+from gazecli.reports.documents.parts import ComicsPart, SkippedPart, TimingPart
 
 DIGITS = 6
 SHOWN_EXAMPLES = 6

@@ -22,8 +22,14 @@ from gazecli.evaluation.metrics import Run
 from gazecli.evaluation.trials import Said, Trial
 from gazecli.heads.headset import Head
 from gazecli.plain_text import json_escaped
-from gazecli.reports.evaluation_parts import EvaluationPart, GenerationsPart
-from gazecli.reports.generation_parts import ConditionLine, GenerationsDocument, PictureLine, TextLine
+from gazecli.reports.documents.evaluation import (
+    ConditionLine,
+    EvaluationPart,
+    GenerationsDocument,
+    GenerationsPart,
+    PictureLine,
+    TextLine,
+)
 
 _MAX_BYTES = 1 << 30
 _HINT = "give a file that gaze report --generations wrote"

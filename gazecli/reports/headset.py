@@ -16,17 +16,8 @@ from pydantic import ValidationError
 from gazecli.errors import HeadSetError
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.scores import SCORE_NAMES, ranking
-from gazecli.reports.documents import (
-    DiscoverySettings,
-    HeadSetDocument,
-    HistogramPart,
-    HonestyPart,
-    LayerPart,
-    MatrixPart,
-    ReportDocument,
-)
-from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
-from gazecli.reports.parts import (
+from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
+from gazecli.reports.documents.parts import (
     ComicsPart,
     HeadPart,
     ImportedPart,
@@ -34,6 +25,15 @@ from gazecli.reports.parts import (
     SkippedPart,
     SuggestedPart,
     TimingPart,
+)
+from gazecli.reports.documents.results import (
+    DiscoverySettings,
+    HeadSetDocument,
+    HistogramPart,
+    HonestyPart,
+    LayerPart,
+    MatrixPart,
+    ReportDocument,
 )
 
 DIGITS = 6

@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gazecli.plain_text import visible
-from gazecli.reports.documents import ReportDocument
-from gazecli.reports.evaluation_parts import ComparisonPart, DelayPart, EvaluationPart, LatencyPart
-from gazecli.reports.repeating import to_repeat
+from gazecli.reports.documents.evaluation import ComparisonPart, DelayPart, EvaluationPart, LatencyPart
+from gazecli.reports.documents.results import ReportDocument, to_repeat
 
 _MARKS = re.compile(r"([\\`*_\[\]~#|$@!])")
 # What would become a link without any brackets.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gazecli.reports.spreadsheet import harmless_cell
+from gazecli.reports.csv_table import harmless_cell
 
 Floats = npt.NDArray[np.float32]
 

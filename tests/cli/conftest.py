@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gazecli.reports.schemas import json_schema
+from gazecli.reports.documents.schemas import json_schema
 from tests.prestarted import call
 
 

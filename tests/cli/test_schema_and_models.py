@@ -10,7 +10,7 @@ import pytest
 
 import gazecli
 from gazecli.models.catalogue import CATALOGUE, resolve_alias
-from gazecli.reports.schemas import DOCUMENTS
+from gazecli.reports.documents.schemas import DOCUMENTS
 from tests.checkpoints import RECIPES
 from tests.cli.conftest import Gaze
 

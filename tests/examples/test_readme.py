@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from PIL import Image
 
-from gazecli.reports.schemas import json_schema
+from gazecli.reports.documents.schemas import json_schema
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -80,7 +80,7 @@ def fuzz_ranking(data: bytes) -> None:
 
 def headset(artifact: artifact_files.Artifact) -> None:
     """What a head set in the cache is used for without a model."""
-    from gazecli.reports.headsets import report_document
+    from gazecli.reports.headset import report_document
 
     try:
         found = HeadSet.from_artifact(artifact, artifact.digest)

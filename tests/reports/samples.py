@@ -6,15 +6,7 @@ import numpy as np
 from PIL import Image
 
 from gazecli.pictures.picture import Picture
-from gazecli.reports.documents import (
-    DiscoverySettings,
-    HistogramPart,
-    HonestyPart,
-    LayerPart,
-    MatrixPart,
-    ReportDocument,
-)
-from gazecli.reports.evaluation_parts import (
+from gazecli.reports.documents.evaluation import (
     ChoicePart,
     ComparisonPart,
     ConditionPart,
@@ -27,8 +19,16 @@ from gazecli.reports.evaluation_parts import (
     SelectorPart,
     SweepPart,
 )
+from gazecli.reports.documents.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart
+from gazecli.reports.documents.results import (
+    DiscoverySettings,
+    HistogramPart,
+    HonestyPart,
+    LayerPart,
+    MatrixPart,
+    ReportDocument,
+)
 from gazecli.reports.page.scenes import Said, Scene
-from gazecli.reports.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

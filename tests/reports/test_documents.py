@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gazecli.plain_text import visible
-from gazecli.reports.documents import TurnPart
-from gazecli.reports.housekeeping import CheckPart, DoctorDocument, ErrorDocument, Failure
-from gazecli.reports.parts import HeadPart, RegionPart, TimingPart
-from gazecli.reports.schemas import json_schema
+from gazecli.reports.documents.housekeeping import CheckPart, DoctorDocument, ErrorDocument, Failure
+from gazecli.reports.documents.parts import HeadPart, RegionPart, TimingPart
+from gazecli.reports.documents.results import TurnPart
+from gazecli.reports.documents.schemas import json_schema
 
 any_text = st.text(st.characters())  # lone surrogates included
 

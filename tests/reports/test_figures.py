@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazecli.reports.figures import discovery, redirection
+from gazecli.reports.figures import evaluation as redirection
+from gazecli.reports.figures import scores as discovery
 from gazecli.reports.figures.catalogue import FIGURES, figures_of
-from gazecli.reports.figures.drawing import inline_svg, png_of, svg_of
 from gazecli.reports.figures.staircase import staircase
+from gazecli.reports.figures.style import inline_svg, png_of, svg_of
 from gazecli.reports.trajectory import Trajectory
 from tests.reports.samples import condition, judged, report
 

@@ -13,7 +13,7 @@ from gazecli.errors import AnnotationsError
 from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
 from gazecli.heads.discover import discover
 from gazecli.models.vlm import VLM
-from gazecli.reports.evaluations import evaluation_part
+from gazecli.reports.evaluation import evaluation_part
 from gazecli.reports.generations import generations_part, generations_text, read_generations
 from gazecli.steering.steer import SteerSettings
 from tests.evaluation.comics import captioned_examples

@@ -16,10 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gazecli.plain_text import visible, whole
+from gazecli.reports.csv_table import report_csv
 from gazecli.reports.markdown import escaped, report_markdown
 from gazecli.reports.page import report_page
 from gazecli.reports.page.report import drawn_figures
-from gazecli.reports.spreadsheet import report_csv
 from tests.reports.samples import DIGEST, judged, report, scene
 
 any_text = st.text(st.characters())

@@ -10,7 +10,7 @@ import pytest
 
 from gazecli.models.vlm import VLM
 from gazecli.steering.steer import STATIC_PROMPT
-from gazecli.tiny.evaluate import (
+from gazecli.tiny.training.evaluate import (
     SHORT_PANEL,
     Example,
     _discover,

@@ -13,10 +13,10 @@ from PIL import Image
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.tiny.drawing import draw_panel
-from gazecli.tiny.forward import answer_states, encode_pictures, tree_mask
-from gazecli.tiny.lessons import IGNORED, Branch, Pool, Teacher, curriculum, strip_patches
 from gazecli.tiny.scenes import draw_scene
-from gazecli.tiny.train import Schedule
+from gazecli.tiny.training.forward import answer_states, encode_pictures, tree_mask
+from gazecli.tiny.training.lessons import IGNORED, Branch, Pool, Teacher, curriculum, strip_patches
+from gazecli.tiny.training.train import Schedule
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from gazecli.reports.parts import (
+from gazecli.reports.documents.parts import (
     Box,
     ComicsPart,
     Count,
     Digest,
+    Document,
     Interval,
     Number,
     Open,
@@ -25,6 +26,50 @@ from gazecli.reports.parts import (
     Text,
     TimingPart,
 )
+
+
+class GenerationsDocument(Document):
+    """The first line: the evaluation these texts belong to, less what a judge made of them."""
+
+    schema_: Literal["gaze.generations/1"] = Field(default="gaze.generations/1", alias="schema")
+    headset: Digest
+    pictures: Count
+    conditions: Count
+    texts: Count
+    evaluation: EvaluationPart
+
+
+class PictureLine(Part):
+    """A picture and what is known of its regions; `digest` is of its pixels and regions."""
+
+    picture: Count
+    name: Text
+    digest: Text | None
+    regions: Ordinal
+    truths: list[Text] | None
+    synonyms: list[list[Text]]
+    sizes: list[Text]
+
+
+class ConditionLine(Part):
+    """Which heads were steered or blinded."""
+
+    condition: Count
+    name: Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
+    heads: list[Pair]
+    seed: int | None
+
+
+class TextLine(Part):
+    """One text; `pieces` and `looked` are those of a narration's segment."""
+
+    condition: Count
+    picture: Count
+    target: Ordinal
+    text: Text
+    unsteered: Text | None
+    pieces: list[Text]
+    looked: Ordinal | None
 
 
 class DelayPart(Part):

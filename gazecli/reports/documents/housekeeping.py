@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from gazecli.reports.parts import Count, Digest, Document, Number, Ordinal, Part, SkippedPart, Text
+from gazecli.reports.documents.parts import Count, Digest, Document, Number, Ordinal, Part, SkippedPart, Text
 
 
 class Failure(Part):

@@ -10,9 +10,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from gazecli.reports.evaluation_parts import ComparisonPart, EvaluationPart
-from gazecli.reports.parts import (
+from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
+from gazecli.reports.documents.parts import (
     AnswerPart,
+    Box,
     ComicsPart,
     Count,
     Digest,
@@ -27,20 +28,74 @@ from gazecli.reports.parts import (
     Part,
     PicturePart,
     RegionPart,
+    Share,
     SpokenPart,
     SteeringSettings,
     SuggestedPart,
     Text,
     TimingPart,
 )
-from gazecli.reports.track_parts import (
-    ControlTrajectoryPart,
-    PointingPart,
-    SentencePart,
-    SpanPart,
-    TrackSettings,
-    TrajectoryPart,
-)
+
+
+class TrajectoryPart(Part):
+    """Where the steered heads looked: for each written token, the mass on region 1, …, region P."""
+
+    heads: Ordinal
+    value_weighted: bool
+    steps: list[list[Number]]
+
+
+class PointingPart(Part):
+    """The energy pointing game: the share of the look that falls on a region, beside the share of its area.
+
+    `gaze` is the gaze heads' and `control` the mean over the draws of other heads; ratios are over `area`.
+    """
+
+    region: Ordinal
+    area: Share
+    gaze: Share
+    gaze_ratio: Number
+    control: Share | None
+    control_ratio: Number | None
+
+
+class SentencePart(Part):
+    """Written tokens `start` to `end` (not included), and the region most looked at meanwhile."""
+
+    start: Count
+    end: Count
+    text: Text
+    region: Ordinal | None
+    gaze: Share | None
+    control: Share | None
+
+
+class SpanPart(Part):
+    """The words asked for: their tokens, where the gaze heads looked meanwhile, and where most (`peak`)."""
+
+    span: Text
+    start: Count
+    end: Count
+    text: Text
+    occurrences: Ordinal
+    peak: Box | None
+    pointing: list[PointingPart]
+
+
+class ControlTrajectoryPart(Part):
+    """Where one draw of other heads looked; `seed` drew them."""
+
+    seed: Count
+    heads: list[Pair]
+    steps: list[list[Number]]
+
+
+class TrackSettings(Open):
+    """What was watched and how long."""
+
+    top: Ordinal
+    score: Text
+    max_new_tokens: Ordinal
 
 
 class DiscoverySettings(Open):
@@ -206,3 +261,20 @@ class ReportDocument(Document):
     versions: dict[Text, Text] = Field(
         default_factory=dict, description="of Python and of the libraries that computed this"
     )
+
+
+def to_repeat(document: ReportDocument) -> dict[str, object]:
+    """Names and values, of what discovery and evaluation were run with; what is not known is left out."""
+    facts: dict[str, object] = {
+        "head set": document.headset,
+        "checkpoint": f"{document.model.id}, {document.model.digest}",
+        "revision": document.model.revision,
+        "comics": document.comics.digest,
+        **{f"discovery: {name}": value for name, value in document.settings.model_dump().items()},
+    }
+    evaluation = document.evaluation
+    if evaluation is not None:
+        facts["evaluated on"] = evaluation.comics.digest
+        facts |= {f"evaluation: {name}": value for name, value in evaluation.settings.model_dump().items()}
+    facts |= {**document.versions, "gaze": document.gaze}
+    return {name: value for name, value in facts.items() if value is not None}

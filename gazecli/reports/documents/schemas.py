@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gazecli.reports import documents, generation_parts, housekeeping
-from gazecli.reports.parts import Document
+from gazecli.reports.documents import evaluation as generation_parts
+from gazecli.reports.documents import housekeeping
+from gazecli.reports.documents import results as documents
+from gazecli.reports.documents.parts import Document
 
 _KINDS: tuple[type[Document], ...] = (
     documents.HeadSetDocument,

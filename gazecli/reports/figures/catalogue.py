@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from gazecli.reports.documents import ReportDocument
-from gazecli.reports.figures import discovery, redirection
+from gazecli.reports.documents.results import ReportDocument
+from gazecli.reports.figures import evaluation as redirection
+from gazecli.reports.figures import scores as discovery
 
 FIGURES: dict[str, tuple[Callable[[ReportDocument], Figure | None], str]] = {
     "scores": (discovery.score_map, "Score of every head; the suggested ones are framed"),

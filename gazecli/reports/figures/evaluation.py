@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gazecli.reports.documents import ReportDocument
-from gazecli.reports.evaluation_parts import ConditionPart, EvaluationPart
-from gazecli.reports.figures.drawing import COLUMN, GAZE, INK, MARK, OTHER, PAGE, new_figure, style
+from gazecli.reports.documents.evaluation import ConditionPart, EvaluationPart
+from gazecli.reports.documents.results import ReportDocument
+from gazecli.reports.figures.style import COLUMN, GAZE, INK, MARK, OTHER, PAGE, new_figure, style
 
 _NAMES = {
     "gaze": "gaze heads",

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from gazecli.reports.documents import ReportDocument
-from gazecli.reports.figures.drawing import (
+from gazecli.reports.documents.results import ReportDocument
+from gazecli.reports.figures.style import (
     COLUMN,
     GAZE,
     INK,

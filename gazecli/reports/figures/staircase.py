@@ -14,7 +14,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from gazecli.plain_text import visible
-from gazecli.reports.figures.drawing import FAINT, LIGHT_TO_DARK, MARK, PAGE, count_axis, new_figure, style
+from gazecli.reports.figures.style import FAINT, LIGHT_TO_DARK, MARK, PAGE, count_axis, new_figure, style
 from gazecli.reports.trajectory import Floats, Trajectory
 
 _LETTERED = 100  # tokens whose words still fit under the axis

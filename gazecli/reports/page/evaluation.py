@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gazecli.plain_text import whole
-from gazecli.reports.evaluation_parts import (
+from gazecli.reports.documents.evaluation import (
     ComparisonPart,
     ConditionPart,
     DelayPart,

@@ -9,11 +9,16 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from gazecli.reports.documents import ReportDocument
+from gazecli.reports.documents.results import (
+    ReportDocument,
+    SteerDocument,
+    SwitchDocument,
+    TrackDocument,
+    to_repeat,
+)
 from gazecli.reports.page.assembly import Drawn, Section, Table, page_of
 from gazecli.reports.page.evaluation import Pick, evaluation_section, judged_scenes, selectors_section
 from gazecli.reports.page.scenes import Scene
-from gazecli.reports.repeating import to_repeat
 
 Figures = Mapping[str, tuple[str, str]]
 
@@ -49,7 +54,7 @@ def report_page(
 def drawn_figures(document: ReportDocument) -> dict[str, tuple[str, str]]:
     """All figures there are data for: name -> SVG element and what it shows."""
     from gazecli.reports.figures.catalogue import figures_of
-    from gazecli.reports.figures.drawing import inline_svg
+    from gazecli.reports.figures.style import inline_svg
 
     return {
         name: (inline_svg(figure, name, told), told) for name, (figure, told) in figures_of(document).items()
@@ -98,3 +103,23 @@ def _heads(document: ReportDocument, shown: int) -> list[Table]:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def picture_page(document: SteerDocument | SwitchDocument | TrackDocument, scene: Scene, title: str) -> str:
+    """The whole page."""
+    settings = document.settings.model_dump()
+    facts: dict[str, object] = {
+        "model": f"{document.model.name}: {document.model.family}, {document.model.dtype}",
+        "id": document.model.id,
+        "checkpoint": document.model.digest,
+        "head set": document.headset,
+        "heads": ", ".join(f"{layer}.{head}" for layer, head in document.heads) + " (layer.head, from 0)",
+        "picture": f"sha256 {document.picture.sha256}",
+        "asked": document.prompt,
+        **settings,
+    }
+    sections = [
+        Section("picture", "Where the heads look", scenes=[scene]),
+        Section("repeat", "To repeat this", facts),
+    ]
+    return page_of(title, sections, document.gaze)

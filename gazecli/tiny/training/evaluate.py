@@ -1,4 +1,4 @@
-"""How good the model in the box is: `python -m gazecli.tiny.evaluate --strips 50 --seed 900001`.
+"""How good the model in the box is: `python -m gazecli.tiny.training.evaluate --strips 50 --seed 900001`.
 
 Draws fresh strips, asks, discovers, steers and switches through the library, and prints the table of the
 README. Knows nothing of training.

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from transformers import Qwen2VLForConditionalGeneration
 
-from gazecli.tiny.forward import answer_states
-from gazecli.tiny.lessons import IGNORED, KINDS, Lesson
+from gazecli.tiny.training.forward import answer_states
+from gazecli.tiny.training.lessons import IGNORED, KINDS, Lesson
 
 
 @torch.no_grad()

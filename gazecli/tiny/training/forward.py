@@ -10,7 +10,7 @@ from torch.nn import functional
 from transformers import Qwen2VLForConditionalGeneration
 from transformers.vision_utils import get_vision_position_ids
 
-from gazecli.tiny.lessons import IGNORED, Lesson
+from gazecli.tiny.training.lessons import IGNORED, Lesson
 
 
 def encode_pictures(

@@ -20,9 +20,9 @@ from transformers import Qwen2Tokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from gazecli.tiny import questions
-from gazecli.tiny.architecture import MAX_PIXELS, MIN_PIXELS
 from gazecli.tiny.drawing import draw_panel
 from gazecli.tiny.scenes import ACTIONS, COLOURS, OBJECTS, PLACES, SUBJECTS, Scene, Split, draw_scene
+from gazecli.tiny.training.architecture import MAX_PIXELS, MIN_PIXELS
 
 POOL_PIXELS = 112  # twice the 56 pixels a panel has in a six-panel strip
 PATCH, MERGE = 14, 2

@@ -1,4 +1,4 @@
-"""Training of the small model, from nothing: `python -m gazecli.tiny.train DEST`.
+"""Training of the small model, from nothing: `python -m gazecli.tiny.training.train DEST`.
 
 Stage 0 teaches the vision tower to name what a panel shows, through throw-away linear heads; stage 1
 teaches the whole model to answer. The schedule counts steps, never seconds, so that a second run
@@ -21,10 +21,10 @@ from torch import nn
 from torch.nn import functional
 from transformers import Qwen2VLForConditionalGeneration
 
-from gazecli.tiny.architecture import build_model, build_tokenizer, save_checkpoint
-from gazecli.tiny.examination import Log, examine
-from gazecli.tiny.forward import answer_states, encode_pictures
-from gazecli.tiny.lessons import (
+from gazecli.tiny.training.architecture import build_model, build_tokenizer, save_checkpoint
+from gazecli.tiny.training.examination import Log, examine
+from gazecli.tiny.training.forward import answer_states, encode_pictures
+from gazecli.tiny.training.lessons import (
     ATTRIBUTES,
     IGNORED,
     Lesson,

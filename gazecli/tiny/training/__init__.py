@@ -1,0 +1,1 @@
+"""How `tiny` is trained and measured; not part of the wheel."""
