@@ -35,8 +35,8 @@ from gazecli.models.processor import load_processor
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.steering.steer import STATIC_PROMPT
-from tests.checkpoint_parts import write_checkpoint
-from tests.checkpoints_qwen import RECIPES
+from tests.fixtures.checkpoint_parts import write_checkpoint
+from tests.fixtures.checkpoints_qwen import RECIPES
 
 MOST_SECONDS_500_STRIPS = 60.0  # for the 8B model on one card of the H200's class
 AT_LEAST = 10.0  # times the oracle's speed

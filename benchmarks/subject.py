@@ -21,8 +21,8 @@ from transformers import PreTrainedConfig, Qwen3VLConfig
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from tests.checkpoint_parts import Ids, write_checkpoint
-from tests.checkpoints_qwen import RECIPES
+from tests.fixtures.checkpoint_parts import Ids, write_checkpoint
+from tests.fixtures.checkpoints_qwen import RECIPES
 
 THREADS = 2
 PANELS = 6

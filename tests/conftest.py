@@ -17,8 +17,8 @@ from PIL import Image
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from tests.checkpoints import random_checkpoint
-from tests.prestarted import start
+from tests.fixtures.checkpoints import random_checkpoint
+from tests.fixtures.prestarted import start
 
 QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 

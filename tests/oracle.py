@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tests.written_attention import (
+from tests.fixtures.written_attention import (
     Record,
     attention_implementation,
     attention_layers,

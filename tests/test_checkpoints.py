@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from tests import oracle
-from tests.checkpoints import FAMILIES, random_checkpoint
+from tests.fixtures.checkpoints import FAMILIES, random_checkpoint
 
 PROMPT = list(range(40, 40 + 130))  # longer than the sliding windows
 

@@ -17,8 +17,8 @@ from gazecli.reports.documents.schemas import json_schema
 from gazecli.reports.headset import headset_document, report_document
 from gazecli.reports.steering import Provenance, steer_document, switch_document
 from gazecli.steering.schedule import Schedule
-from tests.checkpoints import FAMILIES
 from tests.conftest import noise_picture, write_comics
+from tests.fixtures.checkpoints import FAMILIES
 
 # PaliGemma's processor turns tensors into arrays the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

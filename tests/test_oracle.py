@@ -11,8 +11,8 @@ import torch
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
 from tests import oracle
-from tests.checkpoints import random_checkpoint
-from tests.perturbation import dark_picture
+from tests.fixtures.checkpoints import random_checkpoint
+from tests.fixtures.perturbation import dark_picture
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 HEADS = [(0, 1), (1, 0), (1, 3), (2, 2)]

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
-from tests.checkpoints import random_checkpoint
-from tests.perturbation import Prepare, changed_positions, check_token_map, dark_picture
+from tests.fixtures.checkpoints import random_checkpoint
+from tests.fixtures.perturbation import Prepare, changed_positions, check_token_map, dark_picture
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 Grid = Callable[[int, int], list[tuple[int, int]]]

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli.command import Format, Json, Quiet, Verbose, manners_of
+from gazecli.cli.command import Format, Json, Quiet, Verbose, output_options_of
 from gazecli.cli.errors import guarded
 from gazecli.cli.output import has_colour, settle
 from gazecli.version import VERSION
@@ -84,4 +84,4 @@ def _before_any_command(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    ctx.obj = manners_of(ctx, _format, _json, _quiet, _verbose)
+    ctx.obj = output_options_of(ctx, _format, _json, _quiet, _verbose)

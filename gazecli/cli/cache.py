@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gazecli.cli.command import with_manners
+from gazecli.cli.command import command_with_output
 from gazecli.cli.config import setting
-from gazecli.cli.output import Streams, is_terminal
+from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, size_text
 from gazecli.errors import CheckFailed, UsageError
 
@@ -43,18 +43,18 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@with_manners
-def ls(streams: Streams) -> None:
+@command_with_output
+def ls(output: Output) -> None:
     """List what is kept, newest first."""
-    cache = _open(streams)
+    cache = _open(output)
     document = _document("ls", cache, artifacts=[_part(entry) for entry in cache.entries()])
-    streams.result(document, lambda console: _show_list(console, document))
+    output.result(document, lambda console: _show_list(console, document))
 
 
-@with_manners
-def show(streams: Streams, digest: OneDigest) -> None:
+@command_with_output
+def show(output: Output, digest: OneDigest) -> None:
     """Show what one artifact is."""
-    cache = _open(streams)
+    cache = _open(output)
     entry = _entry(cache, digest)
     document = _document("show", cache, artifacts=[_part(entry)], header=entry.summary)
 
@@ -63,27 +63,27 @@ def show(streams: Streams, digest: OneDigest) -> None:
             console, {**document.artifacts[0].model_dump(exclude={"age_seconds"}), **_flat(entry.summary)}
         )
 
-    streams.result(document, human)
+    output.result(document, human)
 
 
-@with_manners
+@command_with_output
 def path(
-    streams: Streams,
+    output: Output,
     digest: Annotated[str | None, typer.Argument(help="An artifact; the cache folder when left out.")] = None,
 ) -> None:
     """Print where the cache or an artifact is."""
-    cache = _open(streams)
+    cache = _open(output)
     place = _entry(cache, digest).path if digest is not None else cache.root
     document = _document("path", cache, file=str(place))
-    streams.result(document, lambda console: print_facts(console, {"path": place}))
+    output.result(document, lambda console: print_facts(console, {"path": place}))
 
 
-@with_manners
-def verify(streams: Streams) -> None:
+@command_with_output
+def verify(output: Output) -> None:
     """Read everything that is kept and compare it with its digest."""
     from gazecli.reports.documents.housekeeping import DamagePart
 
-    cache = _open(streams)
+    cache = _open(output)
     damaged = [DamagePart(path=str(found.path), reason=found.reason) for found in cache.verify()]
     listed = [_part(entry) for entry in cache.entries()]
     document = _document("verify", cache, artifacts=listed, damaged=damaged)
@@ -94,7 +94,7 @@ def verify(streams: Streams) -> None:
         else:
             console.print(f"{len(listed)} artifacts, all of them whole")
 
-    streams.result(document, human)
+    output.result(document, human)
     if damaged:
         raise CheckFailed(
             f"{len(damaged)} damaged files in the cache",
@@ -104,19 +104,19 @@ def verify(streams: Streams) -> None:
         )
 
 
-@with_manners
-def rm(streams: Streams, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
+@command_with_output
+def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
     """Remove artifacts."""
     _refuse_yes_to_nothing(dry_run, yes)
-    cache = _open(streams)
+    cache = _open(output)
     whole = [cache.resolve(digest) for digest in digests]
     _confirm(cache.remove(whole, dry_run=True), dry_run, yes)
-    _tell_removed(streams, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
+    _tell_removed(output, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
 
 
-@with_manners
+@command_with_output
 def prune(
-    streams: Streams,
+    output: Output,
     *,
     older_than: Annotated[str, typer.Option(help="An age such as 12h, 30d or 8w.")] = "30d",
     dry_run: DryRun = False,
@@ -125,14 +125,14 @@ def prune(
     """Remove what is old, and what interrupted work left behind."""
     _refuse_yes_to_nothing(dry_run, yes)
     seconds = parse_age(older_than)
-    cache = _open(streams)
+    cache = _open(output)
     _confirm(cache.prune(seconds, dry_run=True), dry_run, yes)
-    _tell_removed(streams, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
+    _tell_removed(output, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
 
 
-@with_manners
+@command_with_output
 def import_(
-    streams: Streams,
+    output: Output,
     file: Annotated[
         Path, typer.Argument(help="What `gaze cache export` wrote, or a JSON ranking of layer, head, score.")
     ],
@@ -140,15 +140,15 @@ def import_(
     model: Bound = None,
 ) -> None:
     """Put an artifact, or a ranking of heads that others made, into the cache."""
-    cache = _open(streams)
+    cache = _open(output)
     digest = bring_in(cache, file, model)
     document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
-    streams.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
+    output.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
 
-@with_manners
+@command_with_output
 def export(
-    streams: Streams,
+    output: Output,
     digest: OneDigest,
     dest: Annotated[Path, typer.Argument(help="A new file, or a folder.")],
     *,
@@ -156,12 +156,12 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Copy an artifact, or a head set's ranking, out of the cache."""
-    cache = _open(streams)
+    cache = _open(output)
     entry = _entry(cache, digest)
     written = take_out(cache, entry, dest, form, force)
     document = _document("export", cache, artifacts=[_part(entry)], file=str(written))
     facts: dict[str, object] = {"exported": entry.digest, "to": written}
-    streams.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
+    output.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
 
 
 COMMANDS = {
@@ -184,10 +184,10 @@ def parse_age(text: str) -> float:
     return float(int(match[1]) * _SECONDS[match[2] or "s"])
 
 
-def _open(streams: Streams) -> Cache:
+def _open(output: Output) -> Cache:
     from gazecli.cache import Cache
 
-    return Cache(warn=streams.warning)
+    return Cache(warn=output.warning)
 
 
 def _entry(cache: Cache, prefix: str) -> Entry:
@@ -211,7 +211,7 @@ def _confirm(going: Sequence[Removed], dry_run: bool, yes: bool) -> None:
 
 
 def _tell_removed(
-    streams: Streams, action: Literal["rm", "prune"], cache: Cache, gone: Sequence[Removed], dry_run: bool
+    output: Output, action: Literal["rm", "prune"], cache: Cache, gone: Sequence[Removed], dry_run: bool
 ) -> None:
     from gazecli.reports.documents.housekeeping import RemovedPart
 
@@ -228,7 +228,7 @@ def _tell_removed(
             print_table(console, "kind file >size", [[f.kind, f.path.name, size_text(f.bytes)] for f in gone])
         console.print(f"{len(gone)} files {done}, {size}")
 
-    streams.result(document, human)
+    output.result(document, human)
 
 
 def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gazecli.cli.command import with_manners
+from gazecli.cli.command import command_with_output
 from gazecli.cli.options import Layout
-from gazecli.cli.output import Streams
+from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.tables import print_facts, print_table
 
@@ -25,9 +25,9 @@ SUMMARY = "Draw comic strips, or check a folder of them."
 Panels = Annotated[int, typer.Option(help="Panels of a strip.")]
 
 
-@with_manners
+@command_with_output
 def make(
-    streams: Streams,
+    output: Output,
     dest: Annotated[Path, typer.Argument(help="The folder to draw into; made when missing.")],
     *,
     count: Annotated[int, typer.Option(help="How many strips.")] = 40,
@@ -45,15 +45,15 @@ def make(
     from gazecli.pictures.comics.comics import open_comics
     from gazecli.tiny.comics import make_comics
 
-    with progress(streams, "drawing", "strips") as step:
+    with progress(output, "drawing", "strips") as step:
         make_comics(dest, count, seed, panels, split, force=force, progress=step)
     document = _document("make", open_comics(dest, panels=panels, layout="panels"), seed)
-    streams.result(document, lambda console: _show(console, document), digest=document.digest)
+    output.result(document, lambda console: _show(console, document), digest=document.digest)
 
 
-@with_manners
+@command_with_output
 def check(
-    streams: Streams,
+    output: Output,
     comics: Annotated[Path, typer.Argument(help="A folder of comics.")],
     *,
     panels: Panels = 6,
@@ -66,7 +66,7 @@ def check(
 
     opened = open_comics(comics, panels=panels, layout=layout, rtl=rtl)
     bad: list[tuple[str, str]] = []
-    with progress(streams, "reading", "strips") as step:
+    with progress(output, "reading", "strips") as step:
         for number, strip in enumerate(opened.strips, 1):
             reason = _fault(strip)
             if reason:
@@ -80,7 +80,7 @@ def check(
             hint="give whole pictures, or another number of --panels",
         )
     document = _document("check", opened, None, bad)
-    streams.result(document, lambda console: _show(console, document))
+    output.result(document, lambda console: _show(console, document))
 
 
 COMMANDS = {"make": make, "check": check}

@@ -1,6 +1,6 @@
 """The options every command takes, given to every command in one way.
 
-Knows nothing of what a command does with its streams.
+Knows nothing of what a command does with its output.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Annotated, Any, Concatenate, Literal, ParamSpec
 import typer
 
 from gazecli.cli.errors import ReaderLeft
-from gazecli.cli.output import Manners, Streams
-from gazecli.distributed.launcher import leave_launch, place
+from gazecli.cli.output import Output, OutputOptions
+from gazecli.distributed.launcher import current_launch, leave_launch
 
 Arguments = ParamSpec("Arguments")
 
@@ -35,38 +35,38 @@ Verbose = Annotated[
 ]
 
 
-def with_manners(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
-    """Turn `command(streams, …)` into what Typer wants: a function with --format, --json, -q and -v.
+def command_with_output(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:
+    """Turn `command(output, …)` into what Typer wants: a function with --format, --json, -q and -v.
 
     Of several launched processes the first alone runs it.
     """
-    return _mannered(command, Format, is_shared=False)
+    return _decorated(command, Format, is_shared=False)
 
 
-def shared_with_manners(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
-    """As `with_manners`, for a command whose work all launched processes share."""
-    return _mannered(command, Format, is_shared=True)
+def shared_command(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:
+    """As `command_with_output`, for a command whose work all launched processes share."""
+    return _decorated(command, Format, is_shared=True)
 
 
-def with_pages(command: Callable[Concatenate[Streams, Arguments], None]) -> Callable[..., None]:
-    """As `shared_with_manners`, for a command whose result may also be an HTML page, Markdown or CSV."""
-    return _mannered(command, PageFormat, is_shared=True)
+def page_command(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:
+    """As `shared_command`, for a command whose result may also be an HTML page, Markdown or CSV."""
+    return _decorated(command, PageFormat, is_shared=True)
 
 
-def _mannered(
-    command: Callable[Concatenate[Streams, Arguments], None], formats: Any, *, is_shared: bool
+def _decorated(
+    command: Callable[Concatenate[Output, Arguments], None], formats: Any, *, is_shared: bool
 ) -> Callable[..., None]:
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     taken = [*own, *_extra_parameters(formats)]
     with_streams: Callable[..., None] = command
 
     def run(**given: Any) -> None:
-        manners = manners_of(given.pop("ctx"), given.pop("_format"), *(given.pop(k) for k in _FLAGS))
-        streams = manners.streams()
-        if not is_shared and not works_alone(streams):
+        options = output_options_of(given.pop("ctx"), given.pop("_format"), *(given.pop(k) for k in _FLAGS))
+        output = options.output()
+        if not is_shared and not works_alone(output):
             return
         try:
-            with_streams(streams, **given)
+            with_streams(output, **given)
         except BrokenPipeError as error:
             raise ReaderLeft from error
 
@@ -77,10 +77,12 @@ def _mannered(
     return run
 
 
-def manners_of(ctx: typer.Context, form: str | None, json: bool, quiet: bool, verbose: int) -> Manners:
+def output_options_of(
+    ctx: typer.Context, form: str | None, json: bool, quiet: bool, verbose: int
+) -> OutputOptions:
     """What was asked for here, joined with what was asked for before the command's name."""
-    here = Manners(None if form == "auto" else form, json, quiet, verbose)
-    return ctx.obj.joined(here) if isinstance(ctx.obj, Manners) else here
+    here = OutputOptions(None if form == "auto" else form, json, quiet, verbose)
+    return ctx.obj.joined(here) if isinstance(ctx.obj, OutputOptions) else here
 
 
 _FLAGS = ("_json", "_quiet", "_verbose")
@@ -100,24 +102,24 @@ def _extra_parameters(formats: Any) -> list[inspect.Parameter]:
     ]
 
 
-def works_alone(streams: Streams) -> bool:
+def works_alone(output: Output) -> bool:
     """Whether this process is to do what processes cannot share: the first does it as if started alone.
 
     The others have nothing to do; that is said once.
     """
-    here = place()
-    if here.first and here.count > 1:
+    here = current_launch()
+    if here.is_first and here.world_size > 1:
         leave_launch()
-        streams.note(f"this is not shared among processes: one of {here.count} does it, the others end")
-    return here.first
+        output.note(f"this is not shared among processes: one of {here.world_size} does it, the others end")
+    return here.is_first
 
 
 def writes() -> bool:
     """Whether this process writes what all have worked out."""
-    return place().first
+    return current_launch().is_first
 
 
 def share_of(title: str) -> str:
     """The title of a progress bar, which counts the first process's share."""
-    count = place().count
+    count = current_launch().world_size
     return title if count == 1 else f"{title} (process 1 of {count})"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gazecli.cli.command import share_of, shared_with_manners
+from gazecli.cli.command import share_of, shared_command
 from gazecli.cli.config import setting
 from gazecli.cli.inputs import say_prepared
 from gazecli.cli.options import (
@@ -22,7 +22,7 @@ from gazecli.cli.options import (
     TrustRemoteCode,
     refuse_two_devices,
 )
-from gazecli.cli.output import Streams
+from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.tables import bar, print_facts, print_table
 from gazecli.errors import UsageError
@@ -37,9 +37,9 @@ HEIGHT, GAP, SHOWN = 256, 6, 10
 WHOLE_LAYOUTS = ("strips", "manifest")
 
 
-@shared_with_manners
+@shared_command
 def command(
-    streams: Streams,
+    output: Output,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
     comics: Annotated[Path, typer.Argument(help="A folder of comics.")],
     *,
@@ -94,8 +94,8 @@ def command(
     )
     _refuse_composing(opened.layout, height, gap)
     for skip in opened.skipped:
-        streams.note(f"skipped {skip.path}: {skip.reason}")
-    with progress(streams, share_of("discovering"), "strips") as step:
+        output.note(f"skipped {skip.path}: {skip.reason}")
+    with progress(output, share_of("discovering"), "strips") as step:
         found = discover(
             model,
             opened,
@@ -109,7 +109,7 @@ def command(
             rtl=rtl,
             batch_size=batch_size,
             force=force,
-            cache=Cache(warn=streams.warning),
+            cache=Cache(warn=output.warning),
             device=setting("device", device),
             dtype=setting("dtype", dtype),
             revision=revision,
@@ -118,13 +118,13 @@ def command(
             squash=not no_squash,
             profile=profile,
             progress=step,
-            note=streams.detail,
+            note=output.detail,
         )
     if profile:
-        _show_profile(streams, found.timing)
+        _show_profile(output, found.timing)
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
-    say_prepared(streams, "strips were", document.comics.prepared)
-    streams.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
+    say_prepared(output, "strips were", document.comics.prepared)
+    output.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
 
 
 def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
@@ -138,17 +138,17 @@ def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
             )
 
 
-def _show_profile(streams: Streams, timing: Mapping[str, Any]) -> None:
+def _show_profile(output: Output, timing: Mapping[str, Any]) -> None:
     """Where the time went, a line a phase; a head set kept from before took none."""
     if "profile" not in timing:
-        streams.warning("nothing was walked, so there is no profile; --force computes again")
+        output.warning("nothing was walked, so there is no profile; --force computes again")
         return
     whole = timing["seconds"]
     rows: list[list[object]] = [
         [name, f"{spent:.3f}", f"{spent / max(whole, 1e-9):.0%}"] for name, spent in timing["profile"].items()
     ]
-    print_table(streams.err, "phase >seconds >share", rows)
-    streams.err.print("read and patch run beside the others, while the model computes")
+    print_table(output.err, "phase >seconds >share", rows)
+    output.err.print("read and patch run beside the others, while the model computes")
 
 
 def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.command import with_manners
+from gazecli.cli.command import command_with_output
 from gazecli.cli.config import config_path, configured, setting
 from gazecli.cli.options import Device, DeviceMap, Dtype, Revision, TrustRemoteCode
-from gazecli.cli.output import Streams
+from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
 from gazecli.cli.tables import print_table
 from gazecli.errors import CheckFailed, GazeError, UsageError
@@ -30,9 +30,9 @@ NAME = "doctor"
 _LIBRARIES = ("torch", "transformers", "numpy", "pillow", "safetensors", "accelerate")
 
 
-@with_manners
+@command_with_output
 def command(
-    streams: Streams,
+    output: Output,
     model: Annotated[str | None, typer.Argument(help="Also load this model and check it.")] = None,
     *,
     device: Device = None,
@@ -52,15 +52,15 @@ def command(
     _check_combination(model, {**options, "trust_remote_code": trust_remote_code or None})
     from gazecli.reports.documents.housekeeping import DoctorDocument
 
-    with busy(streams, "looking around"):
+    with busy(output, "looking around"):
         checks = [*_machine(), _config(), _cache()]
     if model is not None:
         options |= {"device": setting("device", device), "dtype": setting("dtype", dtype)}
-        with busy(streams, f"checking {model}"):
+        with busy(output, f"checking {model}"):
             checks += _model(model, options, trust_remote_code)
     failed = [check for check in checks if check.status == "failed"]
     document = DoctorDocument(ok=not failed, checks=checks)
-    streams.result(document, lambda console: _show(console, document))
+    output.result(document, lambda console: _show(console, document))
     if failed:
         raise CheckFailed(
             failed[0].finding, subject=failed[0].name, hint=failed[0].hint, code="doctor.failed"

@@ -14,7 +14,7 @@ from gazecli.cli.evaluate_options import Wanted, is_coco
 from gazecli.cli.files import save_text
 from gazecli.cli.inputs import Aim, choose_heads, load_for
 from gazecli.cli.options import TaskName, number_or_auto
-from gazecli.cli.output import Streams
+from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.errors import AnnotationsError, UsageError
 
@@ -44,7 +44,7 @@ class Evaluated:
 
 
 def run_evaluation(
-    streams: Streams, aim: Aim, evaluate: Path, wanted: Wanted, with_scenes: bool = False
+    output: Output, aim: Aim, evaluate: Path, wanted: Wanted, with_scenes: bool = False
 ) -> Evaluated:
     """Evaluate, and with `with_scenes` watch a few pictures too."""
     from gazecli.evaluation.conditions import CONTROLS
@@ -54,11 +54,11 @@ def run_evaluation(
 
     plan = plan_of(wanted, aim, is_coco(evaluate))
     judge = judge_without_model(wanted, aim)
-    examples = open_examples(streams, evaluate, wanted, aim.headset, wanted.judge in (None, "lexical"))
+    examples = open_examples(output, evaluate, wanted, aim.headset, wanted.judge in (None, "lexical"))
     if plan.sweep:
         halves(len(examples.usable), plan.seed)  # too few to split is found out before a model is loaded
     vlm = load_for(
-        streams,
+        output,
         aim,
         wanted.device,
         wanted.dtype,
@@ -68,30 +68,30 @@ def run_evaluation(
     )
     if wanted.judge == "likelihood":
         judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
-    with progress(streams, "evaluating", "pictures") as step:
+    with progress(output, "evaluating", "pictures") as step:
         done = run(vlm, aim.headset, examples, plan, aim.cache, judge, step)
     draws = sum(each.condition.name == "control" for each in done.runs)
     if draws < CONTROLS:
-        streams.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
+        output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
     if done.choice is not None and writes():
         from gazecli.heads.headset_store import note_headset
 
         note_headset(aim.cache, done.headset, aim.model)
-        streams.note(f"the choice is kept as head set {done.headset.digest}")
+        output.note(f"the choice is kept as head set {done.headset.digest}")
     part = evaluation_part(vlm, done, aim.headset.digest, judge)
     if wanted.generations is not None and writes():
-        part = _keep_generations(streams, wanted.generations, done, part)
+        part = _keep_generations(output, wanted.generations, done, part)
     compared = comparison_part(done) if plan.compare else None
     return Evaluated(
-        done.headset, part, compared, _scenes(streams, vlm, done) if with_scenes and writes() else []
+        done.headset, part, compared, _scenes(output, vlm, done) if with_scenes and writes() else []
     )
 
 
-def _scenes(streams: Streams, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
+def _scenes(output: Output, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
     from gazecli.evaluation.page_samples import show
     from gazecli.reports.page.scenes import scenes_of
 
-    with progress(streams, "watching", "pictures") as step:
+    with progress(output, "watching", "pictures") as step:
         return scenes_of(show(vlm, evaluation, step))
 
 
@@ -151,7 +151,7 @@ def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
 
 
 def open_examples(
-    streams: Streams, evaluate: Path, wanted: Wanted, headset: HeadSet, need_captions: bool
+    output: Output, evaluate: Path, wanted: Wanted, headset: HeadSet, need_captions: bool
 ) -> Examples:
     """The pictures to evaluate on; what had to be left out is noted."""
     from gazecli.evaluation.coco import coco_examples
@@ -174,7 +174,7 @@ def open_examples(
         )
         found = examples_of(comics, need_captions)
     for skip in found.skipped:
-        streams.note(f"skipped {skip.path}: {skip.reason}")
+        output.note(f"skipped {skip.path}: {skip.reason}")
     return found
 
 
@@ -190,17 +190,17 @@ def _every(given: str | None) -> int | None:
         ) from None
 
 
-def _keep_generations(streams: Streams, path: Path, done: Evaluation, part: EvaluationPart) -> EvaluationPart:
+def _keep_generations(output: Output, path: Path, done: Evaluation, part: EvaluationPart) -> EvaluationPart:
     from gazecli.reports.generations import generations_part, generations_text
 
     text = generations_text(done, part)
     save_text(text, path)
-    streams.note(f"every text is kept in {path}")
+    output.note(f"every text is kept in {path}")
     return part.model_copy(update={"generations": generations_part(str(path), text)})
 
 
 def rejudge(
-    streams: Streams, headset: str | None, evaluate: Path | None, kept_in: Path, wanted: Wanted
+    output: Output, headset: str | None, evaluate: Path | None, kept_in: Path, wanted: Wanted
 ) -> tuple[HeadSet, EvaluationPart]:
     """The head set the texts were written with, and their evaluation by another judge.
 
@@ -212,7 +212,7 @@ def rejudge(
     from gazecli.reports.generations import read_generations
 
     kept = read_generations(kept_in)
-    aim = choose_heads(streams, None, headset or kept.headset, "auto", "auto")
+    aim = choose_heads(output, None, headset or kept.headset, "auto", "auto")
     if aim.headset.digest != kept.headset:
         raise AnnotationsError(
             f"these texts were written with head set {kept.headset}",
@@ -221,9 +221,9 @@ def rejudge(
         )
     examples = kept.examples
     if evaluate is not None:
-        found = open_examples(streams, evaluate, wanted, aim.headset, False).usable
+        found = open_examples(output, evaluate, wanted, aim.headset, False).usable
         examples = _matched(examples, found, kept_in)
-    judge = _judge(streams, aim, kept, wanted)
+    judge = _judge(output, aim, kept, wanted)
     if judge.name == "lexical":
         _require_truths(examples, kept_in)
     runs = judged_again(kept.runs, examples, judge)
@@ -233,10 +233,10 @@ def rejudge(
     return aim.headset, rejudged_part(part, judge, runs, counted, examples)
 
 
-def _judge(streams: Streams, aim: Aim, kept: Kept, wanted: Wanted) -> Judge:
+def _judge(output: Output, aim: Aim, kept: Kept, wanted: Wanted) -> Judge:
     judge = judge_without_model(wanted, aim)
     if judge is None:
-        vlm = load_for(streams, aim, wanted.device, wanted.dtype, wanted.device_map, wanted.trust_remote_code)
+        vlm = load_for(output, aim, wanted.device, wanted.dtype, wanted.device_map, wanted.trust_remote_code)
         judge = likelihood_judge(vlm, kept.part.task, kept.part.settings.prompt)
     return judge
 

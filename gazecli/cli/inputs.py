@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gazecli.cli.command import writes
 from gazecli.cli.config import setting
 from gazecli.cli.options import number_or_auto, refuse_two_devices
-from gazecli.cli.output import Streams
+from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
 from gazecli.errors import RegionError, UsageError
 
@@ -35,7 +35,7 @@ class Aim:
     cache: Cache
 
 
-def choose_heads(streams: Streams, model: str | None, heads: str | None, top: str, score: str) -> Aim:
+def choose_heads(output: Output, model: str | None, heads: str | None, top: str, score: str) -> Aim:
     """The heads of the head set named, else of the model named, else of the head set used last.
 
     Raises HeadSetError when there is none, UsageError for an impossible number of heads.
@@ -43,7 +43,7 @@ def choose_heads(streams: Streams, model: str | None, heads: str | None, top: st
     from gazecli.cache import Cache
     from gazecli.heads.headset_store import find_headset, last_headset, model_source
 
-    cache = Cache(warn=streams.warning)
+    cache = Cache(warn=output.warning)
     named = setting("model", model)
     spec = heads or named
     headset = find_headset(spec, cache) if spec else last_headset(cache)
@@ -51,12 +51,12 @@ def choose_heads(streams: Streams, model: str | None, heads: str | None, top: st
     ranked_by = headset.resolve_score(score)
     chosen = headset.top("auto" if count is None else count, ranked_by)
     source = model or (named if heads is None else None) or model_source(cache, headset)
-    streams.detail(f"{len(chosen)} heads of {headset.digest} by {ranked_by} score")
+    output.detail(f"{len(chosen)} heads of {headset.digest} by {ranked_by} score")
     return Aim(headset, chosen, ranked_by, source, cache)
 
 
 def load_for(
-    streams: Streams,
+    output: Output,
     aim: Aim,
     device: str | None,
     dtype: str | None,
@@ -70,7 +70,7 @@ def load_for(
     from gazecli.heads.headset_store import note_headset
     from gazecli.models.load import load
 
-    with busy(streams, f"loading {aim.model}"):
+    with busy(output, f"loading {aim.model}"):
         vlm = load(
             aim.model,
             device=setting("device", device),
@@ -120,7 +120,7 @@ def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> 
     return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]
 
 
-def say_prepared(streams: Streams, what: str, prepared: str | None) -> None:
+def say_prepared(output: Output, what: str, prepared: str | None) -> None:
     """Tell what had to be done before the model could see all of a picture; `what` as in `picture was`."""
     if prepared is not None:
-        streams.note(f"the {what} {prepared}: the model's own processor would have cut parts off")
+        output.note(f"the {what} {prepared}: the model's own processor would have cut parts off")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazecli.cli.command import with_manners
-from gazecli.cli.output import Streams
+from gazecli.cli.command import command_with_output
+from gazecli.cli.output import Output
 from gazecli.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 NAME = "models"
 
 
-@with_manners
-def command(streams: Streams) -> None:
+@command_with_output
+def command(output: Output) -> None:
     """List the models that have a short name."""
     document = _document()
-    streams.result(document, lambda console: _show(console, document))
+    output.result(document, lambda console: _show(console, document))
 
 
 def _document() -> ModelsDocument:

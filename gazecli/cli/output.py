@@ -17,7 +17,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
-from gazecli.distributed.launcher import place
+from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible
 
@@ -36,7 +36,7 @@ class Printable(Protocol):
 
 
 @dataclass(frozen=True)
-class Manners:
+class OutputOptions:
     """What the options that every command takes asked for, before or behind the command's name."""
 
     format: str | None = None
@@ -44,17 +44,17 @@ class Manners:
     quiet: bool = False
     verbosity: int = 0
 
-    def joined(self, other: Manners) -> Manners:
+    def joined(self, other: OutputOptions) -> OutputOptions:
         """Both together; `other` stands closer to the command and wins."""
-        return Manners(
+        return OutputOptions(
             other.format or self.format,
             self.json or other.json,
             self.quiet or other.quiet,
             self.verbosity + other.verbosity,
         )
 
-    def streams(self) -> Streams:
-        """Streams that behave so; UsageError when the options contradict each other."""
+    def output(self) -> Output:
+        """The output that behaves so; UsageError when the options contradict each other."""
         if self.json and self.format not in (None, "json"):
             raise UsageError("--json contradicts --format", subject=self.format, hint="leave one of them out")
         if self.quiet and self.verbosity:
@@ -63,12 +63,12 @@ class Manners:
         if chosen == "auto":
             chosen = "human" if is_terminal(sys.stdout) else "json"
         asked = self.json or self.format not in (None, "auto")
-        return Streams(chosen, self.quiet, self.verbosity, asked)
+        return Output(chosen, self.quiet, self.verbosity, asked)
 
 
 @dataclass(frozen=True)
-class Streams:
-    """The two streams of one command, with its format and its degree of talkativeness.
+class Output:
+    """Where one command writes: results to stdout, all else to stderr; its format and verbosity.
 
     `format` is human or json, or one of the further formats of a command that has some.
     """
@@ -86,7 +86,7 @@ class Streams:
     @cached_property
     def err(self) -> Console:
         """The console of progress and notes; of several launched processes only the first has one."""
-        return console_on(sys.stderr if place().first else _nowhere())
+        return console_on(sys.stderr if current_launch().is_first else _nowhere())
 
     def result(
         self, document: Printable, human: Callable[[Console], None], *, digest: str | None = None
@@ -130,7 +130,7 @@ def write_page(text: str) -> None:
 
 
 def settle() -> None:
-    """Make both streams fit for any text and hush the libraries; a closed stream becomes a bottomless pit.
+    """Make both streams fit for any text and silence the libraries; a closed stream becomes /dev/null.
 
     So does stdout in all but the first of several launched processes: there is one result.
     """
@@ -139,7 +139,7 @@ def settle() -> None:
         warnings.simplefilter("ignore")
     for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
         os.environ.setdefault(name, "critical")
-    if not place().first:
+    if not current_launch().is_first:
         sys.stdout = _nowhere()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

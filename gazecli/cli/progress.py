@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gazecli.cli.output import Streams, is_terminal
+from gazecli.cli.output import Output, is_terminal
 from gazecli.plain_text import visible
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -18,33 +18,33 @@ Step = Callable[[int, int], None]  # how many are done, of how many
 
 
 @contextmanager
-def progress(streams: Streams, title: str, unit: str) -> Iterator[Step]:
+def progress(output: Output, title: str, unit: str) -> Iterator[Step]:
     """Give a function to be called with (done, total); nothing is shown with --quiet."""
-    if streams.quiet:
+    if output.quiet:
         yield lambda done, total: None
-    elif is_terminal(streams.err.file):
-        with _bar(streams, title, unit) as step:
+    elif is_terminal(output.err.file):
+        with _bar(output, title, unit) as step:
             yield step
     else:
-        yield _lines(streams, title, unit)
+        yield _lines(output, title, unit)
 
 
 @contextmanager
-def busy(streams: Streams, title: str) -> Iterator[None]:
+def busy(output: Output, title: str) -> Iterator[None]:
     """A spinner for work of unknown length; a plain note where nobody watches and --verbose is on."""
-    if streams.quiet or not is_terminal(streams.err.file):
-        streams.detail(title)
+    if output.quiet or not is_terminal(output.err.file):
+        output.detail(title)
         yield
         return
     from rich.text import Text
 
     # As text, because a name may look like markup.
-    with streams.err.status(Text(visible(title)), spinner="dots"):
+    with output.err.status(Text(visible(title)), spinner="dots"):
         yield
 
 
 @contextmanager
-def _bar(streams: Streams, title: str, unit: str) -> Iterator[Step]:
+def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -55,7 +55,7 @@ def _bar(streams: Streams, title: str, unit: str) -> Iterator[Step]:
         TimeRemainingColumn(compact=True),
     )
     started = time.monotonic()
-    with Progress(*columns, console=streams.err, transient=True) as bar:
+    with Progress(*columns, console=output.err, transient=True) as bar:
         task = bar.add_task(visible(title), total=None, rate="")
 
         def step(done: int, total: int) -> None:
@@ -65,7 +65,7 @@ def _bar(streams: Streams, title: str, unit: str) -> Iterator[Step]:
         yield step
 
 
-def _lines(streams: Streams, title: str, unit: str) -> Step:
+def _lines(output: Output, title: str, unit: str) -> Step:
     started = said = time.monotonic()
 
     def step(done: int, total: int) -> None:
@@ -76,7 +76,7 @@ def _lines(streams: Streams, title: str, unit: str) -> Step:
         said = now
         rate = _rate(done, started)
         left = f", {(total - done) / rate:.0f} s left" if rate else ""
-        streams.note(f"{title}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}")
+        output.note(f"{title}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}")
 
     return step
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.command import with_pages, works_alone, writes
+from gazecli.cli.command import page_command, works_alone, writes
 from gazecli.cli.evaluate import run_evaluation
 from gazecli.cli.evaluate_options import (
     Annotations,
@@ -44,7 +44,7 @@ from gazecli.cli.options import (
     TrustRemoteCode,
     number_or_auto,
 )
-from gazecli.cli.output import Streams, console_on, write_page
+from gazecli.cli.output import Output, console_on, write_page
 from gazecli.cli.report_tables import show_report
 from gazecli.errors import UsageError
 
@@ -59,15 +59,15 @@ _PAGES = ("html", "markdown", "csv")
 _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
 
 
-@with_pages
+@page_command
 def command(
-    streams: Streams,
+    output: Output,
     headset: Annotated[
         str | None,
         typer.Argument(metavar="[HEADSET]", help="A digest, file or model; else the one used last."),
     ] = None,
     *,
-    output: Annotated[
+    destination: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
     ] = None,
     figures: Annotated[
@@ -110,10 +110,10 @@ def command(
     same heads made blind while the model is asked about each panel. Processes started by torchrun or
     accelerate launch share the pictures.
     """
-    writable(output, "--output")
+    writable(destination, "--output")
     writable(generations, "--generations")
     writable_folder(figures, "--figures")
-    form = _format_of(streams, output)
+    form = _format_of(output, destination)
     shown = number_or_auto(top, "--top") or SHOWN
     wanted = Wanted(
         task=task,
@@ -145,25 +145,25 @@ def command(
             "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
         )
     check_combination(evaluate, wanted, top, score)
-    if (evaluate is None or rejudge is not None) and not works_alone(streams):
+    if (evaluate is None or rejudge is not None) and not works_alone(output):
         return
-    document, scenes = _document(streams, headset, evaluate, wanted, top, score, shown, form == "html")
+    document, scenes = _document(output, headset, evaluate, wanted, top, score, shown, form == "html")
     if not writes():
         return
     if figures is not None:
         document = save_figures(document, figures)
-        streams.note(f"figures: {', '.join(document.figures)}")
-    if output is not None:
-        save_text(_as_text(document, form, shown, scenes, indent=2), output)
-        streams.note(f"written to {output}")
+        output.note(f"figures: {', '.join(document.figures)}")
+    if destination is not None:
+        save_text(_as_text(document, form, shown, scenes, indent=2), destination)
+        output.note(f"written to {output}")
     elif form in _PAGES:
         write_page(_as_text(document, form, shown, scenes))
     else:
-        streams.result(document, lambda console: show_report(console, document, shown))
+        output.result(document, lambda console: show_report(console, document, shown))
 
 
 def _document(
-    streams: Streams,
+    output: Output,
     headset: str | None,
     evaluate: Path | None,
     wanted: Wanted,
@@ -177,12 +177,12 @@ def _document(
     if wanted.rejudge is not None:
         from gazecli.cli.evaluate import rejudge
 
-        found, part = rejudge(streams, headset, evaluate, wanted.rejudge, wanted)
+        found, part = rejudge(output, headset, evaluate, wanted.rejudge, wanted)
         return report_document(found, shown, part), []
     counted = top if evaluate is not None or wanted.compare else "auto"
-    aim = choose_heads(streams, None, headset, counted, score)
+    aim = choose_heads(output, None, headset, counted, score)
     if evaluate is not None:
-        done = run_evaluation(streams, aim, evaluate, wanted, with_scenes)
+        done = run_evaluation(output, aim, evaluate, wanted, with_scenes)
         return report_document(done.headset, shown, done.part, done.comparison), done.scenes
     return report_document(aim.headset, shown, None, _compared(aim) if wanted.compare else None), []
 
@@ -194,11 +194,11 @@ def _compared(aim: Aim) -> ComparisonPart:
     return unsteered_comparison(aim.headset, len(aim.heads))
 
 
-def _format_of(streams: Streams, output: Path | None) -> str:
+def _format_of(output: Output, destination: Path | None) -> str:
     """What was asked for in words, else what the file's name says, else what suits the place."""
-    if output is None or streams.asked_for_format:
-        return streams.format
-    return _SUFFIXES.get(output.suffix.lower(), "json")
+    if destination is None or output.asked_for_format:
+        return output.format
+    return _SUFFIXES.get(destination.suffix.lower(), "json")
 
 
 def _as_text(

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli.command import with_manners
-from gazecli.cli.output import Streams, is_terminal
+from gazecli.cli.command import command_with_output
+from gazecli.cli.output import Output, is_terminal
 from gazecli.errors import UsageError
 
 NAME = "schema"
 
 
-@with_manners
+@command_with_output
 def command(
-    streams: Streams,
+    output: Output,
     name: Annotated[
         str | None, typer.Argument(help="headset, steer, switch, report, …; all names when left out.")
     ] = None,
@@ -26,15 +26,15 @@ def command(
     from gazecli.reports.documents.schemas import DOCUMENTS, json_schema
 
     if name is None:
-        _print_names(streams, list(DOCUMENTS))
+        _print_names(output, list(DOCUMENTS))
         return
     wanted = name.removeprefix("gaze.").removesuffix("/1")
     if wanted not in DOCUMENTS:
         hint = f"one of {', '.join(DOCUMENTS)}"
         raise UsageError("there is no such document", subject=name, hint=hint, code="schema.unknown")
-    indent = 2 if streams.format == "human" or is_terminal(sys.stdout) else None
+    indent = 2 if output.format == "human" or is_terminal(sys.stdout) else None
     sys.stdout.write(json.dumps(json_schema(wanted), indent=indent) + "\n")
 
 
-def _print_names(streams: Streams, names: list[str]) -> None:
-    sys.stdout.write(json.dumps(names) + "\n" if streams.format == "json" else "\n".join(names) + "\n")
+def _print_names(output: Output, names: list[str]) -> None:
+    sys.stdout.write(json.dumps(names) + "\n" if output.format == "json" else "\n".join(names) + "\n")

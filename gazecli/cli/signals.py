@@ -94,9 +94,9 @@ def _watch(listening: int) -> None:
 
 def _end() -> NoReturn:
     # Without asking the other processes of a launch, which may have ended and never answer.
-    from gazecli.distributed.launcher import place
+    from gazecli.distributed.launcher import current_launch
 
-    _say(aloud=place().first)
+    _say(aloud=current_launch().is_first)
     os._exit(INTERRUPTED)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.command import with_manners
+from gazecli.cli.command import command_with_output
 from gazecli.cli.files import PAGE_SUFFIXES, refuse_one_file_twice, save_page, save_picture, writable
 from gazecli.cli.inputs import Aim, choose_heads, load_for, open_picture, say_prepared, targets_of
 from gazecli.cli.options import (
@@ -31,7 +31,7 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output import Streams
+from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import UsageError
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 NAME = "steer"
 
 
-@with_manners
+@command_with_output
 def command(
-    streams: Streams,
+    output: Output,
     picture: PictureArgument,
     *,
     region: Annotated[
@@ -89,20 +89,20 @@ def command(
     no_squash: NoSquash = False,
 ) -> None:
     """Describe a region by turning the gaze heads there."""
-    _check_streaming(streams, stream, region, all_regions)
+    _check_streaming(output, stream, region, all_regions)
     writable(heatmap, "--heatmap", (".png",), unlike=picture)
     writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
     refuse_one_file_twice(heatmap, page)
     seen = open_picture(picture, panels, regions, rtl, max_pixels)
     targets = targets_of(seen, region, all_regions)
-    aim = choose_heads(streams, model, heads, top, score)
+    aim = choose_heads(output, model, heads, top, score)
     from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 
     settings = SteerSettings(
         STATIC_PROMPT if prompt is None else prompt, strength, mode, scope, max_new_tokens
     )
     settings.check()
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
+    vlm = load_for(output, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         steering = steer_regions(
             vlm,
@@ -111,12 +111,12 @@ def command(
             aim.heads,
             settings,
             with_baseline=not no_baseline,
-            on_token=streaming(streams, vlm, 1),
+            on_token=streaming(output, vlm, 1),
             with_looks=page is not None,
         )
-        streams.out.print()
+        output.out.print()
     else:
-        with busy(streams, "steering"):
+        with busy(output, "steering"):
             steering = steer_regions(
                 vlm,
                 seen,
@@ -126,7 +126,7 @@ def command(
                 with_baseline=not no_baseline,
                 with_looks=page is not None,
             )
-    say_prepared(streams, "picture was", steering.layout.prepared)
+    say_prepared(output, "picture was", steering.layout.prepared)
     if heatmap is not None:
         save_picture(_painted(steering), heatmap)
     document = _document(vlm, steering, aim, heatmap, page)
@@ -134,10 +134,10 @@ def command(
         from gazecli.reports.page.scenes import scene_of_steering
 
         save_page(document, scene_of_steering(steering), f"What {vlm.name} says when made to look", page)
-    streams.result(document, lambda console: _show(console, document, streamed=stream))
+    output.result(document, lambda console: _show(console, document, streamed=stream))
 
 
-def streaming(streams: Streams, vlm: VLM, row: int) -> Callable[[int, list[list[int]]], None]:
+def streaming(output: Output, vlm: VLM, row: int) -> Callable[[int, list[list[int]]], None]:
     """Print what row `row` says as it grows."""
     said = ""
 
@@ -146,15 +146,15 @@ def streaming(streams: Streams, vlm: VLM, row: int) -> Callable[[int, list[list[
         text = vlm.decode(written[row])
         # A character of several tokens shows as a replacement mark until it is whole.
         if text.startswith(said) and not text.endswith("\ufffd"):
-            streams.out.file.write(visible(text[len(said) :], lines=True))
-            streams.out.file.flush()
+            output.out.file.write(visible(text[len(said) :], lines=True))
+            output.out.file.flush()
             said = text
 
     return on_token
 
 
-def _check_streaming(streams: Streams, stream: bool, region: list[str] | None, all_regions: bool) -> None:
-    if stream and streams.format == "json":
+def _check_streaming(output: Output, stream: bool, region: list[str] | None, all_regions: bool) -> None:
+    if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
     if stream and (all_regions or len(region or []) > 1):
         raise UsageError("--stream prints one answer", hint="ask for one region")

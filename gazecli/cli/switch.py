@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gazecli.cli.command import with_manners
+from gazecli.cli.command import command_with_output
 from gazecli.cli.files import (
     PAGE_SUFFIXES,
     SUFFIXES,
@@ -37,7 +37,7 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output import Streams
+from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
 from gazecli.cli.steer import streaming
 from gazecli.cli.tables import print_facts, print_table
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 NAME = "switch"
 
 
-@with_manners
+@command_with_output
 def command(
-    streams: Streams,
+    output: Output,
     picture: PictureArgument,
     *,
     schedule: Annotated[
@@ -91,7 +91,7 @@ def command(
     no_squash: NoSquash = False,
 ) -> None:
     """Change what is described while the model writes."""
-    if stream and streams.format == "json":
+    if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
     writable(trajectory, "--trajectory", SUFFIXES, unlike=picture)
     writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
@@ -100,7 +100,7 @@ def command(
     from gazecli.steering.schedule import parse_targets, plan
 
     timetable = plan(parse_targets(schedule, seen), every=every, at=at, on=on)
-    aim = choose_heads(streams, model, heads, top, score)
+    aim = choose_heads(output, model, heads, top, score)
     from gazecli.reports.steering import Provenance, switch_document
     from gazecli.steering.steer import SteerSettings
     from gazecli.steering.switch import DYNAMIC_PROMPT, switch
@@ -109,7 +109,7 @@ def command(
     settings = SteerSettings(DYNAMIC_PROMPT if prompt is None else prompt, strength, mode, scope, longest)
     settings.check()
     timetable.check_length(longest)
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
+    vlm = load_for(output, aim, device, dtype, device_map, trust_remote_code, no_squash)
     if stream:
         written = switch(
             vlm,
@@ -118,12 +118,12 @@ def command(
             aim.heads,
             settings,
             max_new_tokens=longest,
-            on_token=streaming(streams, vlm, 0),
+            on_token=streaming(output, vlm, 0),
             with_looks=page is not None,
         )
-        streams.out.print("\n")
+        output.out.print("\n")
     else:
-        with busy(streams, "narrating"):
+        with busy(output, "narrating"):
             written = switch(
                 vlm,
                 seen,
@@ -133,7 +133,7 @@ def command(
                 max_new_tokens=longest,
                 with_looks=page is not None,
             )
-    say_prepared(streams, "picture was", written.prepared)
+    say_prepared(output, "picture was", written.prepared)
     provenance = Provenance(aim.headset.digest, aim.score)
     files = [str(path) if path else None for path in (trajectory, page)]
     document = switch_document(vlm, written, provenance, *files)
@@ -143,7 +143,7 @@ def command(
         save_page(document, scene_of_narration(written), f"What {vlm.name} says as its target changes", page)
     if trajectory is not None:
         save_trajectory(_trajectory(written), document, trajectory)
-    streams.result(document, lambda console: _show(console, document))
+    output.result(document, lambda console: _show(console, document))
 
 
 def _trajectory(written: Narration) -> Trajectory:

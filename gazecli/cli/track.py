@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.command import with_manners
+from gazecli.cli.command import command_with_output
 from gazecli.cli.files import (
     PAGE_SUFFIXES,
     SUFFIXES,
@@ -36,7 +36,7 @@ from gazecli.cli.options import (
     Top,
     TrustRemoteCode,
 )
-from gazecli.cli.output import Streams
+from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
 from gazecli.cli.steer import streaming
 from gazecli.cli.tables import print_facts, print_table
@@ -58,9 +58,9 @@ if TYPE_CHECKING:
 NAME = "track"
 
 
-@with_manners
+@command_with_output
 def command(
-    streams: Streams,
+    output: Output,
     picture: PictureArgument,
     *,
     span: Annotated[
@@ -105,7 +105,7 @@ def command(
     A look is attention weighted by the norms of the value vectors. Beside the gaze heads stand five draws of
     as many others from the same layers.
     """
-    if stream and streams.format == "json":
+    if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
     writable(heatmap, "--heatmap", (".png",), unlike=picture)
     writable(trajectory, "--trajectory", SUFFIXES, unlike=picture)
@@ -121,10 +121,10 @@ def command(
     check_spans(wanted)
     asked = TRACKING_PROMPT if prompt is None else prompt
     check_request(asked, max_new_tokens)
-    aim = choose_heads(streams, model, heads, top, score)
-    draws = _controls(streams, aim)
-    vlm = load_for(streams, aim, device, dtype, device_map, trust_remote_code, no_squash)
-    with busy(streams, "watching"):
+    aim = choose_heads(output, model, heads, top, score)
+    draws = _controls(output, aim)
+    vlm = load_for(output, aim, device, dtype, device_map, trust_remote_code, no_squash)
+    with busy(output, "watching"):
         tracking = track(
             vlm,
             seen,
@@ -133,13 +133,13 @@ def command(
             controls=[draw.heads for draw in draws],
             also=also,
             max_new_tokens=max_new_tokens,
-            on_token=streaming(streams, vlm, 0) if stream else None,
+            on_token=streaming(output, vlm, 0) if stream else None,
         )
     if stream:
-        streams.out.print("\n")
-    say_prepared(streams, "picture was", tracking.layout.prepared)
+        output.out.print("\n")
+    say_prepared(output, "picture was", tracking.layout.prepared)
     spans = [find_span(tracking.pieces, words) for words in wanted]
-    _say_ambiguous(streams, spans)
+    _say_ambiguous(output, spans)
     document = _document(vlm, tracking, aim, draws, spans, [trajectory, heatmap, page])
     if heatmap is not None:
         save_picture(_painted(tracking, spans), heatmap)
@@ -149,7 +149,7 @@ def command(
         save_page(document, scene_of_tracking(tracking), f"Where {vlm.name} looks while it writes", page)
     if trajectory is not None:
         save_trajectory(_trajectory(tracking), document, trajectory)
-    streams.result(document, lambda console: _show(console, document, streamed=stream))
+    output.result(document, lambda console: _show(console, document, streamed=stream))
 
 
 def _check_regions(picture: Picture, also: Sequence[Region], trajectory: Path | None) -> None:
@@ -161,19 +161,19 @@ def _check_regions(picture: Picture, also: Sequence[Region], trajectory: Path | 
         )
 
 
-def _controls(streams: Streams, aim: Aim) -> list[Condition]:
+def _controls(output: Output, aim: Aim) -> list[Condition]:
     from gazecli.evaluation.conditions import CONTROLS, controls_for
 
     draws = controls_for(aim.headset, len(aim.heads), aim.score)
     if len(draws) < CONTROLS:
-        streams.note(f"{len(draws)} of {CONTROLS} controls: there are no other heads to draw")
+        output.note(f"{len(draws)} of {CONTROLS} controls: there are no other heads to draw")
     return draws
 
 
-def _say_ambiguous(streams: Streams, spans: Sequence[Span]) -> None:
+def _say_ambiguous(output: Output, spans: Sequence[Span]) -> None:
     for span in spans:
         if span.occurrences > 1:
-            streams.note(f"the text holds {span.wanted!r} {span.occurrences} times; the first is shown")
+            output.note(f"the text holds {span.wanted!r} {span.occurrences} times; the first is shown")
 
 
 def _document(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gazecli.distributed.launcher import place
+from gazecli.distributed.launcher import current_launch
 from gazecli.errors import GazeError, UsageError
 
 Item = TypeVar("Item")
@@ -28,27 +28,27 @@ _PATIENCE = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Group:
-    """`count` processes that all call the same methods in the same order; `number` is this one's, from 0."""
+    """`size` processes that call the same methods in the same order; `rank` is this one's number, from 0."""
 
-    number: int = 0
-    count: int = 1
+    rank: int = 0
+    size: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the process that writes for all."""
-        return self.number == 0
+        return self.rank == 0
 
     def share(self, items: Sequence[Item]) -> list[Item]:
-        """This process's part of `items`: every `count`-th one."""
-        return list(items[self.number :: self.count])
+        """This process's part of `items`: every `size`-th one."""
+        return list(items[self.rank :: self.size])
 
     def whole(self, mine: Sequence[Item]) -> list[Item]:
         """What all made of their shares, one result an item, in the order of what was shared."""
         return in_order(self.gather(list(mine)))
 
     def gather(self, mine: Item) -> list[Item]:
-        """What each process has, by number."""
-        if self.count == 1:
+        """What each process has, by rank."""
+        if self.size == 1:
             return [mine]
         from accelerate.utils import gather_object
 
@@ -58,7 +58,7 @@ class Group:
 
     def sum(self, mine: Float64) -> Float64:
         """The sum over all processes of an array: one reduction, the same result everywhere."""
-        if self.count == 1:
+        if self.size == 1:
             return mine
         import torch
         from accelerate import PartialState
@@ -73,11 +73,11 @@ class Group:
 
     def from_first(self, make: Callable[[], Item]) -> Item:
         """What `make` returns in the first process, the only one that calls it."""
-        if self.count == 1:
+        if self.size == 1:
             return make()
         from accelerate.utils import broadcast_object_list
 
-        box: list[Any] = [make() if self.first else None]
+        box: list[Any] = [make() if self.is_first else None]
         with _together():
             made: Item = broadcast_object_list(box)[0]
         return made
@@ -101,7 +101,7 @@ def join() -> Group:
 
     Every process of the launch must call this. Raises GazeError when they cannot be connected.
     """
-    if place().count == 1:
+    if current_launch().world_size == 1:
         return ALONE
     if not _joined:
         import torch
@@ -137,7 +137,7 @@ def _together() -> Iterator[None]:
 
 
 def in_order(parts: Sequence[Sequence[Item]]) -> list[Item]:
-    """The shares of all processes, by number, put back into the order of what was shared."""
+    """The shares of all processes, by rank, put back into the order of what was shared."""
     count, total = len(parts), sum(len(part) for part in parts)
     return [parts[place % count][place // count] for place in range(total)]
 

@@ -16,29 +16,29 @@ _VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
 @dataclass(frozen=True)
-class Place:
+class Launch:
     """This process's number among all `count` processes of the launch, and among those of its machine.
 
     Both numbers count from 0. A process that nobody launched is the only one.
     """
 
-    number: int = 0
-    local: int = 0
-    count: int = 1
+    rank: int = 0
+    local_rank: int = 0
+    world_size: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the process that speaks and writes for all."""
-        return self.number == 0
+        return self.rank == 0
 
 
-def place() -> Place:
+def current_launch() -> Launch:
     """Where this process stands; alone unless a launcher's three variables are there and make sense."""
     told = [os.environ.get(name, "") for name in _VARIABLES]
     if not all(text.isascii() and text.isdigit() for text in told):
-        return Place()
-    number, local, count = map(int, told)
-    return Place(number, local, count) if max(number, local) < count else Place()
+        return Launch()
+    rank, local_rank, world_size = map(int, told)
+    return Launch(rank, local_rank, world_size) if max(rank, local_rank) < world_size else Launch()
 
 
 def leave_launch() -> None:
@@ -56,11 +56,11 @@ def is_mine_to_tell(*, at_once: bool = False) -> bool:
 
     `at_once`: do not take the seconds that loading torch would take, and let the first process tell.
     """
-    here = place()
-    if here.count == 1:
+    here = current_launch()
+    if here.world_size == 1:
         return True
     if at_once and "torch" not in sys.modules:
-        return here.first
+        return here.is_first
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return True
     from torch.distributed import TCPStore  # type: ignore[attr-defined]

@@ -146,7 +146,7 @@ def evaluate(
 
 def _agree(group: Group, headset: HeadSet, examples: Examples, plan: Plan) -> None:
     """UsageError unless every process steers the same heads over the same pictures and captions."""
-    if group.count == 1:
+    if group.size == 1:
         return
     # Strips of different folders may have the same names.
     known = [(example.name, example.truths) for example in examples.usable]

@@ -89,28 +89,28 @@ def discover(
     request = group.from_first(asked)
     stored = group.from_first(lambda: None if force else stored_headset(shelf, request))
     if stored is not None:
-        if group.first:
+        if group.is_first:
             # Of one who was killed between keeping the head set and forgetting how far it had been.
             shelf.partial_results(request).clear_parts()
             note_headset(shelf, stored, model if isinstance(model, str) else model.source)
         return _found_again(stored, began)
-    if group.count > 1:
+    if group.size > 1:
         group.agree("models, comics or settings", asked())
     shelf.ensure_writable()
     vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note, squash)
     from gazecli.heads.walk import walk
     from gazecli.models.inference.profile import Profile
 
-    with _alone(shelf, request, note) if group.first else nullcontext():
+    with _alone(shelf, request, note) if group.is_first else nullcontext():
         stored = group.from_first(lambda: None if force else stored_headset(shelf, request))
         if stored is not None:
             found = _found_again(stored, began)
         else:
-            if force and group.first:
+            if force and group.is_first:
                 shelf.partial_results(request).clear_parts()
             clock = Profile(vlm.device) if profile else None
             found = walk(vlm, strips, settings, shelf, request, size, progress, group, clock)
-    if group.first:
+    if group.is_first:
         note_headset(shelf, found, vlm.source)
     return found
 

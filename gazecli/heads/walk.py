@@ -53,11 +53,11 @@ def walk(
     began = time.monotonic()
     kept = cache.partial_results(request) if cache is not None else None
     sums = Sums.empty(vlm.layers, vlm.heads, settings.panels)
-    if kept is not None and group.first:
+    if kept is not None and group.is_first:
         sums = taken_up(kept, sums)
     walked = group.from_first(lambda: set(sums.walked))
     mine = group.share([number for number in range(len(comics.strips)) if number not in walked])
-    own = kept.part(group.number) if kept is not None else None
+    own = kept.part(group.rank) if kept is not None else None
     sums = _added_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress, profile)
     with phase(profile, "reduce"):
         sums = total(group, sums)
@@ -216,7 +216,7 @@ def keep(kept: PartialResults, sums: Sums) -> None:
 
 def total(group: Group, mine: Sums) -> Sums:
     """The sums of all processes, the same in each."""
-    if group.count == 1:
+    if group.size == 1:
         return mine
     _, tensors = mine.state()
     flat = group.sum(np.concatenate([tensor.ravel() for tensor in tensors.values()]))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gazecli.distributed.launcher import place
+from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError
 
 STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
@@ -35,7 +35,7 @@ def parse_device_map(given: DeviceMap | None) -> DeviceMap | None:
     """
     if given is None:
         return None
-    if place().count > 1:
+    if current_launch().world_size > 1:
         raise UsageError(
             "a device map cannot matter with several processes, each of which takes one device",
             subject=str(given),

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from gazecli.distributed.launcher import place
+from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError
 
 DTYPES = {
@@ -45,7 +45,7 @@ def choose_device(name: str | None) -> torch.device:
             subject=str(name),
             hint="use --device auto, or install a build of torch for it",
         )
-    if device.type == "cuda" and place().count > 1:
+    if device.type == "cuda" and current_launch().world_size > 1:
         if device.index is not None:
             raise UsageError(
                 "one GPU for all processes", subject=str(name), hint="use --device cuda: each takes its own"
@@ -59,10 +59,10 @@ def own_gpu() -> torch.device:
 
     The number among the processes of this machine counts the devices that are visible, round and round.
     """
-    here = place()
-    if here.count == 1:
+    here = current_launch()
+    if here.world_size == 1:
         return torch.device("cuda")
-    device = torch.device("cuda", here.local % torch.cuda.device_count())
+    device = torch.device("cuda", here.local_rank % torch.cuda.device_count())
     torch.cuda.set_device(device)  # or each would also keep a context on the first
     return device
 

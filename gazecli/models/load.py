@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gazecli.distributed.launcher import place
+from gazecli.distributed.launcher import current_launch
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.checkpoint import Checkpoint, find_checkpoint, is_folder
@@ -108,7 +108,9 @@ def _load_model(
     transformers_logging.disable_progress_bar()
     options = {} if device_map is None else spread_options(device_map, max_memory)
     # The copies of several processes would not fit into main memory on their way to their GPUs.
-    straight = {"device_map": {"": device}} if device.type == "cuda" and place().count > 1 else {}
+    straight = (
+        {"device_map": {"": device}} if device.type == "cuda" and current_launch().world_size > 1 else {}
+    )
     try:
         model: Any = model_class(checkpoint.config()).from_pretrained(
             checkpoint.folder,

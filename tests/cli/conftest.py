@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from gazecli.reports.documents.schemas import json_schema
-from tests.prestarted import call
+from tests.fixtures.prestarted import call
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pytest
 import gazecli
 from gazecli.models.catalogue import CATALOGUE, resolve_alias
 from gazecli.reports.documents.schemas import DOCUMENTS
-from tests.checkpoints import RECIPES
 from tests.cli.conftest import Gaze
+from tests.fixtures.checkpoints import RECIPES
 
 
 def test_every_document_has_a_schema(gaze: Gaze) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from tests import prestarted
-from tests.prestarted import call
+from tests.fixtures import prestarted
+from tests.fixtures.prestarted import call
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazecli.distributed.group import ALONE, Group, in_order, join
-from gazecli.distributed.launcher import Place, is_mine_to_tell, leave_launch, place
+from gazecli.distributed.launcher import Launch, current_launch, is_mine_to_tell, leave_launch
 from gazecli.errors import UsageError
 from tests.cli.in_process import gaze_here
 
@@ -27,28 +27,28 @@ def told(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.usefixtures("told")
 def test_nobody_said_anything() -> None:
-    assert place() == Place(0, 0, 1)
-    assert place().first
+    assert current_launch() == Launch(0, 0, 1)
+    assert current_launch().is_first
     assert join() is ALONE
     assert is_mine_to_tell()
 
 
 def test_a_launcher_is_believed(told) -> None:
     told("5", "1", "8")
-    assert place() == Place(5, 1, 8)
-    assert not place().first
+    assert current_launch() == Launch(5, 1, 8)
+    assert not current_launch().is_first
 
 
 @pytest.mark.parametrize("nonsense", [("0", "0", ""), ("x", "0", "2"), ("2", "0", "2"), ("-1", "0", "2")])
 def test_nonsense_is_not_believed(told, nonsense: tuple[str, str, str]) -> None:
     told(*nonsense)
-    assert place() == Place()
+    assert current_launch() == Launch()
 
 
 def test_who_leaves_the_launch_is_alone(told) -> None:
     told("0", "0", "4")
     leave_launch()
-    assert place() == Place()
+    assert current_launch() == Launch()
 
 
 @given(st.lists(st.integers()), st.integers(1, 9))

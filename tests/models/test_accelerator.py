@@ -1,6 +1,6 @@
 """On a device of its own everything computes what it computes on the CPU, and the host hardly ever waits.
 
-No GPU is needed: `tests.accelerator` counts what would make one wait.
+No GPU is needed: `tests.fixtures.accelerator` counts what would make one wait.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
 from gazecli.steering.steer import Answer, SteerSettings, steer_regions
 from gazecli.steering.switch import Narration, switch
-from tests.accelerator import DEVICE, Waits, move, waits
-from tests.checkpoints import FAMILIES
 from tests.conftest import noise_picture, write_comics
+from tests.fixtures.accelerator import DEVICE, Waits, move, waits
+from tests.fixtures.checkpoints import FAMILIES
 
 # PaliGemma's processor turns tensors into arrays the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

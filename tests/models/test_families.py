@@ -22,10 +22,10 @@ from gazecli.models.inference.shared_prefix import ask, last_token_mass
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests import oracle
-from tests.checkpoints import FAMILIES, RECIPES
 from tests.conftest import noise_picture
-from tests.families_table import README, Found, rows_of, with_rows
-from tests.perturbation import SIZES, check_token_map, dark_picture
+from tests.fixtures.checkpoints import FAMILIES, RECIPES
+from tests.fixtures.families_table import README, Found, rows_of, with_rows
+from tests.fixtures.perturbation import SIZES, check_token_map, dark_picture
 
 # PaliGemma's processor turns tensors into arrays the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

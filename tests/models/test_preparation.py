@@ -17,7 +17,7 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests import oracle
 from tests.conftest import noise_picture
-from tests.perturbation import changed_positions, check_token_map, dark_picture
+from tests.fixtures.perturbation import changed_positions, check_token_map, dark_picture
 
 # PaliGemma's processor turns tensors into arrays the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -20,8 +20,8 @@ from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.conftest import noise_picture, write_comics
-from tests.perturbation import dark_picture
-from tests.remote_code import OWN_ATTENTION, with_own_code, without_processor
+from tests.fixtures.perturbation import dark_picture
+from tests.fixtures.remote_code import OWN_ATTENTION, with_own_code, without_processor
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,7 +20,7 @@ from gazecli.models.load import load
 from gazecli.models.token_maps.views import Blind, View
 from gazecli.models.token_maps.whole_picture import patch_grid
 from gazecli.models.vlm import VLM
-from tests.checkpoints import FAMILIES
+from tests.fixtures.checkpoints import FAMILIES
 
 # PaliGemma's processor turns tensors into arrays the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -20,8 +20,8 @@ from transformers.utils import is_torchvision_available
 
 from gazecli.models.token_maps.registry import TOKEN_MAPS
 from gazecli.models.token_maps.views import View, boxes_of, unseen_margin
-from tests.checkpoints import RECIPES
-from tests.checkpoints_torchvision import RECIPES as NEEDING
+from tests.fixtures.checkpoints import RECIPES
+from tests.fixtures.checkpoints_torchvision import RECIPES as NEEDING
 
 # By hand: tokens of 32 pixels, at most 256 of them at the picture's own aspect; above twice as many, tiles of
 # 16 x 16 tokens are added.
@@ -61,7 +61,7 @@ def processor_of(importable: None, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _processor(family: str, folder: Path) -> Any:
-    from tests.checkpoint_parts import write_tokenizer
+    from tests.fixtures.checkpoint_parts import write_tokenizer
 
     recipe = RECIPES[family]
     write_tokenizer(recipe, folder)

@@ -12,7 +12,7 @@ from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
 from gazecli.models.vlm import VLM
 from tests.conftest import QWEN, noise_picture
-from tests.work import Work, counted
+from tests.fixtures.work import Work, counted
 
 HEADS = [(0, 1), (1, 3), (1, 0), (2, 2)]
 PANELS = 6

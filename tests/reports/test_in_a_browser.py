@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from gazecli.reports.page import report_page
-from tests.browser import CHROMIUM, Tab, browser
+from tests.fixtures.browser import CHROMIUM, Tab, browser
 from tests.reports.samples import report, scene
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install chromium to run this")

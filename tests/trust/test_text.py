@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gazecli.cache import Artifact, Cache
-from gazecli.cli.output import Streams, console_on
+from gazecli.cli.output import Output, console_on
 from gazecli.cli.progress import busy
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.heads.headset import HeadSet
@@ -181,7 +181,7 @@ class Watched(io.StringIO):
 def test_a_spinner_beside_any_name_is_harmless(monkeypatch: pytest.MonkeyPatch, title: str) -> None:
     watched = Watched()
     monkeypatch.setattr(sys, "stderr", watched)
-    with busy(Streams("human", False, 0), title):
+    with busy(Output("human", False, 0), title):
         pass
     # Of the escape sequences only Rich's own are there: colours, cursor, erased lines.
     left = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", watched.getvalue())
