@@ -23,10 +23,9 @@ import torch
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 import gazecli as gaze
-from benchmarks.aiming import bias_towards
 from benchmarks.discovery_oracle import eager_vision
 from benchmarks.stopwatch import Row, show
-from benchmarks.subject import PANELS, write_strips
+from benchmarks.subject import PANELS, bias_towards, write_strips
 from gazecli.cache.store import Cache
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.devices import choose_device, choose_dtype
