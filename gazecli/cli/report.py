@@ -104,6 +104,8 @@ def command(
     at. Beside the best heads stand five draws of others from the same layers, all heads, and none; and the
     same heads made blind while the model is asked about each panel. Processes started by torchrun or
     accelerate launch share the pictures.
+
+    Example: gaze report --evaluate comics/ --samples 20 -o report.html
     """
     writable(destination, "--output")
     writable(generations, "--generations")

@@ -81,7 +81,10 @@ def command(
     page: Page = None,
     stream: Stream = False,
 ) -> None:
-    """Change what is described while the model writes."""
+    """Change what is described while the model writes.
+
+    Example: gaze switch strip.png --schedule 2,4,3 --trajectory steps.png
+    """
     if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
     writable(trajectory, "--trajectory", SUFFIXES, unlike=picture)

@@ -86,6 +86,8 @@ def command(
 
     A look is attention weighted by the norms of the value vectors. Beside the gaze heads stand five draws of
     as many others from the same layers.
+
+    Example: gaze track strip.png --span "red cat" --heatmap attention.png
     """
     if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
