@@ -18,7 +18,6 @@ from gazecli.models.architecture import find_vision_tower
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, keeps_everything, repeat_rows
 from gazecli.models.attention.to_device import pinned, send
 from gazecli.models.attention.watchers import Enough, KeysOnly, MapKeeper, QuestionMass, RegionMass
-from gazecli.models.inference.host_sync import answered_on_host, stays_on_host
 from gazecli.models.inference.profile import Profile
 from gazecli.models.prompts import prompt_text
 from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -173,7 +172,7 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any
     With `whole`, layers behind the last with heads are run too, for what they may remember.
     """
     shared, length = batch[0].shared, len(batch[0].ids[0])
-    inputs, host = {}, {}
+    inputs = {}
     for name in batch[0].inputs:
         parts = [questions.inputs[name] for questions in batch]
         if name == "attention_mask" or not torch.is_tensor(parts[0]):
@@ -184,12 +183,11 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any
         joined = torch.cat(_counted_on(batch) if name == "image_token_pooling" else parts)
         if joined.ndim == 2 and joined.shape == (len(batch), length):
             joined = joined[:, :shared]
-        inputs[name] = joined if stays_on_host(vlm, name) else send(joined, vlm.device)
-        host[name] = joined
+        inputs[name] = send(joined, vlm.device)
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
     watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None and not whole else None
-    with answered_on_host(vlm, inputs, host), vlm.watching(watcher), suppress(Enough):
+    with vlm.watching(watcher), suppress(Enough):
         vlm.model(**inputs, **as_argument(vlm.model, cache), use_cache=True, logits_to_keep=1)
     return cache
 
