@@ -112,7 +112,7 @@ def command(
             settings,
             with_baseline=not no_baseline,
             on_token=streaming(output, vlm, 1),
-            with_looks=page is not None,
+            with_maps=page is not None,
         )
         output.out.print()
     else:
@@ -124,7 +124,7 @@ def command(
                 aim.heads,
                 settings,
                 with_baseline=not no_baseline,
-                with_looks=page is not None,
+                with_maps=page is not None,
             )
     say_prepared(output, "picture was", steering.layout.prepared)
     if heatmap is not None:

@@ -119,7 +119,6 @@ def command(
             settings,
             max_new_tokens=longest,
             on_token=streaming(output, vlm, 0),
-            with_looks=page is not None,
         )
         output.out.print("\n")
     else:
@@ -131,9 +130,8 @@ def command(
                 aim.heads,
                 settings,
                 max_new_tokens=longest,
-                with_looks=page is not None,
             )
-    say_prepared(output, "picture was", written.prepared)
+    say_prepared(output, "picture was", written.layout.prepared)
     provenance = Provenance(aim.headset.digest, aim.score)
     files = [str(path) if path else None for path in (trajectory, page)]
     document = switch_document(vlm, written, provenance, *files)

@@ -56,7 +56,7 @@ def _shown(vlm: VLM, example: Example, number: int, heads: Sequence[Head], plan:
     picture, truths, name = example.load(), list(example.truths or ()), example.name
     if plan.task != "dynamic":
         steering = steer_regions(
-            vlm, picture, picture.regions, heads, plan.settings, require_effect=False, with_looks=True
+            vlm, picture, picture.regions, heads, plan.settings, require_effect=False, with_maps=True
         )
         return Shown(name, truths, steering=steering)
     narration, free = _narrated(vlm, picture, number, heads, plan)
@@ -71,6 +71,6 @@ def _narrated(
     schedule = (
         schedule_of(targets, on="sentence") if plan.every is None else schedule_of(targets, every=plan.every)
     )
-    told = switch(vlm, picture, schedule, heads, plan.settings, require_effect=False, with_looks=True)
+    told = switch(vlm, picture, schedule, heads, plan.settings, require_effect=False)
     free = track(vlm, picture, heads, plan.settings.prompt, max_new_tokens=schedule.most_tokens)
     return told, free

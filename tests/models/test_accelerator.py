@@ -84,17 +84,17 @@ def test_discovery_equals_the_cpus_and_gaze_waits_once_a_strip(
 
 
 @pytest.mark.parametrize("family", ["qwen3_vl", "llava"])
-@pytest.mark.parametrize("with_looks", [False, True], ids=["plain", "with looks"])
+@pytest.mark.parametrize("with_maps", [False, True], ids=["plain", "with maps"])
 def test_writing_waits_once_a_token(
-    far_of: Callable[[str], VLM], vlm_of: Callable[[str], VLM], family: str, with_looks: bool
+    far_of: Callable[[str], VLM], vlm_of: Callable[[str], VLM], family: str, with_maps: bool
 ) -> None:
     picture = noise_picture(600, 100, 6)
 
     def written(vlm: VLM, tokens: int) -> Answer:
         settings = SteerSettings(max_new_tokens=tokens)
-        return steer_regions(
-            vlm, picture, picture.regions[:2], HEADS, settings, with_looks=with_looks
-        ).answers[1]
+        return steer_regions(vlm, picture, picture.regions[:2], HEADS, settings, with_maps=with_maps).answers[
+            1
+        ]
 
     far = far_of(family)
     with waits() as eight:
@@ -104,8 +104,8 @@ def test_writing_waits_once_a_token(
     same = written(vlm_of(family), 8)
     assert (answer.text, answer.tokens) == (same.text, same.tokens)
     np.testing.assert_allclose(answer.rows, same.rows, atol=1e-5)
-    if with_looks:
-        np.testing.assert_allclose(answer.looks, same.looks, atol=1e-5)
+    if with_maps:
+        np.testing.assert_allclose(answer.maps, same.maps, atol=1e-5)
     each_token = eight.places - four.places
     assert each_token.total() <= 4 + (4 if family == "qwen3_vl" else 0), each_token  # its positions are sent
 
