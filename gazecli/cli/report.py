@@ -44,7 +44,7 @@ from gazecli.cli.options import (
     with_help,
 )
 from gazecli.cli.output import Output, console_on, write_page
-from gazecli.cli.report_tables import show_report
+from gazecli.cli.tables import show_report
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _as_text(
     document: ReportDocument, form: str, shown: int, scenes: list[Scene], indent: int | None = None
 ) -> str:
     if form == "html":
-        from gazecli.reports.page import report_page
+        from gazecli.reports.page.report import report_page
 
         return report_page(document, shown, scenes=scenes)
     if form == "markdown":

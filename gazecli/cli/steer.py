@@ -89,7 +89,7 @@ def command(
             settings,
             with_baseline=not no_baseline,
             on_token=streaming(output, vlm, 1) if stream else None,
-            with_looks=page is not None,
+            with_maps=page is not None,
         )
     if stream:
         output.out.print()

@@ -115,11 +115,10 @@ def command(
             settings,
             max_new_tokens=longest,
             on_token=streaming(output, vlm, 0) if stream else None,
-            with_looks=page is not None,
         )
     if stream:
         output.out.print("\n")
-    say_prepared(output, "picture was", written.prepared)
+    say_prepared(output, "picture was", written.layout.prepared)
     provenance = Provenance(aim.headset.digest, aim.score)
     files = [str(path) if path else None for path in (trajectory, page)]
     document = switch_document(vlm, written, provenance, *files)
