@@ -192,15 +192,15 @@ def _document(
 
 
 def _painted(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
-    from gazecli.reports.heatmap import Glance, heatmap_image
+    from gazecli.reports.heatmap import AttentionMap, heatmap_image
 
     places = [(f'"{span.text}"', span.start, span.end) for span in spans]
-    glances = []
-    for told, start, end in places or [("the whole text", 0, tracking.tokens)]:
-        glances.append(Glance(tracking.look(start, end), f"{told}: gaze heads"))
+    maps = []
+    for words, start, end in places or [("the whole text", 0, tracking.tokens)]:
+        maps.append(AttentionMap(tracking.look(start, end), f"{words}: gaze heads"))
         if tracking.controls:
-            glances.append(Glance(tracking.look(start, end, controls=True), f"{told}: control heads"))
-    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), glances)
+            maps.append(AttentionMap(tracking.look(start, end, controls=True), f"{words}: control heads"))
+    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), maps)
 
 
 def _trajectory(tracking: Tracking) -> Trajectory:

@@ -1,7 +1,4 @@
-"""Steered answers and switched narrations become documents.
-
-Knows nothing of how they were written or of where documents go.
-"""
+"""Steered answers, switched narrations and tracked texts become documents."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from gazecli.pictures.regions import Region
 from gazecli.reports.documents.parts import (
     AnswerPart,
     AttentionPart,
+    GeneratedPart,
     ModelPart,
     PicturePart,
     RegionPart,
-    SpokenPart,
     SteeringSettings,
     TimingPart,
 )
@@ -40,6 +37,8 @@ from gazecli.steering.steer import Answer, Steering, SteerSettings
 from gazecli.steering.switch import Narration
 from gazecli.steering.track import Floats, Pointing, Tracking
 
+DIGITS = 5
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -57,8 +56,8 @@ def steer_document(
     page: str | None = None,
 ) -> SteerDocument:
     """What `steer` prints."""
-    spoken = (
-        SpokenPart(text=steering.baseline.strip(), tokens=steering.baseline_tokens)
+    baseline = (
+        GeneratedPart(text=steering.baseline.strip(), tokens=steering.baseline_tokens)
         if steering.baseline is not None
         else None
     )
@@ -70,7 +69,7 @@ def steer_document(
         regions=region_parts(steering.regions, steering.region_tokens),
         prompt=steering.settings.prompt,
         settings=settings_part(steering.settings, steering.heads, provenance),
-        baseline=spoken,
+        baseline=baseline,
         answers=[_answer(answer) for answer in steering.answers],
         heatmap=heatmap,
         page=page,
@@ -135,7 +134,7 @@ def picture_part(picture: Picture, prepared: str | None = None) -> PicturePart:
 
 
 def region_parts(regions: Sequence[Region], tokens: Sequence[int]) -> list[RegionPart]:
-    """The regions with the number of image tokens that look at each."""
+    """The regions with the number of image tokens that cover each."""
     return [
         RegionPart(number=region.number, box=region.box, tokens=count, label=region.label)
         for region, count in zip(regions, tokens, strict=True)
@@ -163,9 +162,6 @@ def _answer(answer: Answer) -> AnswerPart:
     return AnswerPart(
         region=answer.region.number, text=answer.text, tokens=answer.tokens, attention_on_region=moved
     )
-
-
-DIGITS = 5
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazecli.reports.page.assembly import Section, page_of
-from gazecli.reports.page.scenes import grid_lines, looks_data, picture_data, raster
+from gazecli.reports.page.html import Section, page_of
+from gazecli.reports.page.scenes import attention_data, grid_lines, picture_data, raster
 from tests.reports.samples import scene
 
 edges = st.lists(st.floats(-30, 130), min_size=2, max_size=2, unique=True).map(sorted)
@@ -41,7 +41,7 @@ def test_a_grid_spans_the_picture_with_at_most_64_steps(values: list[float], len
 
 
 def test_each_token_has_a_byte_a_cell_and_a_byte_a_region() -> None:
-    data = json.loads(json.dumps(looks_data(scene())))
+    data = json.loads(json.dumps(attention_data(scene())))
     assert (data["xs"], data["ys"], data["regions"]) == ([0, 50, 100], [0, 100], [1, 2])
     plain, pointed = (
         [base64.b64decode(text[name]) for name in ("cells", "shares")] for text in data["texts"]
