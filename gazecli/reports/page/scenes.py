@@ -1,6 +1,6 @@
 """A picture, the texts about it and the attention of the heads at each token, made small enough for a page.
 
-Attention becomes bytes on a grid of cells that follows the image tokens. Imports no torch by itself.
+Attention becomes bytes on a grid of cells that follows the image tokens.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
 
 if TYPE_CHECKING:
-    from gazecli.evaluation.page_samples import Shown
+    from gazecli.evaluation.page_samples import PageSample
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.steering.steer import Steering
     from gazecli.steering.switch import Narration
@@ -72,19 +72,19 @@ def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
     """What `steer` wrote about each region beside what is written unsteered; `truths` has a text a region."""
     known = dict(enumerate(truths, 1))
     plain = []
-    if steering.baseline is not None and steering.baseline_looks is not None:
-        plain.append(SceneText("Unsteered", steering.baseline_pieces, steering.baseline_looks))
+    if steering.baseline is not None and steering.baseline_maps is not None:
+        plain.append(SceneText("Unsteered", steering.baseline_pieces, steering.baseline_maps))
     steered = [
         SceneText(
             f"Steered at region {answer.region.number}",
             answer.pieces,
-            answer.looks,
+            answer.maps,
             answer.region.number,
             [f"attention on it {answer.attention_baseline:.2f} \u2192 {answer.attention_steered:.2f}"],
             known.get(answer.region.number),
         )
         for answer in steering.answers
-        if answer.looks is not None
+        if answer.maps is not None
     ]
     return _scene(steering.picture, steering.regions, steering.layout, plain, steered)
 
@@ -95,13 +95,11 @@ def scene_of_narration(
     """A narration switched, a text a segment, beside one written freely."""
     known = dict(enumerate(truths, 1))
     plain = [SceneText("Unsteered", free.pieces, free.maps[0])] if free is not None else []
-    if narration.layout is None or narration.looks is None:
-        return Scene(narration.picture.name, narration.picture, [], np.zeros((0, 4)), np.zeros((0, 0)), plain)
     steered = [
         SceneText(
             f"Steered at region {part.region.number}",
             narration.pieces[part.start : part.end],
-            narration.looks[part.start : part.end],
+            narration.maps[part.start : part.end],
             part.region.number,
             [f"tokens {part.start} to {part.end - 1}"],
             known.get(part.region.number),
@@ -128,16 +126,14 @@ def _scene(
     unsteered: Sequence[SceneText],
     steered: Sequence[SceneText],
 ) -> Scene:
-    from gazecli.steering.track import region_table
-
-    table = region_table(layout, regions)
+    table = layout.region_table(regions)
     return Scene(picture.name, picture, regions, layout.boxes.numpy(), table, unsteered, steered)
 
 
-def scenes_of(shown: Sequence[Shown]) -> list[Scene]:
+def scenes_of(samples: Sequence[PageSample]) -> list[Scene]:
     """Pictures of an evaluation, under the names of their strips."""
     scenes = []
-    for part in shown:
+    for part in samples:
         if part.steering is not None:
             scenes.append(replace(scene_of_steering(part.steering, part.truths), name=part.name))
         elif part.narration is not None:
