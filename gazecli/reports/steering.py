@@ -85,7 +85,6 @@ def switch_document(
     page: str | None = None,
 ) -> SwitchDocument:
     """What `switch` prints."""
-    steps = [[round(float(mass), 5) for mass in step] for step in narration.trajectory]
     return SwitchDocument(
         model=model_part(vlm),
         headset=provenance.headset,
@@ -101,7 +100,7 @@ def switch_document(
             SegmentPart(region=s.region.number, start=s.start, end=s.end, text=s.text)
             for s in narration.segments
         ],
-        trajectory=TrajectoryPart(heads=len(narration.heads), value_weighted=True, steps=steps),
+        trajectory=_trajectory(narration.heads, narration.trajectory),
         trajectory_file=trajectory_file,
         page=page,
         timing=TimingPart(seconds=narration.seconds),
@@ -196,9 +195,7 @@ def track_document(
         text=tracking.text.strip(),
         tokens=tracking.tokens,
         pieces=list(tracking.pieces),
-        trajectory=TrajectoryPart(
-            heads=len(tracking.heads), value_weighted=True, steps=_steps(trajectories[0])
-        ),
+        trajectory=_trajectory(tracking.heads, trajectories[0]),
         controls=[
             ControlTrajectoryPart(seed=seed, heads=list(heads), steps=_steps(steps))
             for seed, heads, steps in zip(seeds, tracking.controls, trajectories[1:], strict=True)
@@ -250,6 +247,10 @@ def _pointing(places: Sequence[Pointing]) -> list[PointingPart]:
         )
         for place in places
     ]
+
+
+def _trajectory(heads: Sequence[HeadPair], steps: Floats) -> TrajectoryPart:
+    return TrajectoryPart(heads=len(heads), value_weighted=True, steps=_steps(steps))
 
 
 def _steps(trajectory: Floats) -> list[list[float]]:

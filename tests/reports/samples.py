@@ -12,10 +12,10 @@ from gazecli.reports.documents.evaluation import (
     ConditionPart,
     EvaluationPart,
     EvaluationSettings,
+    ExampleAnswerPart,
     ExamplePart,
     GroupPart,
     JudgingPart,
-    SaidPart,
     SelectorPart,
     SweepPart,
 )
@@ -125,7 +125,7 @@ def judged(foreign: str = "tiny") -> ReportDocument:
                     boxes=[(0.0, 0.0, 30.0, 20.0), (30.0, 0.0, 60.0, 20.0)],
                     truths=[foreign, foreign],
                     unsteered=foreign,
-                    answers=[SaidPart(region=2, text=f"A{foreign}.", described=1, fate="judged")],
+                    answers=[ExampleAnswerPart(region=2, text=f"A{foreign}.", described=1, fate="judged")],
                 )
             ],
         }

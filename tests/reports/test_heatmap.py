@@ -43,14 +43,14 @@ def test_the_watched_half_keeps_its_colours_and_the_rest_fades() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3))
-def test_the_outlined_part_holds_half_of_the_look_and_no_smaller_one_does(weights: list[float]) -> None:
+def test_the_outlined_part_holds_half_of_the_attention_and_no_smaller_one_does(weights: list[float]) -> None:
     field = np.array([weights, [0.25, 0.5, 0.0]])
     inside = half_of(field)
     assert field[inside].sum() >= field.sum() / 2 - 1e-9
     assert field[field > field[inside].min()].sum() < field.sum() / 2
 
 
-def test_no_look_has_no_outline() -> None:
+def test_no_attention_has_no_outline() -> None:
     assert not half_of(np.zeros((2, 2))).any()
 
 

@@ -196,7 +196,7 @@ class GroupPart(Part):
     unsteered: Share | None
 
 
-class SaidPart(Part):
+class ExampleAnswerPart(Part):
     """An answer under the `gaze` condition: its target, its text, and what became of it."""
 
     region: Ordinal
@@ -213,7 +213,7 @@ class ExamplePart(Part):
     boxes: list[Box]
     truths: list[Text]
     unsteered: Text | None
-    answers: list[SaidPart]
+    answers: list[ExampleAnswerPart]
 
 
 class SelectorPart(Part):

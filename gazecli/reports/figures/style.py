@@ -88,7 +88,7 @@ def png_of(figure: Figure) -> bytes:
 
 
 def svg_of(figure: Figure) -> str:
-    """The figure as an SVG file with its letters drawn, so that it looks the same everywhere."""
+    """The figure as an SVG file with its letters drawn, so that it is the same everywhere."""
     return _svg(figure, "path")
 
 
