@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.config import setting
+from gazecli.cli.options import FORCE, MODEL, with_help
 from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, size_text
 from gazecli.errors import CheckFailed, UsageError
@@ -30,7 +31,7 @@ SUMMARY = "See, check, clear and exchange what is kept."
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-Bound = Annotated[str | None, typer.Option("--model", help="The model a ranking belongs to (or GAZE_MODEL).")]
+Bound = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
 Form = Annotated[
     Literal["artifact", "ranking"] | None,
     typer.Option(
@@ -43,17 +44,23 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@command_with_output
+@cli_command()
 def ls(output: Output) -> None:
-    """List what is kept, newest first."""
+    """List what is kept, newest first.
+
+    Example: gaze cache ls
+    """
     cache = _open(output)
     document = _document("ls", cache, artifacts=[_part(entry) for entry in cache.entries()])
     output.result(document, lambda console: _show_list(console, document))
 
 
-@command_with_output
+@cli_command()
 def show(output: Output, digest: OneDigest) -> None:
-    """Show what one artifact is."""
+    """Show what one artifact is.
+
+    Example: gaze cache show 3f9c
+    """
     cache = _open(output)
     entry = _entry(cache, digest)
     document = _document("show", cache, artifacts=[_part(entry)], header=entry.summary)
@@ -66,21 +73,27 @@ def show(output: Output, digest: OneDigest) -> None:
     output.result(document, human)
 
 
-@command_with_output
+@cli_command()
 def path(
     output: Output,
     digest: Annotated[str | None, typer.Argument(help="An artifact; the cache folder when left out.")] = None,
 ) -> None:
-    """Print where the cache or an artifact is."""
+    """Print where the cache or an artifact is.
+
+    Example: gaze cache path 3f9c
+    """
     cache = _open(output)
     place = _entry(cache, digest).path if digest is not None else cache.root
     document = _document("path", cache, file=str(place))
     output.result(document, lambda console: print_facts(console, {"path": place}))
 
 
-@command_with_output
+@cli_command()
 def verify(output: Output) -> None:
-    """Read everything that is kept and compare it with its digest."""
+    """Read everything that is kept and compare it with its digest.
+
+    Example: gaze cache verify
+    """
     from gazecli.reports.documents.housekeeping import DamagePart
 
     cache = _open(output)
@@ -104,9 +117,12 @@ def verify(output: Output) -> None:
         )
 
 
-@command_with_output
+@cli_command()
 def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
-    """Remove artifacts."""
+    """Remove artifacts.
+
+    Example: gaze cache rm 3f9c --dry-run
+    """
     _refuse_yes_to_nothing(dry_run, yes)
     cache = _open(output)
     whole = [cache.resolve(digest) for digest in digests]
@@ -114,7 +130,7 @@ def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = 
     _tell_removed(output, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
 
 
-@command_with_output
+@cli_command()
 def prune(
     output: Output,
     *,
@@ -122,7 +138,10 @@ def prune(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Remove what is old, and what interrupted work left behind."""
+    """Remove what is old, and what interrupted work left behind.
+
+    Example: gaze cache prune --older-than 8w --yes
+    """
     _refuse_yes_to_nothing(dry_run, yes)
     seconds = parse_age(older_than)
     cache = _open(output)
@@ -130,7 +149,7 @@ def prune(
     _tell_removed(output, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
 
 
-@command_with_output
+@cli_command()
 def import_(
     output: Output,
     file: Annotated[
@@ -139,23 +158,29 @@ def import_(
     *,
     model: Bound = None,
 ) -> None:
-    """Put an artifact, or a ranking of heads that others made, into the cache."""
+    """Put an artifact, or a ranking of heads that others made, into the cache.
+
+    Example: gaze cache import ranking.json --model tiny
+    """
     cache = _open(output)
     digest = bring_in(cache, file, model)
     document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
     output.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
 
-@command_with_output
+@cli_command()
 def export(
     output: Output,
     digest: OneDigest,
     dest: Annotated[Path, typer.Argument(help="A new file, or a folder.")],
     *,
     form: Form = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    force: Annotated[bool, FORCE] = False,
 ) -> None:
-    """Copy an artifact, or a head set's ranking, out of the cache."""
+    """Copy an artifact, or a head set's ranking, out of the cache.
+
+    Example: gaze cache export 3f9c ranking.json
+    """
     cache = _open(output)
     entry = _entry(cache, digest)
     written = take_out(cache, entry, dest, form, force)
