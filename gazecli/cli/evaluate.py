@@ -69,7 +69,7 @@ def run_evaluation(
     if wanted.judge == "likelihood":
         judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
     with progress(output, "evaluating", "pictures") as step:
-        done = run(vlm, aim.headset, examples, plan, aim.cache, judge, step)
+        done = run(vlm, aim.headset, examples, plan, judge, aim.cache, step)
     draws = sum(each.condition.name == "control" for each in done.runs)
     if draws < CONTROLS:
         output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
@@ -88,11 +88,11 @@ def run_evaluation(
 
 
 def _scenes(output: Output, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
-    from gazecli.evaluation.page_samples import show
+    from gazecli.evaluation.page_samples import page_samples
     from gazecli.reports.page.scenes import scenes_of
 
     with progress(output, "watching", "pictures") as step:
-        return scenes_of(show(vlm, evaluation, step))
+        return scenes_of(page_samples(vlm, evaluation, step))
 
 
 def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
@@ -134,20 +134,20 @@ def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
 def judge_without_model(wanted: Wanted, aim: Aim) -> Judge | None:
     """The judge, as far as it needs no model: None for `none`, and for `likelihood` until there is one."""
     if wanted.judge == "endpoint":
-        from gazecli.evaluation.judges.endpoint import Address, Endpoint
+        from gazecli.evaluation.judges.endpoint import Address, EndpointJudge
 
-        return Endpoint(Address.of_environment(), aim.cache)
-    from gazecli.evaluation.judges.lexical import Lexical
+        return EndpointJudge(Address.of_environment(), aim.cache)
+    from gazecli.evaluation.judges.lexical import LexicalJudge
 
-    return Lexical() if wanted.judge in (None, "lexical") else None
+    return LexicalJudge() if wanted.judge in (None, "lexical") else None
 
 
 def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
     """The model itself, asked the same question; of a narration, what happens in a panel."""
-    from gazecli.evaluation.judges.likelihood import Likelihood
+    from gazecli.evaluation.judges.likelihood import LikelihoodJudge
     from gazecli.steering.steer import STATIC_PROMPT
 
-    return Likelihood(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
+    return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
 
 
 def open_examples(
@@ -207,7 +207,8 @@ def rejudge(
     Raises AnnotationsError for a damaged file, texts of another head set or other pictures, HeadSetError when
     the head set is not here.
     """
-    from gazecli.evaluation.metrics import count, judged_again
+    from gazecli.evaluation.metrics import run_metrics
+    from gazecli.evaluation.trials import rejudge_runs
     from gazecli.reports.evaluation import rejudged_part
     from gazecli.reports.generations import read_generations
 
@@ -226,11 +227,11 @@ def rejudge(
     judge = _judge(output, aim, kept, wanted)
     if judge.name == "lexical":
         _require_truths(examples, kept_in)
-    runs = judged_again(kept.runs, examples, judge)
+    runs = rejudge_runs(kept.runs, examples, judge)
     part = kept.part
     panels = None if any(example.sizes for example in examples) else part.comics.panels
-    counted = count(runs, examples, part.task == "dynamic", panels, part.settings.seed)
-    return aim.headset, rejudged_part(part, judge, runs, counted, examples)
+    metrics = run_metrics(runs, examples, part.task == "dynamic", panels, part.settings.seed)
+    return aim.headset, rejudged_part(part, judge, runs, metrics, examples)
 
 
 def _judge(output: Output, aim: Aim, kept: Kept, wanted: Wanted) -> Judge:

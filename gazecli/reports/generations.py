@@ -18,8 +18,7 @@ from gazecli.errors import AnnotationsError
 from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.evaluate import Evaluation
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.metrics import Run
-from gazecli.evaluation.trials import Said, Trial
+from gazecli.evaluation.trials import Response, Run, Trial
 from gazecli.heads.headset import Head
 from gazecli.plain_text import json_escaped
 from gazecli.reports.documents.evaluation import (
@@ -54,7 +53,7 @@ def generations_text(evaluation: Evaluation, part: EvaluationPart) -> str:
         update={"judge": "none", "judging": None, "conditions": [], "groups": [], "examples": []}
     )
     texts = [
-        _text(place, number, trial.said)
+        _text(place, number, trial.response)
         for place, run in enumerate(evaluation.runs)
         for number, trials in enumerate(run.pictures)
         for trial in trials
@@ -102,8 +101,8 @@ def read_generations(path: Path) -> Kept:
             raise _damaged(f"line {at + 1} names a condition or picture that is not there", path)
         if text.target > pictures[text.picture].regions:
             raise _damaged(f"line {at + 1} names a region that is not there", path)
-        said = Said(text.target, text.text, text.unsteered, tuple(text.pieces), text.looked)
-        runs[text.condition].pictures[text.picture].append(Trial(said, None, "unjudged"))
+        response = Response(text.target, text.text, text.unsteered, tuple(text.pieces), text.looked)
+        runs[text.condition].pictures[text.picture].append(Trial(response, None, "unjudged"))
     return Kept(head.headset, head.evaluation, [_example(line, path) for line in pictures], runs)
 
 
@@ -125,15 +124,15 @@ def _condition(place: int, condition: Condition) -> ConditionLine:
     )
 
 
-def _text(condition: int, picture: int, said: Said) -> TextLine:
+def _text(condition: int, picture: int, response: Response) -> TextLine:
     return TextLine(
         condition=condition,
         picture=picture,
-        target=said.target,
-        text=said.text,
-        unsteered=said.unsteered,
-        pieces=list(said.pieces),
-        looked=said.looked,
+        target=response.target,
+        text=response.text,
+        unsteered=response.unsteered,
+        pieces=list(response.pieces),
+        looked=response.attention_delay,
     )
 
 

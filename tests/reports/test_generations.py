@@ -28,7 +28,7 @@ def written(vlm_of: Callable[[str], VLM], tmp_path_factory: pytest.TempPathFacto
     cache = Cache(folder / "cache")
     headset = discover(vlm, examples.comics, panels=3, cache=cache)
     plan = Plan("static", SteerSettings(max_new_tokens=2), 1, "raw")
-    done = evaluate(vlm, headset, examples, plan, cache, None)
+    done = evaluate(vlm, headset, examples, plan, None, cache)
     return done, generations_text(done, evaluation_part(vlm, done, headset.digest, None))
 
 

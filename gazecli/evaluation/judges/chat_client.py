@@ -22,7 +22,7 @@ _LARGEST_REPLY = 1 << 20
 _TRY_AGAIN = {408, 409, 425, 429}
 
 
-class Chat:
+class ChatClient:
     """A chat endpoint. `shown` is what messages call it."""
 
     def __init__(

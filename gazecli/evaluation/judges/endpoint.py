@@ -27,7 +27,7 @@ from gazecli.canonical import document_key
 from gazecli.distributed.group import Group
 from gazecli.errors import CacheError, UsageError
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judges.chat_client import Chat
+from gazecli.evaluation.judges.chat_client import ChatClient
 from gazecli.evaluation.judges.judge import Verdict
 from gazecli.evaluation.judges.likelihood import region_crops
 
@@ -103,7 +103,7 @@ def _parts(url: str) -> SplitResult | None:
         return None
 
 
-class Endpoint:
+class EndpointJudge:
     """Judges by asking; `requests` counts what was asked and `kept` what had been answered before."""
 
     name = "endpoint"
@@ -111,7 +111,7 @@ class Endpoint:
 
     def __init__(self, address: Address, cache: Cache) -> None:
         self.address = address
-        self.chat = Chat(f"{address.url}/chat/completions", address.key, address.shown)
+        self.chat = ChatClient(f"{address.url}/chat/completions", address.key, address.shown)
         self.folder = cache.root / JUDGEMENTS
         self.cache = cache
         self.requests = 0

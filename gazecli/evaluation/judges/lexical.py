@@ -44,7 +44,7 @@ def content_words(text: str) -> set[str]:
     return {stem(word) for word in words_of(text) if word not in _CONTENTLESS}
 
 
-class LexicalJudge:
+class CaptionMatcher:
     """A judge for the answers about one picture; `captions` has one text a panel."""
 
     def __init__(self, captions: Sequence[str]) -> None:
@@ -112,7 +112,7 @@ def stem(word: str) -> str:
     return word[:-1] + "i" if len(word) > 3 and word.endswith("y") else word
 
 
-class Lexical:
+class LexicalJudge:
     """Judges offline by the truths of each example, which must be known."""
 
     name = NAME
@@ -121,11 +121,11 @@ class Lexical:
     def verdicts(self, example: Example, answers: Sequence[str]) -> list[Verdict]:
         """One verdict an answer."""
         truths = example.truths or ()
-        judge = NamingJudge(truths, example.synonyms) if example.synonyms else LexicalJudge(truths)
+        judge = NameMatcher(truths, example.synonyms) if example.synonyms else CaptionMatcher(truths)
         return [judge.verdict(answer) for answer in answers]
 
 
-class NamingJudge:
+class NameMatcher:
     """A judge for one picture whose regions show things called `names`, or by any of their `synonyms`."""
 
     def __init__(self, names: Sequence[str], synonyms: Sequence[Sequence[str]]) -> None:

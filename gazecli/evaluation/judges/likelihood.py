@@ -21,7 +21,7 @@ MARGIN = 0.01
 _AT_ONCE = 16
 
 
-class Likelihood:
+class LikelihoodJudge:
     """Judges by the model's own likelihoods, asked `prompt` of every region cut out of its picture."""
 
     name = "likelihood"

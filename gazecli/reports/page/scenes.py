@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gazecli.evaluation.page_samples import Shown
+from gazecli.evaluation.page_samples import PageSample
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
 from gazecli.steering.steer import Steering
@@ -123,10 +123,10 @@ def scene_of_tracking(tracking: Tracking) -> Scene:
     return Scene(tracking.picture.name, tracking.picture, tracking.regions, boxes, table, texts, others)
 
 
-def scenes_of(shown: Sequence[Shown]) -> list[Scene]:
+def scenes_of(samples: Sequence[PageSample]) -> list[Scene]:
     """Pictures of an evaluation, under the names of their strips."""
     scenes = []
-    for part in shown:
+    for part in samples:
         if part.steering is not None:
             scenes.append(replace(scene_of_steering(part.steering, part.truths), name=part.name))
         elif part.narration is not None:
