@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.config import setting
+from gazecli.cli.options import FORCE, MODEL, with_help
 from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, size_text
 from gazecli.errors import CheckFailed, UsageError
@@ -30,7 +31,7 @@ SUMMARY = "See, check, clear and exchange what is kept."
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-Bound = Annotated[str | None, typer.Option("--model", help="The model a ranking belongs to (or GAZE_MODEL).")]
+Bound = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
 Form = Annotated[
     Literal["artifact", "ranking"] | None,
     typer.Option(
@@ -43,7 +44,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@command_with_output
+@cli_command()
 def ls(output: Output) -> None:
     """List what is kept, newest first."""
     cache = _open(output)
@@ -51,7 +52,7 @@ def ls(output: Output) -> None:
     output.result(document, lambda console: _show_list(console, document))
 
 
-@command_with_output
+@cli_command()
 def show(output: Output, digest: OneDigest) -> None:
     """Show what one artifact is."""
     cache = _open(output)
@@ -66,7 +67,7 @@ def show(output: Output, digest: OneDigest) -> None:
     output.result(document, human)
 
 
-@command_with_output
+@cli_command()
 def path(
     output: Output,
     digest: Annotated[str | None, typer.Argument(help="An artifact; the cache folder when left out.")] = None,
@@ -78,7 +79,7 @@ def path(
     output.result(document, lambda console: print_facts(console, {"path": place}))
 
 
-@command_with_output
+@cli_command()
 def verify(output: Output) -> None:
     """Read everything that is kept and compare it with its digest."""
     from gazecli.reports.documents.housekeeping import DamagePart
@@ -104,7 +105,7 @@ def verify(output: Output) -> None:
         )
 
 
-@command_with_output
+@cli_command()
 def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
     """Remove artifacts."""
     _refuse_yes_to_nothing(dry_run, yes)
@@ -114,7 +115,7 @@ def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = 
     _tell_removed(output, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
 
 
-@command_with_output
+@cli_command()
 def prune(
     output: Output,
     *,
@@ -130,7 +131,7 @@ def prune(
     _tell_removed(output, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
 
 
-@command_with_output
+@cli_command()
 def import_(
     output: Output,
     file: Annotated[
@@ -146,14 +147,14 @@ def import_(
     output.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
 
-@command_with_output
+@cli_command()
 def export(
     output: Output,
     digest: OneDigest,
     dest: Annotated[Path, typer.Argument(help="A new file, or a folder.")],
     *,
     form: Form = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    force: Annotated[bool, FORCE] = False,
 ) -> None:
     """Copy an artifact, or a head set's ranking, out of the cache."""
     cache = _open(output)

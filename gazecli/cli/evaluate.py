@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from gazecli.cli.command import writes
 from gazecli.cli.evaluate_options import Wanted, is_coco
 from gazecli.cli.files import save_text
-from gazecli.cli.inputs import Aim, choose_heads, load_for
-from gazecli.cli.options import TaskName, number_or_auto
+from gazecli.cli.inputs import Aim, choose_heads, load_model
+from gazecli.cli.options import HeadOptions, TaskName, number_or_auto
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.errors import AnnotationsError, UsageError
@@ -57,15 +57,7 @@ def run_evaluation(
     examples = open_examples(output, evaluate, wanted, aim.headset, wanted.judge in (None, "lexical"))
     if plan.sweep:
         halves(len(examples.usable), plan.seed)  # too few to split is found out before a model is loaded
-    vlm = load_for(
-        output,
-        aim,
-        wanted.device,
-        wanted.dtype,
-        wanted.device_map,
-        wanted.trust_remote_code,
-        wanted.no_squash,
-    )
+    vlm = load_model(output, aim, wanted.loading)
     if wanted.judge == "likelihood":
         judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
     with progress(output, "evaluating", "pictures") as step:
@@ -213,7 +205,7 @@ def rejudge(
     from gazecli.reports.generations import read_generations
 
     kept = read_generations(kept_in)
-    aim = choose_heads(output, None, headset or kept.headset, "auto", "auto")
+    aim = choose_heads(output, HeadOptions(headset or kept.headset))
     if aim.headset.digest != kept.headset:
         raise AnnotationsError(
             f"these texts were written with head set {kept.headset}",
@@ -237,7 +229,7 @@ def rejudge(
 def _judge(output: Output, aim: Aim, kept: Kept, wanted: Wanted) -> Judge:
     judge = judge_without_model(wanted, aim)
     if judge is None:
-        vlm = load_for(output, aim, wanted.device, wanted.dtype, wanted.device_map, wanted.trust_remote_code)
+        vlm = load_model(output, aim, wanted.loading)
         judge = likelihood_judge(vlm, kept.part.task, kept.part.settings.prompt)
     return judge
 

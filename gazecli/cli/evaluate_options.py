@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gazecli.cli.options import LayoutName, ModeName, ScopeName, TaskName, refuse_two_devices
+from gazecli.cli.options import LayoutName, ModelOptions, ModeName, ScopeName, TaskName
 from gazecli.errors import UsageError
 
 COCO = "coco"
@@ -48,6 +48,11 @@ class Wanted:
     compare: bool = False
 
     @property
+    def loading(self) -> ModelOptions:
+        """How the model is loaded."""
+        return ModelOptions(*(getattr(self, name) for name in _MODEL))
+
+    @property
     def given(self) -> list[str]:
         """Names of what was given."""
         return [name for name, value in asdict(self).items() if value is not None and value is not False]
@@ -73,7 +78,7 @@ def check_combination(evaluate: Path | None, wanted: Wanted, top: str, score: st
 
 
 def _check_evaluation(evaluate: Path, wanted: Wanted, top: str) -> None:
-    if wanted.seed is not None and wanted.seed >= 2**32:
+    if wanted.seed is not None and not 0 <= wanted.seed < 2**32:
         raise UsageError(
             "--seed must lie between 0 and 4294967295", subject=str(wanted.seed), hint="leave it out for 42"
         )
@@ -84,7 +89,6 @@ def _check_evaluation(evaluate: Path, wanted: Wanted, top: str) -> None:
         raise UsageError("--every cannot matter without --task dynamic", subject=wanted.every, hint=hint)
     if wanted.max_new_tokens is not None and wanted.task == "dynamic":
         raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
-    refuse_two_devices(wanted.device, wanted.device_map)
     if wanted.judge == "none" and wanted.generations is None:
         raise UsageError("--judge none leaves nothing behind", hint="keep the texts: --generations FILE")
     if wanted.judge == "none" and wanted.sweep:

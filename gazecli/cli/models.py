@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.output import Output
 from gazecli.cli.tables import print_table
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAME = "models"
 
 
-@command_with_output
+@cli_command()
 def command(output: Output) -> None:
     """List the models that have a short name."""
     document = _document()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.command import page_command, works_alone, writes
+from gazecli.cli.command import cli_command, works_alone, writes
 from gazecli.cli.evaluate import run_evaluation
 from gazecli.cli.evaluate_options import (
     Annotations,
@@ -24,25 +24,24 @@ from gazecli.cli.evaluate_options import (
 from gazecli.cli.files import save_figures, save_text, writable, writable_folder
 from gazecli.cli.inputs import Aim, choose_heads
 from gazecli.cli.options import (
-    Device,
-    DeviceMap,
-    Dtype,
+    TOP,
     Evaluate,
+    EvaluatedEvery,
     EvaluatedLayout,
     EvaluatedMode,
+    EvaluatedPrompt,
+    EvaluatedSamples,
     EvaluatedScope,
+    EvaluatedSeed,
     EvaluatedStrength,
-    Every,
-    MaxNewTokens,
-    NoSquash,
-    Prompt,
-    Samples,
+    EvaluatedTokens,
+    HeadOptions,
+    ModelOptions,
     Score,
-    Seed,
     Sweep,
     Task,
-    TrustRemoteCode,
     number_or_auto,
+    with_help,
 )
 from gazecli.cli.output import Output, console_on, write_page
 from gazecli.cli.report_tables import show_report
@@ -59,7 +58,7 @@ _PAGES = ("html", "markdown", "csv")
 _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
 
 
-@page_command
+@cli_command(shared=True, pages=True)
 def command(
     output: Output,
     headset: Annotated[
@@ -67,6 +66,7 @@ def command(
         typer.Argument(metavar="[HEADSET]", help="A digest, file or model; else the one used last."),
     ] = None,
     *,
+    loading: ModelOptions,
     destination: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
     ] = None,
@@ -75,17 +75,17 @@ def command(
         typer.Option(metavar="DIR", help="Write every figure there are data for to DIR, as SVG and PNG."),
     ] = None,
     top: Annotated[
-        str, typer.Option(help="How many heads to show and, with --evaluate, to steer: auto or a number.")
+        str, with_help(TOP, "How many heads to show and, with --evaluate, to steer: auto or a number.")
     ] = "auto",
     compare: Compare = False,
     evaluate: Evaluate = None,
     task: Task = None,
     sweep: Sweep = False,
-    every: Every = None,
-    samples: Samples = None,
-    seed: Seed = None,
-    prompt: Prompt = None,
-    max_new_tokens: MaxNewTokens = None,
+    every: EvaluatedEvery = None,
+    samples: EvaluatedSamples = None,
+    seed: EvaluatedSeed = None,
+    prompt: EvaluatedPrompt = None,
+    max_new_tokens: EvaluatedTokens = None,
     layout: EvaluatedLayout = None,
     score: Score = "auto",
     strength: EvaluatedStrength = None,
@@ -97,11 +97,6 @@ def command(
     annotations: Annotations = None,
     images: Images = None,
     min_area: MinArea = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    device_map: DeviceMap = None,
-    trust_remote_code: TrustRemoteCode = False,
-    no_squash: NoSquash = False,
 ) -> None:
     """Show what a head set is and, with --evaluate, how well it steers.
 
@@ -127,11 +122,7 @@ def command(
         strength=strength,
         mode=mode,
         scope=scope,
-        device=device,
-        dtype=dtype,
-        device_map=device_map,
-        trust_remote_code=trust_remote_code,
-        no_squash=no_squash,
+        **vars(loading),
         judge=judge,
         generations=generations,
         rejudge=rejudge,
@@ -168,7 +159,7 @@ def _document(
     evaluate: Path | None,
     wanted: Wanted,
     top: str,
-    score: str,
+    score: Score,
     shown: int,
     with_scenes: bool,
 ) -> tuple[ReportDocument, list[Scene]]:
@@ -180,7 +171,7 @@ def _document(
         found, part = rejudge(output, headset, evaluate, wanted.rejudge, wanted)
         return report_document(found, shown, part), []
     counted = top if evaluate is not None or wanted.compare else "auto"
-    aim = choose_heads(output, None, headset, counted, score)
+    aim = choose_heads(output, HeadOptions(headset, counted, score))
     if evaluate is not None:
         done = run_evaluation(output, aim, evaluate, wanted, with_scenes)
         return report_document(done.headset, shown, done.part, done.comparison), done.scenes

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.output import Output, is_terminal
 from gazecli.errors import UsageError
 
 NAME = "schema"
 
 
-@command_with_output
+@cli_command()
 def command(
     output: Output,
     name: Annotated[
