@@ -6,6 +6,7 @@ kept as JSON, whose form is that of the documents.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,13 +119,29 @@ def evaluation_request(
 
     settings: what was run, and on what. judge: who judged.
     """
-    pictures = [[each.name, each.truths, each.sizes] for each in examples.usable]
     return {
         "what": "evaluate",
         "method": METHOD,
         "headset": headset,
         "comics": examples.comics.digest,
-        "pictures": pictures,
+        "pictures": [[each.name, each.truths, each.sizes] for each in examples.usable],
+        "settings": dict(settings),
+        "judge": dict(judge),
+    }
+
+
+def judging_request(
+    headset: str, lines: str, settings: Mapping[str, Any], judge: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The document whose digest finds the evaluation of texts that were judged later.
+
+    lines: the texts, with what is known of the pictures. settings: those under which they were written.
+    """
+    return {
+        "what": "judge",
+        "method": METHOD,
+        "headset": headset,
+        "texts": hashlib.sha256(lines.encode("utf-8")).hexdigest(),
         "settings": dict(settings),
         "judge": dict(judge),
     }
