@@ -75,8 +75,8 @@ def command(
     An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
     at. Beside the best heads stand five draws of others from the same layers, all heads, and none; and the
     same heads made blind while the model is asked about each panel. A second call with the same head set,
-    comics and settings shows what is kept; gaze report shows all that is kept of a head set. Processes started
-    by torchrun or accelerate launch share the pictures.
+    comics and settings shows what is kept; gaze report shows all that is kept of a head set. Processes
+    started by torchrun or accelerate launch share the pictures.
     """
     check_evaluation(comics, evaluation, top)
     aim = choose_heads(output, HeadOptions(headset, top, score))

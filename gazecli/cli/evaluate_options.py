@@ -1,4 +1,4 @@
-"""Options of `evaluate` and `judge`, and which of them contradict each other: refused before anything starts."""
+"""Options of `evaluate` and `judge`; what contradicts itself is refused before anything starts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ class ExampleOptions:
     ] = None
     annotations: Annotated[
         Path | None,
-        typer.Option("--annotations", metavar="FILE", help="COCO's instances JSON.", rich_help_panel=_NATURAL),
+        typer.Option(
+            "--annotations", metavar="FILE", help="COCO's instances JSON.", rich_help_panel=_NATURAL
+        ),
     ] = None
     images: Annotated[
         Path | None,
@@ -174,7 +176,11 @@ def check_judging(
 
 
 def check_report(
-    evaluate: Path | None, rejudge: Path | None, options: EvaluationOptions, loading: LoadOptions, more: list[str]
+    evaluate: Path | None,
+    rejudge: Path | None,
+    options: EvaluationOptions,
+    loading: LoadOptions,
+    more: list[str],
 ) -> None:
     """UsageError for what cannot matter in `report` without --evaluate, or with --rejudge.
 
@@ -186,7 +192,9 @@ def check_report(
     else:
         refused, why = [*given(options), *given(loading), *more], "to a report of what is kept"
     if refused and (rejudge is not None or evaluate is None):
-        raise UsageError(f"{_option(refused[0])} cannot matter {why}", hint="use gaze evaluate HEADSET COMICS")
+        raise UsageError(
+            f"{_option(refused[0])} cannot matter {why}", hint="use gaze evaluate HEADSET COMICS"
+        )
 
 
 def _check_examples(comics: Path, options: ExampleOptions) -> None:

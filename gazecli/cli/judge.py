@@ -48,7 +48,9 @@ def command(
     ],
     comics: Annotated[
         Path | None,
-        typer.Argument(metavar="[COMICS]", help="The pictures the texts are about, for judges that see them."),
+        typer.Argument(
+            metavar="[COMICS]", help="The pictures the texts are about, for judges that see them."
+        ),
     ] = None,
     *,
     examples: ExampleOptions,

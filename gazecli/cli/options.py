@@ -21,6 +21,7 @@ _MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
 ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
 ScopeName = Literal["full", "question", "answer", "decode"]
 LayoutName = Literal["panels", "raw", "strips", "manifest"]
+ScoreName = Literal["auto", "raw", "selectivity", "image", "localization"]
 TaskName = Literal["static", "vqa", "dynamic"]
 
 MODEL = typer.Option(
@@ -60,7 +61,14 @@ def with_help(option: Any, help: str, panel: str | None = None) -> Any:  # noqa:
     return reworded
 
 
-Score = Annotated[Literal["auto", "raw", "selectivity", "image", "localization"], SCORE]
+def hidden(option: Any) -> Any:
+    """`option` for a command that takes it and does not list it."""
+    unlisted = copy.copy(option)
+    unlisted.hidden, unlisted.declared = True, getattr(option, "declared", option)
+    return unlisted
+
+
+Score = Annotated[ScoreName, SCORE]
 Revision = Annotated[
     str | None,
     typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL),

@@ -16,15 +16,22 @@ from gazecli.cli.evaluate_options import (
     check_report,
 )
 from gazecli.cli.inputs import choose_heads
-from gazecli.cli.options import SCORE, TOP, HeadOptions, ModelOptions, ScoreName, number_or_auto, with_help
+from gazecli.cli.options import (
+    SCORE,
+    TOP,
+    HeadOptions,
+    ModelOptions,
+    ScoreName,
+    hidden,
+    number_or_auto,
+    with_help,
+)
 from gazecli.cli.output import Output
 from gazecli.cli.report_output import SHOWN, ReportOptions, write_report
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cli.evaluate import Evaluated
-    from gazecli.cli.inputs import Aim
-    from gazecli.reports.documents.results import ReportDocument
 
 NAME = "report"
 
@@ -42,7 +49,7 @@ def command(
     compare: Compare = False,
     evaluate: Annotated[Path | None, typer.Option("--evaluate", metavar="COMICS", hidden=True)] = None,
     rejudge: Annotated[Path | None, typer.Option("--rejudge", metavar="FILE", hidden=True)] = None,
-    score: Annotated[ScoreName, SCORE, HIDDEN] = "auto",
+    score: Annotated[ScoreName, hidden(SCORE)] = "auto",
     evaluation: Annotated[EvaluationOptions, HIDDEN],
     loading: Annotated[ModelOptions, HIDDEN],
 ) -> None:
@@ -51,6 +58,11 @@ def command(
     Loads no model. What gaze evaluate and gaze judge found is shown with the newest first.
     """
     # --evaluate and --rejudge are the short forms of those two commands followed by this one.
+    from gazecli.cache import Cache
+    from gazecli.evaluation.store import evaluations_of
+    from gazecli.reports.headset import report_document, unsteered_comparison
+    from gazecli.reports.kept_evaluation import comparison_of, evaluation_of
+
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
     if form == "csv" and evaluate is None and not compare and top != "auto":
@@ -58,7 +70,9 @@ def command(
             "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
         )
     # The report shows as many heads as --top says; texts that are written already have had theirs.
-    more = [name for name, value in (("score", score), ("top", rejudge and top)) if value not in (None, "auto")]
+    more = [
+        name for name, value in (("score", score), ("top", rejudge and top)) if value not in (None, "auto")
+    ]
     check_report(evaluate, rejudge, evaluation, loading, more)
     if rejudge is not None:
         check_judging(evaluate, evaluation.judge, evaluation, loading)
@@ -66,17 +80,34 @@ def command(
         check_evaluation(evaluate, evaluation, top)
     if (evaluate is None or rejudge is not None) and not works_alone(output):
         return
-    found, comparison, scenes = [], None, ()
+    found: list[Evaluated] = []
+    comparison = None
     if rejudge is not None:
+        from gazecli.cli.judge import judge_texts
+
         found = judge_texts(output, rejudge, headset, evaluate, evaluation.judge, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
         aim = choose_heads(output, HeadOptions(headset, counted, score))
         if evaluate is not None:
-            one = run_evaluation(
-                output, aim, evaluate, evaluation, loading, compare, with_scenes=form == "html"
-            )
-            if one is None:
+            from gazecli.cli.evaluate import run_evaluation
+
+            scenes = form == "html"
+            done = run_evaluation(output, aim, evaluate, evaluation, loading, compare, with_scenes=scenes)
+            if done is None:
                 return
-            found = [one]
-    shown_set = found[0].headset if found else aim.headset
+            found = [done]
+        elif compare:
+            comparison = unsteered_comparison(aim.headset, len(aim.heads))
+    evaluated = found[0].headset if found else aim.headset
+    parts = [each.part for each in found]
+    kept = evaluations_of(Cache(warn=output.warning), evaluated.digest)
+    others = [each for each in kept if each.digest not in {part.digest for part in parts}]
+    comparisons = [comparison, *(each.comparison for each in found), *map(comparison_of, others)]
+    report = report_document(
+        evaluated,
+        shown,
+        [*parts, *map(evaluation_of, others)],
+        next((each for each in comparisons if each is not None), None),
+    )
+    write_report(output, files, report, shown, found[0].scenes if found else ())

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gazecli.cli.files import save_figures, save_text, writable, writable_folder
-from gazecli.cli.output import Output, console_on, write_page
-from gazecli.cli.report_tables import show_evaluation, show_report
+from gazecli.cli.output import Output, Printable, console_on, write_page
+from gazecli.cli.tables import show_evaluation_document, show_report
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,29 +68,22 @@ def write_report(
         report = save_figures(report, options.figures)
         output.note(f"figures: {', '.join(report.figures)}")
         evaluations = [each.model_copy(update={"figures": report.figures}) for each in evaluations]
-    documents = evaluations or [report]
     form, destination = options.format(output), options.destination
-
-    def human(console: Console) -> None:
-        for each in evaluations:
-            show_evaluation(console, each)
-        if not evaluations:
-            show_report(console, report, shown)
-
+    shows: list[tuple[Printable, Callable[[Console], None], str | None]] = [
+        (each, partial(show_evaluation_document, document=each), each.digest) for each in evaluations
+    ] or [(report, partial(show_report, document=report, shown=shown), None)]
     if destination is None and form not in PAGES:
-        if form == "json" or (output.quiet and evaluations):
-            for each in documents:
-                output.result(each, human, digest=getattr(each, "digest", None))
-        else:
-            human(output.out)
+        for document, human, digest in shows:
+            output.result(document, human, digest=digest)
         return
     if form in PAGES:
         text = _page(report, form, shown, scenes)
     elif form == "json":
-        text = "".join(each.json_text(indent=2 if len(documents) == 1 else None) for each in documents)
+        text = "".join(document.json_text(indent=2 if len(shows) == 1 else None) for document, _, _ in shows)
     else:
         page = io.StringIO()
-        human(console_on(page, plain=True))
+        for _, human, _ in shows:
+            human(console_on(page, plain=True))
         text = page.getvalue()
     if destination is None:
         write_page(text)
@@ -100,7 +94,7 @@ def write_report(
 
 def _page(report: ReportDocument, form: str, shown: int, scenes: Sequence[Scene]) -> str:
     if form == "html":
-        from gazecli.reports.page import report_page
+        from gazecli.reports.page.report import report_page
 
         return report_page(report, shown, scenes=scenes)
     if form == "markdown":

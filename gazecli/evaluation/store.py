@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gazecli.cache.artifact import Artifact, is_digest
 from gazecli.cache.store import Cache
@@ -56,7 +57,7 @@ class KeptEvaluation:
             "evaluation": dict(self.evaluation),
             "comparison": None if self.comparison is None else dict(self.comparison),
         }
-        tensors = {
+        tensors: dict[str, npt.NDArray[Any]] = {
             "lines": np.frombuffer(self.lines.encode("utf-8"), np.uint8),
             "regions": np.array(regions, np.int32),
             "outcomes": np.array(outcomes, np.uint8),
@@ -110,6 +111,19 @@ def evaluations_of(cache: Cache, headset: str) -> list[KeptEvaluation]:
         if entry.kind == KIND and entry.summary.get("headset") == headset
     ]
     return [kept for digest in listed if (kept := _get(cache, digest)) is not None]
+
+
+def evaluation_summary(header: Mapping[str, Any]) -> str | None:
+    """One line for a list of what is kept, from an artifact's header; None for one of foreign make."""
+    try:
+        block = header["evaluation"]
+        strips, panels, top = block["strips"], block["comics"]["panels"], block["settings"]["top"]
+        gaze = [each["accuracy"] for each in block["conditions"] if each["name"] == "gaze"]
+        found = f"accuracy {gaze[0]:.3f}" if gaze else "not judged"
+        plural = "" if strips == 1 else "s"
+        return f"{block['task']}, {strips} strip{plural} of {panels} panels, top {top}, {found}"
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def evaluation_request(

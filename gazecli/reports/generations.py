@@ -65,7 +65,13 @@ def generations_text(kept: KeptEvaluation, part: EvaluationPart) -> str:
 
 
 def _head(kept: KeptEvaluation, part: EvaluationPart) -> GenerationsDocument:
-    unjudged = {"judge": "none", "judging": None, "conditions": [], "groups": [], "examples": []}
+    unjudged: dict[str, object] = {
+        "judge": "none",
+        "judging": None,
+        "conditions": [],
+        "groups": [],
+        "examples": [],
+    }
     texts = len(kept.verdicts)
     return GenerationsDocument(
         headset=kept.headset,

@@ -197,9 +197,7 @@ def test_texts_that_nobody_judged_are_judged_later_and_kept_beside(
     assert gaze("judge", known).document("evaluation")["cached"]
 
 
-def test_natural_pictures_are_judged_anew_as_they_were_drawn(
-    gaze: Gaze, known: str, tmp_path: Path
-) -> None:
+def test_natural_pictures_are_judged_anew_as_they_were_drawn(gaze: Gaze, known: str, tmp_path: Path) -> None:
     annotations, images = write_coco(tmp_path)
     pictures = ("--annotations", annotations, "--images", images)
     call = ("coco", *pictures, *QUICK[:-2], "--min-area", 395)

@@ -10,8 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazecli.reports.page import page_of
-from gazecli.reports.page.assembly import Section
+from gazecli.reports.page.assembly import Section, page_of
 from gazecli.reports.page.scenes import grid_lines, looks_data, picture_data, raster
 from tests.reports.samples import scene
 

@@ -20,20 +20,11 @@ from markupsafe import Markup, escape
 
 from gazecli.plain_text import json_escaped, visible
 from gazecli.reports.page.scenes import Scene, looks_data, percents, picture_data
+from gazecli.reports.tables import Table, cell_text
 from gazecli.version import VERSION
 
 _HERE = Path(__file__).parent
 _CANVAS = 1400  # pixels of the longer side
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns and rows with a title; `folded` ones open on demand."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +110,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["lines"] = _lines
+    environment.filters |= {"lines": _lines, "cell": cell_text}
     return environment
 
 
