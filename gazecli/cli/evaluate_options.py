@@ -190,7 +190,7 @@ def check_report(
         allowed = ["judge", *(each.name for each in fields(ExampleOptions))]
         refused, why = [name for name in [*given(options), *more] if name not in allowed], "with --rejudge"
     else:
-        refused, why = [*given(options), *given(loading), *more], "to a report of what is kept"
+        refused, why = [*given(options), *given(loading), *more], "without --evaluate"
     if refused and (rejudge is not None or evaluate is None):
         raise UsageError(
             f"{_option(refused[0])} cannot matter {why}", hint="use gaze evaluate HEADSET COMICS"

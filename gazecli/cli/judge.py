@@ -167,7 +167,7 @@ def _judged(
     if judge is not None and judge.name == "lexical":
         _require_captions(texts.source, examples)
     lines, _ = text_lines(examples, texts.runs)
-    by = {**judged_by(name, judge), **computed_by(loading)}
+    by = {**judged_by(name, judge), **computed_by(loading), "sees": comics is not None}
     request = judging_request(texts.headset, lines, part.settings.model_dump(mode="json"), by)
     kept = None if force else found_again(aim.cache, request)
     if kept is not None:

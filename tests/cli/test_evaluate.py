@@ -108,7 +108,7 @@ def test_a_report_shows_every_evaluation_and_loads_no_model(gaze: Gaze, known: s
     assert report["evaluations"][1]["conditions"] == static["evaluation"]["conditions"]
     human = gaze("report", known, "--format", "human").out
     assert human.count("chance 0.333") == 2
-    assert "rho schedule" in human
+    assert "ρ with" in human
     for form in ("html", "markdown"):
         page = gaze("report", known, "--format", form).out
         assert page.index("Evaluation: dynamic") < page.index("Evaluation: static")
