@@ -6,8 +6,9 @@ imported before a command needs it. Knows nothing of what the commands do.
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -36,11 +37,19 @@ def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
         if name in GROUPS:
             group = _new_app(module.SUMMARY)
             for inner, command in module.COMMANDS.items():
-                group.command(inner)(command)
+                _add(group, inner, command)
             app.add_typer(group, name=module.NAME, rich_help_panel=panel)
         else:
-            app.command(module.NAME, rich_help_panel=panel)(module.command)
+            _add(app, module.NAME, module.command, panel)
     return app
+
+
+def _add(app: typer.Typer, name: str, command: Callable[..., None], panel: str | None = None) -> None:
+    """Add `command`; the example that ends its docstring ends its help, behind the options."""
+    text, _, example = (inspect.getdoc(command) or "").partition("\n\nExample: ")
+    # Each paragraph on one line, for the help to be wrapped at the width of the terminal.
+    lines = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    app.command(name, help=lines, epilog=f"Example: {example}", rich_help_panel=panel)(command)
 
 
 def needed(arguments: Sequence[str]) -> Sequence[str]:

@@ -47,7 +47,10 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 @cli_command()
 def ls(output: Output) -> None:
-    """List what is kept, newest first."""
+    """List what is kept, newest first.
+
+    Example: gaze cache ls
+    """
     cache = _open(output)
     document = _document("ls", cache, artifacts=[_part(entry) for entry in cache.entries()])
     output.result(document, lambda console: _show_list(console, document))
@@ -55,7 +58,10 @@ def ls(output: Output) -> None:
 
 @cli_command()
 def show(output: Output, digest: OneDigest) -> None:
-    """Show what one artifact is."""
+    """Show what one artifact is.
+
+    Example: gaze cache show 3f9c
+    """
     cache = _open(output)
     entry = _entry(cache, digest)
     document = _document("show", cache, artifacts=[_part(entry)], header=entry.summary)
@@ -75,7 +81,10 @@ def path(
     output: Output,
     digest: Annotated[str | None, typer.Argument(help="An artifact; the cache folder when left out.")] = None,
 ) -> None:
-    """Print where the cache or an artifact is."""
+    """Print where the cache or an artifact is.
+
+    Example: gaze cache path 3f9c
+    """
     cache = _open(output)
     place = _entry(cache, digest).path if digest is not None else cache.root
     document = _document("path", cache, file=str(place))
@@ -84,7 +93,10 @@ def path(
 
 @cli_command()
 def verify(output: Output) -> None:
-    """Read everything that is kept and compare it with its digest."""
+    """Read everything that is kept and compare it with its digest.
+
+    Example: gaze cache verify
+    """
     from gazecli.reports.documents.housekeeping import DamagePart
 
     cache = _open(output)
@@ -110,7 +122,10 @@ def verify(output: Output) -> None:
 
 @cli_command()
 def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
-    """Remove artifacts."""
+    """Remove artifacts.
+
+    Example: gaze cache rm 3f9c --dry-run
+    """
     _refuse_yes_to_nothing(dry_run, yes)
     cache = _open(output)
     whole = [cache.resolve(digest) for digest in digests]
@@ -126,7 +141,10 @@ def prune(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Remove what is old, and what interrupted work left behind."""
+    """Remove what is old, and what interrupted work left behind.
+
+    Example: gaze cache prune --older-than 8w --yes
+    """
     _refuse_yes_to_nothing(dry_run, yes)
     seconds = parse_age(older_than)
     cache = _open(output)
@@ -143,7 +161,10 @@ def import_(
     *,
     model: Bound = None,
 ) -> None:
-    """Put an artifact, or a ranking of heads that others made, into the cache."""
+    """Put an artifact, or a ranking of heads that others made, into the cache.
+
+    Example: gaze cache import ranking.json --model tiny
+    """
     cache = _open(output)
     digest = bring_in(cache, file, model)
     document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
@@ -159,7 +180,10 @@ def export(
     form: Form = None,
     force: Annotated[bool, FORCE] = False,
 ) -> None:
-    """Copy an artifact, or a head set's ranking, out of the cache."""
+    """Copy an artifact, or a head set's ranking, out of the cache.
+
+    Example: gaze cache export 3f9c ranking.json
+    """
     cache = _open(output)
     entry = _entry(cache, digest)
     written = take_out(cache, entry, dest, form, force)

@@ -39,7 +39,10 @@ def make(
     ] = "all",
     force: Annotated[bool, with_help(FORCE, "Replace strips that are there already.")] = False,
 ) -> None:
-    """Draw fresh comic strips with captions, as the model `tiny` knows them."""
+    """Draw fresh comic strips with captions, as the model `tiny` knows them.
+
+    Example: gaze comics make comics/ --count 20 --seed 7
+    """
     from gazecli.pictures.comics.comics import open_comics
     from gazecli.tiny.comics import make_comics
 
@@ -58,7 +61,10 @@ def check(
     layout: Layout = None,
     rtl: Rtl = False,
 ) -> None:
-    """Read every strip of a folder, and say what would be used and what not."""
+    """Read every strip of a folder, and say what would be used and what not.
+
+    Example: gaze comics check comics/ --panels 4
+    """
     from gazecli.errors import ComicsError
     from gazecli.pictures.comics.comics import open_comics
 

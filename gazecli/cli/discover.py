@@ -69,6 +69,8 @@ def command(
     The head set is kept: a second call with the same model, comics and settings prints it at once, and an
     interrupted call resumes where it stopped. Processes started by torchrun or accelerate launch share the
     strips.
+
+    Example: gaze discover tiny comics/ --samples 20
     """
     shown = number_or_auto(top, "--top") or SHOWN
     from gazecli.cache import Cache

@@ -44,6 +44,8 @@ def command(
     strip are inverted), whether a bias on one head moves that head's attention and no other's, whether rows
     of attention read beside the fast kernel are those of eager attention, and whether a token written behind
     a key-value cache, steered, has the rows and logits that a pass without a cache gives it.
+
+    Example: gaze doctor tiny --device cpu
     """
     if model is None:
         _refuse_options({"revision": revision, **vars(loading)})

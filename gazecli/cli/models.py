@@ -19,7 +19,10 @@ NAME = "models"
 
 @cli_command()
 def command(output: Output) -> None:
-    """List the models that have a short name."""
+    """List the models that have a short name.
+
+    Example: gaze models --json
+    """
     document = _document()
     output.result(document, lambda console: _show(console, document))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
@@ -21,22 +21,43 @@ _MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
 ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
 ScopeName = Literal["full", "question", "answer", "decode"]
 LayoutName = Literal["panels", "raw", "strips", "manifest"]
-ScoreName = Literal["auto", "raw", "selectivity", "image", "localization"]
 TaskName = Literal["static", "vqa", "dynamic"]
+ScoreName = Literal["auto", "raw", "selectivity", "image", "localization"]
+
+
+def _names(choice: Any) -> str:
+    """The names of a Literal for a help text: as the type of the value they would be broken anywhere."""
+    return " · ".join(get_args(choice))
+
 
 MODEL = typer.Option(
     "--model", help="The model (or GAZE_MODEL); its newest head set.", rich_help_panel=_MODEL
 )
 TOP = typer.Option("--top", help="How many heads: auto or a number.", rich_help_panel=_STEERING)
-SCORE = typer.Option("--score", help="Which score ranks the heads.", rich_help_panel=_STEERING)
+SCORE = typer.Option(
+    "--score",
+    metavar="SCORE",
+    help=f"Which score ranks the heads: {_names(ScoreName)}.",
+    rich_help_panel=_STEERING,
+)
 STRENGTH = typer.Option(
     "--strength", help="10, any number, or hard (the paper's 10000).", rich_help_panel=_STEERING
 )
-MODE = typer.Option("--mode", help="What is boosted and what suppressed.", rich_help_panel=_STEERING)
-SCOPE = typer.Option("--scope", help="From where on the heads are steered.", rich_help_panel=_STEERING)
+MODE = typer.Option(
+    "--mode",
+    metavar="MODE",
+    help=f"What is boosted and what suppressed: {_names(ModeName)}.",
+    rich_help_panel=_STEERING,
+)
+SCOPE = typer.Option(
+    "--scope",
+    metavar="SCOPE",
+    help=f"From where on the heads are steered: {_names(ScopeName)}.",
+    rich_help_panel=_STEERING,
+)
 PANELS = typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE)
 RTL = typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
-LAYOUT = typer.Option("--layout", help="Read the folder in this layout; recognised when left out.")
+LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
 SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
 SEED = typer.Option("--seed", help="Draws samples and shuffles.")
 PROMPT = typer.Option("--prompt", help="The question; the paper's by default.")

@@ -22,7 +22,10 @@ def command(
         str | None, typer.Argument(help="headset, steer, switch, report, …; all names when left out.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of a document."""
+    """Print the JSON Schema of a document.
+
+    Example: gaze schema steer > steer.schema.json
+    """
     from gazecli.reports.documents.schemas import DOCUMENTS, json_schema
 
     if name is None:

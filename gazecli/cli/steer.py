@@ -62,7 +62,10 @@ def command(
     page: Page = None,
     stream: Stream = False,
 ) -> None:
-    """Describe a region by turning the gaze heads there."""
+    """Describe a region by turning the gaze heads there.
+
+    Example: gaze steer strip.png --region 3 --heatmap attention.png
+    """
     _check_streaming(output, stream, region, all_regions)
     writable(heatmap, "--heatmap", (".png",), unlike=picture)
     writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
@@ -86,7 +89,7 @@ def command(
             settings,
             with_baseline=not no_baseline,
             on_token=streaming(output, vlm, 1) if stream else None,
-            with_looks=page is not None,
+            with_maps=page is not None,
         )
     if stream:
         output.out.print()

@@ -81,7 +81,10 @@ def command(
     page: Page = None,
     stream: Stream = False,
 ) -> None:
-    """Change what is described while the model writes."""
+    """Change what is described while the model writes.
+
+    Example: gaze switch strip.png --schedule 2,4,3 --trajectory steps.png
+    """
     if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
     writable(trajectory, "--trajectory", SUFFIXES, unlike=picture)
@@ -112,11 +115,10 @@ def command(
             settings,
             max_new_tokens=longest,
             on_token=streaming(output, vlm, 0) if stream else None,
-            with_looks=page is not None,
         )
     if stream:
         output.out.print("\n")
-    say_prepared(output, "picture was", written.prepared)
+    say_prepared(output, "picture was", written.layout.prepared)
     provenance = Provenance(aim.headset.digest, aim.score)
     files = [str(path) if path else None for path in (trajectory, page)]
     document = switch_document(vlm, written, provenance, *files)

@@ -86,6 +86,8 @@ def command(
 
     A look is attention weighted by the norms of the value vectors. Beside the gaze heads stand five draws of
     as many others from the same layers.
+
+    Example: gaze track strip.png --span "red cat" --heatmap attention.png
     """
     if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
@@ -98,7 +100,8 @@ def command(
     also = targets_of(seen, region, all_regions=False) if region else []
     _check_regions(seen, also, trajectory)
     from gazecli.steering.spans import check_spans, find_span
-    from gazecli.steering.track import TRACKING_PROMPT, check_request, track
+    from gazecli.steering.steer import check_request
+    from gazecli.steering.track import TRACKING_PROMPT, track
 
     check_spans(wanted)
     asked = TRACKING_PROMPT if prompt is None else prompt
@@ -179,9 +182,9 @@ def _painted(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
     places = [(f'"{span.text}"', span.start, span.end) for span in spans]
     glances = []
     for told, start, end in places or [("the whole text", 0, tracking.tokens)]:
-        glances.append(Glance(tracking.look(start, end), f"{told}: gaze heads"))
+        glances.append(Glance(tracking.mean_map(start, end), f"{told}: gaze heads"))
         if tracking.controls:
-            glances.append(Glance(tracking.look(start, end, controls=True), f"{told}: control heads"))
+            glances.append(Glance(tracking.mean_map(start, end, controls=True), f"{told}: control heads"))
     return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), glances)
 
 

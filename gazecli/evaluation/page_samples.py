@@ -49,10 +49,10 @@ def _sample(vlm: VLM, example: Example, number: int, heads: Sequence[Head], plan
     picture, truths, settings = example.load(), list(example.truths or ()), plan.settings
     if plan.task != "dynamic":
         steering = steer_regions(
-            vlm, picture, picture.regions, heads, settings, require_effect=False, with_looks=True
+            vlm, picture, picture.regions, heads, settings, require_effect=False, with_maps=True
         )
         return PageSample(example.name, truths, steering=steering)
     schedule = panel_schedule(picture, panel_order(example.regions, plan.seed, number), plan.every)
-    narration = switch(vlm, picture, schedule, heads, settings, require_effect=False, with_looks=True)
+    narration = switch(vlm, picture, schedule, heads, settings, require_effect=False)
     free = track(vlm, picture, heads, settings.prompt, max_new_tokens=schedule.most_tokens)
     return PageSample(example.name, truths, narration=narration, free=free)

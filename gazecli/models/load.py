@@ -199,7 +199,6 @@ def require_reachable(vlm: VLM) -> None:
     Raises ModelError for a model that computes attention in its own way, which nothing can watch or steer.
     """
     keeper = RowKeeper({layer: range(heads) for layer, heads in vlm.heads_of.items()}, length=2)
-    keeper.begin_step()
     tokens = torch.zeros(1, 2, dtype=torch.long, device=vlm.device)
     try:
         with vlm.watching(keeper):

@@ -91,7 +91,7 @@ def switch_document(
         model=model_part(vlm),
         headset=provenance.headset,
         heads=list(narration.heads),
-        picture=picture_part(narration.picture, narration.prepared),
+        picture=picture_part(narration.picture, narration.layout.prepared),
         regions=region_parts(narration.regions, narration.region_tokens),
         prompt=narration.settings.prompt,
         settings=settings_part(narration.settings, narration.heads, provenance),

@@ -88,7 +88,6 @@ def from_eager_attention(vlm: VLM, inputs: Mapping[str, Any]) -> RowsByLayer:
 def _watched(vlm: VLM, keys: int, inputs: Mapping[str, Any], **options: Any) -> Last:
     """One pass that attends to `keys` keys."""
     keeper = RowKeeper({layer: range(heads) for layer, heads in vlm.heads_of.items()}, keys)
-    keeper.begin_step()
     with vlm.watching(keeper):
         output: Any = vlm.model(**inputs, **options)
     [kept] = keeper.fetched()

@@ -19,7 +19,7 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
 from gazecli.steering.steer import Steering
 from gazecli.steering.switch import Narration
-from gazecli.steering.track import Tracking, region_table
+from gazecli.steering.track import Tracking
 
 Floats = npt.NDArray[np.floating]
 _MOST_LINES = 64  # cells across or down
@@ -68,21 +68,21 @@ def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
     """What `steer` said of each region beside what is said unsteered; `truths` has a text a region."""
     known = dict(enumerate(truths, 1))
     plain = []
-    if steering.baseline is not None and steering.baseline_looks is not None:
-        plain.append(Said("Unsteered", steering.baseline_pieces, steering.baseline_looks))
+    if steering.baseline is not None and steering.baseline_maps is not None:
+        plain.append(Said("Unsteered", steering.baseline_pieces, steering.baseline_maps))
     pointed = [
         Said(
             f"Pointed at region {answer.region.number}",
             answer.pieces,
-            answer.looks,
+            answer.maps,
             answer.region.number,
             [f"attention on it {answer.attention_baseline:.2f} \u2192 {answer.attention_steered:.2f}"],
             known.get(answer.region.number),
         )
         for answer in steering.answers
-        if answer.looks is not None
+        if answer.maps is not None
     ]
-    table = region_table(steering.layout, steering.regions)
+    table = steering.layout.region_table(steering.regions)
     boxes = steering.layout.boxes.numpy()
     return Scene(steering.picture.name, steering.picture, steering.regions, boxes, table, plain, pointed)
 
@@ -93,20 +93,18 @@ def scene_of_narration(
     """A narration switched, a text a segment, beside one written freely."""
     known = dict(enumerate(truths, 1))
     plain = [Said("Unsteered", free.pieces, free.maps[0])] if free is not None else []
-    if narration.layout is None or narration.looks is None:
-        return Scene(narration.picture.name, narration.picture, [], np.zeros((0, 4)), np.zeros((0, 0)), plain)
     pointed = [
         Said(
             f"Pointed at region {part.region.number}",
             narration.pieces[part.start : part.end],
-            narration.looks[part.start : part.end],
+            narration.maps[part.start : part.end],
             part.region.number,
             [f"tokens {part.start} to {part.end - 1}"],
             known.get(part.region.number),
         )
         for part in narration.segments
     ]
-    table = region_table(narration.layout, narration.regions)
+    table = narration.layout.region_table(narration.regions)
     boxes = narration.layout.boxes.numpy()
     return Scene(narration.picture.name, narration.picture, narration.regions, boxes, table, plain, pointed)
 
@@ -118,7 +116,7 @@ def scene_of_tracking(tracking: Tracking) -> Scene:
     if tracking.controls:
         told = f"mean over {len(tracking.controls)} draws"
         others.append(Said("Control heads", tracking.pieces, tracking.maps[1:].mean(0), notes=[told]))
-    table = region_table(tracking.layout, tracking.regions)
+    table = tracking.layout.region_table(tracking.regions)
     boxes = tracking.layout.boxes.numpy()
     return Scene(tracking.picture.name, tracking.picture, tracking.regions, boxes, table, texts, others)
 
