@@ -14,7 +14,7 @@ from typing import Annotated, Any, Concatenate, Literal, ParamSpec, get_args
 
 import typer
 
-from gazecli.cli.errors import ReaderLeft
+from gazecli.cli.errors import StdoutClosed
 from gazecli.cli.options import hidden
 from gazecli.cli.output import Output, OutputOptions
 from gazecli.distributed.launcher import current_launch, leave_launch
@@ -65,7 +65,7 @@ def cli_command(
             try:
                 with_output(output, **given)
             except BrokenPipeError as error:
-                raise ReaderLeft from error
+                raise StdoutClosed from error
 
         taken += _every_command(PageFormat if pages else Format)
         run.__name__ = command.__name__
