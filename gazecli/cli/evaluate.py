@@ -77,6 +77,8 @@ def command(
     same heads made blind while the model is asked about each panel. A second call with the same head set,
     comics and settings shows what is kept; gaze report shows all that is kept of a head set. Processes
     started by torchrun or accelerate launch share the pictures.
+
+    Example: gaze evaluate tiny comics/ --samples 20 -o report.html
     """
     check_evaluation(comics, evaluation, top)
     aim = choose_heads(output, HeadOptions(headset, top, score))

@@ -63,6 +63,8 @@ def command(
 
     Nothing is written anew, so the model is loaded only where it judges itself. Of a head set, all texts that
     were kept of it are judged; captions that were written since count where the comics are named.
+
+    Example: gaze judge tiny comics/ --judge likelihood
     """
     check_judging(comics, judge, examples, loading)
     file, headset = (Path(texts), None) if _is_text_file(Path(texts)) else (None, texts)

@@ -55,7 +55,9 @@ def command(
 ) -> None:
     """Show what a head set is, and all evaluations that are kept of it.
 
-    Loads no model. What gaze evaluate and gaze judge found is shown with the newest first.
+    Loads no model: what gaze evaluate and gaze judge found is kept, and all of it is shown.
+
+    Example: gaze report tiny -o report.html
     """
     # --evaluate and --rejudge are the short forms of those two commands followed by this one.
     from gazecli.cache import Cache

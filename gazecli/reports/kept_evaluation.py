@@ -50,7 +50,7 @@ def kept_evaluation(
 
 def evaluation_of(kept: KeptEvaluation) -> EvaluationPart:
     """The block that a report shows; CacheError for one of foreign make."""
-    return _parsed(EvaluationPart, {**kept.evaluation, "digest": kept.digest}, kept)
+    return _parsed(EvaluationPart, {**kept.evaluation, "digest": kept.digest or None}, kept)
 
 
 def comparison_of(kept: KeptEvaluation) -> ComparisonPart | None:
