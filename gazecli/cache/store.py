@@ -20,9 +20,11 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from gazecli.cache import artifact_folder, location, maintenance
 from gazecli.cache.artifact import (
@@ -40,12 +42,11 @@ from gazecli.cache.artifact import (
 from gazecli.cache.artifact_folder import Entry, Removed
 from gazecli.cache.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, write_whole
 from gazecli.cache.location import cache_errors, cache_root, make_folder
-from gazecli.cache.lock import locked
 from gazecli.cache.maintenance import Damage
 from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.records import read_named, read_pointer, write_named, write_pointer
 from gazecli.canonical import document_key
-from gazecli.errors import CacheError, GazeError, HeadSetError, UsageError
+from gazecli.errors import CacheError, HeadSetError, UsageError, unwritable
 from gazecli.plain_text import visible
 
 # Longer than that, and two processes may as well do the same work.
@@ -151,16 +152,30 @@ class Cache:
     ) -> Iterator[bool]:
         """Inside, other processes wait at the same `request` up to `timeout` seconds; yields whether they do.
 
-        Ask `recall` again inside: the one waited for may have done the work.
+        `on_wait` is called once before this one waits. A lock only spares double work: where locking is not
+        supported, or takes too long, work goes on without. Ask `recall` again inside: the one waited for may
+        have done the work.
         """
         path = self._file(location.LOCKS, request, ".lock")
+        # Never a soft lock, which outlives the process that is killed.
+        lock = FileLock(path, poll_interval=0.1, fallback_to_soft=False)
         try:
-            make_folder(path.parent)
-        except CacheError:
-            yield False
-            return
-        with locked(path, timeout, on_wait) as held:
-            yield held
+            with suppress(CacheError, OSError):
+                make_folder(path.parent)
+                try:
+                    lock.acquire(timeout=0)
+                except Timeout:
+                    if on_wait is not None and timeout > 0:
+                        on_wait()
+                    lock.acquire(timeout=timeout)
+            yield lock.is_locked
+        finally:
+            if lock.is_locked:
+                # Removed before it is free: whoever waits for it sees that and makes a new one.
+                with suppress(OSError):
+                    os.unlink(path)
+                with suppress(OSError):
+                    lock.release()
 
     def verify(self) -> list[Damage]:
         """Every damaged file in the cache, all of them read whole; nothing is moved."""
@@ -197,14 +212,7 @@ class Cache:
         try:
             write_whole(target, to_bytes(artifact))
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            message = f"cannot write ({reason})"
-            raise GazeError(
-                message,
-                subject=str(target),
-                code="output.unwritable",
-                hint="choose another place, or make room there",
-            ) from error
+            raise unwritable(target, error) from error
         return target
 
     def import_file(self, source: str | Path, check: Callable[[Artifact], None] | None = None) -> str:

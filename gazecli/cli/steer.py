@@ -100,7 +100,7 @@ def command(
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_steering
 
-        save_page(document, scene_of_steering(steered), f"What {vlm.name} says when made to look", page)
+        save_page(document, scene_of_steering(steered), f"Answers of {vlm.name}, steered", page)
     output.result(document, lambda console: _show(console, document, streamed=stream))
 
 
@@ -128,15 +128,15 @@ def _check_streaming(output: Output, stream: bool, region: list[str] | None, all
 
 
 def _painted(steering: Steering) -> Image.Image:
-    from gazecli.reports.heatmap import Glance, heatmap_image
+    from gazecli.reports.heatmap import AttentionMap, heatmap_image
 
     boxes = steering.layout.boxes.numpy()
-    glances = [Glance(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
-    glances += [
-        Glance(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
+    maps = [AttentionMap(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
+    maps += [
+        AttentionMap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
         for answer in steering.answers
     ]
-    return heatmap_image(steering.picture.image, boxes, glances)
+    return heatmap_image(steering.picture.image, boxes, maps)
 
 
 def _document(

@@ -125,7 +125,7 @@ def command(
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_narration
 
-        save_page(document, scene_of_narration(written), f"What {vlm.name} says as its target changes", page)
+        save_page(document, scene_of_narration(written), f"Narration of {vlm.name}, switched", page)
     if trajectory is not None:
         save_trajectory(_trajectory(written), document, trajectory)
     output.result(document, lambda console: _show(console, document))

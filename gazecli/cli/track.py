@@ -131,7 +131,7 @@ def command(
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_tracking
 
-        save_page(document, scene_of_tracking(tracking), f"Where {vlm.name} looks while it writes", page)
+        save_page(document, scene_of_tracking(tracking), f"Attention of {vlm.name} while it writes", page)
     if trajectory is not None:
         save_trajectory(_trajectory(tracking), document, trajectory)
     output.result(document, lambda console: _show(console, document, streamed=stream))
@@ -177,15 +177,15 @@ def _document(
 
 
 def _painted(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
-    from gazecli.reports.heatmap import Glance, heatmap_image
+    from gazecli.reports.heatmap import AttentionMap, heatmap_image
 
     places = [(f'"{span.text}"', span.start, span.end) for span in spans]
-    glances = []
-    for told, start, end in places or [("the whole text", 0, tracking.tokens)]:
-        glances.append(Glance(tracking.mean_map(start, end), f"{told}: gaze heads"))
+    maps = []
+    for words, start, end in places or [("the whole text", 0, tracking.tokens)]:
+        maps.append(AttentionMap(tracking.mean_map(start, end), f"{words}: gaze heads"))
         if tracking.controls:
-            glances.append(Glance(tracking.mean_map(start, end, controls=True), f"{told}: control heads"))
-    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), glances)
+            maps.append(AttentionMap(tracking.mean_map(start, end, controls=True), f"{words}: control heads"))
+    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), maps)
 
 
 def _trajectory(tracking: Tracking) -> Trajectory:

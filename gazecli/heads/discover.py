@@ -1,25 +1,25 @@
 """`discover`: the stored head set when there is one, else the long walk.
 
-A stored head set is found without loading the model. Knows nothing of the command line.
+A stored head set is found without loading the model.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gazecli.cache.file_digests import file_digest, file_digests
+from gazecli.cache.file_digests import file_digests
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset, stored_headset
-from gazecli.heads.request import DISCOVERY_PROMPT, Settings, request_document
-from gazecli.models.checkpoint import find_checkpoint
+from gazecli.heads.request import DISCOVERY_PROMPT, Request, Settings
 from gazecli.models.device_map import DeviceMap, parse_device_map
 from gazecli.pictures.comics.comics import Comics, open_comics
 
@@ -58,8 +58,8 @@ def discover(
 
     `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
     launcher started together share the strips: all of them must call this, and all get the head set.
-    `squash`, on by default, stretches strips that its processor would crop; a loaded VLM says that itself.
-    With `profile`, the timing of a walk also tells in which phases it went.
+    `squash`, on by default, stretches strips that its processor would crop; a loaded VLM has
+    its own setting. With `profile`, the timing of a walk also has the seconds of each phase.
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
@@ -69,49 +69,44 @@ def discover(
     settings.check()
     size = parse_batch_size(batch_size)
     spread = parse_device_map(device_map)
-    shelf = cache if cache is not None else Cache()
-
-    def digest_of(path: Path) -> str:
-        return file_digest(path, shelf.root)
-
+    cache = cache if cache is not None else Cache()
     opened = comics if isinstance(comics, Comics) else _open(comics, settings)
-    strips = replace(opened, hash_files=lambda files: file_digests(files, shelf.root))
+    strips = replace(opened, hash_files=partial(file_digests, root=cache.root))
+    request = Request(model, strips, settings, cache.root, device, dtype, revision, spread, trust_remote_code)
     group = join()
-
-    def asked() -> dict[str, Any]:
-        if isinstance(model, str):
-            digest = find_checkpoint(model, revision).digest(digest_of)
-            return dict(request_document(digest, strips.digest, settings, device, dtype))
-        used = device or model.device.type, dtype or model.dtype
-        return dict(request_document(model.digest, strips.digest, settings, *used))
-
     # The first process digests; the others then find the digests remembered.
-    request = group.from_first(asked)
-    stored = group.from_first(lambda: None if force else stored_headset(shelf, request))
+    document = group.from_first(lambda: request.document)
+    stored = group.from_first(lambda: None if force else stored_headset(cache, document))
     if stored is not None:
         if group.is_first:
-            # Of one who was killed between keeping the head set and forgetting how far it had been.
-            shelf.partial_results(request).clear_parts()
-            note_headset(shelf, stored, model if isinstance(model, str) else model.source)
+            # Of a run that was killed after it stored the head set and before it cleared its partial results.
+            cache.partial_results(document).clear_parts()
+            note_headset(cache, stored, model if isinstance(model, str) else model.source)
         return _found_again(stored, began)
     if group.size > 1:
-        group.agree("models, comics or settings", asked())
-    shelf.ensure_writable()
-    vlm = _loaded(model, device, dtype, revision, spread, trust_remote_code, digest_of, note, squash)
+        group.agree("models, comics or settings", request.document)
+    cache.ensure_writable()
+    if isinstance(model, str):
+        note(f"loading {model}")
+    vlm = request.load()
     from gazecli.heads.walk import walk
     from gazecli.models.inference.profile import Profile
 
-    with _alone(shelf, request, note) if group.is_first else nullcontext():
-        stored = group.from_first(lambda: None if force else stored_headset(shelf, request))
+    # Waits while another run discovers the same, so that its head set can be taken.
+    waiting = partial(note, "another run discovers the same; waiting for it")
+    with cache.working_on(document, on_wait=waiting) if group.is_first else nullcontext():
+        stored = group.from_first(lambda: None if force else stored_headset(cache, document))
         if stored is not None:
             found = _found_again(stored, began)
         else:
             if force and group.is_first:
-                shelf.partial_results(request).clear_parts()
-            clock = Profile(vlm.device) if profile else None
-            found = walk(vlm, strips, settings, shelf, request, size, progress, group, clock)
+                cache.partial_results(document).clear_parts()
+            with Profile(vlm.device).active() if profile else nullcontext() as spent:
+                found = walk(vlm, request, cache, size, progress, group)
+            if spent is not None:
+                found = replace(found, timing={**found.timing, "profile": spent.rounded()})
     if group.is_first:
-        note_headset(shelf, found, vlm.source)
+        note_headset(cache, found, vlm.source)
     return found
 
 
@@ -119,14 +114,8 @@ def _squash(model: VLM | str, squash: bool | None) -> bool:
     if isinstance(model, str):
         return squash is None or squash
     if squash not in (None, model.squash):
-        raise UsageError("a loaded model says itself whether it squashes", hint="set its `squash`")
+        raise UsageError("a loaded model has its own setting for squashing", hint="set its `squash`")
     return model.squash
-
-
-def _alone(cache: Cache, request: dict[str, Any], note: Note) -> AbstractContextManager[object]:
-    """Wait while another run discovers the same, so that its head set can be taken."""
-    message = "another run discovers the same; waiting for it"
-    return cache.working_on(request, on_wait=lambda: note(message))
 
 
 def _found_again(stored: HeadSet, began: float) -> HeadSet:
@@ -165,32 +154,4 @@ def _open(path: str | Path, settings: Settings) -> Comics:
         seed=settings.seed,
         layout=settings.layout,
         rtl=settings.rtl,
-    )
-
-
-def _loaded(
-    model: VLM | str,
-    device: str | None,
-    dtype: str | None,
-    revision: str | None,
-    device_map: DeviceMap | None,
-    trust_remote_code: bool,
-    digest_of: Callable[[Path], str],
-    note: Note,
-    squash: bool,
-) -> Any:
-    if not isinstance(model, str):
-        return model
-    from gazecli.models.load import load
-
-    note(f"loading {model}")
-    return load(
-        model,
-        device=device,
-        dtype=dtype,
-        revision=revision,
-        device_map=device_map,
-        trust_remote_code=trust_remote_code,
-        file_digest=digest_of,
-        squash=squash,
     )

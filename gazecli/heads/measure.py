@@ -1,7 +1,6 @@
-"""Strips become masses: read and patched ahead in threads, batched, in smaller batches where memory ends.
+"""Strips become attention masses: read and patched ahead in threads, run in batches that fit the memory.
 
-Each strip's questions share one pass over its picture (`models.questions`). Knows nothing of sums, scores
-or of what is kept.
+Each strip's questions share one pass over its picture (`models.inference.shared_prefix`).
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from gazecli.errors import ComicsError, GazeError, PictureError, RegionError
-from gazecli.heads.scores import peaks_at_bottom, spatial_entropy
+from gazecli.heads.scores import mapped_question, peaks_at_bottom, spatial_entropy
 from gazecli.heads.sums import Float64
 from gazecli.models.attention.watchers import MapKeeper
 from gazecli.models.devices import is_out_of_memory, release
-from gazecli.models.inference.profile import Profile, phase
+from gazecli.models.inference.profile import phase
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
-from gazecli.models.token_maps.token_grid import Lattice, lattice_of
+from gazecli.models.token_maps.token_grid import TokenGrid, token_grid_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import Strip
 
@@ -36,33 +36,36 @@ _MOST_READERS = 8
 _WAITING_BYTES, _STAGED_BYTES = 1 << 25, 1 << 29
 
 
+# A strip's number, and its (L, H, P, P + 4) or why it was skipped.
+Measured = tuple[int, Float64 | str]
+
+
 @dataclass(frozen=True)
 class Prepared:
-    """One strip, ready for the model; or the reason why it is not. `mapped`: the question mapped, if any."""
+    """A strip ready for the model. `mapped`: the question whose map is kept, if any."""
 
-    questions: Questions | None
-    membership: torch.Tensor | None
-    mapped: int | None = None
-    reason: str = ""
+    number: int
+    questions: Questions
+    membership: torch.Tensor
+    mapped: int | None
 
     @property
     def bytes(self) -> int:
         """How much memory its patches take while they wait."""
-        inputs = self.questions.inputs.values() if self.questions is not None else ()
-        return sum(part.nbytes for part in inputs if torch.is_tensor(part))
+        return sum(part.nbytes for part in self.questions.inputs.values() if torch.is_tensor(part))
 
 
 class BatchLimit:
-    """How many strips may be computed at once: what was asked for, or what fits; less once memory ran out."""
+    """How many strips may be computed at once: `batch_size`, or what fits; less once memory ran out."""
 
-    def __init__(self, asked: int | None, device: torch.device) -> None:
-        self.most = asked or _LARGEST_BATCH
-        self.tokens = None if asked else _TOKENS_AT_ONCE.get(device.type, _TOKENS_ON_ACCELERATOR)
+    def __init__(self, batch_size: int | None, device: torch.device) -> None:
+        self.most = batch_size or _LARGEST_BATCH
+        self.tokens = None if batch_size else _TOKENS_AT_ONCE.get(device.type, _TOKENS_ON_ACCELERATOR)
 
-    def admits(self, waiting: Sequence[Prepared], prepared: Prepared) -> bool:
-        """Whether `prepared` can join the batch: of the same size as the others, and not too many."""
-        first, new = waiting[0].questions, prepared.questions
-        if first is None or new is None or first.key != new.key or len(waiting) >= self.most:
+    def admits(self, waiting: Sequence[Prepared], new: Prepared) -> bool:
+        """Whether `new` can join the batch: of the same size as the others, and not too many."""
+        first = waiting[0].questions
+        if first.key != new.questions.key or len(waiting) >= self.most:
             return False
         if self.tokens is None:
             return True
@@ -75,71 +78,58 @@ class BatchLimit:
 
 
 def measured(
-    vlm: VLM,
-    strips: Sequence[Strip],
-    prompts: Sequence[str],
-    batch_size: int | None,
-    mapped: Sequence[int | None] | None = None,
-    profile: Profile | None = None,
-) -> Iterator[list[Float64 | str]]:
-    """Each strip's (L, H, P, P + 4), in order, or why it was skipped; those computed together in one list.
+    vlm: VLM, strips: Sequence[tuple[int, Strip]], prompts: Sequence[str], batch_size: int | None
+) -> Iterator[list[Measured]]:
+    """What is measured of each numbered strip, in order; those computed together in one list.
 
-    The columns are the panels, all image tokens, and of the question in `mapped` (one a strip) the spatial
-    entropy, whether the peak lies at the bottom, and 1; zeros for other questions. `batch_size` strips go at
-    a time, or as many as fit. Raises GazeError when a single strip does not fit.
+    The columns are the panels, all image tokens, and of the strip's mapped question the spatial entropy,
+    whether the peak lies at the bottom, and 1; zeros for other questions. `batch_size` strips go at a time,
+    or as many as fit. Raises GazeError when a single strip does not fit.
     """
     limit = BatchLimit(batch_size, vlm.device)
     waiting: list[Prepared] = []
-    for prepared in _ahead(vlm, strips, prompts, mapped or [None] * len(strips), profile):
-        if waiting and (prepared.questions is None or not limit.admits(waiting, prepared)):
-            yield _compute(vlm, waiting, limit, profile)
+    for prepared in _ahead(vlm, strips, prompts):
+        if waiting and (isinstance(prepared, tuple) or not limit.admits(waiting, prepared)):
+            yield _compute(vlm, waiting, limit)
             waiting = []
-        if prepared.questions is None:
-            yield [prepared.reason]
+        if isinstance(prepared, tuple):
+            yield [prepared]
         else:
             waiting.append(prepared)
     if waiting:
-        yield _compute(vlm, waiting, limit, profile)
+        yield _compute(vlm, waiting, limit)
 
 
-def _compute(
-    vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit, profile: Profile | None
-) -> list[Float64 | str]:
-    """Run a batch; out of memory steps down instead of ending the walk."""
-    found: list[Float64 | str] = []
+def _compute(vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit) -> list[Measured]:
+    """Run a batch, in smaller ones where memory does not suffice."""
+    found: list[Measured] = []
     while len(found) < len(batch):
         part = batch[len(found) : len(found) + limit.most]
-        questions = [prepared.questions for prepared in part if prepared.questions is not None]
+        questions = [prepared.questions for prepared in part]
+        memberships = [prepared.membership for prepared in part]
         maps = maps_of(questions, [prepared.mapped for prepared in part])
-        by_layer = _run(vlm, part, maps, limit, profile)
-        if by_layer is not None:
-            with phase(profile, "reduce"):
-                found += _on_the_host(vlm, by_layer, maps)
+        by_layer = None
+        try:
+            by_layer = last_token_mass(vlm, questions, memberships, maps.keeper if maps else None)
+        except (RuntimeError, MemoryError) as failure:
+            if not is_out_of_memory(failure):
+                raise
+            if len(part) == 1:
+                raise GazeError(
+                    "one strip alone does not fit the device's memory",
+                    subject=str(vlm.device),
+                    hint="use a smaller --height, --dtype bfloat16, or --device cpu",
+                    code="discover.memory",
+                ) from None
+        if by_layer is None:
+            # Outside the handler: until here the traceback holds the tensors of the failed batch.
+            limit.step_down(len(part))
+            release(vlm.device)
+            continue
+        with phase("reduce"):
+            numbers = [prepared.number for prepared in part]
+            found += zip(numbers, _on_the_host(vlm, by_layer, maps), strict=True)
     return found
-
-
-def _run(
-    vlm: VLM, batch: Sequence[Prepared], maps: Maps | None, limit: BatchLimit, profile: Profile | None
-) -> dict[int, torch.Tensor] | None:
-    """What the model's heads look at; None, with a lower limit, when memory does not suffice."""
-    questions = [prepared.questions for prepared in batch if prepared.questions is not None]
-    memberships = [prepared.membership for prepared in batch if prepared.membership is not None]
-    try:
-        return last_token_mass(vlm, questions, memberships, maps.keeper if maps else None, profile)
-    except (RuntimeError, MemoryError) as failure:
-        if not is_out_of_memory(failure):
-            raise
-        if len(batch) == 1:
-            raise GazeError(
-                "one strip alone does not fit the device's memory",
-                subject=str(vlm.device),
-                hint="use a smaller --height, --dtype bfloat16, or --device cpu",
-                code="discover.memory",
-            ) from None
-    # Outside the handler: what failed is held by its traceback until here.
-    limit.step_down(len(batch))
-    release(vlm.device)
-    return None
 
 
 def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | None) -> list[Float64]:
@@ -169,45 +159,42 @@ def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | No
 
 
 def _ahead(
-    vlm: VLM,
-    strips: Sequence[Strip],
-    prompts: Sequence[str],
-    mapped: Sequence[int | None],
-    profile: Profile | None,
-) -> Iterator[Prepared]:
-    """Strips read, decoded and patched in threads, a few ahead of the model."""
+    vlm: VLM, strips: Sequence[tuple[int, Strip]], prompts: Sequence[str]
+) -> Iterator[Prepared | tuple[int, str]]:
+    """Strips read, decoded and patched in threads, a few ahead of the model; or why they are skipped."""
     busy = vlm.device.type == "cpu"  # the model needs the cores itself
     readers, room = (1, _WAITING_BYTES) if busy else (min(_MOST_READERS, os.cpu_count() or 1), _STAGED_BYTES)
     pool = ThreadPoolExecutor(readers)
-    pending = zip(strips, mapped, strict=True)
-    queue: deque[Future[Prepared]] = deque()
+    pending = iter(strips)
+    queue: deque[Future[Prepared | tuple[int, str]]] = deque()
     most = 1 + readers
     try:
         while True:
-            news = islice(pending, max(0, most - len(queue)))
-            queue.extend(pool.submit(_prepare, vlm, *each, prompts, profile) for each in news)
+            for number, strip in islice(pending, max(0, most - len(queue))):
+                # A copy of the context, which holds the profile that the thread books into.
+                queue.append(pool.submit(copy_context().run, _prepare, vlm, number, strip, prompts))
             if not queue:
                 return
-            with phase(profile, "wait"):
+            with phase("wait"):
                 prepared = queue.popleft().result()
-            most = min(_LARGEST_BATCH, max(1 + readers, room // max(1, prepared.bytes)))
+            if isinstance(prepared, Prepared):
+                most = min(_LARGEST_BATCH, max(1 + readers, room // max(1, prepared.bytes)))
             yield prepared
     finally:
         # Nobody waits for a picture that is not wanted any more: an interrupt has to end the walk at once.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _prepare(
-    vlm: VLM, strip: Strip, mapped: int | None, prompts: Sequence[str], profile: Profile | None
-) -> Prepared:
+def _prepare(vlm: VLM, number: int, strip: Strip, prompts: Sequence[str]) -> Prepared | tuple[int, str]:
     try:
-        with phase(profile, "read"):
+        with phase("read"):
             picture = strip.load()
-        with phase(profile, "patch"):
+        with phase("patch"):
             questions = ask(vlm, picture, prompts).pinned(vlm.device)
-            return Prepared(questions, questions.layout.membership(picture.regions), mapped)
+            membership = questions.layout.membership(picture.regions)
+            return Prepared(number, questions, membership, mapped_question(number, len(prompts)))
     except (PictureError, ComicsError, RegionError) as failure:
-        return Prepared(None, None, reason=failure.message)
+        return number, failure.message
 
 
 @dataclass(frozen=True)
@@ -215,7 +202,7 @@ class Maps:
     """The maps of one batch: `places` are (strip in the batch, question), in the keeper's order."""
 
     places: list[tuple[int, int]]
-    lattice: Lattice
+    lattice: TokenGrid
     keeper: MapKeeper
 
     def kept(self, layers: Sequence[int], device: torch.device) -> torch.Tensor:
@@ -240,7 +227,7 @@ class Maps:
 def maps_of(batch: Sequence[Questions], mapped: Sequence[int | None]) -> Maps | None:
     """What to keep of a batch of equal pictures, one question of `mapped` each; None where none is to be."""
     places = [(strip, question) for strip, question in enumerate(mapped) if question is not None]
-    lattice = lattice_of(batch[0].layout) if places else None
+    lattice = token_grid_of(batch[0].layout) if places else None
     if lattice is None:
         return None
     rows = torch.tensor([strip * len(batch[0].ids) + question for strip, question in places])

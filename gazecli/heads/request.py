@@ -1,4 +1,4 @@
-"""What discovery is asked: its settings, the question about each panel, and both as a document.
+"""A request to discover: the model, the comics and the settings, and the document that names them.
 
 The same request has the same head set. Nothing heavy is imported, so that a stored head set is found without
 torch.
@@ -9,11 +9,20 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from gazecli.cache.file_digests import file_digest
 from gazecli.errors import UsageError
+from gazecli.models.checkpoint import find_checkpoint
 from gazecli.models.prompts import check_prompt
+from gazecli.pictures.comics.comics import Comics
 from gazecli.pictures.ordinals import count_word, ordinal_word
+
+if TYPE_CHECKING:
+    from gazecli.models.device_map import DeviceMap
+    from gazecli.models.vlm import VLM
 
 # Gandikota & Bau 2026 (arXiv 2606.14703), discovery.
 DISCOVERY_PROMPT = (
@@ -59,9 +68,58 @@ class Settings:
         panel_prompts(self.prompt, self.panels)
 
 
+@dataclass(frozen=True)
+class Request:
+    """One request to discover. `model` is a loaded VLM, or a name that is loaded with the other options.
+
+    Digests of files are remembered under the cache folder `cache_root`.
+    """
+
+    model: VLM | str
+    comics: Comics
+    settings: Settings
+    cache_root: Path
+    device: str | None = None
+    dtype: str | None = None
+    revision: str | None = None
+    device_map: DeviceMap | None = None
+    trust_remote_code: bool = False
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The document whose digest finds the stored head set."""
+        if isinstance(self.model, str):
+            digest = find_checkpoint(self.model, self.revision).digest(self._file_digest)
+            device, dtype = self.device, self.dtype
+        else:
+            digest = self.model.digest
+            device, dtype = self.device or self.model.device.type, self.dtype or self.model.dtype
+        return request_document(digest, self.comics.digest, self.settings, device, dtype)
+
+    def load(self) -> VLM:
+        """The model, loaded unless it is already."""
+        if not isinstance(self.model, str):
+            return self.model
+        from gazecli.models.load import load
+
+        return load(
+            self.model,
+            device=self.device,
+            dtype=self.dtype,
+            revision=self.revision,
+            device_map=self.device_map,
+            trust_remote_code=self.trust_remote_code,
+            file_digest=self._file_digest,
+            squash=self.settings.squash,
+        )
+
+    def _file_digest(self, path: Path) -> str:
+        return file_digest(path, self.cache_root)
+
+
 def request_document(
     model_digest: str, comics_digest: str, settings: Settings, device: str | None, dtype: str | None
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     """The document whose digest finds the stored head set."""
     return {
         "what": "discover",

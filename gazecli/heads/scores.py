@@ -7,7 +7,6 @@ lies, the formulas that Gandikota & Bau 2026 (arXiv 2606.14703) compare with. nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -156,9 +155,9 @@ def split_half(halves: Floats, top: int) -> SplitHalf | None:
     return SplitHalf(correlation, len(shared), top)
 
 
-def mapped_questions(strips: Sequence[int], panels: int) -> list[int | None]:
-    """For each strip's number the question whose map is looked at, or None: panels in turn."""
-    return [number % panels if number < MAPPED_STRIPS else None for number in strips]
+def mapped_question(strip: int, panels: int) -> int | None:
+    """The question whose map is kept of strip number `strip`, or None: panels in turn."""
+    return strip % panels if strip < MAPPED_STRIPS else None
 
 
 def spatial_entropy(maps: Floats) -> Float64:

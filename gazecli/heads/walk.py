@@ -7,10 +7,9 @@ reads and batches the strips.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,10 @@ from gazecli.distributed.group import ALONE, Group
 from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.measure import measured
-from gazecli.heads.request import Settings, panel_prompts
-from gazecli.heads.scores import diagonal_mean, mapped_questions, split_half, suggest
+from gazecli.heads.request import Request, Settings, panel_prompts
+from gazecli.heads.scores import diagonal_mean, split_half, suggest
 from gazecli.heads.sums import Sums
-from gazecli.models.inference.profile import Profile, phase
+from gazecli.models.inference.profile import phase
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import Comics
 
@@ -36,30 +35,28 @@ Progress = Callable[[int, int], None]
 
 def walk(
     vlm: VLM,
-    comics: Comics,
-    settings: Settings,
-    cache: Cache | None,
-    request: dict[str, Any],
+    request: Request,
+    cache: Cache,
     batch_size: int | None,
     progress: Progress | None = None,
     group: Group = ALONE,
-    profile: Profile | None = None,
 ) -> HeadSet:
     """Score every head on every strip; the processes of `group` share the strips, and all get the head set.
-    With `profile`, the timing tells where this process's time went.
 
     Raises ComicsError when no strip could be used, GazeError when a single strip does not fit the device.
     """
     began = time.monotonic()
-    kept = cache.partial_results(request) if cache is not None else None
+    comics, settings = request.comics, request.settings
+    document = request.document
+    partial = cache.partial_results(document)
     sums = Sums.empty(vlm.layers, vlm.heads, settings.panels)
-    if kept is not None and group.is_first:
-        sums = taken_up(kept, sums)
+    if group.is_first:
+        sums = resume(partial, sums)
     walked = group.from_first(lambda: set(sums.walked))
-    mine = group.share([number for number in range(len(comics.strips)) if number not in walked])
-    own = kept.part(group.rank) if kept is not None else None
-    sums = _added_up(vlm, comics, mine, settings, batch_size, sums, own, len(walked), progress, profile)
-    with phase(profile, "reduce"):
+    numbers = group.share([number for number in range(len(comics.strips)) if number not in walked])
+    own = partial.part(group.rank)
+    sums = _walk_share(vlm, request, numbers, batch_size, sums, own, len(walked), progress)
+    with phase("reduce"):
         sums = total(group, sums)
     if sums.added == 0:
         first = sums.skipped[min(sums.skipped)] if sums.skipped else "it holds no strip"
@@ -69,64 +66,58 @@ def walk(
             hint="`gaze comics check` lists what is wrong with each",
         )
     headset = _conclude(vlm, comics, settings, sums)
-    with phase(profile, "store"):
-        stored = group.from_first(lambda: _stored(headset, cache, request))
-        if own is not None:
-            own.clear()  # on a machine with a cache of its own the first process does not see it
+    with phase("store"):
+        stored = group.from_first(lambda: _store(headset, cache, document))
+        own.clear()  # on a machine with a cache of its own the first process does not see it
     seconds = time.monotonic() - began
-    timing: dict[str, Any] = {
+    timing = {
         "seconds": round(seconds, 3),
         "strips_per_second": round((sums.done - len(walked)) / max(seconds, 1e-9), 3),
     }
-    if profile is not None:
-        timing["profile"] = profile.rounded()
     return replace(stored, resumed_from=len(walked), timing=timing)
 
 
-def _added_up(
+def _walk_share(
     vlm: VLM,
-    comics: Comics,
+    request: Request,
     numbers: Sequence[int],
-    settings: Settings,
     batch_size: int | None,
     sums: Sums,
-    kept: PartialResults | None,
+    partial: PartialResults,
     before: int,
     progress: Progress | None,
-    profile: Profile | None,
 ) -> Sums:
-    """`sums` with the strips `numbers`, which are kept every few seconds and whenever something stops."""
-    prompts = panel_prompts(settings.prompt, settings.panels)
+    """`sums` with the strips `numbers`, saved every few seconds and whenever something stops.
+
+    `before`: how many strips were walked before, by all processes.
+    """
+    settings = request.settings
     saved_at, saved = time.monotonic(), sums.done
     shown = before - sums.done
-    strips = [comics.strips[number] for number in numbers]
-    mapped = mapped_questions(numbers, settings.panels)
-    left = iter(numbers)
+    strips = [(number, request.comics.strips[number]) for number in numbers]
     try:
-        for batch in measured(vlm, strips, prompts, batch_size, mapped, profile):
+        for batch in measured(vlm, strips, panel_prompts(settings.prompt, settings.panels), batch_size):
             # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
             # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
-            with phase(profile, "reduce"):
-                sums = sums.with_batch(list(zip(islice(left, len(batch)), batch, strict=True)), settings.seed)
+            with phase("reduce"):
+                sums = sums.with_batch(batch, settings.seed)
             if progress is not None:
                 progress(shown + sums.done, before + len(numbers))
-            if kept is not None and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                with phase(profile, "store"):
-                    keep(kept, sums)
+            if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                with phase("store"):
+                    save(partial, sums)
                 saved_at, saved = time.monotonic(), sums.done
     finally:
         # At the end too: another process may still stop before its own share is done.
-        if kept is not None and sums.done > saved:
-            keep(kept, sums)
+        if sums.done > saved:
+            save(partial, sums)
     return sums
 
 
-def _stored(headset: HeadSet, cache: Cache | None, request: dict[str, Any]) -> HeadSet:
-    if cache is None:
-        return replace(headset, digest=headset.to_artifact().digest)
+def _store(headset: HeadSet, cache: Cache, document: Mapping[str, Any]) -> HeadSet:
     digest, path = cache.put(headset.to_artifact())
-    cache.remember(request, digest)
-    cache.partial_results(request).clear_parts()
+    cache.remember(document, digest)
+    cache.partial_results(document).clear_parts()
     return replace(headset, digest=digest, path=path)
 
 
@@ -189,29 +180,29 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
 KIND = "discovery"
 
 
-def taken_up(kept: PartialResults, nothing: Sums) -> Sums:
-    """What an interrupted walk had added up, all its processes together, `nothing` when there is none.
+def resume(partial: PartialResults, empty: Sums) -> Sums:
+    """The sums of an interrupted walk, of all its processes together; `empty` when there are none.
 
-    It becomes the first process's part, whoever goes on: any number of processes may. A part that holds a
-    strip of another, or is not of this shape, is left out and walked again.
+    They become the first process's part, whoever goes on: any number of processes may. A part that holds a
+    strip of another, or is not of the shape of `empty`, is left out and walked again.
     """
-    read = [_read(part, nothing) for part in kept.parts()]
+    read = [_read(part, empty) for part in partial.parts()]
     parts = [found for found in read if found is not None]
-    sums = nothing
+    sums = empty
     for found in sorted(parts, key=lambda found: -found.done):
         sums.join(found)
-    others = kept.parts()[1:]
+    others = partial.parts()[1:]
     if others and sums.done > 0:
-        keep(kept, sums)
+        save(partial, sums)
     for part in others:
         part.clear()
     return sums
 
 
-def keep(kept: PartialResults, sums: Sums) -> None:
-    """Put down what was added so far."""
+def save(partial: PartialResults, sums: Sums) -> None:
+    """Save what was added so far."""
     header, tensors = sums.state()
-    kept.save(Artifact(KIND, header, tensors))
+    partial.save(Artifact(KIND, header, tensors))
 
 
 def total(group: Group, mine: Sums) -> Sums:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from gazecli.errors import GazeError, UsageError
+from gazecli.errors import UsageError, unwritable
 from gazecli.tiny.scenes import Split, draw_strip
 
 LARGEST_COUNT = 100_000
@@ -48,13 +48,7 @@ def make_comics(
             if progress is not None:
                 progress(number, count)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise GazeError(
-            f"cannot write the strips ({reason})",
-            subject=str(dest),
-            code="output.failed",
-            hint="choose another place, or make room there",
-        ) from error
+        raise unwritable(dest, error, code="output.failed") from error
     return made
 
 

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from gazecli.cache import Cache
+from gazecli.canonical import document_key
 from tests.cache.samples import everything_in, start
 
 _HOLD = """if True:
@@ -33,15 +34,15 @@ def test_a_free_request_is_held_at_once_and_leaves_no_file(tmp_path):
 
 def test_one_that_waits_too_long_goes_on_without(tmp_path):
     cache = Cache(tmp_path)
-    told = []
+    waits = []
     with cache.working_on({"n": 1}):
         started = time.monotonic()
-        with cache.working_on({"n": 1}, timeout=0.3, on_wait=lambda: told.append("waiting")) as held:
+        with cache.working_on({"n": 1}, timeout=0.3, on_wait=lambda: waits.append("waiting")) as held:
             assert not held
         assert 0.3 <= time.monotonic() - started < 5
         with cache.working_on({"n": 1}, timeout=0) as held:
             assert not held
-    assert told == ["waiting"]
+    assert waits == ["waiting"]
 
 
 def test_one_that_waits_goes_on_when_the_other_is_done(tmp_path):
@@ -101,6 +102,20 @@ def test_where_there_can_be_no_lock_work_goes_on(tmp_path):
     (tmp_path / "locks").write_text("a file where the folder should be")
     with Cache(tmp_path).working_on({"n": 1}) as held:
         assert not held
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path):
+    root, outside = tmp_path / "cache", tmp_path / "outside"
+    outside.write_text("mine")
+    (root / "locks").mkdir(parents=True)
+    (root / "locks" / f"{document_key({'n': 1})}.lock").symlink_to(outside)
+    with Cache(root).working_on({"n": 1}, timeout=0) as held:
+        assert not held
+    assert outside.read_text() == "mine"
+    (tmp_path / "elsewhere").symlink_to(root)
+    with Cache(tmp_path / "elsewhere").working_on({"n": 2}, timeout=0) as held:
+        assert held
 
 
 def test_an_error_inside_frees_it(tmp_path):

@@ -1,4 +1,4 @@
-"""Progress of several processes becomes one, and no strip counts twice."""
+"""Partial results of several processes become one, and no strip counts twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gazecli.cache.artifact import Artifact
 from gazecli.cache.partial_results import PartialResults
 from gazecli.distributed.group import ALONE
 from gazecli.heads.sums import Sums
-from gazecli.heads.walk import keep, taken_up, total
+from gazecli.heads.walk import resume, save, total
 
 SHAPE = (2, 3, 4)
 MASSES = np.random.default_rng(0).random((9, 2, 3, 4, 5))
@@ -26,7 +26,7 @@ def sums_of(*numbers: int) -> Sums:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> PartialResults:
+def partial(tmp_path: Path) -> PartialResults:
     return Cache(tmp_path).partial_results({"asked": 1})
 
 
@@ -37,40 +37,40 @@ def assert_same(one: Sums, other: Sums) -> None:
         assert tensor.tobytes() == other.means()[name].tobytes()
 
 
-def test_the_parts_of_all_processes_become_the_first_ones(kept: PartialResults) -> None:
+def test_the_parts_of_all_processes_become_the_first_ones(partial: PartialResults) -> None:
     for number, strips in enumerate([(0, 3, 6), (1, 4), (2,)]):
-        keep(kept.part(number), sums_of(*strips))
+        save(partial.part(number), sums_of(*strips))
     expected = sums_of(0, 1, 2, 3, 4, 6)
-    assert_same(taken_up(kept, Sums.empty(*SHAPE)), expected)
-    assert len(kept.parts()) == 1
-    assert_same(taken_up(kept, Sums.empty(*SHAPE)), expected)
+    assert_same(resume(partial, Sums.empty(*SHAPE)), expected)
+    assert len(partial.parts()) == 1
+    assert_same(resume(partial, Sums.empty(*SHAPE)), expected)
 
 
-def test_a_part_of_another_process_alone_is_not_lost(kept: PartialResults) -> None:
-    keep(kept.part(1), sums_of(1, 3))
-    assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(1, 3))
-    assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(1, 3))
+def test_a_part_of_another_process_alone_is_not_lost(partial: PartialResults) -> None:
+    save(partial.part(1), sums_of(1, 3))
+    assert_same(resume(partial, Sums.empty(*SHAPE)), sums_of(1, 3))
+    assert_same(resume(partial, Sums.empty(*SHAPE)), sums_of(1, 3))
 
 
-def test_a_strip_in_two_parts_counts_once(kept: PartialResults) -> None:
-    # So it is when a run was killed between taking up and clearing away.
-    keep(kept, sums_of(0, 1, 2, 3))
-    keep(kept.part(1), sums_of(1, 3))
-    keep(kept.part(2), sums_of(7))
-    assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(0, 1, 2, 3, 7))
+def test_a_strip_in_two_parts_counts_once(partial: PartialResults) -> None:
+    # So it is when a run was killed between resuming and clearing away.
+    save(partial, sums_of(0, 1, 2, 3))
+    save(partial.part(1), sums_of(1, 3))
+    save(partial.part(2), sums_of(7))
+    assert_same(resume(partial, Sums.empty(*SHAPE)), sums_of(0, 1, 2, 3, 7))
 
 
-def test_what_is_not_of_this_walk_is_left_out(kept: PartialResults) -> None:
-    keep(kept, Sums.empty(2, 3, 5))
-    kept.part(1).save(Artifact("discovery", {"walked": "all"}, {}))
-    kept.part(2).save(Artifact("something-else", {}, {}))
-    keep(kept.part(3), sums_of(5))
-    assert_same(taken_up(kept, Sums.empty(*SHAPE)), sums_of(5))
+def test_what_is_not_of_this_walk_is_left_out(partial: PartialResults) -> None:
+    save(partial, Sums.empty(2, 3, 5))
+    partial.part(1).save(Artifact("discovery", {"walked": "all"}, {}))
+    partial.part(2).save(Artifact("something-else", {}, {}))
+    save(partial.part(3), sums_of(5))
+    assert_same(resume(partial, Sums.empty(*SHAPE)), sums_of(5))
 
 
-def test_nothing_kept_is_nothing_done(kept: PartialResults) -> None:
-    assert taken_up(kept, Sums.empty(*SHAPE)).done == 0
-    assert kept.load() is None
+def test_nothing_saved_is_nothing_done(partial: PartialResults) -> None:
+    assert resume(partial, Sums.empty(*SHAPE)).done == 0
+    assert partial.load() is None
 
 
 def test_one_process_has_the_total() -> None:

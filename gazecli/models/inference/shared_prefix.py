@@ -2,7 +2,7 @@
 
 The questions' longest common token prefix is run once with the vision tower. The short rests run behind its
 key-value cache in one row, or where a model's layers forbid that, as one right-padded batch behind copies of
-it. Knows nothing of regions or scores.
+it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import Any
 
 import torch
 
-from gazecli.models.architecture import find_vision_tower
 from gazecli.models.attention.gaze_attention import RowWatcher
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, keeps_everything, repeat_rows
-from gazecli.models.attention.to_device import pinned, send
 from gazecli.models.attention.watchers import KeysOnly, MapKeeper, RegionMass, Together
-from gazecli.models.inference.profile import Profile
+from gazecli.models.devices import pinned, send
+from gazecli.models.inference.profile import phase, phase_with_vision
 from gazecli.models.prompts import prompt_text
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
@@ -107,22 +106,19 @@ def last_token_mass(
     batch: Sequence[Questions],
     memberships: Sequence[torch.Tensor],
     maps: MapKeeper | None = None,
-    profile: Profile | None = None,
 ) -> dict[int, torch.Tensor]:
     """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
 
     Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens. `maps`
-    keeps whole rows, numbered picture by picture and question by question. `profile` books the time.
+    keeps whole rows, numbered picture by picture and question by question.
     """
-    clock = profile or Profile(torch.device("cpu"))
-    tower = find_vision_tower(vlm.model) if profile is not None else None
     if batch[0].shared == 0:
-        with clock.vision_inside(tower, "questions"):
+        with phase_with_vision("questions", vlm.model):
             return _one_by_one(vlm, batch, memberships, maps)
-    with clock.vision_inside(tower, "prefix"):
+    with phase_with_vision("prefix", vlm.model):
         cache = run_prefix(vlm, batch)
     shared = batch[0].shared
-    with clock.phase("questions"):
+    with phase("questions"):
         table = send(torch.stack([membership[:shared] for membership in memberships]), vlm.device)
         # A recurrent state would run from one question into the next, a window would count their keys.
         if keeps_everything(cache, len(vlm.decoder.layers)):

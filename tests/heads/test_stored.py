@@ -1,0 +1,52 @@
+"""A head set stored by gaze 0.1.0 (commit 290e3e4) is read, has its digest, and is found again.
+
+`stored/` is what `gaze discover tiny examples/comics` left in the cache then.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+import gazecli as gaze
+from gazecli.cache import Cache
+from gazecli.canonical import document_key
+from gazecli.heads.headset_store import find_headset
+from gazecli.heads.request import Settings, request_document
+
+STORED = Path(__file__).parent / "stored"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "comics"
+DIGEST = "sha256:ae2c368a9b4fc78942a27e752ca7557b8478eae2ddb6d1ffd74e09e4f8f4b3e9"
+REQUEST = "ff3e9f0e98575118dd27106c5c7e9ffea3e9fd90f8a4898087ba9cbc4a1a6e56"
+MODEL = "sha256:0cf3124db3bca6c0773d836b2b8b010a978e50038f07b537fa9a21690038ad26"
+COMICS = "sha256:f18ab7001c66a7ff70b19612aeb985cb4652682d75662dce1a3321095d414dd3"
+
+
+def test_a_stored_head_set_is_read_and_has_its_digest() -> None:
+    path = STORED / "artifacts" / f"headset-{DIGEST.removeprefix('sha256:')}.safetensors"
+    headset = find_headset(str(path), Cache())
+    assert headset.digest == headset.to_artifact().digest == DIGEST
+    assert headset.top(5) == [(3, 4), (3, 5), (3, 1), (3, 0), (3, 7)]
+    np.testing.assert_allclose(headset.scores("raw")[3, 4], 0.983847, atol=1e-6)
+    assert (headset.model["digest"], headset.header["comics"]["digest"]) == (MODEL, COMICS)
+
+
+def test_a_request_has_the_key_it_had() -> None:
+    assert document_key(request_document(MODEL, COMICS, Settings(), None, None)) == REQUEST
+    settings = Settings(4, 3, 64, 2, 7, "the {ordinal} of {count}", "panels", True, False)
+    other = document_key(request_document(MODEL, COMICS, settings, "cuda:1", "bfloat16"))
+    assert other == "890cd8a09c8b414e3e00113214fca20017310b8521d6fd449406cd7f59eec15a"
+
+
+def test_a_stored_head_set_is_found_again_without_the_model(tmp_path: Path) -> None:
+    cache = Cache(shutil.copytree(STORED, tmp_path / "cache"))
+    assert cache.verify() == []
+    found = gaze.discover("tiny", EXAMPLES, cache=cache, progress=_no_walk)
+    assert found.cached
+    assert found.digest == DIGEST
+
+
+def _no_walk(done: int, total: int) -> None:
+    raise AssertionError(f"strip {done} of {total} was walked")
