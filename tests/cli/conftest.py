@@ -1,9 +1,10 @@
-"""The command as users start it: a process of its own, with its streams apart."""
+"""The command as users start it, a process of its own with its streams apart; and in this process."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from gazecli.cli.app import build_app
+from gazecli.cli.errors import guarded
 from gazecli.reports.documents.schemas import json_schema
-from tests.fixtures.prestarted import call
+from tests.fixtures.command_server import call
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ Gaze = Callable[..., Ran]
 
 
 @pytest.fixture
-def gaze(tmp_path: Path, prestarted: str) -> Gaze:
+def gaze(tmp_path: Path, command_server: str) -> Gaze:
     """Run `gaze` with arguments in an empty folder; `env` adds variables, `stdin` gives bytes.
 
     `fresh` starts an interpreter from nothing, which takes seconds of imports.
@@ -78,12 +81,24 @@ def gaze(tmp_path: Path, prestarted: str) -> Gaze:
                 ).returncode
             else:
                 streams = (into.fileno(), out.fileno(), err.fileno())
-                code = call(prestarted, arguments, streams, place, str(home))
+                code = call(command_server, arguments, streams, place, str(home))
             out.seek(0)
             err.seek(0)
             return Ran(code, out.read().decode("utf-8"), err.read().decode("utf-8"))
 
     return run
+
+
+def gaze_here(capfd: pytest.CaptureFixture[str], *arguments: object) -> Ran:
+    """Run `gaze` with arguments in this process."""
+    given = [str(argument) for argument in arguments]
+    before = signal.getsignal(signal.SIGTERM)
+    capfd.readouterr()
+    try:
+        code = guarded(lambda: build_app()(given, prog_name="gaze", standalone_mode=False), given)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return Ran(code, *capfd.readouterr())
 
 
 @pytest.fixture(scope="session", autouse=True)

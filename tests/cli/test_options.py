@@ -18,7 +18,7 @@ from gazecli.cli.app import build_app
 from gazecli.cli.command import cli_command
 from gazecli.cli.options import with_help
 from gazecli.cli.output import Output
-from tests.cli.in_process import gaze_here
+from tests.cli.conftest import gaze_here
 
 OPTION = type(typer.Option())
 
