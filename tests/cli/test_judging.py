@@ -145,7 +145,7 @@ def test_natural_pictures_are_evaluated_by_size_and_category(gaze: Gaze, tmp_pat
     ]
     assert found["settings"]["prompt"].startswith("What is the main object")
     page = gaze(*call, "--min-area", 395, "--format", "markdown", "--samples", 1).out
-    assert "| category | hot dog | 1 |" in page
+    assert "| category: hot dog | 1 |" in page
 
 
 def test_bad_annotations_are_one_line(gaze: Gaze, tmp_path: Path) -> None:
