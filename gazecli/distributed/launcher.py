@@ -34,10 +34,10 @@ class Launch:
 
 def current_launch() -> Launch:
     """Where this process stands; alone unless a launcher's three variables are there and make sense."""
-    told = [os.environ.get(name, "") for name in _VARIABLES]
-    if not all(text.isascii() and text.isdigit() for text in told):
+    values = [os.environ.get(name, "") for name in _VARIABLES]
+    if not all(text.isascii() and text.isdigit() for text in values):
         return Launch()
-    rank, local_rank, world_size = map(int, told)
+    rank, local_rank, world_size = map(int, values)
     return Launch(rank, local_rank, world_size) if max(rank, local_rank) < world_size else Launch()
 
 
@@ -47,14 +47,14 @@ def leave_launch() -> None:
         os.environ.pop(name, None)
 
 
-_KEY = "gaze/told"
+_KEY = "gaze/reported"
 _SECONDS = 5.0
 
 
-def is_mine_to_tell(*, at_once: bool = False) -> bool:
-    """Whether this process is the first of its launch to ask; True where nobody can be asked.
+def is_reporter(*, at_once: bool = False) -> bool:
+    """Whether this process is the first of its launch to call this; True where that cannot be found out.
 
-    `at_once`: do not take the seconds that loading torch would take, and let the first process tell.
+    `at_once`: do not take the seconds that loading torch would take, and let the first process report.
     """
     here = current_launch()
     if here.world_size == 1:

@@ -105,6 +105,7 @@ def report(foreign: str = "tiny", task: str = "static") -> ReportDocument:
         matrices=[MatrixPart(layer=0, head=0, matrix=[[0.8, 0.1], [0.2, 0.7]])],
         histogram=HistogramPart(edges=[0.0, 0.5, 1.0], heads=[1, 3], null=[3.5, 0.5]),
         evaluation=evaluation,
+        evaluations=[evaluation],
     )
 
 
@@ -138,7 +139,9 @@ def judged(foreign: str = "tiny") -> ReportDocument:
         ],
         overlap=[[2, 1], [1, 2]],
     )
-    return document.model_copy(update={"evaluation": evaluation, "comparison": comparison})
+    return document.model_copy(
+        update={"evaluation": evaluation, "evaluations": [evaluation], "comparison": comparison}
+    )
 
 
 def scene(foreign: str = "tiny") -> Scene:

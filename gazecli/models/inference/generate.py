@@ -1,6 +1,6 @@
 """The generation loop: greedy, any number of rows over one picture, what rows share computed once.
 
-Rows differ in their key bias only. Knows nothing of targets, schedules or texts.
+Rows differ in their key bias, and in their prompts where each is given its own.
 """
 
 from __future__ import annotations

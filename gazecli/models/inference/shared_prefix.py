@@ -2,7 +2,7 @@
 
 The questions' longest common token prefix is run once with the vision tower. The short rests run behind its
 key-value cache in one row, or where a model's layers forbid that, as one right-padded batch behind copies of
-it. Knows nothing of regions or scores.
+it.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from gazecli.reports.documents.parts import (
     Digest,
     Document,
     Interval,
+    ModelPart,
     Number,
     Open,
     Ordinal,
@@ -238,9 +239,10 @@ class EvaluationPart(Open):
     """How well a head set steers, beside what chance and other heads reach.
 
     `strips` are those of the conditions; with a sweep, the held-out half. `chance` is a mean over the
-    targets where pictures differ in their number of regions.
+    targets where pictures differ in their number of regions. `digest` is that of the kept evaluation.
     """
 
+    digest: Digest | None = None
     comics: ComicsPart
     task: Literal["static", "vqa", "dynamic"]
     judge: Text
@@ -255,3 +257,17 @@ class EvaluationPart(Open):
     examples: list[ExamplePart] = Field(default_factory=list)
     generations: GenerationsPart | None = None
     timing: TimingPart | None = None
+
+
+class EvaluationDocument(Document):
+    """`gaze evaluate` and `gaze judge`: how well a head set steers, as it is kept in the cache."""
+
+    schema_: Literal["gaze.evaluation/1"] = Field(default="gaze.evaluation/1", alias="schema")
+    digest: Digest
+    path: Text | None
+    cached: bool
+    model: ModelPart
+    headset: Digest
+    evaluation: EvaluationPart
+    comparison: ComparisonPart | None = None
+    figures: list[Text] = Field(default_factory=list, description="files that show the above")

@@ -75,7 +75,7 @@ class DoctorDocument(Document):
 
 
 class ArtifactPart(Part):
-    """One thing kept in the cache."""
+    """One thing kept in the cache; `summary` says of an evaluation what was found."""
 
     digest: Digest
     kind: Text
@@ -84,6 +84,7 @@ class ArtifactPart(Part):
     age_seconds: Number
     model: Text | None = None
     comics: Text | None = None
+    summary: Text | None = None
 
 
 class RemovedPart(Part):

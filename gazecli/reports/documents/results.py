@@ -234,7 +234,10 @@ class HistogramPart(Part):
 
 
 class ReportDocument(Document):
-    """`gaze report`: what a head set is and, with `--evaluate`, how well it steers."""
+    """`gaze report`: what a head set is and, from the evaluations kept of it, how well it steers.
+
+    `evaluations` are all of them, newest first, and `evaluation` is the first.
+    """
 
     schema_: Literal["gaze.report/1"] = Field(default="gaze.report/1", alias="schema")
     headset: Digest
@@ -251,6 +254,7 @@ class ReportDocument(Document):
     histogram: HistogramPart | None = None
     comparison: ComparisonPart | None = None
     evaluation: EvaluationPart | None = None
+    evaluations: list[EvaluationPart] = Field(default_factory=list)
     figures: list[Text] = Field(default_factory=list, description="files that show the above")
     versions: dict[Text, Text] = Field(
         default_factory=dict, description="of Python and of the libraries that computed this"

@@ -36,14 +36,15 @@ def report_page(
     drawn = drawn_figures(document) if figures is None else figures
     pick = _picker(drawn)
     sections = [Section("summary", "Summary", report_facts(document))]
-    if document.evaluation is not None:
+    for place, evaluation in enumerate(document.evaluations):
         sections.append(
             Section(
-                "evaluation",
-                f"Evaluation: {document.evaluation.task}",
-                evaluation_facts(document.evaluation),
-                pick("redirection", "regions", "sweep"),
-                evaluation_tables(document.evaluation),
+                f"evaluation-{place}" if place else "evaluation",
+                f"Evaluation: {evaluation.task}",
+                evaluation_facts(evaluation),
+                # Figures are of the newest.
+                () if place else pick("redirection", "regions", "sweep"),
+                evaluation_tables(evaluation),
             )
         )
     if document.comparison is not None:
