@@ -6,14 +6,13 @@ an artifact holds.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gazecli.cache.artifact import is_digest
 from gazecli.cache.files import read_whole, write_whole
-from gazecli.canonical import canonical_json, parse_json
+from gazecli.canonical import canonical_json, json_digest, parse_json
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -63,5 +62,4 @@ def read_pointer(path: Path) -> str | None:
 
 
 def _to_bytes(record: Mapping[str, Any]) -> bytes:
-    check = hashlib.sha256(canonical_json(record).encode("ascii")).hexdigest()
-    return canonical_json({"check": check, "record": record}).encode("ascii") + b"\n"
+    return canonical_json({"check": json_digest(record), "record": record}).encode("ascii") + b"\n"

@@ -64,9 +64,9 @@ def read_ranking(path: Path) -> tuple[list[Ranked], bytes]:
 def parse_ranking(data: bytes, subject: str) -> list[Ranked]:
     """The lines of a ranking in a file's bytes; HeadSetError as `read_ranking`."""
     try:
-        content = parse_json(data.decode("utf-8-sig"))
+        content = parse_json(data)
     except ValueError as error:
-        raise _malformed(f"the ranking is not JSON ({_reason(error)})", subject) from error
+        raise _malformed(f"the ranking is not JSON ({str(error)[:100]})", subject) from error
     entries = _only_list(content, subject)
     lines = [_line(entry, number, subject) for number, entry in enumerate(entries)]
     seen: set[tuple[int, int]] = set()
@@ -142,10 +142,6 @@ def _score(value: object, number: int, subject: str) -> float:
     if not abs(value) <= MAX_NUMBER or not math.isfinite(value):
         raise _malformed(f"entry {number}: the score is not a finite number", subject)
     return float(value)
-
-
-def _reason(error: ValueError) -> str:
-    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:100]
 
 
 def _malformed(message: str, subject: str) -> HeadSetError:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from gazecli.canonical import json_digest
 from gazecli.errors import BadInput, ComicsError, UsageError
 from gazecli.pictures.comics import folder_formats, manifest
-from gazecli.pictures.comics.strip import Recipe, Skipped, Strip, digest_of
+from gazecli.pictures.comics.strip import Recipe, Skipped, Strip
 from gazecli.pictures.compose import GAP, HEIGHT, check_composition
 from gazecli.pictures.image_files import hash_file
 
@@ -71,7 +72,7 @@ class Comics:
         except OSError:
             hashes = dict(zip(files, hash_anew(files), strict=True))  # says which file, and why
         digests = [strip.digest(hashes.__getitem__) for strip in self.strips]
-        return digest_of({"panels": self.panels, "strips": digests})
+        return "sha256:" + json_digest({"panels": self.panels, "strips": digests})
 
 
 def open_comics(

@@ -6,11 +6,11 @@ nothing of the other layouts.
 
 from __future__ import annotations
 
-import json
 import os.path
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from gazecli.canonical import parse_json
 from gazecli.errors import BadInput, ComicsError
 from gazecli.pictures.comics.folder_formats import check_captions
 from gazecli.pictures.comics.strip import BoxedStrip, Recipe, Skipped, Strip, wrong_count
@@ -64,8 +64,8 @@ def _strip_of(folder: Path, line: bytes, number: int, recipe: Recipe) -> Strip |
 
 def _entry(line: bytes, place: str) -> dict[str, object]:
     try:
-        entry = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        entry = parse_json(line, finite=False)
+    except ValueError as error:
         raise ComicsError("the line is not JSON", subject=place, hint=_FORM) from error
     if not isinstance(entry, dict):
         raise ComicsError("the line is not a JSON object", subject=place, hint=_FORM)
