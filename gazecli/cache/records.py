@@ -1,7 +1,6 @@
-"""Small JSON files with a checksum: what was asked for, what was used last, what a file's digest was.
+"""Small JSON files with a checksum: a request's result, what was used last, a file's digest.
 
-They only spare work: one that is missing, damaged or foreign is simply not there. Knows nothing of what
-an artifact holds.
+They only spare work: one that is missing, damaged or foreign is simply not there.
 """
 
 from __future__ import annotations
@@ -50,13 +49,13 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def write_pointer(path: Path, digest: str) -> None:
-    """Note at `path` that what it is named after is the artifact `digest`; OSError when that fails."""
+    """Record at `path` that what it is named after is the artifact `digest`; OSError when that fails."""
     if read_pointer(path) != digest:
         write_named(path, {"digest": digest})
 
 
 def read_pointer(path: Path) -> str | None:
-    """The digest noted at `path`, or None; a note that was made under another name does not count."""
+    """The digest recorded at `path`, or None; a record that was made under another name does not count."""
     record = read_named(path)
     return str(record["digest"]) if record is not None and is_digest(record.get("digest")) else None
 

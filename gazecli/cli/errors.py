@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from gazecli.cli.output import has_colour, without_secrets
 from gazecli.cli.signals import INTERRUPTED, asked_to_stop, tell_interrupt
-from gazecli.distributed.launcher import is_mine_to_tell
+from gazecli.distributed.launcher import is_first_to_report
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
 
@@ -74,7 +74,7 @@ def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
 def tell(error: Exception, telling: Telling) -> int:
     """Write what happened to stderr and return the exit code for it; of several processes one writes."""
     told, code = _as_gaze_error(error)
-    if not is_mine_to_tell():
+    if not is_first_to_report():
         return code
     trace = "".join(traceback.format_exception(error)) if telling.tracebacks else None
     if telling.json:

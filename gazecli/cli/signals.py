@@ -60,9 +60,9 @@ def asked_to_stop() -> bool:
 
 def tell_interrupt() -> int:
     """Say that the user stopped it, of several processes one; the exit code."""
-    from gazecli.distributed.launcher import is_mine_to_tell
+    from gazecli.distributed.launcher import is_first_to_report
 
-    _say(aloud=is_mine_to_tell(at_once=True))
+    _say(aloud=is_first_to_report(at_once=True))
     return INTERRUPTED
 
 

@@ -1,7 +1,6 @@
 """Rankings of heads as JSON, the form in which others publish them: layer, head and score of each head.
 
-Taken are a list of [layer, head, score], a list of objects, and an object that holds one such list. Knows
-nothing of models, of the cache, or of how heads are scored.
+Taken are a list of [layer, head, score], a list of objects, and an object that holds one such list.
 """
 
 from __future__ import annotations
@@ -186,8 +185,8 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
         "suggested": _suggested(scores[listed], size, checkpoint.id),
         "ranking": {"sha256": hashlib.sha256(data).hexdigest(), "heads": len(lines)},
     }
-    digest, kept = cache.put(HeadSet.of_ranking(header, scores, listed).to_artifact())
-    headset = HeadSet.of_ranking(header, scores, listed, digest=digest, path=kept)
+    digest, stored = cache.put(HeadSet.of_ranking(header, scores, listed).to_artifact())
+    headset = HeadSet.of_ranking(header, scores, listed, digest=digest, path=stored)
     note_headset(cache, headset, model)
     return headset
 
@@ -237,7 +236,7 @@ def _model(checkpoint: Checkpoint, size: Dimensions, cache: Cache) -> dict[str, 
 
 
 def _suggested(scores: Floats, size: Dimensions, model_id: str) -> dict[str, Any]:
-    """The paper's K where it has one for the model and the ranking is as long, else what the scores tell."""
+    """The paper's K where it has one for the model and the ranking is as long, else what scores suggest."""
     best = published_top(model_id)
     if best is not None and best <= scores.size:
         why = f"{best} heads steered best in the paper. Not yet tested by steering here"

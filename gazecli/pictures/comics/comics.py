@@ -1,7 +1,4 @@
-"""A folder of comics -> strips, whichever of the four layouts it has; bad ones skipped with a reason.
-
-Knows nothing of models.
-"""
+"""A folder of comics -> strips, whichever of the four layouts it has; bad ones skipped with a reason."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ MAX_SAMPLES = 10**7
 
 # In the order in which they are tried on a folder.
 _LAYOUTS: dict[str, tuple[Callable[[Path], bool], Lister]] = {
-    "manifest": (manifest.recognises, manifest.strips_in),
+    "manifest": (manifest.is_manifest_folder, manifest.manifest_strips),
     "panels": (folder_formats.is_panels_folder, folder_formats.panels_strips),
     "raw": (folder_formats.is_raw_folder, folder_formats.raw_strips),
     "strips": (folder_formats.is_strips_folder, folder_formats.whole_strips),

@@ -1,7 +1,6 @@
 """The `manifest` layout: a `strips.jsonl` with an image, its regions and captions a line.
 
-Its paths are other people's text: they must stay inside the manifest's own folder, links included. Knows
-nothing of the other layouts.
+Its paths are other people's text: they must stay inside the manifest's own folder, links included.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ _MAX_LINE = 1 << 20
 _FORM = 'write {"image": "a.png", "regions": [[x0, y0, x1, y1], …], "captions": ["…", …]} on each line'
 
 
-def recognises(folder: Path) -> bool:
+def is_manifest_folder(folder: Path) -> bool:
     """Whether the folder holds a manifest."""
     return os.path.isfile(folder / MANIFEST)
 
 
-def strips_in(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
+def manifest_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     """A strip per line; lines that do not fit are skipped. Raises ComicsError without a manifest."""
     path = folder / MANIFEST
     try:

@@ -1,7 +1,4 @@
-"""A strip of a comics collection before it is loaded, in its three kinds: composed, cut, and boxed.
-
-Knows nothing of how folders are searched.
-"""
+"""A strip of a comics collection before it is loaded, in its three kinds: composed, cut, and boxed."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How strips are to be made: panels a strip, height and gap in pixels, seed, reading direction."""
+    """How strips are made: panels a strip, height and gap in pixels, seed, reading direction."""
 
     panels: int
     height: int
