@@ -12,9 +12,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 
-from benchmarks.aiming import bias_towards
 from benchmarks.stopwatch import Row, in_turns, show
-from benchmarks.subject import model_of_50_million, strip_picture
+from benchmarks.subject import bias_towards, model_of_50_million, strip_picture
 from gazecli.models.attention.bias import Scope
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.steering.steer import STATIC_PROMPT

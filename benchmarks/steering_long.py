@@ -11,9 +11,8 @@ from functools import partial
 
 import torch
 
-from benchmarks.aiming import bias_towards
 from benchmarks.stopwatch import Row, in_turns, peak_megabytes, ratio, show
-from benchmarks.subject import model_of_50_million
+from benchmarks.subject import bias_towards, model_of_50_million
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.kv_cache import as_argument, empty_cache
 from gazecli.models.token_maps.image_tokens import ImageLayout

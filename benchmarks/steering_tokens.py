@@ -9,9 +9,8 @@ import sys
 
 import torch
 
-from benchmarks.aiming import bias_towards
 from benchmarks.stopwatch import Row, in_turns, ratio, show
-from benchmarks.subject import model_of_50_million, strip_picture
+from benchmarks.subject import bias_towards, model_of_50_million, strip_picture
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.steering.steer import STATIC_PROMPT
 

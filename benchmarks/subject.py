@@ -1,12 +1,11 @@
-"""What is measured: a random Qwen3-VL of 50 million parameters, and strips of 720 image tokens.
+"""What is measured: a random Qwen3-VL of 50 million parameters, strips of 720 image tokens, and key biases.
 
-Its sizes are chosen so that the vision tower costs about as large a share as in the 2B and 8B models.
-Knows nothing of clocks.
+The model's sizes are chosen so that the vision tower costs about as large a share as in the 2B and 8B models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,13 @@ import torch
 from PIL import Image
 from transformers import PreTrainedConfig, Qwen3VLConfig
 
+from gazecli.models.attention.bias import Scope, key_bias
+from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.load import load
-from gazecli.models.vlm import VLM
+from gazecli.models.token_maps.image_tokens import ImageLayout
+from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
+from gazecli.pictures.regions import Region
 from tests.fixtures.checkpoint_parts import Ids, write_checkpoint
 from tests.fixtures.checkpoints_qwen import RECIPES
 
@@ -90,3 +93,16 @@ def strip_picture(seed: int = 0, size: tuple[int, int] = STRIP) -> Picture:
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     return Picture.from_image(Image.fromarray(pixels), panels=PANELS)
+
+
+def one_head_a_layer(vlm: VLM) -> list[HeadPair]:
+    """One head in every layer: the dearest way in which so many heads can be spread."""
+    return [(layer, layer % heads) for layer, heads in vlm.heads_of.items()]
+
+
+def bias_towards(
+    vlm: VLM, layout: ImageLayout, targets: Sequence[Region | None], scope: Scope = "full"
+) -> KeyBias:
+    """The recipe's bias, a row for each target; None is an unsteered row."""
+    heads = vlm.check_heads(one_head_a_layer(vlm))
+    return key_bias(heads, layout, targets, 10.0, "boost-suppress", scope, vlm.device)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import gazecli as gaze
 from gazecli.evaluation.examples import examples_of
-from gazecli.evaluation.judges.lexical import Lexical
-from gazecli.evaluation.judges.likelihood import Likelihood
+from gazecli.evaluation.judges.lexical import LexicalJudge
+from gazecli.evaluation.judges.likelihood import LikelihoodJudge
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.reports.generations import read_generations
 from gazecli.steering.steer import STATIC_PROMPT
@@ -85,7 +85,7 @@ def judges(folder: Path) -> list[list[str]]:
         for example, trials in zip(kept.examples, kept.runs[0].pictures, strict=True)
     }
     rows = []
-    for judge in (Lexical(), Likelihood(vlm, STATIC_PROMPT)):
+    for judge in (LexicalJudge(), LikelihoodJudge(vlm, STATIC_PROMPT)):
         own, said, foreign = [], [], []
         for example, other in zip(examples, [*examples[1:], examples[0]], strict=True):
             truths = list(example.truths or ())

@@ -125,3 +125,13 @@ class CacheError(GazeError):
     """The cache cannot be read or written."""
 
     default_code = "cache.unusable"
+
+
+def unwritable(path: object, error: OSError, *, code: str = "output.unwritable") -> GazeError:
+    """The error of a file or folder that cannot be written."""
+    return GazeError(
+        f"cannot write ({(error.strerror or type(error).__name__).lower()})",
+        subject=str(path),
+        hint="choose another place, or make room there",
+        code=code,
+    )

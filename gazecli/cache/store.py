@@ -44,7 +44,7 @@ from gazecli.cache.maintenance import Damage
 from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.records import read_named, read_pointer, write_named, write_pointer
 from gazecli.canonical import document_key
-from gazecli.errors import CacheError, GazeError, HeadSetError, UsageError
+from gazecli.errors import CacheError, HeadSetError, UsageError, unwritable
 from gazecli.plain_text import visible
 
 # After that, two processes do the same work.
@@ -210,14 +210,7 @@ class Cache:
         try:
             write_whole(target, to_bytes(artifact))
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            message = f"cannot write ({reason})"
-            raise GazeError(
-                message,
-                subject=str(target),
-                code="output.unwritable",
-                hint="choose another place, or make room there",
-            ) from error
+            raise unwritable(target, error) from error
         return target
 
     def import_file(self, source: str | Path, check: Callable[[Artifact], None] | None = None) -> str:

@@ -1,13 +1,14 @@
-"""The command `gaze`: its commands, and the one way in and out.
+"""The command line `gaze`, built from its commands.
 
 Every command is in a file of its own, and a call that names one imports no other. Nothing heavy is
-imported before a command needs it. Knows nothing of what the commands do.
+imported before a command needs it.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -15,13 +16,13 @@ import typer
 
 from gazecli.cli.command import Format, Json, Quiet, Verbose, output_options_of
 from gazecli.cli.errors import guarded
-from gazecli.cli.output import has_colour, settle
+from gazecli.cli.output import has_colour, prepare_streams
 from gazecli.version import VERSION
 
 _LOOKING = "Finding and steering"
 _AROUND = "Around it"
 # Each is a module beside this one. Help lists them in this order, groups behind the others.
-LOOKING = ("discover", "steer", "switch", "track", "report")
+LOOKING = ("discover", "steer", "switch", "track", "evaluate", "judge", "report")
 GROUPS = ("comics", "cache")
 NAMES = (*LOOKING, *GROUPS, "models", "doctor", "schema")
 
@@ -36,22 +37,30 @@ def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
         if name in GROUPS:
             group = _new_app(module.SUMMARY)
             for inner, command in module.COMMANDS.items():
-                group.command(inner)(command)
+                _add(group, inner, command)
             app.add_typer(group, name=module.NAME, rich_help_panel=panel)
         else:
-            app.command(module.NAME, rich_help_panel=panel)(module.command)
+            _add(app, module.NAME, module.command, panel)
     return app
 
 
+def _add(app: typer.Typer, name: str, command: Callable[..., None], panel: str | None = None) -> None:
+    """Add `command`; the example that ends its docstring ends its help, behind the options."""
+    text, _, example = (inspect.getdoc(command) or "").partition("\n\nExample: ")
+    # Each paragraph on one line, for the help to be wrapped at the width of the terminal.
+    lines = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    app.command(name, help=lines, epilog=f"Example: {example}", rich_help_panel=panel)(command)
+
+
 def needed(arguments: Sequence[str]) -> Sequence[str]:
-    """The one command that `arguments` name; all where they name none, for help and for what is alike."""
+    """The command that `arguments` name; all where they name none, for help and for suggestions."""
     named = next((word for word in arguments if not word.startswith("-")), None)
     return (named,) if named in NAMES else NAMES
 
 
 def run(arguments: list[str]) -> int:
     """Run one call of the command line and return its exit code."""
-    settle()
+    prepare_streams()
     return guarded(lambda: _run(arguments), arguments)
 
 

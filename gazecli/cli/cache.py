@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.config import setting
+from gazecli.cli.options import FORCE, MODEL, with_help
 from gazecli.cli.output import Output, is_terminal
-from gazecli.cli.tables import age_text, print_facts, print_table, size_text
+from gazecli.cli.tables import age_text, print_facts, print_table, show_evaluation, size_text
 from gazecli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gazecli.cache import Artifact, Cache, Entry, Removed
+    from gazecli.reports.documents.evaluation import EvaluationPart
     from gazecli.reports.documents.housekeeping import ArtifactPart, CacheDocument
 
 
@@ -30,7 +32,7 @@ SUMMARY = "See, check, clear and exchange what is kept."
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-Bound = Annotated[str | None, typer.Option("--model", help="The model a ranking belongs to (or GAZE_MODEL).")]
+Bound = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
 Form = Annotated[
     Literal["artifact", "ranking"] | None,
     typer.Option(
@@ -43,44 +45,58 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@command_with_output
+@cli_command()
 def ls(output: Output) -> None:
-    """List what is kept, newest first."""
+    """List what is kept, newest first.
+
+    Example: gaze cache ls
+    """
     cache = _open(output)
     document = _document("ls", cache, artifacts=[_part(entry) for entry in cache.entries()])
     output.result(document, lambda console: _show_list(console, document))
 
 
-@command_with_output
+@cli_command()
 def show(output: Output, digest: OneDigest) -> None:
-    """Show what one artifact is."""
+    """Show what one artifact is.
+
+    Example: gaze cache show 3f9c
+    """
     cache = _open(output)
     entry = _entry(cache, digest)
     document = _document("show", cache, artifacts=[_part(entry)], header=entry.summary)
 
     def human(console: Console) -> None:
-        print_facts(
-            console, {**document.artifacts[0].model_dump(exclude={"age_seconds"}), **_flat(entry.summary)}
-        )
+        facts = document.artifacts[0].model_dump(exclude={"age_seconds"})
+        evaluation = _evaluation(cache, entry)
+        print_facts(console, {**facts, **_flat({} if evaluation else entry.summary)})
+        if evaluation is not None:
+            show_evaluation(console, evaluation)
 
     output.result(document, human)
 
 
-@command_with_output
+@cli_command()
 def path(
     output: Output,
     digest: Annotated[str | None, typer.Argument(help="An artifact; the cache folder when left out.")] = None,
 ) -> None:
-    """Print where the cache or an artifact is."""
+    """Print where the cache or an artifact is.
+
+    Example: gaze cache path 3f9c
+    """
     cache = _open(output)
     place = _entry(cache, digest).path if digest is not None else cache.root
     document = _document("path", cache, file=str(place))
     output.result(document, lambda console: print_facts(console, {"path": place}))
 
 
-@command_with_output
+@cli_command()
 def verify(output: Output) -> None:
-    """Read everything that is kept and compare it with its digest."""
+    """Read everything that is kept and compare it with its digest.
+
+    Example: gaze cache verify
+    """
     from gazecli.reports.documents.housekeeping import DamagePart
 
     cache = _open(output)
@@ -104,9 +120,12 @@ def verify(output: Output) -> None:
         )
 
 
-@command_with_output
+@cli_command()
 def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
-    """Remove artifacts."""
+    """Remove artifacts.
+
+    Example: gaze cache rm 3f9c --dry-run
+    """
     _refuse_yes_to_nothing(dry_run, yes)
     cache = _open(output)
     whole = [cache.resolve(digest) for digest in digests]
@@ -114,7 +133,7 @@ def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = 
     _tell_removed(output, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
 
 
-@command_with_output
+@cli_command()
 def prune(
     output: Output,
     *,
@@ -122,7 +141,10 @@ def prune(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Remove what is old, and what interrupted work left behind."""
+    """Remove what is old, and what interrupted work left behind.
+
+    Example: gaze cache prune --older-than 8w --yes
+    """
     _refuse_yes_to_nothing(dry_run, yes)
     seconds = parse_age(older_than)
     cache = _open(output)
@@ -130,7 +152,7 @@ def prune(
     _tell_removed(output, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
 
 
-@command_with_output
+@cli_command()
 def import_(
     output: Output,
     file: Annotated[
@@ -139,23 +161,29 @@ def import_(
     *,
     model: Bound = None,
 ) -> None:
-    """Put an artifact, or a ranking of heads that others made, into the cache."""
+    """Put an artifact, or a ranking of heads that others made, into the cache.
+
+    Example: gaze cache import ranking.json --model tiny
+    """
     cache = _open(output)
     digest = bring_in(cache, file, model)
     document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
     output.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
 
-@command_with_output
+@cli_command()
 def export(
     output: Output,
     digest: OneDigest,
     dest: Annotated[Path, typer.Argument(help="A new file, or a folder.")],
     *,
     form: Form = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+    force: Annotated[bool, FORCE] = False,
 ) -> None:
-    """Copy an artifact, or a head set's ranking, out of the cache."""
+    """Copy an artifact, or a head set's ranking, out of the cache.
+
+    Example: gaze cache export 3f9c ranking.json
+    """
     cache = _open(output)
     entry = _entry(cache, digest)
     written = take_out(cache, entry, dest, form, force)
@@ -238,6 +266,7 @@ def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
 
 
 def _part(entry: Entry) -> ArtifactPart:
+    from gazecli.evaluation.store import evaluation_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
 
     model, comics = entry.summary.get("model"), entry.summary.get("comics")
@@ -249,7 +278,17 @@ def _part(entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(model, "name"),
         comics=_text(comics, "digest"),
+        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
     )
+
+
+def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:
+    """What a report would show of it, if it is an evaluation."""
+    from gazecli.evaluation.store import KIND, KeptEvaluation
+    from gazecli.reports.kept_evaluation import evaluation_of
+
+    artifact = cache.get(entry.digest) if entry.kind == KIND else None
+    return evaluation_of(KeptEvaluation.from_artifact(artifact, entry.digest)) if artifact else None
 
 
 def _text(block: object, key: str) -> str | None:
@@ -272,10 +311,17 @@ def _show_list(console: Console, document: CacheDocument) -> None:
         console.print(f"nothing is kept in {document.path}", soft_wrap=True)
         return
     rows: list[list[object]] = [
-        [kept.digest[7:19], kept.kind, kept.model, size_text(kept.bytes), age_text(kept.age_seconds)]
+        [
+            kept.digest[7:19],
+            kept.kind,
+            kept.model,
+            size_text(kept.bytes),
+            age_text(kept.age_seconds),
+            kept.summary or "",
+        ]
         for kept in document.artifacts
     ]
-    print_table(console, "digest kind model >size >age", rows)
+    print_table(console, "digest kind model >size >age summary", rows)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")
 
@@ -314,9 +360,16 @@ def take_out(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bo
 
 
 def _check(artifact: Artifact) -> None:
+    from gazecli.evaluation import store
     from gazecli.heads.headset import KIND, HeadSet
+    from gazecli.reports.generations import generations_of
     from gazecli.reports.headset import report_document
+    from gazecli.reports.kept_evaluation import comparison_of
 
+    # What could not be shown later is refused now.
+    if artifact.kind == store.KIND:
+        kept = store.KeptEvaluation.from_artifact(artifact, artifact.digest)
+        generations_of(kept)
+        comparison_of(kept)
     if artifact.kind == KIND:
-        # What could not be shown later is refused now.
         report_document(HeadSet.from_artifact(artifact, artifact.digest))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gazecli.cli.command import command_with_output
-from gazecli.cli.options import Layout
+from gazecli.cli.command import cli_command
+from gazecli.cli.options import FORCE, SEED, Layout, Rtl, StripPanels, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.tables import print_facts, print_table
@@ -22,26 +22,27 @@ if TYPE_CHECKING:
 NAME = "comics"
 SUMMARY = "Draw comic strips, or check a folder of them."
 
-Panels = Annotated[int, typer.Option(help="Panels of a strip.")]
 
-
-@command_with_output
+@cli_command()
 def make(
     output: Output,
     dest: Annotated[Path, typer.Argument(help="The folder to draw into; made when missing.")],
     *,
     count: Annotated[int, typer.Option(help="How many strips.")] = 40,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same strips.")] = 1,
-    panels: Panels = 6,
+    seed: Annotated[int, with_help(SEED, "The same seed draws the same strips.")] = 1,
+    panels: StripPanels = 6,
     split: Annotated[
         Literal["test", "train", "all"],
         typer.Option(
             help="all: as they come, a tenth of the scenes in combinations `tiny` never saw; test: only such."
         ),
     ] = "all",
-    force: Annotated[bool, typer.Option("--force", help="Replace strips that are there already.")] = False,
+    force: Annotated[bool, with_help(FORCE, "Replace strips that are there already.")] = False,
 ) -> None:
-    """Draw fresh comic strips with captions, as the model `tiny` knows them."""
+    """Draw fresh comic strips with captions, as the model `tiny` knows them.
+
+    Example: gaze comics make comics/ --count 20 --seed 7
+    """
     from gazecli.pictures.comics.comics import open_comics
     from gazecli.tiny.comics import make_comics
 
@@ -51,16 +52,19 @@ def make(
     output.result(document, lambda console: _show(console, document), digest=document.digest)
 
 
-@command_with_output
+@cli_command()
 def check(
     output: Output,
     comics: Annotated[Path, typer.Argument(help="A folder of comics.")],
     *,
-    panels: Panels = 6,
+    panels: StripPanels = 6,
     layout: Layout = None,
-    rtl: Annotated[bool, typer.Option("--rtl", help="Panels are read from right to left.")] = False,
+    rtl: Rtl = False,
 ) -> None:
-    """Read every strip of a folder, and say what would be used and what not."""
+    """Read every strip of a folder, and say what would be used and what not.
+
+    Example: gaze comics check comics/ --panels 4
+    """
     from gazecli.errors import ComicsError
     from gazecli.pictures.comics.comics import open_comics
 

@@ -1,4 +1,4 @@
-"""The options every command takes, given to every command in one way.
+"""What makes a function a command: the options of every command, and groups of options filled.
 
 Knows nothing of what a command does with its output.
 """
@@ -6,25 +6,25 @@ Knows nothing of what a command does with its output.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, Concatenate, Literal, ParamSpec
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
+from inspect import Parameter
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, get_args
 
 import typer
 
-from gazecli.cli.errors import ReaderLeft
+from gazecli.cli.errors import StdoutClosed
+from gazecli.cli.options import hidden
 from gazecli.cli.output import Output, OutputOptions
 from gazecli.distributed.launcher import current_launch, leave_launch
 
 Arguments = ParamSpec("Arguments")
+HIDDEN = "hidden"
 
-Format = Annotated[
-    Literal["auto", "human", "json"] | None,
-    typer.Option("--format", help="auto: human on a terminal, JSON in a pipe.", show_default=False),
-]
-PageFormat = Annotated[
-    Literal["auto", "human", "json", "html", "markdown", "csv"] | None,
-    typer.Option("--format", help="auto: human on a terminal, JSON in a pipe.", show_default=False),
-]
+_FORMAT = typer.Option("--format", help="auto: human on a terminal, JSON in a pipe.", show_default=False)
+Format = Annotated[Literal["auto", "human", "json"] | None, _FORMAT]
+PageFormat = Annotated[Literal["auto", "human", "json", "html", "markdown", "csv"] | None, _FORMAT]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
 Verbose = Annotated[
@@ -35,46 +35,77 @@ Verbose = Annotated[
 ]
 
 
-def command_with_output(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:
+def cli_command(
+    *, shared: bool = False, pages: bool = False
+) -> Callable[[Callable[Concatenate[Output, Arguments], None]], Callable[..., None]]:
     """Turn `command(output, …)` into what Typer wants: a function with --format, --json, -q and -v.
 
-    Of several launched processes the first alone runs it.
+    A parameter annotated with a dataclass whose fields are options becomes these options, and the command
+    gets the dataclass filled; `Annotated[…, HIDDEN]` keeps them out of the help. `shared`: all launched
+    processes run it, else the first alone. `pages`: the result may also be an HTML page, Markdown or CSV.
     """
-    return _decorated(command, Format, is_shared=False)
+
+    def decorate(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        kinds = {each.name: get_args(each.annotation) or (each.annotation,) for each in own}
+        groups: dict[str, Any] = {name: kind[0] for name, kind in kinds.items() if is_dataclass(kind[0])}
+        names = {name: [field.name for field in fields(group)] for name, group in groups.items()}
+        taken = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own if each.name not in groups]
+        for name, group in groups.items():
+            taken += _options_of(group, is_hidden=HIDDEN in kinds[name])
+        with_output: Callable[..., None] = command
+
+        def run(ctx: typer.Context, **given: Any) -> None:
+            flags = [given.pop(name) for name in ("_format", "_json", "_quiet", "_verbose")]
+            output = output_options_of(ctx, *flags).output()
+            if not shared and not works_alone(output):
+                return
+            for name, group in groups.items():
+                given[name] = group(**{field: given.pop(field) for field in names[name]})
+            try:
+                with_output(output, **given)
+            except BrokenPipeError as error:
+                raise StdoutClosed from error
+
+        taken += _every_command(PageFormat if pages else Format)
+        run.__name__ = command.__name__
+        run.__doc__ = command.__doc__
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+        run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
 
 
-def shared_command(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:
-    """As `command_with_output`, for a command whose work all launched processes share."""
-    return _decorated(command, Format, is_shared=True)
+def _options_of(group: type, *, is_hidden: bool) -> Iterator[Parameter]:
+    annotations = {
+        name: each for base in reversed(group.__mro__) for name, each in _annotations(base).items()
+    }
+    for field in fields(group):
+        annotation = annotations[field.name]
+        if is_hidden:
+            kind, option = get_args(annotation)
+            annotation = Annotated[kind, hidden(option)]
+        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
 
 
-def page_command(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:
-    """As `shared_command`, for a command whose result may also be an HTML page, Markdown or CSV."""
-    return _decorated(command, PageFormat, is_shared=True)
+@cache  # evaluated once, so that a group which several commands take declares its options once
+def _annotations(group: type) -> dict[str, Any]:
+    return inspect.get_annotations(group, eval_str=True)
 
 
-def _decorated(
-    command: Callable[Concatenate[Output, Arguments], None], formats: Any, *, is_shared: bool
-) -> Callable[..., None]:
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-    taken = [*own, *_extra_parameters(formats)]
-    with_streams: Callable[..., None] = command
-
-    def run(**given: Any) -> None:
-        options = output_options_of(given.pop("ctx"), given.pop("_format"), *(given.pop(k) for k in _FLAGS))
-        output = options.output()
-        if not is_shared and not works_alone(output):
-            return
-        try:
-            with_streams(output, **given)
-        except BrokenPipeError as error:
-            raise ReaderLeft from error
-
-    run.__name__ = command.__name__
-    run.__doc__ = command.__doc__
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
-    run.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
-    return run
+def _every_command(formats: Any) -> list[Parameter]:
+    kinds: list[tuple[str, Any, Any]] = [
+        ("ctx", typer.Context, Parameter.empty),
+        ("_format", formats, None),
+        ("_json", Json, False),
+        ("_quiet", Quiet, False),
+        ("_verbose", Verbose, 0),
+    ]
+    return [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, annotation, default in kinds
+    ]
 
 
 def output_options_of(
@@ -83,23 +114,6 @@ def output_options_of(
     """What was asked for here, joined with what was asked for before the command's name."""
     here = OutputOptions(None if form == "auto" else form, json, quiet, verbose)
     return ctx.obj.joined(here) if isinstance(ctx.obj, OutputOptions) else here
-
-
-_FLAGS = ("_json", "_quiet", "_verbose")
-
-
-def _extra_parameters(formats: Any) -> list[inspect.Parameter]:
-    kinds: list[tuple[str, Any, Any]] = [
-        ("ctx", typer.Context, inspect.Parameter.empty),
-        ("_format", formats, None),
-        ("_json", Json, False),
-        ("_quiet", Quiet, False),
-        ("_verbose", Verbose, 0),
-    ]
-    return [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, annotation, default in kinds
-    ]
 
 
 def works_alone(output: Output) -> bool:

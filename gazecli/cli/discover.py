@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gazecli.cli.command import share_of, shared_command
-from gazecli.cli.config import setting
+from gazecli.cli.command import cli_command, share_of
 from gazecli.cli.inputs import say_prepared
 from gazecli.cli.options import (
-    Device,
-    DeviceMap,
-    Dtype,
+    FORCE,
+    PROMPT,
+    SAMPLES,
+    SEED,
+    TOP,
     Layout,
-    NoSquash,
+    ModelOptions,
     Revision,
     Rtl,
-    TrustRemoteCode,
-    refuse_two_devices,
+    StripPanels,
+    number_or_auto,
+    with_help,
 )
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
@@ -37,45 +39,40 @@ HEIGHT, GAP, SHOWN = 256, 6, 10
 WHOLE_LAYOUTS = ("strips", "manifest")
 
 
-@shared_command
+@cli_command(shared=True)
 def command(
     output: Output,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
     comics: Annotated[Path, typer.Argument(help="A folder of comics.")],
+    loading: ModelOptions,
     *,
-    samples: Annotated[int | None, typer.Option(help="Draw this many strips; all when left out.")] = None,
-    panels: Annotated[int, typer.Option(help="Panels of a strip.")] = 6,
+    samples: Annotated[int | None, SAMPLES] = None,
+    panels: StripPanels = 6,
     height: Annotated[
         int | None, typer.Option(help=f"Pixels to which single panels are resized ({HEIGHT}).")
     ] = None,
     gap: Annotated[int | None, typer.Option(help=f"White pixels painted over a seam ({GAP}).")] = None,
-    seed: Annotated[int, typer.Option(help="Draws samples and shuffles.")] = 42,
+    seed: Annotated[int, SEED] = 42,
     prompt: Annotated[
-        str | None, typer.Option(help="The question, with {ordinal} and {count}; the paper's by default.")
+        str | None, with_help(PROMPT, "The question, with {ordinal} and {count}; the paper's by default.")
     ] = None,
     layout: Layout = None,
     rtl: Rtl = False,
     batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
-    top: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help=f"How many heads to show ({SHOWN}).")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Compute again what is kept already.")] = False,
+    top: Annotated[str, with_help(TOP, f"How many heads to show: auto ({SHOWN}) or a number.")] = "auto",
+    force: Annotated[bool, with_help(FORCE, "Compute again what is kept already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Tell where the time went, on stderr.")] = False,
-    device: Device = None,
-    dtype: Dtype = None,
     revision: Revision = None,
-    device_map: DeviceMap = None,
-    trust_remote_code: TrustRemoteCode = False,
-    no_squash: NoSquash = False,
 ) -> None:
     """Score every attention head of a model on comics.
 
     The head set is kept: a second call with the same model, comics and settings prints it at once, and an
     interrupted call resumes where it stopped. Processes started by torchrun or accelerate launch share the
     strips.
+
+    Example: gaze discover tiny comics/ --samples 20
     """
-    refuse_two_devices(device, device_map)
-    shown = SHOWN if top is None else top
+    shown = number_or_auto(top, "--top") or SHOWN
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.request import DISCOVERY_PROMPT
@@ -110,15 +107,11 @@ def command(
             batch_size=batch_size,
             force=force,
             cache=Cache(warn=output.warning),
-            device=setting("device", device),
-            dtype=setting("dtype", dtype),
             revision=revision,
-            device_map=device_map,
-            trust_remote_code=trust_remote_code,
-            squash=not no_squash,
             profile=profile,
             progress=step,
             note=output.detail,
+            **loading.keywords(),
         )
     if profile:
         _show_profile(output, found.timing)

@@ -6,13 +6,13 @@ import platform
 import random
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gazecli.cli.command import command_with_output
-from gazecli.cli.config import config_path, configured, setting
-from gazecli.cli.options import Device, DeviceMap, Dtype, Revision, TrustRemoteCode
+from gazecli.cli.command import cli_command
+from gazecli.cli.config import config_path, configured
+from gazecli.cli.options import LoadOptions, Revision
 from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
 from gazecli.cli.tables import print_table
@@ -30,16 +30,13 @@ NAME = "doctor"
 _LIBRARIES = ("torch", "transformers", "numpy", "pillow", "safetensors", "accelerate")
 
 
-@command_with_output
+@cli_command()
 def command(
     output: Output,
     model: Annotated[str | None, typer.Argument(help="Also load this model and check it.")] = None,
     *,
-    device: Device = None,
-    dtype: Dtype = None,
+    loading: LoadOptions,
     revision: Revision = None,
-    device_map: DeviceMap = None,
-    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Check this machine and, with MODEL, one model.
 
@@ -47,17 +44,19 @@ def command(
     strip are inverted), whether a bias on one head moves that head's attention and no other's, whether rows
     of attention read beside the fast kernel are those of eager attention, and whether a token written behind
     a key-value cache, steered, has the rows and logits that a pass without a cache gives it.
+
+    Example: gaze doctor tiny --device cpu
     """
-    options = {"device": device, "dtype": dtype, "revision": revision, "device_map": device_map}
-    _check_combination(model, {**options, "trust_remote_code": trust_remote_code or None})
+    if model is None:
+        _refuse_options({"revision": revision, **vars(loading)})
     from gazecli.reports.documents.housekeeping import DoctorDocument
 
     with busy(output, "looking around"):
         checks = [*_machine(), _config(), _cache()]
     if model is not None:
-        options |= {"device": setting("device", device), "dtype": setting("dtype", dtype)}
+        options = loading.keywords()
         with busy(output, f"checking {model}"):
-            checks += _model(model, options, trust_remote_code)
+            checks += _model(model, {"revision": revision, **options})
     failed = [check for check in checks if check.status == "failed"]
     document = DoctorDocument(ok=not failed, checks=checks)
     output.result(document, lambda console: _show(console, document))
@@ -67,16 +66,10 @@ def command(
         )
 
 
-def _check_combination(model: str | None, options: Mapping[str, object]) -> None:
-    """UsageError for options that contradict each other, or that only a model would give a meaning."""
-    if options["device_map"] is not None and options["device"] is not None:
-        raise UsageError(
-            "--device cannot matter with --device-map",
-            subject=str(options["device"]),
-            hint="leave one of them out",
-        )
+def _refuse_options(options: Mapping[str, object]) -> None:
+    """UsageError for the first option given: only a model would give it a meaning."""
     for name, value in options.items():
-        if model is None and value is not None:
+        if value not in (None, False):
             raise UsageError(
                 f"--{name.replace('_', '-')} cannot matter without a model", hint="name one: gaze doctor tiny"
             )
@@ -129,11 +122,10 @@ def _cache() -> CheckPart:
     return _check("cache", f"{len(cache.entries())} artifacts in {cache.root}")
 
 
-def _model(name: str, options: dict[str, str | None], trust_remote_code: bool) -> list[CheckPart]:
-
+def _model(name: str, options: Mapping[str, Any]) -> list[CheckPart]:
     checks = []
     try:
-        for found in examine(name, **options, trust_remote_code=trust_remote_code):
+        for found in examine(name, **options):
             status = {True: "ok", False: "failed", None: "note"}[found.holds]
             checks.append(_check(found.name, found.words, status=status, hint=found.hint))
     except UsageError:
@@ -158,29 +150,15 @@ PANELS = 3
 _HEIGHT = 192
 
 
-def examine(
-    name: str,
-    device: str | None,
-    dtype: str | None,
-    revision: str | None = None,
-    device_map: str | None = None,
-    trust_remote_code: bool = False,
-) -> Iterator[Finding]:
-    """Load a model and check it, a finding at a time.
+def examine(name: str, **options: Any) -> Iterator[Finding]:
+    """Load a model with `options` of `load` and check it, a finding at a time.
 
     Raises ModelError or UsageError when it cannot be loaded.
     """
     from gazecli.models.checks.model_checks import Finding, self_check
     from gazecli.models.load import load
 
-    vlm = load(
-        name,
-        device=device,
-        dtype=dtype,
-        revision=revision,
-        device_map=device_map,
-        trust_remote_code=trust_remote_code,
-    )
+    vlm = load(name, **options)
     what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
     yield Finding("model", True, what)
     yield from self_check(vlm, drawn_strip())
@@ -191,7 +169,7 @@ def drawn_strip() -> Picture:
     from PIL import Image
 
     from gazecli.pictures.picture import Picture
-    from gazecli.tiny.drawing import draw_panel
+    from gazecli.tiny.panel import draw_panel
     from gazecli.tiny.scenes import draw_strip
 
     rng = random.Random("doctor")

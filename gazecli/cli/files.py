@@ -5,14 +5,14 @@ Knows nothing of what is in them.
 
 from __future__ import annotations
 
+import io
 import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cli.output import Printable
-from gazecli.errors import GazeError, UsageError
+from gazecli.errors import UsageError, unwritable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -81,17 +81,24 @@ def writable_folder(path: Path | None, option: str) -> None:
 
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write `image` as PNG; GazeError when that fails."""
-    _save(path, lambda draft: image.save(draft, format="PNG"))
-
-
-def save_bytes(content: bytes, path: Path) -> None:
-    """Write `content` as it is; GazeError when that fails."""
-    _save(path, lambda draft: draft.write_bytes(content))
+    png = io.BytesIO()
+    image.save(png, format="PNG")
+    save_bytes(png.getvalue(), path)
 
 
 def save_text(text: str, path: Path) -> None:
     """Write `text` in UTF-8; GazeError when that fails."""
-    _save(path, lambda draft: draft.write_text(text, encoding="utf-8", newline=""))
+    save_bytes(text.encode("utf-8"), path)
+
+
+def save_bytes(content: bytes, path: Path) -> None:
+    """Write `content` as it is; GazeError when that fails."""
+    from gazecli.cache.files import write_whole
+
+    try:
+        write_whole(path, content, durable=False)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _are_one(path: Path, other: str) -> bool:
@@ -99,22 +106,6 @@ def _are_one(path: Path, other: str) -> bool:
         return os.path.samefile(path, other)
     except (OSError, ValueError):
         return False
-
-
-def _save(path: Path, write: Callable[[Path], object]) -> None:
-    try:
-        with tempfile.TemporaryDirectory(prefix=".gaze-", dir=path.parent) as scratch:
-            draft = Path(scratch) / path.name
-            write(draft)
-            draft.replace(path)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise GazeError(
-            f"cannot write ({reason})",
-            subject=str(path),
-            code="output.unwritable",
-            hint="choose another place, or make room there",
-        ) from error
 
 
 PAGE_SUFFIXES = (".html", ".htm")
@@ -134,19 +125,13 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
 
     GazeError when that fails.
     """
-    from gazecli.reports.figures.catalogue import figures_of
+    from gazecli.reports.figures import figures_of
     from gazecli.reports.figures.style import png_of, svg_of
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise GazeError(
-            f"cannot write ({reason})",
-            subject=str(folder),
-            code="output.unwritable",
-            hint="choose another place, or make room there",
-        ) from error
+        raise unwritable(folder, error) from error
     written = []
     for name, (figure, _) in figures_of(document).items():
         save_text(svg_of(figure), folder / f"{name}.svg")
@@ -169,10 +154,10 @@ def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> 
 
         save_text(trajectory_csv(trajectory), path)
         return
-    from gazecli.reports.figures.staircase import staircase
     from gazecli.reports.figures.style import png_of, svg_of
+    from gazecli.reports.figures.trajectory import trajectory_figure
 
-    figure = staircase(trajectory)
+    figure = trajectory_figure(trajectory)
     if kind == ".svg":
         save_text(svg_of(figure), path)
     else:

@@ -6,12 +6,11 @@ Heads are chosen before the model is loaded, so that a wrong choice costs no tim
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cli.command import writes
 from gazecli.cli.config import setting
-from gazecli.cli.options import number_or_auto, refuse_two_devices
+from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto
 from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
 from gazecli.errors import RegionError, UsageError
@@ -35,7 +34,7 @@ class Aim:
     cache: Cache
 
 
-def choose_heads(output: Output, model: str | None, heads: str | None, top: str, score: str) -> Aim:
+def choose_heads(output: Output, options: HeadOptions) -> Aim:
     """The heads of the head set named, else of the model named, else of the head set used last.
 
     Raises HeadSetError when there is none, UsageError for an impossible number of heads.
@@ -44,28 +43,19 @@ def choose_heads(output: Output, model: str | None, heads: str | None, top: str,
     from gazecli.heads.headset_store import find_headset, last_headset, model_source
 
     cache = Cache(warn=output.warning)
-    named = setting("model", model)
-    spec = heads or named
+    named = setting("model", options.model)
+    spec = options.heads or named
     headset = find_headset(spec, cache) if spec else last_headset(cache)
-    count = number_or_auto(top, "--top")
-    ranked_by = headset.resolve_score(score)
+    count = number_or_auto(options.top, "--top")
+    ranked_by = headset.resolve_score(options.score)
     chosen = headset.top("auto" if count is None else count, ranked_by)
-    source = model or (named if heads is None else None) or model_source(cache, headset)
+    source = options.model or (named if options.heads is None else None) or model_source(cache, headset)
     output.detail(f"{len(chosen)} heads of {headset.digest} by {ranked_by} score")
     return Aim(headset, chosen, ranked_by, source, cache)
 
 
-def load_for(
-    output: Output,
-    aim: Aim,
-    device: str | None,
-    dtype: str | None,
-    device_map: str | None,
-    trust: bool,
-    no_squash: bool = False,
-) -> VLM:
+def load_model(output: Output, aim: Aim, options: LoadOptions) -> VLM:
     """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
-    refuse_two_devices(device, device_map)
     from gazecli.cache import file_digest
     from gazecli.heads.headset_store import note_headset
     from gazecli.models.load import load
@@ -73,12 +63,8 @@ def load_for(
     with busy(output, f"loading {aim.model}"):
         vlm = load(
             aim.model,
-            device=setting("device", device),
-            dtype=setting("dtype", dtype),
-            device_map=device_map,
-            trust_remote_code=trust,
             file_digest=lambda path: file_digest(path, aim.cache.root),
-            squash=not no_squash,
+            **options.keywords(),
         )
     aim.headset.check_model(vlm.digest, vlm.name)
     if writes():
@@ -89,20 +75,21 @@ def load_for(
 MOST_PIXELS = 10**10
 
 
-def open_picture(
-    source: str, panels: str, regions: Path | None, rtl: bool, max_pixels: int | None
-) -> Picture:
+def open_picture(source: str, options: PictureOptions) -> Picture:
     """Open the picture with its regions; PictureError, RegionError, ComicsError or UsageError."""
     from gazecli.pictures.image_files import MAX_PIXELS
     from gazecli.pictures.picture import Picture
 
+    max_pixels = options.max_pixels
     if max_pixels is not None and not 1 <= max_pixels <= MOST_PIXELS:
         raise UsageError(
             f"--max-pixels must lie between 1 and {MOST_PIXELS}",
             subject=str(max_pixels),
             hint="leave it out for 100 million",
         )
-    return Picture.open(source, panels, regions, rtl, max_pixels=max_pixels or MAX_PIXELS)
+    return Picture.open(
+        source, options.panels, options.regions, options.rtl, max_pixels=max_pixels or MAX_PIXELS
+    )
 
 
 def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> list[Region]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.output import Output
 from gazecli.cli.tables import print_table
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 NAME = "models"
 
 
-@command_with_output
+@cli_command()
 def command(output: Output) -> None:
-    """List the models that have a short name."""
+    """List the models that have a short name.
+
+    Example: gaze models --json
+    """
     document = _document()
     output.result(document, lambda console: _show(console, document))
 

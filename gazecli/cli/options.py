@@ -1,170 +1,219 @@
-"""Options that several commands share, spelled once.
+"""The options of the commands, each declared once, and the groups of those that are always given together.
 
-Knows nothing of what the commands do with them.
+A group is a frozen dataclass whose annotated fields are options; `cli_command` fills it. A command that wants
+another default for a field subclasses the group. An option whose help differs between commands is a constant
+here, and `with_help` words it anew.
 """
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
+from gazecli.cli.config import setting
 from gazecli.errors import UsageError
 
-_MODEL, _AIM, _PICTURE, _EVALUATION = "Model", "Steering", "Picture", "Evaluation"
+_MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
 ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
 ScopeName = Literal["full", "question", "answer", "decode"]
 LayoutName = Literal["panels", "raw", "strips", "manifest"]
 TaskName = Literal["static", "vqa", "dynamic"]
+ScoreName = Literal["auto", "raw", "selectivity", "image", "localization"]
 
-Device = Annotated[
-    str | None,
-    typer.Option(help="auto, cpu, cuda, cuda:1, mps (or GAZE_DEVICE).", rich_help_panel=_MODEL),
-]
-Dtype = Annotated[
-    str | None,
-    typer.Option(help="auto, float32, bfloat16, float16 (or GAZE_DTYPE).", rich_help_panel=_MODEL),
-]
+
+def _names(choice: Any) -> str:
+    """The names of a Literal for a help text: as the type of the value they would be broken anywhere."""
+    return " · ".join(get_args(choice))
+
+
+MODEL = typer.Option(
+    "--model", help="The model (or GAZE_MODEL); its newest head set.", rich_help_panel=_MODEL
+)
+TOP = typer.Option("--top", help="How many heads: auto or a number.", rich_help_panel=_STEERING)
+SCORE = typer.Option(
+    "--score",
+    metavar="SCORE",
+    help=f"Which score ranks the heads: {_names(ScoreName)}.",
+    rich_help_panel=_STEERING,
+)
+STRENGTH = typer.Option(
+    "--strength", help="10, any number, or hard (the paper's 10000).", rich_help_panel=_STEERING
+)
+MODE = typer.Option(
+    "--mode",
+    metavar="MODE",
+    help=f"What is boosted and what suppressed: {_names(ModeName)}.",
+    rich_help_panel=_STEERING,
+)
+SCOPE = typer.Option(
+    "--scope",
+    metavar="SCOPE",
+    help=f"From where on the heads are steered: {_names(ScopeName)}.",
+    rich_help_panel=_STEERING,
+)
+PANELS = typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE)
+RTL = typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
+LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
+SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
+SEED = typer.Option("--seed", help="Draws samples and shuffles.")
+PROMPT = typer.Option("--prompt", help="The question; the paper's by default.")
+MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in tokens.")
+EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
+FORCE = typer.Option("--force", help="Replace a file that is there already.")
+REGION = typer.Option(
+    "--region",
+    metavar="SPEC",
+    help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · @mask.png · left|right|top|bottom|centre",
+)
+HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a PNG file.")
+TRAJECTORY = typer.Option(
+    "--trajectory", help="Write where the heads looked to a .png, .svg, .csv or .json file."
+)
+
+
+def with_help(option: Any, help: str, panel: str | None = None) -> Any:  # noqa: A002 - Typer's own word
+    """`option` with other help, shown in `panel`, for a command in which it means something narrower."""
+    reworded = copy.copy(option)
+    reworded.help, reworded.rich_help_panel, reworded.declared = help, panel, option
+    return reworded
+
+
+def hidden(option: Any) -> Any:
+    """`option` for a command that takes it and does not list it."""
+    unlisted = copy.copy(option)
+    unlisted.hidden, unlisted.declared = True, getattr(option, "declared", option)
+    return unlisted
+
+
+Score = Annotated[ScoreName, SCORE]
 Revision = Annotated[
-    str | None, typer.Option(help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
-]
-DeviceMap = Annotated[
     str | None,
-    typer.Option(
-        help="Spread a model too large for one device: auto, balanced, sequential, or a JSON file.",
-        rich_help_panel=_MODEL,
-    ),
+    typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL),
 ]
-TrustRemoteCode = Annotated[
-    bool,
-    typer.Option("--trust-remote-code", help="Run code that comes with a model.", rich_help_panel=_MODEL),
-]
-NoSquash = Annotated[
-    bool,
-    typer.Option(
-        "--no-squash",
-        help="Let the model's processor crop; a region it leaves out is then an error.",
-        rich_help_panel=_MODEL,
-    ),
-]
-Layout = Annotated[
-    LayoutName | None,
-    typer.Option(help="Read the folder in this layout; recognised when left out."),
-]
-
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", help="The model (or GAZE_MODEL); its newest head set.", rich_help_panel=_MODEL),
-]
-Heads = Annotated[
-    str | None,
-    typer.Option(help="A head set: digest, file or model; else the one used last.", rich_help_panel=_AIM),
-]
-Top = Annotated[str, typer.Option(help="How many heads: auto or a number.", rich_help_panel=_AIM)]
-Score = Annotated[
-    Literal["auto", "raw", "selectivity", "image", "localization"],
-    typer.Option(help="Which score ranks the heads.", rich_help_panel=_AIM),
-]
-Strength = Annotated[
-    str, typer.Option(help="10, any number, or hard (the paper's 10000).", rich_help_panel=_AIM)
-]
-Mode = Annotated[
-    ModeName,
-    typer.Option(help="What is boosted and what suppressed.", rich_help_panel=_AIM),
-]
-Scope = Annotated[
-    ScopeName,
-    typer.Option(help="From where on the heads are steered.", rich_help_panel=_AIM),
-]
-
-PictureArgument = Annotated[
-    str, typer.Argument(metavar="PICTURE", help="A picture file, - for standard input, or a comic folder.")
-]
-PanelSpec = Annotated[
-    str,
-    typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE),
-]
-RegionsFile = Annotated[
-    Path | None,
-    typer.Option("--regions", help="A JSON file of boxes, instead of panels.", rich_help_panel=_PICTURE),
-]
-Rtl = Annotated[
-    bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
-]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(help="Refuse pictures larger than this before decoding.", rich_help_panel=_PICTURE),
-]
-
+Rtl = Annotated[bool, RTL]
+Layout = Annotated[LayoutName | None, LAYOUT]
+StripPanels = Annotated[int, with_help(PANELS, "Panels of a strip.")]
+Stream = Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")]
 Page = Annotated[
     Path | None,
     typer.Option(
-        help="Write a page to an .html file: a word under the pointer shows where the heads looked."
+        "--page", help="Write a page to an .html file: a word under the pointer shows where the heads looked."
     ),
 ]
-
-# Of an evaluation nothing has a default that shows: without --evaluate each of these is refused.
-Evaluate = Annotated[
-    Path | None,
-    typer.Option(metavar="COMICS", help="Steer on these comics and count.", rich_help_panel=_EVALUATION),
-]
-Task = Annotated[
-    TaskName | None,
-    typer.Option(
-        help="A panel described (static, the default), the strip asked about, or a narration switched.",
-        rich_help_panel=_EVALUATION,
-    ),
-]
-Sweep = Annotated[
-    bool,
-    typer.Option("--sweep", help="Find the best K on half of the strips.", rich_help_panel=_EVALUATION),
-]
-Every = Annotated[
-    str | None,
-    typer.Option(
-        help="dynamic: a new target every N tokens (50), or at each `sentence`.", rich_help_panel=_EVALUATION
-    ),
-]
-Samples = Annotated[
-    int | None, typer.Option(help="Draw this many strips; all when left out.", rich_help_panel=_EVALUATION)
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(
-        min=0, help="Draws strips, halves, schedules and resamples (42).", rich_help_panel=_EVALUATION
-    ),
-]
-Prompt = Annotated[
-    str | None,
-    typer.Option(help="The question; the paper's for the task by default.", rich_help_panel=_EVALUATION),
-]
-MaxNewTokens = Annotated[
-    int | None, typer.Option(help="The longest answer, in tokens (64).", rich_help_panel=_EVALUATION)
-]
-EvaluatedLayout = Annotated[
-    LayoutName | None,
-    typer.Option("--layout", help="Read the comics in this layout.", rich_help_panel=_EVALUATION),
-]
-EvaluatedStrength = Annotated[
-    str | None, typer.Option("--strength", help="As in steer (10).", rich_help_panel=_EVALUATION)
-]
-EvaluatedMode = Annotated[
-    ModeName | None,
-    typer.Option("--mode", help="As in steer (boost-suppress).", rich_help_panel=_EVALUATION),
-]
-EvaluatedScope = Annotated[
-    ScopeName | None,
-    typer.Option("--scope", help="As in steer (full; dynamic: answer).", rich_help_panel=_EVALUATION),
+PictureArgument = Annotated[
+    str, typer.Argument(metavar="PICTURE", help="A picture file, - for standard input, or a comic folder.")
 ]
 
 
-def refuse_two_devices(device: str | None, device_map: str | None) -> None:
-    """UsageError when a device is named although the model is to be spread over all of them."""
-    if device_map is not None and device is not None:
-        raise UsageError(
-            "--device cannot matter with --device-map", subject=device, hint="leave one of them out"
-        )
+@dataclass(frozen=True)
+class PictureOptions:
+    """How a picture is opened, and where its regions are."""
+
+    panels: Annotated[str, PANELS] = "auto"
+    regions: Annotated[
+        Path | None,
+        typer.Option("--regions", help="A JSON file of boxes, instead of panels.", rich_help_panel=_PICTURE),
+    ] = None
+    rtl: Rtl = False
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            "--max-pixels", help="Refuse pictures larger than this before decoding.", rich_help_panel=_PICTURE
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """Which heads: of the head set or the model named, else of the head set used last."""
+
+    heads: Annotated[
+        str | None,
+        typer.Option(
+            "--heads",
+            help="A head set: digest, file or model; else the one used last.",
+            rich_help_panel=_STEERING,
+        ),
+    ] = None
+    top: Annotated[str, TOP] = "auto"
+    score: Score = "auto"
+    model: Annotated[str | None, MODEL] = None
+
+
+@dataclass(frozen=True)
+class SteeringOptions:
+    """How the heads are steered."""
+
+    strength: Annotated[str, STRENGTH] = "10"
+    mode: Annotated[ModeName, MODE] = "boost-suppress"
+    scope: Annotated[ScopeName, SCOPE] = "full"
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a model is loaded; UsageError for a device beside a device map."""
+
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", help="auto, cpu, cuda, cuda:1, mps (or GAZE_DEVICE).", rich_help_panel=_MODEL
+        ),
+    ] = None
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype", help="auto, float32, bfloat16, float16 (or GAZE_DTYPE).", rich_help_panel=_MODEL
+        ),
+    ] = None
+    device_map: Annotated[
+        str | None,
+        typer.Option(
+            "--device-map",
+            help="Spread a model too large for one device: auto, balanced, sequential, or a JSON file.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option("--trust-remote-code", help="Run code that comes with a model.", rich_help_panel=_MODEL),
+    ] = False
+
+    def __post_init__(self) -> None:
+        if self.device is not None and self.device_map is not None:
+            raise UsageError(
+                "--device cannot matter with --device-map", subject=self.device, hint="leave one of them out"
+            )
+
+    def keywords(self) -> dict[str, Any]:
+        """The same as keywords of `load` and `discover`, completed by the environment and the config file."""
+        return {
+            "device": setting("device", self.device),
+            "dtype": setting("dtype", self.dtype),
+            "device_map": self.device_map,
+            "trust_remote_code": self.trust_remote_code,
+        }
+
+
+@dataclass(frozen=True)
+class ModelOptions(LoadOptions):
+    """How a model is loaded and shown pictures."""
+
+    no_squash: Annotated[
+        bool,
+        typer.Option(
+            "--no-squash",
+            help="Let the model's processor crop; a region it leaves out is then an error.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False
+
+    def keywords(self) -> dict[str, Any]:
+        """As of `LoadOptions`."""
+        return {**super().keywords(), "squash": not self.no_squash}
 
 
 def number_or_auto(text: str, option: str) -> int | None:

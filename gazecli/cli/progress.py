@@ -1,7 +1,4 @@
-"""How far a long work is, on stderr: a bar for people who watch, a line every ten seconds for logs.
-
-Knows nothing of what the work is.
-"""
+"""Progress on stderr: a bar on a terminal, a line every ten seconds in a log."""
 
 from __future__ import annotations
 
@@ -14,12 +11,12 @@ from gazecli.plain_text import visible
 
 SECONDS_BETWEEN_LINES = 10.0
 
-Step = Callable[[int, int], None]  # how many are done, of how many
+Step = Callable[[int, int], None]  # (done, total)
 
 
 @contextmanager
 def progress(output: Output, title: str, unit: str) -> Iterator[Step]:
-    """Give a function to be called with (done, total); nothing is shown with --quiet."""
+    """Yield a function to be called with (done, total); nothing is shown with --quiet."""
     if output.quiet:
         yield lambda done, total: None
     elif is_terminal(output.err.file):
@@ -31,14 +28,14 @@ def progress(output: Output, title: str, unit: str) -> Iterator[Step]:
 
 @contextmanager
 def busy(output: Output, title: str) -> Iterator[None]:
-    """A spinner for work of unknown length; a plain note where nobody watches and --verbose is on."""
+    """A spinner for work of unknown length; a line with --verbose where stderr is not a terminal."""
     if output.quiet or not is_terminal(output.err.file):
         output.detail(title)
         yield
         return
     from rich.text import Text
 
-    # As text, because a name may look like markup.
+    # As Text, because a name may look like markup.
     with output.err.status(Text(visible(title)), spinner="dots"):
         yield
 
@@ -66,14 +63,14 @@ def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
 
 
 def _lines(output: Output, title: str, unit: str) -> Step:
-    started = said = time.monotonic()
+    started = written = time.monotonic()
 
     def step(done: int, total: int) -> None:
-        nonlocal said
+        nonlocal written
         now = time.monotonic()
-        if now - said < SECONDS_BETWEEN_LINES:
+        if now - written < SECONDS_BETWEEN_LINES:
             return
-        said = now
+        written = now
         rate = _rate(done, started)
         left = f", {(total - done) / rate:.0f} s left" if rate else ""
         output.note(f"{title}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}")

@@ -8,21 +8,24 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.output import Output, is_terminal
 from gazecli.errors import UsageError
 
 NAME = "schema"
 
 
-@command_with_output
+@cli_command()
 def command(
     output: Output,
     name: Annotated[
         str | None, typer.Argument(help="headset, steer, switch, report, …; all names when left out.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of a document."""
+    """Print the JSON Schema of a document.
+
+    Example: gaze schema steer > steer.schema.json
+    """
     from gazecli.reports.documents.schemas import DOCUMENTS, json_schema
 
     if name is None:

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.files import PAGE_SUFFIXES, refuse_one_file_twice, save_page, save_picture, writable
-from gazecli.cli.inputs import Aim, choose_heads, load_for, open_picture, say_prepared, targets_of
+from gazecli.cli.inputs import Aim, choose_heads, load_model, open_picture, say_prepared, targets_of
 from gazecli.cli.options import (
-    Device,
-    DeviceMap,
-    Dtype,
-    Heads,
-    MaxPixels,
-    Mode,
-    ModelOption,
-    NoSquash,
+    HEATMAP,
+    MAX_NEW_TOKENS,
+    PROMPT,
+    REGION,
+    HeadOptions,
+    ModelOptions,
     Page,
-    PanelSpec,
     PictureArgument,
-    RegionsFile,
-    Rtl,
-    Scope,
-    Score,
-    Strength,
-    Top,
-    TrustRemoteCode,
+    PictureOptions,
+    SteeringOptions,
+    Stream,
 )
 from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
@@ -48,92 +42,65 @@ if TYPE_CHECKING:
 NAME = "steer"
 
 
-@command_with_output
+@cli_command()
 def command(
     output: Output,
     picture: PictureArgument,
+    shown: PictureOptions,
+    heads: HeadOptions,
+    steering: SteeringOptions,
+    model: ModelOptions,
     *,
-    region: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SPEC",
-            help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · @mask.png · left|right|top|bottom|centre",
-        ),
-    ] = None,
+    region: Annotated[list[str] | None, REGION] = None,
     all_regions: Annotated[bool, typer.Option("--all-regions", help="Every panel in turn.")] = False,
-    prompt: Annotated[str | None, typer.Option(help="The question; the paper's by default.")] = None,
-    max_new_tokens: Annotated[int, typer.Option(help="The longest answer, in tokens.")] = 64,
+    prompt: Annotated[str | None, PROMPT] = None,
+    max_new_tokens: Annotated[int, MAX_NEW_TOKENS] = 64,
     no_baseline: Annotated[
         bool, typer.Option("--no-baseline", help="Leave the unsteered answer out.")
     ] = False,
-    heatmap: Annotated[
-        Path | None, typer.Option(help="Paint where the heads looked into a PNG file.")
-    ] = None,
+    heatmap: Annotated[Path | None, HEATMAP] = None,
     page: Page = None,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the answer while it is written.")] = False,
-    panels: PanelSpec = "auto",
-    regions: RegionsFile = None,
-    rtl: Rtl = False,
-    max_pixels: MaxPixels = None,
-    heads: Heads = None,
-    top: Top = "auto",
-    score: Score = "auto",
-    strength: Strength = "10",
-    mode: Mode = "boost-suppress",
-    scope: Scope = "full",
-    model: ModelOption = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    device_map: DeviceMap = None,
-    trust_remote_code: TrustRemoteCode = False,
-    no_squash: NoSquash = False,
+    stream: Stream = False,
 ) -> None:
-    """Describe a region by turning the gaze heads there."""
+    """Describe a region by turning the gaze heads there.
+
+    Example: gaze steer strip.png --region 3 --heatmap attention.png
+    """
     _check_streaming(output, stream, region, all_regions)
     writable(heatmap, "--heatmap", (".png",), unlike=picture)
     writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
     refuse_one_file_twice(heatmap, page)
-    seen = open_picture(picture, panels, regions, rtl, max_pixels)
+    seen = open_picture(picture, shown)
     targets = targets_of(seen, region, all_regions)
-    aim = choose_heads(output, model, heads, top, score)
+    aim = choose_heads(output, heads)
     from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 
     settings = SteerSettings(
-        STATIC_PROMPT if prompt is None else prompt, strength, mode, scope, max_new_tokens
+        STATIC_PROMPT if prompt is None else prompt, max_new_tokens=max_new_tokens, **vars(steering)
     )
     settings.check()
-    vlm = load_for(output, aim, device, dtype, device_map, trust_remote_code, no_squash)
-    if stream:
-        steering = steer_regions(
+    vlm = load_model(output, aim, model)
+    with nullcontext() if stream else busy(output, "steering"):
+        steered = steer_regions(
             vlm,
             seen,
             targets,
             aim.heads,
             settings,
             with_baseline=not no_baseline,
-            on_token=streaming(output, vlm, 1),
-            with_looks=page is not None,
+            on_token=streaming(output, vlm, 1) if stream else None,
+            with_maps=page is not None,
         )
+    if stream:
         output.out.print()
-    else:
-        with busy(output, "steering"):
-            steering = steer_regions(
-                vlm,
-                seen,
-                targets,
-                aim.heads,
-                settings,
-                with_baseline=not no_baseline,
-                with_looks=page is not None,
-            )
-    say_prepared(output, "picture was", steering.layout.prepared)
+    say_prepared(output, "picture was", steered.layout.prepared)
     if heatmap is not None:
-        save_picture(_painted(steering), heatmap)
-    document = _document(vlm, steering, aim, heatmap, page)
+        save_picture(_painted(steered), heatmap)
+    document = _document(vlm, steered, aim, heatmap, page)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_steering
 
-        save_page(document, scene_of_steering(steering), f"What {vlm.name} says when made to look", page)
+        save_page(document, scene_of_steering(steered), f"Answers of {vlm.name}, steered", page)
     output.result(document, lambda console: _show(console, document, streamed=stream))
 
 
@@ -161,15 +128,15 @@ def _check_streaming(output: Output, stream: bool, region: list[str] | None, all
 
 
 def _painted(steering: Steering) -> Image.Image:
-    from gazecli.reports.heatmap import Glance, heatmap_image
+    from gazecli.reports.heatmap import AttentionMap, heatmap_image
 
     boxes = steering.layout.boxes.numpy()
-    glances = [Glance(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
-    glances += [
-        Glance(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
+    maps = [AttentionMap(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
+    maps += [
+        AttentionMap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
         for answer in steering.answers
     ]
-    return heatmap_image(steering.picture.image, boxes, glances)
+    return heatmap_image(steering.picture.image, boxes, maps)
 
 
 def _document(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.files import (
     PAGE_SUFFIXES,
     SUFFIXES,
@@ -16,26 +18,22 @@ from gazecli.cli.files import (
     save_trajectory,
     writable,
 )
-from gazecli.cli.inputs import choose_heads, load_for, open_picture, say_prepared
+from gazecli.cli.inputs import choose_heads, load_model, open_picture, say_prepared
 from gazecli.cli.options import (
-    Device,
-    DeviceMap,
-    Dtype,
-    Heads,
-    MaxPixels,
-    Mode,
-    ModelOption,
-    NoSquash,
+    EVERY,
+    MAX_NEW_TOKENS,
+    PROMPT,
+    SCOPE,
+    TRAJECTORY,
+    HeadOptions,
+    ModelOptions,
     Page,
-    PanelSpec,
     PictureArgument,
-    RegionsFile,
-    Rtl,
-    Scope,
-    Score,
-    Strength,
-    Top,
-    TrustRemoteCode,
+    PictureOptions,
+    ScopeName,
+    SteeringOptions,
+    Stream,
+    with_help,
 )
 from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
@@ -53,64 +51,62 @@ if TYPE_CHECKING:
 NAME = "switch"
 
 
-@command_with_output
+@dataclass(frozen=True)
+class SwitchOptions(SteeringOptions):
+    """Steering that leaves the prompt alone, which all targets share."""
+
+    scope: Annotated[ScopeName, SCOPE] = "answer"
+
+
+@cli_command()
 def command(
     output: Output,
     picture: PictureArgument,
+    shown: PictureOptions,
+    heads: HeadOptions,
+    steering: SwitchOptions,
+    model: ModelOptions,
     *,
     schedule: Annotated[
         str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes are separated by ;")
     ],
-    every: Annotated[int | None, typer.Option(help="A new target every N tokens; 50 by default.")] = None,
+    every: Annotated[int | None, EVERY] = None,
     at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,
     on: Annotated[Literal["sentence"] | None, typer.Option(help="A new target when a sentence ends.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="The request; the paper's by default.")] = None,
+    prompt: Annotated[str | None, with_help(PROMPT, "The request; the paper's by default.")] = None,
     max_new_tokens: Annotated[
-        int | None, typer.Option(help="The longest text; as long as the schedule when left out.")
+        int | None, with_help(MAX_NEW_TOKENS, "The longest text; as long as the schedule when left out.")
     ] = None,
-    trajectory: Annotated[
-        Path | None, typer.Option(help="Write where the heads looked to a .png, .svg, .csv or .json file.")
-    ] = None,
+    trajectory: Annotated[Path | None, TRAJECTORY] = None,
     page: Page = None,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")] = False,
-    panels: PanelSpec = "auto",
-    regions: RegionsFile = None,
-    rtl: Rtl = False,
-    max_pixels: MaxPixels = None,
-    heads: Heads = None,
-    top: Top = "auto",
-    score: Score = "auto",
-    strength: Strength = "10",
-    mode: Mode = "boost-suppress",
-    scope: Scope = "answer",
-    model: ModelOption = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    device_map: DeviceMap = None,
-    trust_remote_code: TrustRemoteCode = False,
-    no_squash: NoSquash = False,
+    stream: Stream = False,
 ) -> None:
-    """Change what is described while the model writes."""
+    """Change what is described while the model writes.
+
+    Example: gaze switch strip.png --schedule 2,4,3 --trajectory steps.png
+    """
     if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
     writable(trajectory, "--trajectory", SUFFIXES, unlike=picture)
     writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
     refuse_one_file_twice(trajectory, page)
-    seen = open_picture(picture, panels, regions, rtl, max_pixels)
+    seen = open_picture(picture, shown)
     from gazecli.steering.schedule import parse_targets, plan
 
     timetable = plan(parse_targets(schedule, seen), every=every, at=at, on=on)
-    aim = choose_heads(output, model, heads, top, score)
+    aim = choose_heads(output, heads)
     from gazecli.reports.steering import Provenance, switch_document
     from gazecli.steering.steer import SteerSettings
     from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 
     longest = timetable.most_tokens if max_new_tokens is None else max_new_tokens
-    settings = SteerSettings(DYNAMIC_PROMPT if prompt is None else prompt, strength, mode, scope, longest)
+    settings = SteerSettings(
+        DYNAMIC_PROMPT if prompt is None else prompt, max_new_tokens=longest, **vars(steering)
+    )
     settings.check()
     timetable.check_length(longest)
-    vlm = load_for(output, aim, device, dtype, device_map, trust_remote_code, no_squash)
-    if stream:
+    vlm = load_model(output, aim, model)
+    with nullcontext() if stream else busy(output, "narrating"):
         written = switch(
             vlm,
             seen,
@@ -118,29 +114,18 @@ def command(
             aim.heads,
             settings,
             max_new_tokens=longest,
-            on_token=streaming(output, vlm, 0),
-            with_looks=page is not None,
+            on_token=streaming(output, vlm, 0) if stream else None,
         )
+    if stream:
         output.out.print("\n")
-    else:
-        with busy(output, "narrating"):
-            written = switch(
-                vlm,
-                seen,
-                timetable,
-                aim.heads,
-                settings,
-                max_new_tokens=longest,
-                with_looks=page is not None,
-            )
-    say_prepared(output, "picture was", written.prepared)
+    say_prepared(output, "picture was", written.layout.prepared)
     provenance = Provenance(aim.headset.digest, aim.score)
     files = [str(path) if path else None for path in (trajectory, page)]
     document = switch_document(vlm, written, provenance, *files)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_narration
 
-        save_page(document, scene_of_narration(written), f"What {vlm.name} says as its target changes", page)
+        save_page(document, scene_of_narration(written), f"Narration of {vlm.name}, switched", page)
     if trajectory is not None:
         save_trajectory(_trajectory(written), document, trajectory)
     output.result(document, lambda console: _show(console, document))

@@ -1,37 +1,99 @@
-"""How tables for people look.
-
-Knows nothing of what is in them.
-"""
+"""Facts and tables on a terminal, and the report as it is shown there."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gazecli.plain_text import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
+
+    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
+    from gazecli.reports.documents.results import ReportDocument
+    from gazecli.reports.tables import Table
 
 
-def print_table(console: Console, columns: str, rows: list[list[object]]) -> None:
+def show_report(console: Console, document: ReportDocument, shown: int) -> None:
+    """Print the report with its `shown` best heads; evaluations come last."""
+    from gazecli.reports.tables import heads_table, layers_table, report_facts
+
+    print_facts(console, report_facts(document))
+    _draw(console, heads_table(document, shown))
+    _draw(console, layers_table(document))
+    _show_comparison(console, document.comparison)
+    # The newest stands last, where the eye ends up.
+    for evaluation in reversed(document.evaluations):
+        show_evaluation(console, evaluation)
+    if not document.evaluations:
+        console.print()
+        console.print("not evaluated yet: gaze evaluate HEADSET COMICS")
+
+
+def show_evaluation_document(console: Console, document: EvaluationDocument) -> None:
+    """Print one evaluation with the names of what it is about, and with the selectors it compared."""
+    names = {"evaluation": document.digest, "head set": document.headset, "model": document.model.name}
+    print_facts(console, names)
+    _show_comparison(console, document.comparison)
+    show_evaluation(console, document.evaluation)
+
+
+def _show_comparison(console: Console, comparison: ComparisonPart | None) -> None:
+    from gazecli.reports.tables import selectors_table
+
+    if comparison is not None:
+        table = selectors_table(comparison)
+        console.print()
+        console.print(table.title)
+        _draw(console, table)
+
+
+def show_evaluation(console: Console, evaluation: EvaluationPart) -> None:
+    """Print one evaluation. Accuracy by panel is left out, to stay narrow."""
+    from gazecli.reports.tables import evaluation_facts, evaluation_tables
+
+    console.print()
+    print_facts(console, evaluation_facts(evaluation))
+    for table in evaluation_tables(evaluation, panels=False):
+        if not table.folded:
+            _draw(console, table)
+
+
+def _draw(console: Console, table: Table) -> None:
+    from gazecli.reports.tables import cell_text
+
+    columns = list(table.columns)
+    rows: list[list[object]] = [[cell_text(cell, "-") for cell in row] for row in table.rows]
+    if table.bar is not None:
+        columns.append(columns[table.bar].removeprefix(">"))
+        for row, cells in zip(rows, table.rows, strict=True):
+            share = cells[table.bar]
+            row.append(bar(share) if isinstance(share, float) else "")
+    console.print()
+    print_table(console, columns, rows)
+
+
+def print_table(console: Console, columns: str | Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print `rows` under `columns`, e.g. "alias family >layers": `>` sets numbers flush right.
 
-    A `_` in a column's name shows as a space. Text is made harmless; None shows as a dash.
+    In a string of names, a `_` shows as a space. Text is made harmless; None shows as a dash.
     """
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for name in columns.split():
-        right = name.startswith(">")
-        title = name.removeprefix(">").replace("_", " ")
-        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    if isinstance(columns, str):
+        columns = [name.replace("_", " ") for name in columns.split()]
+    for name in columns:
+        justify: JustifyMethod = "right" if name.startswith(">") else "left"
+        table.add_column(name.removeprefix(">"), justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*("-" if cell is None else visible(str(cell)) for cell in row))
     console.print(table)
 
 
-def print_facts(console: Console, facts: dict[str, object]) -> None:
+def print_facts(console: Console, facts: Mapping[str, object]) -> None:
     """Print names and values in two columns; what is None is left out."""
     known = {visible(name): value for name, value in facts.items() if value is not None}
     width = max(map(len, known), default=0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.command import command_with_output
+from gazecli.cli.command import cli_command
 from gazecli.cli.files import (
     PAGE_SUFFIXES,
     SUFFIXES,
@@ -18,23 +18,20 @@ from gazecli.cli.files import (
     save_trajectory,
     writable,
 )
-from gazecli.cli.inputs import Aim, choose_heads, load_for, open_picture, say_prepared, targets_of
+from gazecli.cli.inputs import Aim, choose_heads, load_model, open_picture, say_prepared, targets_of
 from gazecli.cli.options import (
-    Device,
-    DeviceMap,
-    Dtype,
-    Heads,
-    MaxPixels,
-    ModelOption,
-    NoSquash,
+    HEATMAP,
+    MAX_NEW_TOKENS,
+    PROMPT,
+    REGION,
+    TRAJECTORY,
+    HeadOptions,
+    ModelOptions,
     Page,
-    PanelSpec,
     PictureArgument,
-    RegionsFile,
-    Rtl,
-    Score,
-    Top,
-    TrustRemoteCode,
+    PictureOptions,
+    Stream,
+    with_help,
 )
 from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
@@ -58,10 +55,13 @@ if TYPE_CHECKING:
 NAME = "track"
 
 
-@command_with_output
+@cli_command()
 def command(
     output: Output,
     picture: PictureArgument,
+    shown: PictureOptions,
+    heads: HeadOptions,
+    model: ModelOptions,
     *,
     span: Annotated[
         list[str] | None,
@@ -70,40 +70,24 @@ def command(
         ),
     ] = None,
     heatmap: Annotated[
-        Path | None, typer.Option(help="Paint the looks of each --span, or of all the text, into a PNG file.")
-    ] = None,
-    trajectory: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the look on each region, token by token, to a .png, .svg, .csv or .json file."
-        ),
+        with_help(HEATMAP, "Paint the attention of each --span, or of all the text, into a PNG file."),
     ] = None,
+    trajectory: Annotated[Path | None, TRAJECTORY] = None,
     page: Page = None,
     region: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SPEC", help="Watch this region too; written as for steer."),
+        list[str] | None, with_help(REGION, "Watch this region too; written as for steer.")
     ] = None,
-    prompt: Annotated[str | None, typer.Option(help="The request; the paper's by default.")] = None,
-    max_new_tokens: Annotated[int, typer.Option(help="The longest text, in tokens.")] = 256,
-    stream: Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")] = False,
-    panels: PanelSpec = "auto",
-    regions: RegionsFile = None,
-    rtl: Rtl = False,
-    max_pixels: MaxPixels = None,
-    heads: Heads = None,
-    top: Top = "auto",
-    score: Score = "auto",
-    model: ModelOption = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    device_map: DeviceMap = None,
-    trust_remote_code: TrustRemoteCode = False,
-    no_squash: NoSquash = False,
+    prompt: Annotated[str | None, with_help(PROMPT, "The request; the paper's by default.")] = None,
+    max_new_tokens: Annotated[int, with_help(MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
+    stream: Stream = False,
 ) -> None:
     """Watch where the heads look while the model writes freely; nothing is steered.
 
     A look is attention weighted by the norms of the value vectors. Beside the gaze heads stand five draws of
     as many others from the same layers.
+
+    Example: gaze track strip.png --span "red cat" --heatmap attention.png
     """
     if stream and output.format == "json":
         raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
@@ -112,18 +96,19 @@ def command(
     writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
     refuse_one_file_twice(heatmap, trajectory, page)
     wanted = list(span or [])
-    seen = open_picture(picture, panels, regions, rtl, max_pixels)
+    seen = open_picture(picture, shown)
     also = targets_of(seen, region, all_regions=False) if region else []
     _check_regions(seen, also, trajectory)
     from gazecli.steering.spans import check_spans, find_span
-    from gazecli.steering.track import TRACKING_PROMPT, check_request, track
+    from gazecli.steering.steer import check_request
+    from gazecli.steering.track import TRACKING_PROMPT, track
 
     check_spans(wanted)
     asked = TRACKING_PROMPT if prompt is None else prompt
     check_request(asked, max_new_tokens)
-    aim = choose_heads(output, model, heads, top, score)
+    aim = choose_heads(output, heads)
     draws = _controls(output, aim)
-    vlm = load_for(output, aim, device, dtype, device_map, trust_remote_code, no_squash)
+    vlm = load_model(output, aim, model)
     with busy(output, "watching"):
         tracking = track(
             vlm,
@@ -146,7 +131,7 @@ def command(
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_tracking
 
-        save_page(document, scene_of_tracking(tracking), f"Where {vlm.name} looks while it writes", page)
+        save_page(document, scene_of_tracking(tracking), f"Attention of {vlm.name} while it writes", page)
     if trajectory is not None:
         save_trajectory(_trajectory(tracking), document, trajectory)
     output.result(document, lambda console: _show(console, document, streamed=stream))
@@ -192,15 +177,15 @@ def _document(
 
 
 def _painted(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
-    from gazecli.reports.heatmap import Glance, heatmap_image
+    from gazecli.reports.heatmap import AttentionMap, heatmap_image
 
     places = [(f'"{span.text}"', span.start, span.end) for span in spans]
-    glances = []
-    for told, start, end in places or [("the whole text", 0, tracking.tokens)]:
-        glances.append(Glance(tracking.look(start, end), f"{told}: gaze heads"))
+    maps = []
+    for words, start, end in places or [("the whole text", 0, tracking.tokens)]:
+        maps.append(AttentionMap(tracking.mean_map(start, end), f"{words}: gaze heads"))
         if tracking.controls:
-            glances.append(Glance(tracking.look(start, end, controls=True), f"{told}: control heads"))
-    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), glances)
+            maps.append(AttentionMap(tracking.mean_map(start, end, controls=True), f"{words}: control heads"))
+    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), maps)
 
 
 def _trajectory(tracking: Tracking) -> Trajectory:

@@ -50,7 +50,7 @@ def leave_launch() -> None:
         os.environ.pop(name, None)
 
 
-def is_first_to_report(*, at_once: bool = False) -> bool:
+def is_reporter(*, at_once: bool = False) -> bool:
     """Whether this process is the first of its launch to call this; True where the launch has no store.
 
     `at_once`: do not spend the seconds that importing torch takes; the process of rank 0 reports.

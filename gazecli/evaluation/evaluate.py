@@ -1,10 +1,8 @@
-"""The whole evaluation: choose K if asked to, run every condition, count.
-
-Knows nothing of the command line or of documents.
-"""
+"""The whole evaluation: choose K where a sweep is planned, run every condition, measure."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +12,22 @@ from gazecli.cache.store import Cache
 from gazecli.distributed.group import Group, join
 from gazecli.evaluation.conditions import Condition, blindings_for, conditions_for
 from gazecli.evaluation.examples import Examples
-from gazecli.evaluation.judges.endpoint import Endpoint
+from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
-from gazecli.evaluation.metrics import Counted, Run, Tally, count, tally
-from gazecli.evaluation.sweep import Rung, best_of, climb, halves, passes, with_suggestion
-from gazecli.evaluation.tasks.blinding import Asking
-from gazecli.evaluation.tasks.dynamic import ScheduledNarration
-from gazecli.evaluation.tasks.static import Redirection
-from gazecli.evaluation.tasks.task import Task
+from gazecli.evaluation.metrics import ConditionMetrics, condition_metrics, run_metrics
+from gazecli.evaluation.sweep import (
+    SweepPoint,
+    best_of,
+    condition_count,
+    halves,
+    sweep_heads,
+    with_suggestion,
+)
+from gazecli.evaluation.tasks.blinding import BlindingTask
+from gazecli.evaluation.tasks.dynamic import NarrationTask
+from gazecli.evaluation.tasks.static import RedirectionTask
+from gazecli.evaluation.tasks.task import Advance, Task
+from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import Head, HeadSet, selections
 from gazecli.heads.request import panel_prompts
 from gazecli.models.vlm import VLM
@@ -57,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SweepChoice:
     """The K a sweep chose: accuracy on the strips that chose it, and how many those were."""
 
     k: int
@@ -66,32 +72,36 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Selected:
+class Selector:
     """The best heads by one score, and what steering them gave; None where nobody judged."""
 
     score: str
     heads: list[Head]
-    tally: Tally | None
+    metrics: ConditionMetrics | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What came out. headset: the one evaluated, or with a sweep its copy with the new suggestion.
 
-    counted: one entry a run, empty where nobody judged. strips: how many pictures the runs are over. choice:
-    None without a sweep. selected: one entry a score, empty unless compared.
+    runs: one a condition, the gaze heads first. metrics: one entry a run, empty where nobody judged.
+    selectors: one entry a score, empty unless compared. sweep and choice: empty and None without a sweep.
     """
 
     plan: Plan
     examples: Examples
     headset: HeadSet
     runs: list[Run]
-    counted: list[Counted]
-    selected: list[Selected]
-    strips: int
-    rungs: list[Rung]
-    choice: Choice | None
+    metrics: list[ConditionMetrics]
+    selectors: list[Selector]
+    sweep: list[SweepPoint]
+    choice: SweepChoice | None
     seconds: float
+
+    @property
+    def strips(self) -> int:
+        """How many pictures the runs are over."""
+        return len(self.runs[0].numbers)
 
 
 def panels_of(examples: Examples) -> int | None:
@@ -105,43 +115,56 @@ def evaluate(
     headset: HeadSet,
     examples: Examples,
     plan: Plan,
-    cache: Cache,
     judge: Judge | None,
+    cache: Cache,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Run `plan`; `progress` hears (done, total), a step being one picture under one choice of heads.
+    """Run `plan`; `progress` is called with (done, total), a step being one picture under one condition.
 
     Processes that a launcher started together share the pictures: all of them must call this, and all get
-    the evaluation. Without a judge there are runs and nothing counted. Raises UsageError for an impossible
-    number of heads, too few pictures or a sweep without judge, HeadSetError for another model's heads.
+    the evaluation. Without a judge, which a sweep needs, there are runs and no metrics. Raises UsageError for
+    an impossible number of heads or too few pictures, HeadSetError for another model's heads.
     """
     headset.check_model(vlm.digest, vlm.name)
-    found = headset
     group = join()
     _agree(group, headset, examples, plan)
     began = time.monotonic()
-    work = _Work(vlm, headset, examples, plan, judge, group)
-    numbers, rungs, choice, top = list(range(len(examples.usable))), [], None, headset.resolve_top(plan.top)
+    steering = _steering_task(vlm, examples, plan, judge, group)
+    blinding = _blinding_task(vlm, examples, plan, judge, group)
+    numbers, top = list(range(len(examples.usable))), headset.resolve_top(plan.top)
+    sweep: list[SweepPoint] = []
+    choice = None
     if plan.sweep:
-        split = halves(len(examples.usable), plan.seed)
-        step = _Steps(progress, passes(headset) * len(split.choosing) + work.runs * len(split.held_out))
-        rungs = climb(work.task, headset, plan.score, split.choosing, plan.seed, step)
-        best = best_of(rungs)
-        numbers, top = split.held_out, best.k
-        choice = Choice(best.k, best.gaze, len(split.choosing))
+        split = halves(len(numbers), plan.seed)
+        numbers = split.held_out
+        runs_ahead = _run_count(headset, plan, headset.resolve_top("auto"))
+        steps = condition_count(headset) * len(split.choosing) + runs_ahead * len(numbers)
+        advance = _advance(progress, steps)
+        sweep = sweep_heads(steering, headset, plan.score, split.choosing, plan.seed, advance)
+        best = best_of(sweep)
+        top, choice = best.k, SweepChoice(best.k, best.gaze, len(split.choosing))
     else:
-        step = _Steps(progress, work.runs * len(numbers))
-    runs = work.run(top, numbers, step)
+        advance = _advance(progress, _run_count(headset, plan, top) * len(numbers))
+    runs = [
+        Run(condition, numbers, task.trials(numbers, condition.heads, advance))
+        for task, conditions in (
+            (steering, conditions_for(headset, top, plan.score)),
+            (blinding, blindings_for(headset, top, plan.score)),
+        )
+        if task is not None
+        for condition in conditions
+    ]
     panels = panels_of(examples)
-    counted = count(runs, examples.usable, plan.task == "dynamic", panels, plan.seed) if judge else []
-    selected = work.selected(top, runs[0], panels, step) if plan.compare else []
-    if isinstance(judge, Endpoint):
+    metrics = run_metrics(runs, examples.usable, plan.task == "dynamic", panels, plan.seed) if judge else []
+    selectors = _selectors(steering, headset, plan, runs[0], panels, advance) if plan.compare else []
+    if isinstance(judge, EndpointJudge):
         judge.add_up(group)
+    evaluated = headset
     if choice is not None:
-        suggested = _suggestion(plan, choice, rungs, counted, examples)
-        headset = group.from_first(lambda: with_suggestion(found, suggested, cache))
+        suggestion = _suggestion(plan, choice, sweep, metrics[0].accuracy, examples)
+        evaluated = group.from_first(lambda: with_suggestion(headset, suggestion, cache))
     seconds = round(time.monotonic() - began, 3)
-    return Evaluation(plan, examples, headset, runs, counted, selected, len(numbers), rungs, choice, seconds)
+    return Evaluation(plan, examples, evaluated, runs, metrics, selectors, sweep, choice, seconds)
 
 
 def _agree(group: Group, headset: HeadSet, examples: Examples, plan: Plan) -> None:
@@ -154,84 +177,62 @@ def _agree(group: Group, headset: HeadSet, examples: Examples, plan: Plan) -> No
     group.agree("head sets, pictures or settings", seen)
 
 
+def _steering_task(vlm: VLM, examples: Examples, plan: Plan, judge: Judge | None, group: Group) -> Task:
+    if plan.task == "dynamic":
+        return NarrationTask(vlm, examples.usable, plan.settings, judge, plan.every, plan.seed, group)
+    return RedirectionTask(vlm, examples.usable, plan.settings, judge, group)
+
+
+def _blinding_task(
+    vlm: VLM, examples: Examples, plan: Plan, judge: Judge | None, group: Group
+) -> Task | None:
+    if plan.question is None:
+        return None
+    prompts = panel_prompts(plan.question, examples.comics.panels)
+    return BlindingTask(vlm, examples.usable, prompts, plan.settings.max_new_tokens, judge, group)
+
+
+def _run_count(headset: HeadSet, plan: Plan, top: int) -> int:
+    """How many times every picture is run; with a sweep an estimate, as K is not chosen yet."""
+    count = len(conditions_for(headset, top, plan.score))
+    if plan.question is not None:
+        count += len(blindings_for(headset, top, plan.score))
+    # One of the selectors is the gaze condition.
+    return count + len(selections(headset, top)) - 1 if plan.compare else count
+
+
+def _advance(progress: Callable[[int, int], None], total: int) -> Advance:
+    steps = itertools.count(1)
+
+    def advance() -> None:
+        done = next(steps)
+        progress(done, max(total, done))
+
+    return advance
+
+
+def _selectors(
+    task: Task, headset: HeadSet, plan: Plan, gaze: Run, panels: int | None, advance: Advance
+) -> list[Selector]:
+    """Every score's best heads steered over the same pictures; `gaze` is one of them already."""
+    selectors = []
+    for score, heads in selections(headset, len(gaze.condition.heads)).items():
+        same = heads == gaze.condition.heads
+        pictures = gaze.pictures if same else task.trials(gaze.numbers, heads, advance)
+        metrics = None
+        if task.judge is not None:
+            metrics = condition_metrics(Condition("gaze", heads), pictures, panels, plan.seed)
+        selectors.append(Selector(score, heads, metrics))
+    return selectors
+
+
 def _suggestion(
-    plan: Plan, choice: Choice, rungs: Sequence[Rung], counted: Sequence[Counted], examples: Examples
+    plan: Plan, choice: SweepChoice, sweep: Sequence[SweepPoint], accuracy: float, examples: Examples
 ) -> dict[str, object]:
     held_out = len(examples.usable) - choice.strips
     why = (
-        f"of {len(rungs)} numbers of heads this steered best ({plan.task}): accuracy {choice.accuracy:.3f} "
-        f"on the {choice.strips} strips that chose it, {counted[0].tally.accuracy:.3f} on {held_out} "
+        f"of {len(sweep)} numbers of heads this steered best ({plan.task}): accuracy {choice.accuracy:.3f} "
+        f"on the {choice.strips} strips that chose it, {accuracy:.3f} on {held_out} "
         f"held-out ones, chance {examples.chance:.3f}"
     )
     return {"score": plan.score, "top": choice.k, "why": why}
-
-
-class _Work:
-    """The tasks of one plan, and what they are run with."""
-
-    def __init__(
-        self,
-        vlm: VLM,
-        headset: HeadSet,
-        examples: Examples,
-        plan: Plan,
-        judge: Judge | None,
-        group: Group,
-    ) -> None:
-        self.headset, self.plan = headset, plan
-        usable, settings = examples.usable, plan.settings
-        self.task: Task
-        if plan.task == "dynamic":
-            self.task = ScheduledNarration(vlm, usable, settings, judge, plan.every, plan.seed)
-        else:
-            self.task = Redirection(vlm, usable, settings, judge)
-        self.task.group = group
-        self.asking: Task | None = None
-        if plan.question is not None:
-            prompts = panel_prompts(plan.question, examples.comics.panels)
-            self.asking = Asking(vlm, usable, prompts, settings.max_new_tokens, judge)
-            self.asking.group = group
-        self.judges = judge is not None
-
-    @property
-    def runs(self) -> int:
-        """How many conditions there will be, as far as can be told before K is chosen."""
-        top = self.headset.resolve_top("auto") if self.plan.sweep else self.plan.top
-        compared = len(selections(self.headset, top)) - 1 if self.plan.compare else 0
-        return len(self._conditions(top)) + compared
-
-    def run(self, top: int, numbers: Sequence[int], step: Callable[[], None]) -> list[Run]:
-        """Every condition over the pictures `numbers`."""
-        return [
-            Run(condition, list(numbers), task.trials(numbers, condition.heads, step))
-            for task, condition in self._conditions(top)
-        ]
-
-    def selected(self, top: int, gaze: Run, panels: int | None, step: Callable[[], None]) -> list[Selected]:
-        """Every score's best heads steered over the same pictures; `gaze` is one of them already."""
-        found = []
-        for score, heads in selections(self.headset, top).items():
-            same = heads == gaze.condition.heads
-            pictures = gaze.pictures if same else self.task.trials(gaze.numbers, heads, step)
-            counts = (
-                tally(Condition("gaze", heads), pictures, panels, self.plan.seed) if self.judges else None
-            )
-            found.append(Selected(score, heads, counts))
-        return found
-
-    def _conditions(self, top: int) -> list[tuple[Task, Condition]]:
-        chosen = [(self.task, each) for each in conditions_for(self.headset, top, self.plan.score)]
-        if self.asking is not None:
-            chosen += [(self.asking, each) for each in blindings_for(self.headset, top, self.plan.score)]
-        return chosen
-
-
-class _Steps:
-    """Counts what is done, and tells."""
-
-    def __init__(self, progress: Callable[[int, int], None], total: int) -> None:
-        self.progress, self.done, self.total = progress, 0, total
-
-    def __call__(self) -> None:
-        self.done += 1
-        self.progress(self.done, max(self.total, self.done))

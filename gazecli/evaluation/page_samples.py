@@ -1,31 +1,24 @@
-"""A few pictures of an evaluation once more, with the look of every written token kept, to be shown.
-
-Knows nothing of judges, tallies or pages.
-"""
+"""Sample pictures of an evaluation, generated once more with the attention of every written token kept."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gazecli.evaluation.evaluate import Evaluation, Plan
+from gazecli.evaluation.evaluate import Plan
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.sweep import halves
-from gazecli.evaluation.tasks.dynamic import derangement
+from gazecli.evaluation.tasks.dynamic import panel_order, panel_schedule
 from gazecli.heads.headset import Head
 from gazecli.models.vlm import VLM
-from gazecli.pictures.picture import Picture
-from gazecli.steering.schedule import plan as schedule_of
 from gazecli.steering.steer import Steering, steer_regions
 from gazecli.steering.switch import Narration, switch
 from gazecli.steering.track import Tracking, track
 
-SHOWN = 6
+SAMPLES = 6
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageSample:
     """One picture: steered to every region, or narrated under a schedule beside a free narration."""
 
     name: str
@@ -35,42 +28,31 @@ class Shown:
     free: Tracking | None = None
 
 
-def show(
-    vlm: VLM, evaluation: Evaluation, progress: Callable[[int, int], None] = lambda done, total: None
-) -> list[Shown]:
-    """The first pictures the conditions were measured on; `progress` hears (done, total)."""
-    plan, usable = evaluation.plan, evaluation.examples.usable
-    numbers: Sequence[int] = range(len(usable))
-    if evaluation.choice is not None:
-        numbers = halves(len(usable), plan.seed).held_out
-    k = evaluation.choice.k if evaluation.choice is not None else plan.top
-    heads = evaluation.headset.top(k, plan.score)
-    shown = []
-    for done, number in enumerate(numbers[:SHOWN], 1):
-        shown.append(_shown(vlm, usable[number], number, heads, plan))
-        progress(done, min(SHOWN, len(numbers)))
-    return shown
+def page_samples(
+    vlm: VLM,
+    examples: Sequence[Example],
+    numbers: Sequence[int],
+    heads: Sequence[Head],
+    plan: Plan,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[PageSample]:
+    """The first of the pictures `numbers`, with `heads` steered; `progress` is called with (done, total)."""
+    shown = numbers[:SAMPLES]
+    samples = []
+    for done, number in enumerate(shown, 1):
+        samples.append(_sample(vlm, examples[number], number, heads, plan))
+        progress(done, len(shown))
+    return samples
 
 
-def _shown(vlm: VLM, example: Example, number: int, heads: Sequence[Head], plan: Plan) -> Shown:
-    picture, truths, name = example.load(), list(example.truths or ()), example.name
+def _sample(vlm: VLM, example: Example, number: int, heads: Sequence[Head], plan: Plan) -> PageSample:
+    picture, truths, settings = example.load(), list(example.truths or ()), plan.settings
     if plan.task != "dynamic":
         steering = steer_regions(
-            vlm, picture, picture.regions, heads, plan.settings, require_effect=False, with_looks=True
+            vlm, picture, picture.regions, heads, settings, require_effect=False, with_maps=True
         )
-        return Shown(name, truths, steering=steering)
-    narration, free = _narrated(vlm, picture, number, heads, plan)
-    return Shown(name, truths, narration=narration, free=free)
-
-
-def _narrated(
-    vlm: VLM, picture: Picture, number: int, heads: Sequence[Head], plan: Plan
-) -> tuple[Narration, Tracking]:
-    order = derangement(len(picture.regions), random.Random(f"{plan.seed}-{number}"))
-    targets = [picture.region(region) for region in order]
-    schedule = (
-        schedule_of(targets, on="sentence") if plan.every is None else schedule_of(targets, every=plan.every)
-    )
-    told = switch(vlm, picture, schedule, heads, plan.settings, require_effect=False, with_looks=True)
-    free = track(vlm, picture, heads, plan.settings.prompt, max_new_tokens=schedule.most_tokens)
-    return told, free
+        return PageSample(example.name, truths, steering=steering)
+    schedule = panel_schedule(picture, panel_order(example.regions, plan.seed, number), plan.every)
+    narration = switch(vlm, picture, schedule, heads, settings, require_effect=False)
+    free = track(vlm, picture, heads, settings.prompt, max_new_tokens=schedule.most_tokens)
+    return PageSample(example.name, truths, narration=narration, free=free)

@@ -1,7 +1,4 @@
-"""How many heads to steer: accuracy over K on one half of the pictures, the choice tested on the other.
-
-Knows nothing of the command line or of documents.
-"""
+"""How many heads to steer: accuracy over K on one half of the pictures, the best K tested on the other."""
 
 from __future__ import annotations
 
@@ -13,17 +10,17 @@ from typing import Any
 from gazecli.cache.store import Cache
 from gazecli.errors import UsageError
 from gazecli.evaluation.conditions import Condition, has_controls
-from gazecli.evaluation.metrics import Tally, tally
+from gazecli.evaluation.metrics import ConditionMetrics, condition_metrics
 from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.heads.headset import Head, HeadSet
 
-_LADDER = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000)
+_HEAD_COUNTS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 700, 1000)
 # The paper's best K lie between 2 % and 12 % of all heads, and too many break generation.
 _LARGEST_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class Rung:
+class SweepPoint:
     """Accuracy with the best `k` heads, and with one draw of as many others (None where too few are left).
 
     The intervals are of 95 %, over pictures.
@@ -60,31 +57,32 @@ def halves(pictures: int, seed: int) -> Halves:
     return Halves(sorted(order[:middle]), sorted(order[middle:]))
 
 
-def candidates(headset: HeadSet) -> list[int]:
-    """The numbers of heads that are tried, rising: up to a quarter of all heads, and the suggested one."""
+def head_counts(headset: HeadSet) -> list[int]:
+    """Every K that is tried, rising: up to a quarter of all heads, and the suggested one."""
     layers, heads = headset.matrices.shape[:2]
     largest = max(1, int(_LARGEST_SHARE * layers * heads))
-    return sorted({k for k in _LADDER if k < largest} | {largest, headset.resolve_top("auto")})
+    return sorted({k for k in _HEAD_COUNTS if k < largest} | {largest, headset.resolve_top("auto")})
 
 
-def climb(
+def sweep_heads(
     task: Task, headset: HeadSet, score: str, numbers: Sequence[int], seed: int, advance: Advance
-) -> list[Rung]:
-    """Accuracy for every candidate K on the pictures `numbers`; `advance` is called after each picture.
+) -> list[SweepPoint]:
+    """Accuracy for every K on the pictures `numbers`; `advance` is called after each picture.
 
     `seed` resamples.
     """
 
-    def counted(heads: list[Head]) -> Tally:
-        return tally(Condition("gaze", heads), task.trials(numbers, heads, advance), None, seed)
+    def measure(heads: list[Head]) -> ConditionMetrics:
+        trials = task.trials(numbers, heads, advance)
+        return condition_metrics(Condition("gaze", heads), trials, None, seed)
 
-    rungs = []
-    for k in candidates(headset):
-        gaze, control = counted(headset.top(k, score)), None
+    points = []
+    for k in head_counts(headset):
+        gaze, control = measure(headset.top(k, score)), None
         if has_controls(headset, k):
-            control = counted(headset.controls(k, seed=0, score=score))
-        rungs.append(
-            Rung(
+            control = measure(headset.controls(k, seed=0, score=score))
+        points.append(
+            SweepPoint(
                 k,
                 gaze.accuracy,
                 control.accuracy if control else None,
@@ -92,17 +90,17 @@ def climb(
                 control.ci95 if control else None,
             )
         )
-    return rungs
+    return points
 
 
-def passes(headset: HeadSet) -> int:
-    """How many conditions `climb` runs over its pictures."""
-    return sum(1 + has_controls(headset, k) for k in candidates(headset))
+def condition_count(headset: HeadSet) -> int:
+    """How many conditions `sweep_heads` runs over its pictures."""
+    return sum(1 + has_controls(headset, k) for k in head_counts(headset))
 
 
-def best_of(rungs: Sequence[Rung]) -> Rung:
-    """The rung with the highest accuracy; of equals the one with the fewest heads."""
-    return max(rungs, key=lambda rung: (rung.gaze, -rung.k))
+def best_of(points: Sequence[SweepPoint]) -> SweepPoint:
+    """The point with the highest accuracy; of equals the one with the fewest heads."""
+    return max(points, key=lambda point: (point.gaze, -point.k))
 
 
 def with_suggestion(headset: HeadSet, suggested: Mapping[str, Any], cache: Cache) -> HeadSet:

@@ -1,7 +1,4 @@
-"""One answer, what became of it, and under which choice of heads it was written.
-
-Knows nothing of models or of how answers came about.
-"""
+"""The texts a model gave for the regions of a picture, and what judging made of each."""
 
 from __future__ import annotations
 
@@ -9,73 +6,93 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.lexical import is_junk, is_unchanged
 
-Fate = Literal["judged", "abstained", "junk", "unchanged", "unjudged"]
+Outcome = Literal["judged", "abstained", "junk", "unchanged", "unjudged"]
 
 
 @dataclass(frozen=True)
-class Said:
-    """One answer: the region it was to describe, its text, and the `unsteered` text to set it beside, if any.
+class Response:
+    """A text the model gave for a target region; `unsteered` is what it wrote without steering, if known.
 
-    pieces: the text token by token, where it is a segment of a narration. looked: how many tokens after the
-    segment's begin the heads first looked most at its region, None where they never did or none was steered.
+    pieces: the text token by token, where it is a segment of a narration. attention_delay: tokens from the
+    segment's begin until the heads attend most to its region, None where they never did or none was steered.
     """
 
     target: int
     text: str
     unsteered: str | None = None
     pieces: tuple[str, ...] = ()
-    looked: int | None = None
+    attention_delay: int | None = None
 
 
 @dataclass(frozen=True)
 class Trial:
-    """An answer, the region it does describe if any, and what became of it."""
+    """A response, the number of the region it describes if any, and the outcome of judging it."""
 
-    said: Said
+    response: Response
     described: int | None
-    fate: Fate
+    outcome: Outcome
 
     @property
     def target(self) -> int:
-        """The region it was to describe."""
-        return self.said.target
+        """The number of the region the response was to describe."""
+        return self.response.target
 
     @property
     def text(self) -> str:
-        """What was said."""
-        return self.said.text
+        """The response's text."""
+        return self.response.text
 
     @property
     def hit(self) -> bool:
-        """Whether the answer describes its target."""
+        """Whether the response describes its target."""
         return self.described == self.target
 
 
-def judged(judge: Judge | None, example: Example, answers: Sequence[Said]) -> list[Trial]:
-    """Judge the answers about one picture; nobody is asked about junk and about what is almost unsteered.
+@dataclass(frozen=True)
+class Run:
+    """One condition with the trials of each picture of `numbers`."""
 
-    Without a judge the answers stay unjudged.
+    condition: Condition
+    numbers: list[int]
+    pictures: list[list[Trial]]
+
+
+def judge_responses(judge: Judge | None, example: Example, responses: Sequence[Response]) -> list[Trial]:
+    """Judge the responses to one picture; junk and nearly unsteered texts never reach the judge.
+
+    Without a judge every response is unjudged.
     """
     if judge is None:
-        return [Trial(said, None, "unjudged") for said in answers]
-    fates = [_fate(said) for said in answers]
-    asked = [said.text for said, fate in zip(answers, fates, strict=True) if fate is None]
-    verdicts = iter(judge.verdicts(example, asked) if asked else ())
+        return [Trial(response, None, "unjudged") for response in responses]
+    outcomes = [_outcome_without_judge(response) for response in responses]
+    texts = [response.text for response, outcome in zip(responses, outcomes, strict=True) if outcome is None]
+    verdicts = iter(judge.verdicts(example, texts) if texts else ())
     trials = []
-    for said, fate in zip(answers, fates, strict=True):
-        described = next(verdicts).region if fate is None else None
-        trials.append(Trial(said, described, fate or ("abstained" if described is None else "judged")))
+    for response, outcome in zip(responses, outcomes, strict=True):
+        described = next(verdicts).region if outcome is None else None
+        trials.append(Trial(response, described, outcome or ("abstained" if described is None else "judged")))
     return trials
 
 
-def _fate(said: Said) -> Fate | None:
-    """What needs no judge."""
-    if is_junk(said.text):
+def rejudge_runs(runs: Sequence[Run], examples: Sequence[Example], judge: Judge) -> list[Run]:
+    """The same responses judged by `judge`, which gets those of one picture all at once."""
+    again = [Run(run.condition, run.numbers, []) for run in runs]
+    for place, number in enumerate(runs[0].numbers if runs else []):
+        responses = [trial.response for run in runs for trial in run.pictures[place]]
+        trials = iter(judge_responses(judge, examples[number], responses))
+        for run, new in zip(runs, again, strict=True):
+            new.pictures.append([next(trials) for _ in run.pictures[place]])
+    return again
+
+
+def _outcome_without_judge(response: Response) -> Outcome | None:
+    if is_junk(response.text):
         return "junk"
-    if said.unsteered is not None and is_unchanged(said.text, said.unsteered):
+    if response.unsteered is not None and is_unchanged(response.text, response.unsteered):
         return "unchanged"
     return None

@@ -21,7 +21,7 @@ from gazecli.cache.file_digests import file_digest
 from gazecli.cache.files import NotPlain, open_plain, read_whole, write_whole
 from gazecli.cache.store import Cache
 from gazecli.canonical import parse_json
-from gazecli.errors import GazeError, HeadSetError, UsageError
+from gazecli.errors import HeadSetError, UsageError, unwritable
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset
 from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
@@ -211,14 +211,7 @@ def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = Fal
     try:
         write_whole(target, data)
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        message = f"cannot write ({reason})"
-        raise GazeError(
-            message,
-            subject=str(target),
-            code="output.unwritable",
-            hint="choose another place, or make room there",
-        ) from error
+        raise unwritable(target, error) from error
     return target
 
 

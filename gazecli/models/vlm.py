@@ -1,7 +1,4 @@
-"""`VLM`: a loaded model with its processor; prepare, watch, steer and run it.
-
-All that other rooms ever touch of transformers. Knows nothing of comics, scores or the CLI.
-"""
+"""`VLM`: a loaded model with its processor; prepare inputs for it, watch it, steer it."""
 
 from __future__ import annotations
 
@@ -16,8 +13,15 @@ from torch import nn
 from gazecli.errors import HeadSetError, ModelError
 from gazecli.models.architecture import count_heads, find_attention, find_decoder, find_placeholder
 from gazecli.models.attention.bias import Mode, Scope, key_bias
-from gazecli.models.attention.gaze_attention import NAME, AttentionState, KeyBias, RowWatcher, register
-from gazecli.models.attention.kv_cache import handed_over
+from gazecli.models.attention.gaze_attention import (
+    NAME,
+    AttentionState,
+    Enough,
+    KeyBias,
+    RowWatcher,
+    register,
+)
+from gazecli.models.attention.kv_cache import cache_among
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.preprocessing import Preparation
@@ -66,7 +70,7 @@ class VLM:
         self.decoder.config._attn_implementation = NAME
         for module in self.attention.values():
             module.gaze_state = self.state  # type: ignore[assignment]
-        self.decoder.register_forward_pre_hook(self._count_keys, with_kwargs=True)
+        self.decoder.register_forward_pre_hook(self._begin_pass, with_kwargs=True)
 
     @property
     def device(self) -> torch.device:
@@ -96,12 +100,15 @@ class VLM:
         """The processor's tokenizer."""
         return self.processor.tokenizer
 
-    def _count_keys(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _begin_pass(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Count the keys of the forward pass that begins, and announce it to the watcher."""
         embedded = kwargs.get("inputs_embeds")
         tokens = embedded if embedded is not None else kwargs.get("input_ids", args[0] if args else None)
-        cache = handed_over(kwargs)
+        cache = cache_among(kwargs)
         seen = cache.get_seq_length() if cache is not None else 0
         self.state.total = int(seen) + tokens.shape[1]  # type: ignore[union-attr]
+        if self.state.watcher is not None:
+            self.state.watcher.begin_step()
 
     def prepare(
         self,
@@ -156,10 +163,12 @@ class VLM:
 
     @contextmanager
     def watching(self, watcher: RowWatcher | None) -> Iterator[None]:
-        """Let `watcher`, if any, read attention rows of every forward pass inside."""
+        """Let `watcher`, if any, read attention rows of every forward pass inside, or end it early."""
         before, self.state.watcher = self.state.watcher, watcher
         try:
             yield
+        except Enough:
+            pass
         finally:
             self.state.watcher = before
 

@@ -1,7 +1,4 @@
-"""An evaluation becomes a block of the report.
-
-Knows nothing of how answers were written or judged.
-"""
+"""An evaluation becomes a block of the report."""
 
 from __future__ import annotations
 
@@ -9,14 +6,15 @@ from collections.abc import Sequence
 from statistics import mean, median
 
 from gazecli.errors import BadInput
-from gazecli.evaluation.evaluate import Evaluation, Selected
+from gazecli.evaluation.evaluate import Evaluation, Selector
 from gazecli.evaluation.examples import Example, chance_of
-from gazecli.evaluation.judges.endpoint import PROMPT, Endpoint
+from gazecli.evaluation.judges.endpoint import PROMPT, EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
-from gazecli.evaluation.judges.likelihood import Likelihood
-from gazecli.evaluation.metrics import RESAMPLES, Counted, Delay, Group, Run, groups_of
-from gazecli.evaluation.sweep import Rung
-from gazecli.heads.headset import HeadSet, overlaps, selections
+from gazecli.evaluation.judges.likelihood import LikelihoodJudge
+from gazecli.evaluation.metrics import RESAMPLES, ConditionMetrics, Delay, GroupMetrics, group_metrics
+from gazecli.evaluation.sweep import SweepPoint
+from gazecli.evaluation.trials import Run
+from gazecli.heads.headset import overlaps
 from gazecli.models.attention.bias import parse_strength
 from gazecli.models.vlm import VLM
 from gazecli.reports.documents.evaluation import (
@@ -26,11 +24,11 @@ from gazecli.reports.documents.evaluation import (
     DelayPart,
     EvaluationPart,
     EvaluationSettings,
+    ExampleAnswerPart,
     ExamplePart,
     GroupPart,
     JudgingPart,
     LatencyPart,
-    SaidPart,
     SelectorPart,
     SweepPart,
 )
@@ -41,7 +39,7 @@ SHOWN_EXAMPLES = 6
 
 
 def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge | None) -> EvaluationPart:
-    """What `report --evaluate` adds to the report; `swept` is the digest of the head set asked for."""
+    """The block of the report; `swept` is the digest of the head set asked for."""
     choice = evaluation.choice
     usable = evaluation.examples.usable
     written = [usable[number] for number in evaluation.runs[0].numbers]
@@ -53,7 +51,7 @@ def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge |
         strips=evaluation.strips,
         settings=_settings(vlm, evaluation),
         conditions=[],
-        sweep=[_rung(rung) for rung in evaluation.rungs],
+        sweep=[_sweep_point(point) for point in evaluation.sweep],
         choice=ChoicePart(
             k=choice.k,
             accuracy=_rounded(choice.accuracy),
@@ -68,37 +66,35 @@ def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge |
     examples = _examples(evaluation.runs, usable)
     if judge is None:
         return part.model_copy(update={"examples": examples})
-    return _judged(part, judge, evaluation.runs, evaluation.counted, usable, examples)
+    return _judged(part, judge, evaluation.runs, evaluation.metrics, usable, examples)
 
 
 def rejudged_part(
     part: EvaluationPart,
     judge: Judge,
     runs: Sequence[Run],
-    counted: Sequence[Counted],
+    metrics: Sequence[ConditionMetrics],
     examples: Sequence[Example],
 ) -> EvaluationPart:
-    """The block of texts that were judged later; what it took to write them is not told again."""
-    fresh = part.model_copy(update={"timing": None})
-    return _judged(fresh, judge, runs, counted, examples, _examples(runs, examples))
+    """The block of texts that were judged later."""
+    fresh = part.model_copy(update={"timing": None, "generations": None, "digest": None})
+    return _judged(fresh, judge, runs, metrics, examples, _examples(runs, examples))
 
 
 def comparison_part(evaluation: Evaluation) -> ComparisonPart:
     """Selectors side by side, with what steering each gave."""
-    return _comparison(len(evaluation.runs[0].condition.heads), evaluation.selected)
-
-
-def unsteered_comparison(headset: HeadSet, k: int) -> ComparisonPart:
-    """Selectors side by side, without steering any."""
-    chosen = [Selected(score, heads, None) for score, heads in selections(headset, k).items()]
-    return _comparison(k, chosen)
+    return ComparisonPart(
+        k=len(evaluation.runs[0].condition.heads),
+        selectors=[_selector(each) for each in evaluation.selectors],
+        overlap=overlaps([each.heads for each in evaluation.selectors]),
+    )
 
 
 def _judged(
     part: EvaluationPart,
     judge: Judge,
     runs: Sequence[Run],
-    counted: Sequence[Counted],
+    metrics: Sequence[ConditionMetrics],
     known: Sequence[Example],
     examples: list[ExamplePart],
 ) -> EvaluationPart:
@@ -106,26 +102,26 @@ def _judged(
         update={
             "judge": judge.name,
             "judging": _judging(judge),
-            "conditions": [_condition(each) for each in counted],
-            "groups": [_group(group) for group in groups_of(known, runs)],
+            "conditions": [_condition(each) for each in metrics],
+            "groups": [_group(group) for group in group_metrics(known, runs)],
             "examples": examples,
         }
     )
 
 
 def _judging(judge: Judge) -> JudgingPart:
-    asked: dict[str, object] = {}
-    if isinstance(judge, Endpoint):
-        asked = {
+    how: dict[str, object] = {}
+    if isinstance(judge, EndpointJudge):
+        how = {
             "model": judge.address.model,
             "endpoint": judge.address.shown,
             "prompt": PROMPT,
             "requests": judge.requests,
             "kept": judge.kept,
         }
-    elif isinstance(judge, Likelihood):
-        asked = {"model": judge.vlm.name, "prompt": judge.prompt}
-    return JudgingPart.model_validate({"name": judge.name, "independent": judge.independent, **asked})
+    elif isinstance(judge, LikelihoodJudge):
+        how = {"model": judge.vlm.name, "prompt": judge.prompt}
+    return JudgingPart.model_validate({"name": judge.name, "independent": judge.independent, **how})
 
 
 def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
@@ -159,26 +155,25 @@ def _comics(evaluation: Evaluation) -> ComicsPart:
     )
 
 
-def _condition(counted: Counted) -> ConditionPart:
-    tally, followed = counted.tally, counted.following
-    condition = tally.condition
+def _condition(metrics: ConditionMetrics) -> ConditionPart:
+    condition, narration = metrics.condition, metrics.narration
     return ConditionPart(
         name=condition.name,
         k=len(condition.heads),
         heads=None if condition.name == "all" else list(condition.heads),
         seed=condition.seed,
-        accuracy=_rounded(tally.accuracy),
-        ci95=(_rounded(tally.ci95[0]), _rounded(tally.ci95[1])),
-        per_region=[_perhaps(share) for share in tally.per_region],
-        abstained=tally.abstained,
-        junk=tally.junk,
-        unchanged=tally.unchanged,
-        n=tally.n,
-        natural=_perhaps(followed.natural) if followed else None,
-        schedule_rho=_perhaps(followed.schedule_rho) if followed else None,
-        natural_rho=_perhaps(followed.natural_rho) if followed else None,
-        latency=LatencyPart(text=_delay(followed.text), looks=_delay(followed.looks))
-        if followed and followed.looks
+        accuracy=_rounded(metrics.accuracy),
+        ci95=(_rounded(metrics.ci95[0]), _rounded(metrics.ci95[1])),
+        per_region=[_perhaps(share) for share in metrics.per_region],
+        abstained=metrics.abstained,
+        junk=metrics.junk,
+        unchanged=metrics.unchanged,
+        n=metrics.n,
+        natural=_perhaps(narration.natural) if narration else None,
+        schedule_rho=_perhaps(narration.schedule_rho) if narration else None,
+        natural_rho=_perhaps(narration.natural_rho) if narration else None,
+        latency=LatencyPart(text=_delay(narration.text_delay), looks=_delay(narration.attention_delay))
+        if narration and narration.attention_delay
         else None,
     )
 
@@ -195,20 +190,20 @@ def _delay(delay: Delay | None) -> DelayPart | None:
     )
 
 
-def _group(group: Group) -> GroupPart:
+def _group(group: GroupMetrics) -> GroupPart:
     return GroupPart.model_validate(
         {
             "by": group.by,
             "name": group.name,
             "n": group.n,
-            "gaze": _rounded(group.shares["gaze"]),
-            **{name: _perhaps(group.shares.get(name)) for name in ("control", "all", "unsteered")},
+            "gaze": _rounded(group.accuracies["gaze"]),
+            **{name: _perhaps(group.accuracies.get(name)) for name in ("control", "all", "unsteered")},
         }
     )
 
 
 def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExamplePart]:
-    """The first pictures, with what was said under the gaze heads; none whose pixels are not at hand."""
+    """The first pictures, with the answers under the gaze heads; none whose pixels are not at hand."""
     gaze = runs[0]
     shown = []
     for number, trials in zip(gaze.numbers[:SHOWN_EXAMPLES], gaze.pictures, strict=False):
@@ -225,43 +220,36 @@ def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExampleP
                 name=example.name,
                 boxes=[region.box for region in picture.regions],
                 truths=list(example.truths or ()),
-                unsteered=trials[0].said.unsteered if trials else None,
+                unsteered=trials[0].response.unsteered if trials else None,
                 answers=[
-                    SaidPart(region=t.target, text=t.text, described=t.described, fate=t.fate) for t in trials
+                    ExampleAnswerPart(region=t.target, text=t.text, described=t.described, fate=t.outcome)
+                    for t in trials
                 ],
             )
         )
     return shown
 
 
-def _comparison(k: int, selected: Sequence[Selected]) -> ComparisonPart:
-    return ComparisonPart(
-        k=k,
-        selectors=[_selector(each) for each in selected],
-        overlap=overlaps([each.heads for each in selected]),
-    )
-
-
-def _selector(selected: Selected) -> SelectorPart:
-    tally = selected.tally
+def _selector(selector: Selector) -> SelectorPart:
+    metrics = selector.metrics
     return SelectorPart.model_validate(
         {
-            "score": selected.score,
-            "heads": list(selected.heads),
-            "accuracy": _rounded(tally.accuracy) if tally else None,
-            "ci95": _interval(tally.ci95) if tally else None,
-            "n": tally.n if tally else None,
+            "score": selector.score,
+            "heads": list(selector.heads),
+            "accuracy": _rounded(metrics.accuracy) if metrics else None,
+            "ci95": _interval(metrics.ci95) if metrics else None,
+            "n": metrics.n if metrics else None,
         }
     )
 
 
-def _rung(rung: Rung) -> SweepPart:
+def _sweep_point(point: SweepPoint) -> SweepPart:
     return SweepPart(
-        k=rung.k,
-        gaze=_rounded(rung.gaze),
-        control=_perhaps(rung.control),
-        gaze_ci95=_interval(rung.gaze_ci95),
-        control_ci95=_interval(rung.control_ci95),
+        k=point.k,
+        gaze=_rounded(point.gaze),
+        control=_perhaps(point.control),
+        gaze_ci95=_interval(point.gaze_ci95),
+        control_ci95=_interval(point.control_ci95),
     )
 
 

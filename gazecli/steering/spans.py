@@ -1,7 +1,4 @@
-"""Which characters each written token stands for, and which tokens a span of the text is made of.
-
-Knows nothing of pictures or of heads.
-"""
+"""Which characters each written token stands for, and which tokens a span of the text is made of."""
 
 from __future__ import annotations
 
@@ -28,15 +25,15 @@ def pieces_of(decode: Callable[[Sequence[int]], str], tokens: Sequence[int]) -> 
 
     A character written by several tokens comes with the last of them.
     """
-    pieces, said, whole = [], "", decode(tokens)
+    pieces, before, whole = [], "", decode(tokens)
     for count in range(1, len(tokens) + 1):
         text = decode(tokens[:count]) if count < len(tokens) else whole
         # A character that is not whole yet shows as a replacement mark.
         stable = text if count == len(tokens) else text.rstrip("\ufffd")
-        if not whole.startswith(stable) or not stable.startswith(said):
-            stable = said
-        pieces.append(stable[len(said) :])
-        said = stable
+        if not whole.startswith(stable) or not stable.startswith(before):
+            stable = before
+        pieces.append(stable[len(before) :])
+        before = stable
     return pieces
 
 

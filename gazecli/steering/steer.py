@@ -1,24 +1,20 @@
-"""Describe a region: one prompt, one or many targets, the heads pointed at each, and proof that they moved.
-
-Knows nothing of schedules, comics folders or output formats.
-"""
+"""Describe regions: one prompt, one or many targets, the heads pointed at each, and proof that they moved."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from gazecli.errors import RegionError, SteeringError, UsageError
 from gazecli.models.attention.bias import Mode, Scope, key_bias, parse_strength
-from gazecli.models.attention.value_weighted import ImageLooks, Together
-from gazecli.models.attention.watchers import RowKeeper
-from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.attention.value_weighted import ValueWeightedAttention
+from gazecli.models.attention.watchers import RowKeeper, Together
+from gazecli.models.inference.generate import Limits, OnToken, generate
 from gazecli.models.prompts import check_prompt
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
@@ -46,24 +42,18 @@ class SteerSettings:
     def check(self) -> None:
         """Raise UsageError for a value that makes no sense."""
         parse_strength(self.strength)
-        if not 1 <= self.max_new_tokens <= 100_000:
-            raise UsageError(
-                "--max-new-tokens must lie between 1 and 100000",
-                subject=str(self.max_new_tokens),
-                hint="leave it out for the default",
-            )
+        check_request(self.prompt, self.max_new_tokens)
         if self.scope == "decode" and self.max_new_tokens < 2:
             raise UsageError("scope decode acts from the second token on", hint="raise --max-new-tokens")
-        check_prompt(self.prompt)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said of one region, and how the heads' attention on it moved.
+    """What the model wrote about one region, and how the heads' attention on it moved.
 
     attention_baseline and attention_steered: mean over the heads of the attention on the region's tokens.
     rows: (heads, N) attention of the heads on the image tokens, float32. pieces: what each token adds to the
-    text. looks: (tokens, N) share of the heads' value-weighted look on each image token, where asked for.
+    text. maps: (tokens, N) shares of the heads' value-weighted attention, None unless wanted.
     """
 
     region: Region
@@ -74,12 +64,12 @@ class Answer:
     image_tokens: int
     rows: npt.NDArray[np.float32] = field(repr=False)
     pieces: list[str] = field(default_factory=list, repr=False)
-    looks: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    maps: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Steering:
-    """All answers about one picture. `baseline` is None when it was not asked for."""
+    """All answers about one picture. `baseline` is None when it was not wanted."""
 
     picture: Picture
     regions: list[Region]
@@ -93,7 +83,7 @@ class Steering:
     layout: ImageLayout = field(repr=False)
     seconds: float = 0.0
     baseline_pieces: list[str] = field(default_factory=list, repr=False)
-    baseline_looks: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    baseline_maps: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 def steer(
@@ -121,14 +111,14 @@ def steer_regions(
     settings: SteerSettings,
     *,
     with_baseline: bool = True,
-    on_token: Callable[[int, list[list[int]]], None] | None = None,
+    on_token: OnToken | None = None,
     require_effect: bool = True,
-    with_looks: bool = False,
+    with_maps: bool = False,
 ) -> Steering:
     """Describe every target, and the picture unsteered, in one batch; row 0 is the baseline.
 
     Raises what `steer` raises; with `require_effect` off, ineffective steering is returned as it is. With
-    `with_looks`, the look of every written token is kept.
+    `with_maps`, the value-weighted attention of every written token is kept.
     """
     if not targets:
         raise RegionError("no region to look at", hint="name one, or give the picture's panels")
@@ -149,7 +139,7 @@ def steer_regions(
     )
     first_watched, watched = (1, _DECODE_STEPS) if settings.scope == "decode" else (0, 1)
     watcher = RowKeeper(by_layer, layout.length, first_watched, watched)
-    looks = ImageLooks(layout.positions, [heads]) if with_looks else None
+    weighted = ValueWeightedAttention(layout.positions, [heads]) if with_maps else None
     written = generate(
         vlm,
         inputs,
@@ -157,7 +147,7 @@ def steer_regions(
         bias,
         len(targets) + 1,
         Limits(settings.max_new_tokens),
-        watcher=watcher if looks is None else Together([watcher, looks]),
+        watcher=watcher if weighted is None else Together([watcher, weighted]),
         on_token=on_token,
         only_first=() if with_baseline else (0,),
     )
@@ -168,7 +158,13 @@ def steer_regions(
     rows = watcher.image_rows(layout.positions)  # (targets + 1, heads, N)
     answers = [
         _answer(
-            vlm, layout, target, tokens, rows[0], mine, looks.maps(row, 0, len(tokens)) if looks else None
+            vlm,
+            layout,
+            target,
+            tokens,
+            rows[0],
+            mine,
+            weighted.maps(row, 0, len(tokens)) if weighted else None,
         )
         for row, (target, tokens, mine) in enumerate(zip(targets, written[1:], rows[1:], strict=True), 1)
     ]
@@ -189,8 +185,19 @@ def steer_regions(
         layout=layout,
         seconds=round(time.monotonic() - began, 3),
         baseline_pieces=pieces_of(vlm.decode, written[0]),
-        baseline_looks=looks.maps(0, 0, len(written[0])) if looks else None,
+        baseline_maps=weighted.maps(0, 0, len(written[0])) if weighted else None,
     )
+
+
+def check_request(prompt: str, max_new_tokens: int) -> None:
+    """UsageError for an empty prompt or an impossible length."""
+    if not 1 <= max_new_tokens <= 100_000:
+        raise UsageError(
+            "--max-new-tokens must lie between 1 and 100000",
+            subject=str(max_new_tokens),
+            hint="leave it out for the default",
+        )
+    check_prompt(prompt)
 
 
 def regions_with(picture: Picture, targets: Sequence[Region]) -> list[Region]:
@@ -210,9 +217,9 @@ def _answer(
     tokens: list[int],
     unsteered: npt.NDArray[np.float32],
     steered: npt.NDArray[np.float32],
-    looks: npt.NDArray[np.float32] | None,
+    maps: npt.NDArray[np.float32] | None,
 ) -> Answer:
-    owned = torch.isin(layout.positions, layout.tokens(target)).numpy()
+    owned = layout.owned(target)
     return Answer(
         region=target,
         text=vlm.decode(tokens).strip(),
@@ -222,7 +229,7 @@ def _answer(
         image_tokens=int(owned.sum()),
         rows=steered,
         pieces=pieces_of(vlm.decode, tokens),
-        looks=looks,
+        maps=maps,
     )
 
 

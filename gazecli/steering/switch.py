@@ -1,26 +1,23 @@
-"""Change the target while the model writes, and watch where the heads look.
+"""Change the target while the model writes, and watch the heads follow.
 
-The trajectory is the attention of each written token on every region, weighted by the norms of the value
-vectors (arXiv 2606.14703, tracking), as a share of that on all image tokens. Knows nothing of folders or
-output formats.
+The trajectory is the value-weighted attention of each written token on every region, as a share of that on
+all image tokens (arXiv 2606.14703, tracking).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from gazecli.errors import SteeringError, UsageError
 from gazecli.models.attention.bias import key_bias
 from gazecli.models.attention.gaze_attention import KeyBias
-from gazecli.models.attention.value_weighted import ImageLooks, Together
-from gazecli.models.attention.watchers import RegionMass
-from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.attention.value_weighted import ValueWeightedAttention
+from gazecli.models.inference.generate import Limits, OnToken, generate
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
@@ -49,10 +46,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Narration:
-    """A text written under a schedule, or freely, and where the heads looked at each token.
+    """A text written under a schedule, and the heads' attention at each token.
 
-    trajectory: (tokens, regions) float32. looks: (tokens, N) share of the look on each image token, where
-    asked for.
+    maps: (tokens, N) shares of their value-weighted attention on each image token. trajectory: (tokens, R),
+    these summed over regions.
     """
 
     picture: Picture
@@ -64,11 +61,10 @@ class Narration:
     tokens: int
     pieces: list[str] = field(repr=False)
     segments: list[Segment]
+    maps: npt.NDArray[np.float32] = field(repr=False)
     trajectory: npt.NDArray[np.float32] = field(repr=False)
+    layout: ImageLayout = field(repr=False)
     seconds: float = 0.0
-    prepared: str | None = None
-    layout: ImageLayout | None = field(default=None, repr=False)
-    looks: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 def switch(
@@ -79,15 +75,13 @@ def switch(
     settings: SteerSettings,
     *,
     max_new_tokens: int | None = None,
-    on_token: Callable[[int, list[list[int]]], None] | None = None,
+    on_token: OnToken | None = None,
     require_effect: bool = True,
-    with_looks: bool = False,
 ) -> Narration:
     """Write one text whose target follows `schedule`.
 
     The end token is held back until the last target has begun. Raises UsageError without heads or regions,
     SteeringError when the heads did not follow; with `require_effect` off, the text is returned as it is.
-    With `with_looks`, the look of every written token is kept.
     """
     if not heads:
         raise UsageError("no heads to steer", hint="choose at least one")
@@ -103,8 +97,7 @@ def switch(
     pace = _Pace(vlm, schedule, biases)
     began = time.monotonic()
     most = max_new_tokens or schedule.most_tokens
-    watcher = _trajectory_watcher(vlm, picture, schedule.targets, layout, heads)
-    looks = ImageLooks(layout.positions, [heads]) if with_looks else None
+    watcher = ValueWeightedAttention(layout.positions, [heads])
     written = generate(
         vlm,
         inputs,
@@ -112,33 +105,14 @@ def switch(
         biases[0],
         1,
         Limits(most, min(schedule.least_tokens, most)),
-        watcher=watcher if looks is None else Together([watcher, looks]),
+        watcher=watcher,
         on_token=on_token,
         rebias=pace.rebias,
         stop=pace.stop,
     )[0]
-    segments = _segments(vlm, schedule, pace.starts, written)
     regions = regions_with(picture, schedule.targets)
-    narration = narrate(vlm, picture, regions, layout, heads, settings, written, watcher, segments, began)
-    if require_effect:
-        _require_following(narration, vlm)
-    return narration if looks is None else replace(narration, looks=looks.maps(0, 0, len(written)))
-
-
-def narrate(
-    vlm: VLM,
-    picture: Picture,
-    regions: list[Region],
-    layout: ImageLayout,
-    heads: Sequence[HeadPair],
-    settings: SteerSettings,
-    written: list[int],
-    watcher: RegionMass,
-    segments: list[Segment],
-    began: float,
-) -> Narration:
-    """Put a written text and what was watched together."""
-    return Narration(
+    maps = watcher.maps(0, 0, len(written))
+    narration = Narration(
         picture=picture,
         regions=regions,
         region_tokens=[layout.count(region) for region in regions],
@@ -147,12 +121,15 @@ def narrate(
         text=vlm.decode(written),
         tokens=len(written),
         pieces=pieces_of(vlm.decode, written),
-        segments=segments,
-        trajectory=trajectory_of(watcher)[: len(written)],
-        seconds=round(time.monotonic() - began, 3),
-        prepared=layout.prepared,
+        segments=_segments(vlm, schedule, pace.starts, written),
+        maps=maps,
+        trajectory=maps @ layout.region_table(regions),
         layout=layout,
+        seconds=round(time.monotonic() - began, 3),
     )
+    if require_effect:
+        _require_following(narration, vlm)
+    return narration
 
 
 class _Pace:
@@ -195,29 +172,6 @@ def _segments(vlm: VLM, schedule: Schedule, starts: list[int], written: list[int
     ]
 
 
-def _trajectory_watcher(
-    vlm: VLM,
-    picture: Picture,
-    targets: Sequence[Region],
-    layout: ImageLayout,
-    heads: Sequence[HeadPair],
-) -> RegionMass:
-    table = layout.membership(regions_with(picture, targets), may_be_unseen=True)
-    by_layer = vlm.check_heads(heads)
-    return RegionMass(table[None].to(vlm.device), only=by_layer, value_weighted=True)
-
-
-def trajectory_of(watcher: RegionMass) -> npt.NDArray[np.float32]:
-    """Each step's share of the weighted image attention, mean over heads: (steps, R)."""
-    if not watcher.steps:
-        return np.zeros((0, 0), dtype=np.float32)
-    steps = [torch.cat([step[layer][0].float() for layer in sorted(step)]) for step in watcher.steps]
-    mass = torch.stack(steps).cpu().numpy()  # (steps, H, R + 1)
-    shares = (mass[..., :-1] / np.maximum(mass[..., -1:], 1e-12)).mean(1)
-    trajectory: npt.NDArray[np.float32] = shares.astype(np.float32)
-    return trajectory
-
-
 def _require_effect(
     vlm: VLM,
     picture: Picture,
@@ -227,8 +181,8 @@ def _require_effect(
 ) -> None:
     """The bias must move the heads to every target; SteeringError.
 
-    While a text is written heads move by themselves, from panel to panel: where they looked cannot tell
-    whether they were made to. What they do at the first steered token, beside what they do unsteered, can.
+    While a text is written, attention moves from panel to panel by itself, so the trajectory alone proves
+    nothing. Attention at the first steered token, compared with the unsteered one, does.
     """
     briefly = replace(settings, max_new_tokens=2 if settings.scope == "decode" else 1)
     distinct = list({target.number: target for target in targets}.values())
@@ -238,7 +192,7 @@ def _require_effect(
 
 
 def _require_following(narration: Narration, vlm: VLM) -> None:
-    """The heads must look more at the target inside its segments than outside them."""
+    """The heads must attend more to a segment's target than to other regions, on average; SteeringError."""
     boxes = [region.box for region in narration.regions]
     inside, outside = [], []
     for segment in narration.segments:

@@ -1,31 +1,28 @@
-"""Where the heads look while the model writes freely: nothing is steered, every written token is watched.
+"""Attention of heads on a picture while the model writes freely: every token is watched, nothing is steered.
 
-A head's look is its attention on the image tokens, each weighted by the norm of its value vector, as shares
-of one (arXiv 2606.14703, tracking); beside the gaze heads stand draws of others from the same layers. Knows
-nothing of output formats.
+A map is a head's value-weighted attention on the image tokens as shares of one (arXiv 2606.14703, tracking);
+beside the gaze heads, draws of other heads from the same layers are watched.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from gazecli.errors import SteeringError, UsageError
-from gazecli.models.attention.value_weighted import ImageLooks
-from gazecli.models.inference.generate import Limits, generate
-from gazecli.models.prompts import check_prompt
+from gazecli.models.attention.value_weighted import ValueWeightedAttention
+from gazecli.models.inference.generate import Limits, OnToken, generate
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.schedule import sentence_spans
 from gazecli.steering.spans import pieces_of
-from gazecli.steering.steer import regions_with
+from gazecli.steering.steer import check_request, regions_with
 
 TRACKING_PROMPT = (
     "Please describe what happens in each panel, in order. Start each panel description with 'Panel 1:', "
@@ -38,9 +35,9 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pointing:
-    """The energy pointing game: how much of the look falls on a region, beside how much room it takes.
+    """The energy pointing game: how much of the attention falls on a region, beside how much room it takes.
 
-    area: the region's share of the picture. gaze: share of the gaze heads' look, mean over the tokens.
+    area: the region's share of the picture. gaze: share of the gaze heads' attention, mean over the tokens.
     control: the same for other heads, mean over the draws, None without any.
     """
 
@@ -52,10 +49,10 @@ class Pointing:
 
 @dataclass(frozen=True)
 class Tracking:
-    """A text written freely, and where heads looked at each of its tokens.
+    """A text written freely, and the attention of heads at each of its tokens.
 
     pieces: what each token adds to the text. controls: draws of other heads. maps: (1 + draws, tokens, N)
-    float32, the share of the look on each image token, the gaze heads first; a step sums to one.
+    float32, shares of the value-weighted attention, the gaze heads first; a step sums to one.
     """
 
     picture: Picture
@@ -77,11 +74,11 @@ class Tracking:
         return len(self.pieces)
 
     def trajectories(self) -> Floats:
-        """The share of the look on each region: (1 + draws, tokens, R), the gaze heads first."""
-        return self.maps @ region_table(self.layout, self.regions)
+        """The share of the attention on each region: (1 + draws, tokens, R), the gaze heads first."""
+        return self.maps @ self.layout.region_table(self.regions)
 
-    def look(self, start: int, end: int, *, controls: bool = False) -> Floats:
-        """The mean look while the tokens `start` to `end` (not included) were written: (N,)."""
+    def mean_map(self, start: int, end: int, *, controls: bool = False) -> Floats:
+        """The mean map while the tokens `start` to `end` (not included) were written: (N,)."""
         chosen = self.maps[1:] if controls else self.maps[:1]
         mean: Floats = chosen[:, start:end].mean((0, 1))
         return mean
@@ -101,12 +98,12 @@ class Tracking:
         ]
 
     def peak(self, start: int, end: int) -> tuple[float, float, float, float] | None:
-        """The box of the image token most looked at, in pixels of the picture; None when it looks at none."""
+        """The box, in pixels, of the image token with most attention; None where no token has a box."""
         boxes = self.layout.boxes.numpy()
         seen = np.isfinite(boxes).all(1)
         if not seen.any():
             return None
-        best = int(np.where(seen, self.look(start, end), -1.0).argmax())
+        best = int(np.where(seen, self.mean_map(start, end), -1.0).argmax())
         limits = np.array([self.picture.width, self.picture.height] * 2)
         x0, y0, x1, y1 = np.clip(boxes[best], 0, limits).round(2).tolist()
         return x0, y0, x1, y1
@@ -125,7 +122,7 @@ def track(
     controls: Sequence[Sequence[HeadPair]] = (),
     also: Sequence[Region] = (),
     max_new_tokens: int = LONGEST,
-    on_token: Callable[[int, list[list[int]]], None] | None = None,
+    on_token: OnToken | None = None,
 ) -> Tracking:
     """Let the model write about `picture` and watch `heads`, and each draw of `controls` beside them.
 
@@ -143,12 +140,12 @@ def track(
     inputs, layout = vlm.prepare(picture, prompt)
     regions = regions_with(picture, also)
     owned = [len(layout.tokens(region)) for region in regions]
-    watcher = ImageLooks(layout.positions, groups)
+    watcher = ValueWeightedAttention(layout.positions, groups)
     limits = Limits(max_new_tokens)
     written = generate(vlm, inputs, layout, None, 1, limits, watcher=watcher, on_token=on_token)[0]
     if not written:
         raise SteeringError(
-            "the model wrote nothing to be watched", subject=vlm.name, hint="ask with another --prompt"
+            "the model wrote nothing to be watched", subject=vlm.name, hint="give another --prompt"
         )
     return Tracking(
         picture=picture,
@@ -166,28 +163,9 @@ def track(
     )
 
 
-def region_table(layout: ImageLayout, regions: Sequence[Region]) -> Floats:
-    """Which image token belongs to which region: (N, R) of 0 and 1."""
-    table = np.zeros((len(layout.positions), len(regions)), dtype=np.float32)
-    for column, region in enumerate(regions):
-        table[torch.isin(layout.positions, layout.tokens(region)).numpy(), column] = 1.0
-    return table
-
-
 def area_of(region: Region) -> float:
     """Square pixels of a region."""
     if region.mask is not None:
         return float(region.mask.sum())
     x0, y0, x1, y1 = region.box
     return (x1 - x0) * (y1 - y0)
-
-
-def check_request(prompt: str, max_new_tokens: int) -> None:
-    """UsageError for an empty prompt or an impossible length."""
-    if not 1 <= max_new_tokens <= 100_000:
-        raise UsageError(
-            "--max-new-tokens must lie between 1 and 100000",
-            subject=str(max_new_tokens),
-            hint="leave it out for the default",
-        )
-    check_prompt(prompt)

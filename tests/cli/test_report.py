@@ -82,7 +82,7 @@ def test_a_narration_is_evaluated_against_schedule_and_reading_order(
     call = ("--evaluate", comics, "--task", "dynamic", "--every", 2, "--top", 2, "--samples", 1)
     ran = gaze("report", *call, "--format", "human")
     assert ran.code == 0, ran.err
-    assert "rho schedule" in ran.out
+    assert "ρ with" in ran.out
     assert "unsteered" in ran.out
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from gazecli.cache import Cache
 from gazecli.errors import JudgeError, UsageError
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judges.endpoint import Address, Endpoint
+from gazecli.evaluation.judges.endpoint import Address, EndpointJudge
 from tests.evaluation.comics import captioned_examples
 from tests.evaluation.judge_server import KEY, PROXIES, Server, serving
 
@@ -32,9 +32,9 @@ def example(tmp_path: Path) -> Example:
 
 
 @pytest.fixture
-def judge_of(tmp_path: Path) -> Callable[[Server], Endpoint]:
-    def judge(server: Server) -> Endpoint:
-        found = Endpoint(Address(server.url, "seer-1", KEY), Cache(tmp_path / "cache"))
+def judge_of(tmp_path: Path) -> Callable[[Server], EndpointJudge]:
+    def judge(server: Server) -> EndpointJudge:
+        found = EndpointJudge(Address(server.url, "seer-1", KEY), Cache(tmp_path / "cache"))
         found.chat._sleep = pauses.append
         return found
 
@@ -44,7 +44,7 @@ def judge_of(tmp_path: Path) -> Callable[[Server], Endpoint]:
 
 
 def test_it_is_shown_every_region_and_the_text(
-    server: Server, example: Example, judge_of: Callable[[Server], Endpoint]
+    server: Server, example: Example, judge_of: Callable[[Server], EndpointJudge]
 ) -> None:
     [verdict] = judge_of(server).verdicts(example, ["A dog runs {fast}."])
     assert verdict.region == 2
@@ -68,14 +68,18 @@ def region_size(example: Example, number: int) -> tuple[int, int]:
     [("3", 3), ("Part 1.", 1), ("0", None), ("None of them", None), ("7", None), ("9" * 5000, None)],
 )
 def test_a_reply_is_the_number_of_a_region_or_an_abstention(
-    server: Server, example: Example, judge_of: Callable[[Server], Endpoint], reply: str, region: int | None
+    server: Server,
+    example: Example,
+    judge_of: Callable[[Server], EndpointJudge],
+    reply: str,
+    region: int | None,
 ) -> None:
     server.answers = [(200, {}, reply)]
     assert judge_of(server).verdicts(example, ["Something."])[0].region == region
 
 
 def test_a_second_run_asks_nothing(
-    server: Server, example: Example, judge_of: Callable[[Server], Endpoint]
+    server: Server, example: Example, judge_of: Callable[[Server], EndpointJudge]
 ) -> None:
     texts = ["A dog.", "A cat.", "A dog."]
     first, again = judge_of(server), judge_of(server)
@@ -88,19 +92,19 @@ def test_a_second_run_asks_nothing(
 
 def test_another_model_or_text_is_asked_anew(server: Server, example: Example, tmp_path: Path) -> None:
     for model, text in (("a", "A dog."), ("b", "A dog."), ("a", "A bird.")):
-        Endpoint(Address(server.url, model, KEY), Cache(tmp_path / "cache")).verdicts(example, [text])
+        EndpointJudge(Address(server.url, model, KEY), Cache(tmp_path / "cache")).verdicts(example, [text])
     assert len(server.requests) == 3
 
 
 def test_a_busy_endpoint_is_tried_again_ever_more_slowly(
-    server: Server, example: Example, judge_of: Callable[[Server], Endpoint]
+    server: Server, example: Example, judge_of: Callable[[Server], EndpointJudge]
 ) -> None:
     server.answers = [(500, {}, ""), (429, {"retry-after": "7"}, ""), (503, {}, ""), (200, {}, "1")]
     assert judge_of(server).verdicts(example, ["A cat."])[0].region == 1
     assert judge_of.pauses == [0.5, 7.0, 2.0]  # type: ignore[attr-defined]
 
 
-def test_patience_ends(server: Server, example: Example, judge_of: Callable[[Server], Endpoint]) -> None:
+def test_patience_ends(server: Server, example: Example, judge_of: Callable[[Server], EndpointJudge]) -> None:
     server.answers = [(500, {}, "")]
     with pytest.raises(JudgeError, match="failed 4 times"):
         judge_of(server).verdicts(example, ["A cat."])
@@ -120,7 +124,7 @@ def test_patience_ends(server: Server, example: Example, judge_of: Callable[[Ser
 def test_a_refusal_is_told_at_once_and_keeps_the_key(
     server: Server,
     example: Example,
-    judge_of: Callable[[Server], Endpoint],
+    judge_of: Callable[[Server], EndpointJudge],
     status: int,
     headers: dict[str, str],
     reply: str,
@@ -138,7 +142,7 @@ def test_nobody_there_is_told_by_the_address_without_its_secrets(
 ) -> None:
     del server  # it is another one that nobody reaches
     address = Address(f"http://me:{KEY}@127.0.0.1:1/v1?key={KEY}", "seer-1", KEY)
-    judge = Endpoint(address, Cache(tmp_path / "cache"))
+    judge = EndpointJudge(address, Cache(tmp_path / "cache"))
     judge.chat._sleep = lambda seconds: None
     with pytest.raises(JudgeError, match="ConnectError") as failed:
         judge.verdicts(example, ["A cat."])
@@ -147,7 +151,7 @@ def test_nobody_there_is_told_by_the_address_without_its_secrets(
 
 
 def test_the_key_is_in_no_file(
-    server: Server, example: Example, judge_of: Callable[[Server], Endpoint], tmp_path: Path
+    server: Server, example: Example, judge_of: Callable[[Server], EndpointJudge], tmp_path: Path
 ) -> None:
     judge_of(server).verdicts(example, ["A cat."])
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gazecli.evaluation.judges.lexical import (
-    LexicalJudge,
+    CaptionMatcher,
     content_words,
     is_junk,
     is_unchanged,
@@ -32,7 +32,7 @@ captions = st.lists(caption, min_size=1, max_size=6)
 
 @pytest.mark.parametrize("number", range(1, 7))
 def test_a_caption_is_the_answer_about_its_own_panel(number: int) -> None:
-    verdict = LexicalJudge(STRIP).verdict(STRIP[number - 1])
+    verdict = CaptionMatcher(STRIP).verdict(STRIP[number - 1])
     assert verdict.region == number
     assert verdict.scores[number - 1] == pytest.approx(1.0)
 
@@ -51,46 +51,46 @@ def test_a_caption_is_the_answer_about_its_own_panel(number: int) -> None:
     ],
 )
 def test_answers_in_other_words(answer: str, region: int | None) -> None:
-    assert LexicalJudge(STRIP).verdict(answer).region == region
+    assert CaptionMatcher(STRIP).verdict(answer).region == region
 
 
 def test_what_all_panels_share_decides_nothing() -> None:
-    judge = LexicalJudge(["a cat and a dog", "a cat and a bird"])
+    judge = CaptionMatcher(["a cat and a dog", "a cat and a bird"])
     assert judge.verdict("a cat").region is None
     assert judge.verdict("a cat and a bird").region == 2
 
 
 def test_equal_captions_cannot_be_told_apart() -> None:
-    assert LexicalJudge(["a red dog", "a red dog", "a blue cat"]).verdict("a red dog").region is None
+    assert CaptionMatcher(["a red dog", "a red dog", "a blue cat"]).verdict("a red dog").region is None
 
 
 def test_a_single_panel_leaves_nothing_to_decide() -> None:
-    assert LexicalJudge(["a red dog"]).verdict("a red dog").region is None
+    assert CaptionMatcher(["a red dog"]).verdict("a red dog").region is None
 
 
 def test_languages_without_spaces_are_judged_too() -> None:
-    assert LexicalJudge(["白い猫が眠る", "赤い犬が走る"]).verdict("犬が走っている").region == 2
+    assert CaptionMatcher(["白い猫が眠る", "赤い犬が走る"]).verdict("犬が走っている").region == 2
 
 
 @given(captions, st.data())
 def test_a_caption_is_never_taken_for_another(texts: list[str], data: st.DataObject) -> None:
     number = data.draw(st.integers(1, len(texts)))
-    assert LexicalJudge(texts).verdict(texts[number - 1]).region in (None, number)
+    assert CaptionMatcher(texts).verdict(texts[number - 1]).region in (None, number)
 
 
 @given(captions, caption, st.randoms())
 def test_the_order_of_panels_does_not_matter(texts: list[str], answer: str, rng: object) -> None:
     order = list(range(len(texts)))
     rng.shuffle(order)  # type: ignore[attr-defined]
-    plain = LexicalJudge(texts).verdict(answer)
-    shuffled = LexicalJudge([texts[place] for place in order]).verdict(answer)
+    plain = CaptionMatcher(texts).verdict(answer)
+    shuffled = CaptionMatcher([texts[place] for place in order]).verdict(answer)
     assert shuffled.scores == pytest.approx([plain.scores[place] for place in order])
     assert plain.region == (order[shuffled.region - 1] + 1 if shuffled.region else None)
 
 
 @given(captions, caption)
 def test_scores_are_shares_and_a_verdict_is_the_best_of_them(texts: list[str], answer: str) -> None:
-    verdict = LexicalJudge(texts).verdict(answer)
+    verdict = CaptionMatcher(texts).verdict(answer)
     assert all(0 <= score <= 1 + 1e-9 for score in verdict.scores)
     if verdict.region is not None:
         others = [score for place, score in enumerate(verdict.scores, 1) if place != verdict.region]
@@ -99,7 +99,7 @@ def test_scores_are_shares_and_a_verdict_is_the_best_of_them(texts: list[str], a
 
 @given(captions, st.text())
 def test_any_text_can_be_judged(texts: list[str], answer: str) -> None:
-    LexicalJudge(texts).verdict(answer)
+    CaptionMatcher(texts).verdict(answer)
     is_junk(answer)
 
 

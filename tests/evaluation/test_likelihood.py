@@ -11,7 +11,7 @@ import torch
 
 from gazecli.errors import ModelError
 from gazecli.evaluation.examples import Example, examples_of
-from gazecli.evaluation.judges.likelihood import Likelihood, region_crops
+from gazecli.evaluation.judges.likelihood import LikelihoodJudge, region_crops
 from gazecli.models.inference.likelihood import answer_likelihoods
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
@@ -50,11 +50,11 @@ def test_likelihoods_equal_those_of_whole_passes(vlm_of: Callable[[str], VLM], f
 
 def test_a_model_that_reads_both_ways_cannot_judge(vlm_of: Callable[[str], VLM]) -> None:
     with pytest.raises(ModelError, match="both ways"):
-        Likelihood(vlm_of("paligemma"), "What?")
+        LikelihoodJudge(vlm_of("paligemma"), "What?")
 
 
 def test_captions_are_given_to_their_own_panels(vlm_of: Callable[[str], VLM]) -> None:
-    judge = Likelihood(vlm_of("tiny"), STATIC_PROMPT)
+    judge = LikelihoodJudge(vlm_of("tiny"), STATIC_PROMPT)
     assert not judge.independent
     right = []
     for example in examples_of(open_comics(COMICS, panels=6)).usable[:3]:
@@ -72,7 +72,7 @@ def test_one_picture_listed_twice_with_other_regions_is_judged_twice(
     boxes = [[0, 0, 48, 48], [48, 0, 96, 48]]
     lines = [{"image": "page.png", "regions": each, "captions": ["a", "b"]} for each in (boxes, boxes[::-1])]
     (tmp_path / "strips.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    judge = Likelihood(vlm_of("tiny"), STATIC_PROMPT)
+    judge = LikelihoodJudge(vlm_of("tiny"), STATIC_PROMPT)
     one, other = examples_of(open_comics(tmp_path, panels=2)).usable
     [first], [second] = judge.verdicts(one, ["A red cat."]), judge.verdicts(other, ["A red cat."])
     assert first.scores == pytest.approx(second.scores[::-1])
@@ -87,7 +87,7 @@ def test_equal_regions_are_a_tie(vlm_of: Callable[[str], VLM]) -> None:
         def load(self) -> Picture:
             return twice
 
-    [verdict] = Likelihood(vlm_of("qwen2_vl"), "What?").verdicts(Twice("twice", 2, None), ["A cat."])
+    [verdict] = LikelihoodJudge(vlm_of("qwen2_vl"), "What?").verdicts(Twice("twice", 2, None), ["A cat."])
     assert verdict.region is None
     assert len(verdict.scores) == 2
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazecli.evaluation.coco_synonyms import SYNONYMS
-from gazecli.evaluation.judges.lexical import NamingJudge
+from gazecli.evaluation.judges.lexical import NameMatcher
 
 NAMES = ["person", "dog", "hot dog", "tv", "bus"]
-JUDGE = NamingJudge(NAMES, [SYNONYMS[name] for name in NAMES])
+JUDGE = NameMatcher(NAMES, [SYNONYMS[name] for name in NAMES])
 name = st.sampled_from(sorted(SYNONYMS))
 
 
@@ -35,12 +35,12 @@ def test_the_first_thing_named_is_described(answer: str, region: int | None) -> 
 @given(st.lists(name, min_size=2, max_size=6, unique=True), st.data())
 def test_a_category_is_its_own_name(names: list[str], data: st.DataObject) -> None:
     number = data.draw(st.integers(1, len(names)))
-    judge = NamingJudge(names, [SYNONYMS[each] for each in names])
+    judge = NameMatcher(names, [SYNONYMS[each] for each in names])
     assert judge.verdict(f"This is a {names[number - 1]}.").region == number
 
 
 def test_two_regions_of_one_name_cannot_be_told_apart() -> None:
-    assert NamingJudge(["dog", "dog"], [(), ()]).verdict("a dog").region is None
+    assert NameMatcher(["dog", "dog"], [(), ()]).verdict("a dog").region is None
 
 
 def test_no_synonym_is_another_categorys_name() -> None:

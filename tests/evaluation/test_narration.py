@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from gazecli.errors import UsageError
 from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judges.lexical import Lexical, LexicalJudge
-from gazecli.evaluation.metrics import Run, count, following, mean_rho, tokens_until_about
-from gazecli.evaluation.tasks.dynamic import ScheduledNarration, derangement, sentences
-from gazecli.evaluation.trials import Said, Trial
+from gazecli.evaluation.judges.lexical import CaptionMatcher, LexicalJudge
+from gazecli.evaluation.metrics import mean_rho, narration_metrics, run_metrics, text_delay
+from gazecli.evaluation.tasks.dynamic import NarrationTask, derangement, sentences
+from gazecli.evaluation.trials import Response, Run, Trial
 from gazecli.models.vlm import VLM
 from gazecli.steering.steer import SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT
@@ -59,46 +59,46 @@ def test_each_narration_has_a_trial_a_panel_in_scheduled_order(
 ) -> None:
     examples = captioned_examples(tmp_path / "comics", 2)
     settings = SteerSettings(DYNAMIC_PROMPT, scope="answer")
-    task = ScheduledNarration(vlm_of("qwen2_vl"), examples.usable, settings, Lexical(), every, seed=1)
+    task = NarrationTask(vlm_of("qwen2_vl"), examples.usable, settings, LexicalJudge(), every, seed=1)
     heads = Condition("gaze", HEADS).heads  # type: ignore[arg-type]
     for chosen in (heads, []):
-        told = task.trials([0, 1], chosen, lambda: None)
-        assert [[trial.target for trial in trials] for trials in told] == task.orders
+        narrated = task.trials([0, 1], chosen, lambda: None)
+        assert [[trial.target for trial in trials] for trials in narrated] == task.orders
     run = Run(Condition("gaze", heads), [0, 1], task.trials([0, 1], heads, lambda: None))
-    [counted] = count([run], examples.usable, True, 3, 0)
-    assert counted.tally.n == 6
-    assert counted.following is not None
-    assert counted.tally.accuracy + counted.following.natural <= 1
-    assert counted.following.looks is not None
-    assert counted.following.looks.switches == 4
-    spoken = [trial.said for trials in run.pictures for trial in trials if trial.text]
-    assert all("".join(said.pieces).strip() == said.text for said in spoken)
+    [metrics] = run_metrics([run], examples.usable, True, 3, 0)
+    assert metrics.n == 6
+    assert metrics.narration is not None
+    assert metrics.accuracy + metrics.narration.natural <= 1
+    assert metrics.narration.attention_delay is not None
+    assert metrics.narration.attention_delay.switches == 4
+    responses = [trial.response for trials in run.pictures for trial in trials if trial.text]
+    assert all("".join(each.pieces).strip() == each.text for each in responses)
 
 
 CAPTIONS = ("A red cat sleeps.", "A blue dog runs.", "A green bird sings.")
 
 
 def test_a_text_is_about_its_target_from_the_token_that_decides_on() -> None:
-    judge = LexicalJudge(CAPTIONS)
-    late = Said(2, "cat. A dog runs.", pieces=(" cat", ".", " A", " dog", " runs", "."))
-    assert tokens_until_about(judge, late) == 5  # the end of the last sentence stands in the way
-    assert tokens_until_about(judge, Said(2, "dog", pieces=(" dog",))) == 1
-    assert tokens_until_about(judge, Said(3, "A dog.", pieces=("A", " dog", "."))) is None
+    matcher = CaptionMatcher(CAPTIONS)
+    late = Response(2, "cat. A dog runs.", pieces=(" cat", ".", " A", " dog", " runs", "."))
+    assert text_delay(matcher, late) == 5  # the end of the last sentence stands in the way
+    assert text_delay(matcher, Response(2, "dog", pieces=(" dog",))) == 1
+    assert text_delay(matcher, Response(3, "A dog.", pieces=("A", " dog", "."))) is None
 
 
 def test_delays_are_counted_from_the_first_change_on() -> None:
     first, second, third = (
-        Trial(Said(1, "cat", pieces=("cat",), looked=5), 1, "judged"),
-        Trial(Said(3, "a bird", pieces=("a", " bird"), looked=1), 3, "judged"),
-        Trial(Said(2, "a cat", pieces=("a", " cat")), 1, "judged"),
+        Trial(Response(1, "cat", pieces=("cat",), attention_delay=5), 1, "judged"),
+        Trial(Response(3, "a bird", pieces=("a", " bird"), attention_delay=1), 3, "judged"),
+        Trial(Response(2, "a cat", pieces=("a", " cat")), 1, "judged"),
     )
     example = Example("strip", 3, CAPTIONS)
     steered = Run(Condition("gaze", HEADS), [0], [[first, second, third]])  # type: ignore[arg-type]
-    found = following(steered, [example])
-    assert (found.text, found.looks) is not None
-    assert found.text is not None
-    assert (found.text.tokens, found.text.switches) == ([2], 2)
-    assert found.looks is not None
-    assert (found.looks.tokens, found.looks.switches) == ([1], 2)
+    found = narration_metrics(steered, [example])
+    assert (found.text_delay, found.attention_delay) is not None
+    assert found.text_delay is not None
+    assert (found.text_delay.tokens, found.text_delay.switches) == ([2], 2)
+    assert found.attention_delay is not None
+    assert (found.attention_delay.tokens, found.attention_delay.switches) == ([1], 2)
     unsteered = Run(Condition("unsteered", []), [0], steered.pictures)
-    assert following(unsteered, [example]).looks is None
+    assert narration_metrics(unsteered, [example]).attention_delay is None

@@ -11,11 +11,12 @@ from gazecli.cache import Cache
 from gazecli.evaluation.conditions import Condition, controls_for
 from gazecli.evaluation.evaluate import PROMPTS
 from gazecli.evaluation.examples import Examples, examples_of
-from gazecli.evaluation.judges.lexical import Lexical
-from gazecli.evaluation.metrics import Run, following, share_of_hits
-from gazecli.evaluation.tasks.blinding import Asking
-from gazecli.evaluation.tasks.dynamic import ScheduledNarration
-from gazecli.evaluation.tasks.static import Redirection
+from gazecli.evaluation.judges.lexical import LexicalJudge
+from gazecli.evaluation.metrics import narration_metrics
+from gazecli.evaluation.tasks.blinding import BlindingTask
+from gazecli.evaluation.tasks.dynamic import NarrationTask
+from gazecli.evaluation.tasks.static import RedirectionTask
+from gazecli.evaluation.trials import Run, Trial
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
@@ -25,6 +26,11 @@ from gazecli.steering.steer import SteerSettings
 
 COMICS = Path(__file__).parents[2] / "examples" / "comics"
 STRIPS = range(4)
+
+
+def hit_rate(pictures: list[list[Trial]]) -> float:
+    hits = [trial.hit for trials in pictures for trial in trials]
+    return sum(hits) / len(hits)
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +51,10 @@ def headset(vlm: VLM, examples: Examples, tmp_path_factory: pytest.TempPathFacto
 def test_gaze_heads_redirect_better_than_controls_all_and_none(
     vlm: VLM, examples: Examples, headset: HeadSet
 ) -> None:
-    task = Redirection(vlm, examples.usable, SteerSettings(max_new_tokens=24), Lexical())
+    task = RedirectionTask(vlm, examples.usable, SteerSettings(max_new_tokens=24), LexicalJudge())
 
     def accuracy(condition: Condition) -> float:
-        return share_of_hits(task.trials(STRIPS, condition.heads, lambda: None))
+        return hit_rate(task.trials(STRIPS, condition.heads, lambda: None))
 
     gaze = accuracy(Condition("gaze", headset.top()))
     assert gaze >= 0.5
@@ -58,13 +64,13 @@ def test_gaze_heads_redirect_better_than_controls_all_and_none(
 
 
 def test_the_judge_agrees_with_exact_captions(vlm: VLM, examples: Examples, headset: HeadSet) -> None:
-    task = Redirection(vlm, examples.usable, SteerSettings(max_new_tokens=24), Lexical())
+    task = RedirectionTask(vlm, examples.usable, SteerSettings(max_new_tokens=24), LexicalJudge())
     pictures = task.trials(STRIPS, headset.top(), lambda: None)
     exact = 0
     for number, trials in zip(STRIPS, pictures, strict=True):
         captions = examples.usable[number].truths or ()
         for trial in trials:
-            if trial.text in captions and trial.fate != "unchanged":
+            if trial.text in captions and trial.outcome != "unchanged":
                 exact += 1
                 assert trial.described == captions.index(trial.text) + 1
     assert exact >= 8
@@ -72,30 +78,30 @@ def test_the_judge_agrees_with_exact_captions(vlm: VLM, examples: Examples, head
 
 def test_a_steered_narration_follows_the_schedule(vlm: VLM, examples: Examples, headset: HeadSet) -> None:
     settings = SteerSettings(PROMPTS["dynamic"], scope="answer")
-    task = ScheduledNarration(vlm, examples.usable, settings, Lexical(), None, seed=3)
+    task = NarrationTask(vlm, examples.usable, settings, LexicalJudge(), None, seed=3)
     heads = headset.top()
     steered = task.trials(STRIPS, heads, lambda: None)
     free = task.trials(STRIPS, [], lambda: None)
-    assert share_of_hits(steered) >= max(0.5, share_of_hits(free) + 0.2)
-    followed = following(Run(Condition("gaze", heads), list(STRIPS), steered), examples.usable)
+    assert hit_rate(steered) >= max(0.5, hit_rate(free) + 0.2)
+    followed = narration_metrics(Run(Condition("gaze", heads), list(STRIPS), steered), examples.usable)
     assert followed.schedule_rho is not None
     assert followed.schedule_rho >= 0.4
-    assert followed.looks is not None
-    assert followed.text is not None
+    assert followed.attention_delay is not None
+    assert followed.text_delay is not None
     # Steered heads look at the new target at once; the text needs a few words to be about it.
-    assert set(followed.looks.tokens) == {1}
-    assert len(followed.text.tokens) >= 0.8 * followed.text.switches
-    assert 1 <= sum(followed.text.tokens) / len(followed.text.tokens) <= 8
+    assert set(followed.attention_delay.tokens) == {1}
+    assert len(followed.text_delay.tokens) >= 0.8 * followed.text_delay.switches
+    assert 1 <= sum(followed.text_delay.tokens) / len(followed.text_delay.tokens) <= 8
 
 
 def test_without_sight_of_the_gaze_heads_the_model_cannot_tell_panels_apart(
     vlm: VLM, examples: Examples, headset: HeadSet
 ) -> None:
     prompts = panel_prompts(DISCOVERY_PROMPT, 6)
-    task = Asking(vlm, examples.usable, prompts, 24, Lexical())
+    task = BlindingTask(vlm, examples.usable, prompts, 24, LexicalJudge())
 
     def accuracy(heads: list[Head]) -> float:
-        return share_of_hits(task.trials(STRIPS, heads, lambda: None))
+        return hit_rate(task.trials(STRIPS, heads, lambda: None))
 
     plain, blind = accuracy([]), accuracy(headset.top(8))
     assert plain >= 0.9

@@ -13,8 +13,8 @@ from gazecli.errors import HeadSetError, UsageError
 from gazecli.evaluation.conditions import conditions_for, controls_for
 from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
 from gazecli.evaluation.examples import Examples
-from gazecli.evaluation.judges.lexical import Lexical
-from gazecli.evaluation.tasks.static import Redirection
+from gazecli.evaluation.judges.lexical import LexicalJudge
+from gazecli.evaluation.tasks.static import RedirectionTask
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
@@ -41,7 +41,7 @@ def headset(vlm: VLM, examples: Examples, tmp_path_factory: pytest.TempPathFacto
 
 def run(vlm: VLM, headset: HeadSet, examples: Examples, folder: Path, **changes: object) -> Evaluation:
     plan = Plan("static", SHORT, 2, "raw", **changes)  # type: ignore[arg-type]
-    return evaluate(vlm, headset, examples, plan, Cache(folder), Lexical())
+    return evaluate(vlm, headset, examples, plan, LexicalJudge(), Cache(folder))
 
 
 def test_conditions_are_gaze_five_controls_all_and_none(headset: HeadSet) -> None:
@@ -84,15 +84,15 @@ def test_every_condition_asks_for_every_region_of_every_picture(
         headset,
         examples,
         plan,
+        LexicalJudge(),
         Cache(tmp_path),
-        Lexical(),
         lambda done, total: steps.append((done, total)),
     )
     count = len(conditions_for(headset, 2, "raw"))
-    tallies = [counted.tally for counted in found.counted]
-    assert [t.n for t in tallies] == [9] * count
-    assert all(len(t.per_region) == 3 for t in tallies)
-    assert tallies[-1].unchanged == 0
+    metrics = found.metrics
+    assert [t.n for t in metrics] == [9] * count
+    assert all(len(t.per_region) == 3 for t in metrics)
+    assert metrics[-1].unchanged == 0
     assert found.examples.chance == pytest.approx(1 / 3)
     assert found.headset is headset
     assert steps == [(step, 3 * count) for step in range(1, 3 * count + 1)]
@@ -102,18 +102,18 @@ def test_an_evaluation_can_be_repeated(
     vlm: VLM, headset: HeadSet, examples: Examples, tmp_path: Path
 ) -> None:
     first, second = (run(vlm, headset, examples, tmp_path) for _ in range(2))
-    assert first.counted == second.counted
+    assert first.metrics == second.metrics
 
 
 def test_judged_trials_follow_from_the_answers(vlm: VLM, headset: HeadSet, examples: Examples) -> None:
-    task = Redirection(vlm, examples.usable, SHORT, Lexical())
+    task = RedirectionTask(vlm, examples.usable, SHORT, LexicalJudge())
     steered = task.trials([0, 2], headset.top(2), lambda: None)
     plain = task.trials([0], [], lambda: None)[0]
     assert [[trial.target for trial in trials] for trials in steered] == [[1, 2, 3]] * 2
     assert len({trial.text for trial in plain}) == 1
     for trials in steered:
         for trial in trials:
-            assert (trial.described is not None) == (trial.fate == "judged")
+            assert (trial.described is not None) == (trial.outcome == "judged")
 
 
 def test_a_sweep_chooses_on_one_half_and_tests_on_the_other(
@@ -122,10 +122,10 @@ def test_a_sweep_chooses_on_one_half_and_tests_on_the_other(
     found = run(vlm, headset, examples, tmp_path, sweep=True)
     assert found.choice is not None
     assert (found.choice.strips, found.strips) == (1, 2)
-    assert all(counted.tally.n == 6 for counted in found.counted)
-    assert found.choice.k in [rung.k for rung in found.rungs]
+    assert all(each.n == 6 for each in found.metrics)
+    assert found.choice.k in [point.k for point in found.sweep]
     assert len(found.runs[0].condition.heads) == found.choice.k
-    assert found.choice.accuracy == max(rung.gaze for rung in found.rungs)
+    assert found.choice.accuracy == max(point.gaze for point in found.sweep)
 
 
 def test_a_sweeps_choice_is_kept_as_a_head_set_of_its_own(

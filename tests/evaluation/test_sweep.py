@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazecli.errors import UsageError
-from gazecli.evaluation.sweep import Rung, best_of, candidates, halves
+from gazecli.evaluation.sweep import SweepPoint, best_of, halves, head_counts
 from gazecli.heads.headset import HeadSet
 
 
@@ -20,14 +20,19 @@ def headset_of(layers: int, heads: int, top: int) -> HeadSet:
 
 
 def test_up_to_a_quarter_of_the_heads_is_tried_and_what_was_suggested() -> None:
-    assert candidates(headset_of(4, 8, 4)) == [1, 2, 3, 4, 5, 7, 8]
-    assert candidates(headset_of(1, 2, 1)) == [1]
-    assert candidates(headset_of(36, 32, 100))[-2:] == [200, 288]
+    assert head_counts(headset_of(4, 8, 4)) == [1, 2, 3, 4, 5, 7, 8]
+    assert head_counts(headset_of(1, 2, 1)) == [1]
+    assert head_counts(headset_of(36, 32, 100))[-2:] == [200, 288]
 
 
 def test_the_best_k_is_the_smallest_of_equals() -> None:
-    rungs = [Rung(1, 0.2, None), Rung(5, 0.8, 0.1), Rung(10, 0.8, 0.2), Rung(20, 0.5, None)]
-    assert best_of(rungs).k == 5
+    points = [
+        SweepPoint(1, 0.2, None),
+        SweepPoint(5, 0.8, 0.1),
+        SweepPoint(10, 0.8, 0.2),
+        SweepPoint(20, 0.5, None),
+    ]
+    assert best_of(points).k == 5
 
 
 @given(st.integers(2, 200), st.integers(0, 2**31))

@@ -9,9 +9,9 @@ import pytest
 from gazecli.errors import ComicsError
 from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example, chance_of, examples_of
-from gazecli.evaluation.judges.lexical import Lexical
-from gazecli.evaluation.metrics import tally
-from gazecli.evaluation.trials import Said, Trial, judged
+from gazecli.evaluation.judges.lexical import LexicalJudge
+from gazecli.evaluation.metrics import condition_metrics
+from gazecli.evaluation.trials import Response, Trial, judge_responses
 from gazecli.heads.headset import Head
 from gazecli.pictures.comics.comics import open_comics
 from tests.conftest import write_comics
@@ -21,12 +21,12 @@ EXAMPLE = Example("strip", 3, tuple(CAPTIONS))
 
 
 def judge_answer(target: int, text: str, unsteered: str | None) -> Trial:
-    [trial] = judged(Lexical(), EXAMPLE, [Said(target, text, unsteered)])
+    [trial] = judge_responses(LexicalJudge(), EXAMPLE, [Response(target, text, unsteered)])
     return trial
 
 
 @pytest.mark.parametrize(
-    ("text", "unsteered", "fate", "hit"),
+    ("text", "unsteered", "outcome", "hit"),
     [
         ("A red cat sleeps.", "A blue dog runs.", "judged", True),
         ("A blue dog runs.", "Nothing.", "judged", False),
@@ -37,18 +37,18 @@ def judge_answer(target: int, text: str, unsteered: str | None) -> Trial:
         ("", "", "junk", False),
     ],
 )
-def test_an_answer_meets_one_fate(text: str, unsteered: str | None, fate: str, hit: bool) -> None:
+def test_a_response_has_one_outcome(text: str, unsteered: str | None, outcome: str, hit: bool) -> None:
     trial = judge_answer(1, text, unsteered)
-    assert (trial.fate, trial.hit) == (fate, hit)
+    assert (trial.outcome, trial.hit) == (outcome, hit)
 
 
-def test_a_tally_counts_every_fate_once() -> None:
+def test_metrics_count_every_outcome_once() -> None:
     texts = [
         ["A red cat sleeps.", "A red cat sleeps.", ""],
         ["Hm.", "A blue dog runs.", "A green bird sings."],
     ]
     pictures = [[judge_answer(k, text, "Hm, well.") for k, text in enumerate(row, 1)] for row in texts]
-    counted = tally(Condition("control", [Head(1, 2)], 2), pictures, 3, seed=0)
+    counted = condition_metrics(Condition("control", [Head(1, 2)], 2), pictures, 3, seed=0)
     assert counted.condition.heads == [(1, 2)]
     assert counted.n == 6
     assert counted.accuracy == pytest.approx(3 / 6)
@@ -59,7 +59,7 @@ def test_a_tally_counts_every_fate_once() -> None:
 
 def test_a_region_nobody_was_asked_about_has_no_accuracy() -> None:
     only = judge_answer(2, "A blue dog.", None)
-    counted = tally(Condition("gaze", [Head(0, 0)]), [[only]], 3, seed=0)
+    counted = condition_metrics(Condition("gaze", [Head(0, 0)]), [[only]], 3, seed=0)
     assert counted.per_region == [None, 1.0, None]
 
 
@@ -82,8 +82,8 @@ def test_comics_without_any_captions_are_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_judge_answers_stay_unjudged() -> None:
-    [trial] = judged(None, EXAMPLE, [Said(1, "A red cat sleeps.", "A red cat sleeps.")])
-    assert (trial.fate, trial.described, trial.hit) == ("unjudged", None, False)
+    [trial] = judge_responses(None, EXAMPLE, [Response(1, "A red cat sleeps.", "A red cat sleeps.")])
+    assert (trial.outcome, trial.described, trial.hit) == ("unjudged", None, False)
 
 
 def test_chance_is_a_mean_over_targets() -> None:

@@ -145,7 +145,7 @@ def test_keys_are_counted_by_whatever_name_a_decoder_is_handed_its_cache(
     vlm.forget_positions()
     with torch.no_grad():
         vlm.model(**inputs, **as_argument(vlm.model, cache), use_cache=True)
-    vlm._count_keys(vlm.decoder, (), {"input_ids": torch.tensor([[1, 2]]), name: cache})
+    vlm._begin_pass(vlm.decoder, (), {"input_ids": torch.tensor([[1, 2]]), name: cache})
     assert vlm.state.total == layout.length + 2
 
 

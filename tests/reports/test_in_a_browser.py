@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazecli.reports.page import report_page
+from gazecli.reports.page.report import report_page
 from tests.fixtures.browser import CHROMIUM, Tab, browser
 from tests.reports.samples import report, scene
 

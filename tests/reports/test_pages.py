@@ -7,9 +7,12 @@ import csv
 import hashlib
 import io
 import re
+import subprocess
+import sys
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -18,8 +21,7 @@ from hypothesis import strategies as st
 from gazecli.plain_text import visible, whole
 from gazecli.reports.csv_table import report_csv
 from gazecli.reports.markdown import escaped, report_markdown
-from gazecli.reports.page import report_page
-from gazecli.reports.page.report import drawn_figures
+from gazecli.reports.page.report import drawn_figures, report_page
 from tests.reports.samples import DIGEST, judged, report, scene
 
 any_text = st.text(st.characters())
@@ -127,7 +129,7 @@ def test_a_page_shows_every_figure_there_are_data_for() -> None:
         assert drawn in page
         assert told in unescape(page)
     assert DIGEST in page
-    assert "layer 1 head 0" in page
+    assert re.search(r'<th scope="row">1</th><td>0</td><td>0.600</td>', page)  # layer, head, raw score
     assert "ρ with the schedule" in report_page(report(task="dynamic"), figures=FIGURES)
 
 
@@ -135,15 +137,29 @@ def test_a_page_says_what_the_judge_made_of_its_pictures() -> None:
     document = judged("strip-1")
     page = unescape(report_page(document, figures=FIGURES, scenes=[scene("strip-1")]))
     assert "judged: wrong, region 1" in page
-    assert "likelihood, strip-1, not independent: the model itself" in page
+    assert "likelihood, strip-1, not independent: the model judges itself" in page
     assert "size: strip-1" in page
-    assert "in common with selectivity" in page
+    assert "shared with selectivity" in page
     assert document.evaluation is not None
     bare = document.evaluation.model_copy(update={"conditions": [], "judge": "none", "judging": None})
     page = report_page(
         document.model_copy(update={"evaluation": bare}), figures=FIGURES, scenes=[scene("strip-1")]
     )
     assert "judged: wrong" not in page
+
+
+def test_no_format_of_a_report_imports_torch() -> None:
+    code = """
+import sys
+from gazecli.reports.csv_table import report_csv
+from gazecli.reports.markdown import report_markdown
+from gazecli.reports.page.report import report_page
+from tests.reports.samples import judged, scene
+document = judged()
+assert report_csv(document) and report_markdown(document) and report_page(document, scenes=[scene()])
+assert not {"torch", "transformers"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
 
 
 @given(any_text)
@@ -173,8 +189,8 @@ def test_markdown_shows_marks_instead_of_obeying_them(text: str, shown: str) -> 
 
 def test_markdown_has_a_line_a_condition() -> None:
     lines = report_markdown(report()).splitlines()
-    assert "| gaze | 2 | 0.750 | 0.375 to 0.875 | 1 | 2 | 3 | 8 | 0.750 | – |" in lines
-    assert "| control 0 | 2 | 0.500 | 0.250 to 0.750 | 1 | 2 | 3 | 8 | 0.500 | – |" in lines
+    assert "| gaze heads | 2 | 0.750 | 0.375 to 0.875 | 1 | 2 | 3 | 8 | 0.750 | – |" in lines
+    assert "| controls, draw 0 | 2 | 0.500 | 0.250 to 0.750 | 1 | 2 | 3 | 8 | 0.500 | – |" in lines
 
 
 def test_markdown_says_what_it_takes_to_repeat_it() -> None:

@@ -1,4 +1,4 @@
-"""Tracking: nothing is steered, and the look of every written token is the written-out formula's."""
+"""Tracking: nothing is steered, and the attention of every written token is the written-out formula's."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gazecli.errors import HeadSetError, SpanError, UsageError
-from gazecli.models.attention.watchers import RegionMass
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.vlm import VLM
 from gazecli.pictures.regions import Region
 from gazecli.steering.schedule import sentence_spans
 from gazecli.steering.spans import find_span, pieces_of
-from gazecli.steering.switch import trajectory_of
 from gazecli.steering.track import TRACKING_PROMPT, track
 from tests import oracle
 from tests.conftest import QWEN, noise_picture
@@ -26,7 +24,7 @@ OTHERS = [[(0, 2), (1, 1), (1, 2)], [(0, 0), (0, 3), (1, 2)]]
 
 
 @pytest.mark.parametrize("family", QWEN)
-def test_looks_are_attention_times_value_norms_as_shares_of_the_picture(
+def test_maps_are_attention_times_value_norms_as_shares_of_the_picture(
     vlm_of: Callable[[str], VLM], family: str
 ) -> None:
     vlm, picture = vlm_of(family), noise_picture(420, 130, 3)
@@ -43,16 +41,10 @@ def test_looks_are_attention_times_value_norms_as_shares_of_the_picture(
     for group, heads in enumerate([HEADS, *OTHERS]):
         expected = np.mean([shares[layer, head] for layer, head in heads], axis=0)
         np.testing.assert_allclose(seen.maps[group], expected[: seen.tokens], atol=1e-5)
-
-
-def test_trajectories_sum_the_looks_over_regions_as_switching_does(vlm_of: Callable[[str], VLM]) -> None:
-    vlm, picture = vlm_of("qwen2_vl"), noise_picture(420, 130, 3)
-    seen = track(vlm, picture, HEADS, max_new_tokens=5)
-    inputs, layout = vlm.prepare(picture, TRACKING_PROMPT)
-    table = layout.membership(picture.regions)[None]
-    watcher = RegionMass(table, only=vlm.check_heads(HEADS), value_weighted=True)
-    generate(vlm, inputs, layout, None, 1, Limits(5), watcher=watcher)
-    np.testing.assert_allclose(seen.trajectories()[0], trajectory_of(watcher), atol=1e-5)
+        for place, region in enumerate(picture.regions):
+            inside = [image.index(token) for token in layout.tokens(region).tolist()]
+            on_region = expected[: seen.tokens, inside].sum(-1)
+            np.testing.assert_allclose(seen.trajectories()[group, :, place], on_region, atol=1e-5)
     np.testing.assert_allclose(seen.maps.sum(-1), 1.0, atol=1e-5)
 
 
@@ -65,7 +57,7 @@ def test_watching_changes_nothing(vlm_of: Callable[[str], VLM]) -> None:
     assert "".join(seen.pieces) == free
 
 
-def test_the_pointing_game_sets_the_look_beside_the_area(vlm_of: Callable[[str], VLM]) -> None:
+def test_the_pointing_game_sets_attention_beside_the_area(vlm_of: Callable[[str], VLM]) -> None:
     picture = noise_picture(400, 100, 2)
     everything = Region(3, (0.0, 0.0, 400.0, 100.0))
     seen = track(vlm_of("qwen2_vl"), picture, HEADS, controls=OTHERS, also=[everything], max_new_tokens=3)

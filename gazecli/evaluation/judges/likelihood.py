@@ -1,6 +1,6 @@
-"""The likelihood judge: which region's pixels, alone, make the model itself most likely to say the answer?
+"""The likelihood judge: which region's pixels, alone, make the answer most likely for the model itself?
 
-It is the model under test, so it shares that model's mistakes and is not independent. Knows nothing of heads.
+It is the model under test, so it shares that model's mistakes and is not independent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MARGIN = 0.01
 _AT_ONCE = 16
 
 
-class Likelihood:
+class LikelihoodJudge:
     """Judges by the model's own likelihoods, asked `prompt` of every region cut out of its picture."""
 
     name = "likelihood"

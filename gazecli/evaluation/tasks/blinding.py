@@ -1,7 +1,6 @@
-"""Asked about a region by its place: what does the model say when chosen heads cannot see the picture?
+"""Blinding: what does the model answer about a region, named by its place, when heads cannot see the picture?
 
-Steering shows that heads suffice; blinding them shows whether they are needed. Nothing is pointed anywhere
-here. Knows nothing of command lines, documents or tables.
+Steering shows that heads suffice; blinding shows whether they are needed. Nothing is steered here.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from dataclasses import replace
 
 import torch
 
-from gazecli.distributed.group import ALONE
+from gazecli.distributed.group import ALONE, Group
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
-from gazecli.evaluation.tasks.task import Advance, shared
-from gazecli.evaluation.trials import Said, Trial, judged
+from gazecli.evaluation.tasks.task import Task
+from gazecli.evaluation.trials import Response
 from gazecli.heads.headset import Head
 from gazecli.models.attention.bias import blinding
 from gazecli.models.attention.gaze_attention import KeyBias
@@ -26,35 +25,26 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 
 
-class Asking:
-    """Judged answers to `prompts`, one a region, asked of each picture; `longest` tokens at most."""
-
-    group = ALONE
+class BlindingTask(Task):
+    """Answers of at most `max_new_tokens` to `prompts`, one a region, while the heads see no image token."""
 
     def __init__(
         self,
         vlm: VLM,
         examples: Sequence[Example],
         prompts: Sequence[str],
-        longest: int,
+        max_new_tokens: int,
         judge: Judge | None,
+        group: Group = ALONE,
     ) -> None:
-        self.vlm = vlm
-        self.examples = list(examples)
+        super().__init__(vlm, examples, judge, group)
         self.prompts = list(prompts)
-        self.limits = Limits(longest)
-        self.judge = judge
+        self.limits = Limits(max_new_tokens)
 
-    @shared
-    def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
-        """One list a picture, of one trial a region, while `heads` cannot see the picture at all."""
-        found: list[list[Trial]] = []
-        for number in numbers:
-            texts = self._answers(self.examples[number].load(), heads)
-            answers = [Said(region, text) for region, text in enumerate(texts, 1)]
-            found.append(judged(self.judge, self.examples[number], answers))
-            advance()
-        return found
+    def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
+        """One response a region; without heads nothing is blinded."""
+        texts = self._answers(self.examples[number].load(), heads)
+        return [Response(region, text) for region, text in enumerate(texts, 1)]
 
     def _answers(self, picture: Picture, heads: Sequence[Head]) -> list[str]:
         """Questions of equal length are answered in one batch."""
@@ -67,7 +57,7 @@ class Asking:
             ids = torch.tensor([questions.ids[row] for row in rows], device=self.vlm.device)
             layout = replace(questions.layout, length=length)
             inputs = with_ids(questions.inputs, questions.ids[rows[0]], self.vlm)
-            bias = self._blinding(heads, layout)
+            bias = self._bias(heads, layout)
             written = generate(self.vlm, inputs, layout, bias, len(rows), self.limits, ids=ids)
             for row, tokens in zip(rows, written, strict=True):
                 texts[row] = self.vlm.decode(tokens).strip()
@@ -75,8 +65,8 @@ class Asking:
 
     def _answer(self, picture: Picture, prompt: str, heads: Sequence[Head]) -> str:
         inputs, layout = self.vlm.prepare(picture, prompt)
-        written = generate(self.vlm, inputs, layout, self._blinding(heads, layout), 1, self.limits)
+        written = generate(self.vlm, inputs, layout, self._bias(heads, layout), 1, self.limits)
         return self.vlm.decode(written[0]).strip()
 
-    def _blinding(self, heads: Sequence[Head], layout: ImageLayout) -> KeyBias | None:
+    def _bias(self, heads: Sequence[Head], layout: ImageLayout) -> KeyBias | None:
         return blinding(self.vlm.check_heads(heads), layout, self.vlm.device) if heads else None

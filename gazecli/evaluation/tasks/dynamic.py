@@ -1,7 +1,7 @@
 """Narration under a schedule: does each segment describe the panel whose turn it is?
 
 Every picture gets a random order in which no panel stands at its own place, so that following the schedule
-and reading from left to right are told apart. Knows nothing of command lines, documents or tables.
+differs from reading from left to right.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gazecli.distributed.group import ALONE
+from gazecli.distributed.group import ALONE, Group
 from gazecli.errors import UsageError
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
-from gazecli.evaluation.tasks.task import Advance, shared
-from gazecli.evaluation.trials import Said, Trial, judged
+from gazecli.evaluation.tasks.task import Task
+from gazecli.evaluation.trials import Response
 from gazecli.heads.headset import Head
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.vlm import VLM
@@ -26,10 +26,8 @@ from gazecli.steering.steer import SteerSettings
 from gazecli.steering.switch import Narration, Segment, switch
 
 
-class ScheduledNarration:
-    """Judged segments of narrations; `every` is a segment's length in tokens, None goes by sentences."""
-
-    group = ALONE
+class NarrationTask(Task):
+    """One narration a picture, a segment a panel of `every` tokens; None changes after each sentence."""
 
     def __init__(
         self,
@@ -39,77 +37,69 @@ class ScheduledNarration:
         judge: Judge | None,
         every: int | None,
         seed: int,
+        group: Group = ALONE,
     ) -> None:
-        self.vlm = vlm
+        super().__init__(vlm, examples, judge, group)
         self.settings = settings
-        self.examples = list(examples)
-        self.judge = judge
         self.every = every
-        self.orders = [
-            derangement(example.regions, random.Random(f"{seed}-{number}"))
-            for number, example in enumerate(examples)
-        ]
+        self.orders = [panel_order(example.regions, seed, number) for number, example in enumerate(examples)]
 
-    @shared
-    def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
-        """One list a picture, of one trial a segment in the order of writing."""
-        found: list[list[Trial]] = []
-        for number in numbers:
-            picture, order = self.examples[number].load(), self.orders[number]
-            told = self._steered(picture, order, heads) if heads else self._free(picture, order)
-            # A segment that was never begun, because the text ended, is a miss.
-            told += [Said(target, "") for target in order[len(told) :]]
-            found.append(judged(self.judge, self.examples[number], told))
-            advance()
-        return found
+    def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
+        """One response a segment, in the order of writing."""
+        picture, order = self.examples[number].load(), self.orders[number]
+        schedule = panel_schedule(picture, order, self.every)
+        if heads:
+            segments = self._steered(picture, schedule, heads)
+        else:
+            texts = self._unsteered(picture, schedule)
+            segments = [Response(target, text) for target, text in zip(order, texts, strict=False)]
+        # A segment that was never begun, because the text ended, is a miss.
+        return segments + [Response(target, "") for target in order[len(segments) :]]
 
-    def _steered(self, picture: Picture, order: Sequence[int], heads: Sequence[Head]) -> list[Said]:
-        told = switch(
-            self.vlm,
-            picture,
-            self._schedule(picture, order),
-            heads,
-            self.settings,
-            # Whether the heads follow is the question here.
-            require_effect=False,
-        )
+    def _steered(self, picture: Picture, schedule: Schedule, heads: Sequence[Head]) -> list[Response]:
+        # Whether the heads follow is measured here, so no effect is required.
+        narration = switch(self.vlm, picture, schedule, heads, self.settings, require_effect=False)
         return [
-            Said(
+            Response(
                 segment.region.number,
                 segment.text,
-                pieces=tuple(told.pieces[segment.start : segment.end]),
-                looked=tokens_until_looking(told, segment),
+                pieces=tuple(narration.pieces[segment.start : segment.end]),
+                attention_delay=attention_delay(narration, segment),
             )
-            for segment in told.segments
+            for segment in narration.segments
         ]
 
-    def _free(self, picture: Picture, order: Sequence[int]) -> list[Said]:
+    def _unsteered(self, picture: Picture, schedule: Schedule) -> list[str]:
         """What the unsteered model writes, cut where the schedule would have changed the target."""
-        schedule = self._schedule(picture, order)
         inputs, layout = self.vlm.prepare(picture, self.settings.prompt)
         limits = Limits(schedule.most_tokens, schedule.least_tokens)
         written = generate(self.vlm, inputs, layout, None, 1, limits)[0]
-        if schedule.starts is not None:
-            ends = [*schedule.starts[1:], len(written)]
-            spans = zip(schedule.starts, ends, strict=True)
-            texts = [self.vlm.decode(written[start:end]).strip() for start, end in spans]
-        else:
-            texts = sentences([self.vlm.decode([token]) for token in written])
-        return [Said(target, text) for target, text in zip(order, texts, strict=False)]
-
-    def _schedule(self, picture: Picture, order: Sequence[int]) -> Schedule:
-        targets = [picture.region(number) for number in order]
-        return plan(targets, on="sentence") if self.every is None else plan(targets, every=self.every)
+        if schedule.starts is None:
+            return sentences([self.vlm.decode([token]) for token in written])
+        ends = [*schedule.starts[1:], len(written)]
+        spans = zip(schedule.starts, ends, strict=True)
+        return [self.vlm.decode(written[start:end]).strip() for start, end in spans]
 
 
-def tokens_until_looking(told: Narration, segment: Segment) -> int | None:
-    """How many tokens after a segment's begin the heads first look more at its region than at any other.
+def panel_order(panels: int, seed: int, number: int) -> list[int]:
+    """The order in which picture `number` of an evaluation is narrated."""
+    return derangement(panels, random.Random(f"{seed}-{number}"))
+
+
+def panel_schedule(picture: Picture, order: Sequence[int], every: int | None) -> Schedule:
+    """The panels of `picture` in `order`, changing every so many tokens or, for None, after each sentence."""
+    targets = [picture.region(number) for number in order]
+    return plan(targets, on="sentence") if every is None else plan(targets, every=every)
+
+
+def attention_delay(narration: Narration, segment: Segment) -> int | None:
+    """Tokens from a segment's begin until the heads attend more to its region than to any other.
 
     1 is its first token; None when they never do.
     """
-    place = [region.box for region in told.regions].index(segment.region.box)
-    there = told.trajectory[segment.start : segment.end].argmax(axis=1) == place
-    return int(np.flatnonzero(there)[0]) + 1 if there.any() else None
+    region = [each.box for each in narration.regions].index(segment.region.box)
+    most = narration.trajectory[segment.start : segment.end].argmax(axis=1) == region
+    return int(np.flatnonzero(most)[0]) + 1 if most.any() else None
 
 
 def derangement(count: int, rng: random.Random) -> list[int]:

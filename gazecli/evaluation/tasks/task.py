@@ -1,59 +1,51 @@
-"""Pictures shared among the processes of a launch: each judges its own, all get the trials of every one.
+"""A task: what the model does with each picture under a choice of heads.
 
-Knows nothing of what a trial is.
+The processes of a launch share the pictures: each works on its own share, and all get every trial.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Protocol, TypeVar
 
-from gazecli.distributed.group import Group
-from gazecli.evaluation.trials import Trial
+from gazecli.distributed.group import ALONE, Group
+from gazecli.evaluation.examples import Example
+from gazecli.evaluation.judges.judge import Judge
+from gazecli.evaluation.trials import Response, Trial, judge_responses
 from gazecli.heads.headset import Head
-
-Trials = list[list[Trial]]
-
-
-class Shareable(Protocol):
-    """A task that knows which processes work on it together."""
-
-    group: Group
-
-
-OfTask = TypeVar("OfTask", bound=Shareable)
-
-
-def shared(
-    trials: Callable[[OfTask, Sequence[int], Sequence[Head], Advance], Trials],
-) -> Callable[[OfTask, Sequence[int], Sequence[Head], Advance], Trials]:
-    """Let a task's `trials` do this process's share of the pictures, and return those of all in their order.
-
-    The same pictures always fall to the same process, so what a task remembers of a picture serves it again.
-    """
-
-    @wraps(trials)
-    def of_all(task: OfTask, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> Trials:
-        mine = task.group.share(numbers)
-        every = task.group.whole(trials(task, mine, heads, advance))
-        for _ in range(len(numbers) - len(mine)):
-            advance()
-        return every
-
-    return of_all
-
+from gazecli.models.vlm import VLM
 
 Advance = Callable[[], None]
 
 
-class Task(Protocol):
-    """What the model is asked to do with each picture, under any choice of heads.
+class Task(ABC):
+    """Responses of `vlm` to `examples`, judged by `judge` if there is one; `group` shares the pictures."""
 
-    group: the processes that share the pictures.
-    """
+    def __init__(
+        self, vlm: VLM, examples: Sequence[Example], judge: Judge | None, group: Group = ALONE
+    ) -> None:
+        self.vlm = vlm
+        self.examples = list(examples)
+        self.judge = judge
+        self.group = group
 
-    group: Group
+    @abstractmethod
+    def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
+        """What the model writes about picture `number` under `heads`; none is the model as it is."""
 
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
-        """The trials of each of the pictures `numbers`; `advance` is called after each picture."""
+        """The trials of each of the pictures `numbers`; `advance` is called once a picture.
+
+        Every process of the group must call this. The same pictures always fall to the same process, so what
+        a task keeps of a picture serves it again.
+        """
+        share = self.group.share(numbers)
+        trials = []
+        for number in share:
+            responses = self.responses(number, heads)
+            trials.append(judge_responses(self.judge, self.examples[number], responses))
+            advance()
+        gathered = self.group.whole(trials)
+        for _ in range(len(numbers) - len(share)):
+            advance()
+        return gathered

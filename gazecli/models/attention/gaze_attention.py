@@ -1,19 +1,19 @@
-"""THE attention function: the model's fast kernel, rows read beside it, key biases added to chosen heads.
+"""The attention function of watched and steered models: a fast kernel, rows read beside it, a bias on heads.
 
-Registered as `"gaze"`. With nothing to watch or bias it is exactly the SDPA path. Knows nothing of
-pictures, regions' names or comics: a watcher receives single rows, a bias names heads, keys and the
-first query it acts on. State lives on the attention modules; there are no globals.
+Registered as `"gaze"` with transformers. With nothing to watch or bias it is exactly the SDPA path. A watcher
+receives single rows; a bias names heads, keys and the first query it acts on. State lives on the attention
+modules, so that two models never share any.
 
 A bias depends on head and key only, so it rides as one extra feature of queries and keys and needs no mask
-(`models.kernel`). Where scores are more than a scaled product (capped, or with sinks), no fast kernel
-computes them: queries are then attended in blocks, by what reads single rows elsewhere (`models.rows`).
+(`kernel`). Where scores are more than a scaled product (capped, or with sinks), no fast kernel
+computes them: queries are then attended in blocks, by what reads single rows elsewhere (`rows`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -27,17 +27,40 @@ from gazecli.models.attention.rows import Rows, Scores, attend_in_blocks, read_r
 NAME = "gaze"
 
 
-class RowWatcher(Protocol):
-    """Receives attention rows of watched layers."""
+class WatchedRows(NamedTuple):
+    """One layer's rows. weights: (B, H, R, K) after softmax, float32. value: (B, G, K, D).
 
-    def wants(self, layer: int) -> bool:
+    first_key: absolute position of the first key; a sliding window has dropped those before it.
+    """
+
+    weights: torch.Tensor
+    value: torch.Tensor
+    first_key: int
+
+
+class Enough(Exception):
+    """Raised by a watcher inside a forward pass whose remaining work nobody needs."""
+
+
+class RowWatcher:
+    """Receives attention rows; by default the last query's of every layer, of which it keeps nothing.
+
+    One that has all it needs of a forward pass ends it by raising `Enough`.
+    """
+
+    def begin_step(self) -> None:
+        """A forward pass begins."""
+
+    def wants(self, _layer: int, /) -> bool:
         """Whether rows of this layer are to be read."""
+        return True
 
-    def rows(self, first_query: int, queries: int) -> Rows | None:
-        """Indices into this call's queries, or None for none."""
+    def rows(self, queries: range, /) -> Rows:
+        """Which of this call's queries, given by their absolute positions: indices among them."""
+        return range(len(queries) - 1, len(queries))
 
-    def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
-        """Take post-softmax rows (B, H, R, K) in float32, values (B, G, K, D) and the first key's index."""
+    def receive(self, layer: int, rows: WatchedRows, /) -> None:
+        """Take the rows of one layer."""
 
 
 @dataclass
@@ -55,7 +78,7 @@ class KeyBias:
     peak: float = field(init=False)
 
     def __post_init__(self) -> None:
-        # Read once: a look at the device inside the layers would stall it.
+        # Read once: reading it back from the device inside the layers would stall that.
         self.peak = max(float(self.prompt.abs().max()), float(self.generated.abs().max()), 1e-12)
 
     def over_keys(self, first_key: int, keys: int) -> torch.Tensor:
@@ -103,14 +126,14 @@ class AttentionState:
         self._over_keys = None
 
     def check_counted(self, keys: int) -> None:
-        """ModelError where a pass attends to more keys than were counted: every key would be mistaken.
+        """ModelError where a pass attends to more keys than were counted: each would be taken for another.
 
-        So it is with caches that hold room for keys to come, and with a model that hides its cache.
+        This happens with caches that hold room for keys to come, and with a model that hides its cache.
         """
         if keys > self.total:
             raise ModelError(
                 f"a layer attends to {keys} keys where {self.total} were counted, so none can be named",
-                hint="use a cache that grows with the text, as `generate` does unless it is told otherwise",
+                hint="use a cache that grows with the text, as `generate` does by default",
                 code="model.cache",
             )
 
@@ -152,10 +175,9 @@ def gaze_attention(
         bias = state.bias_over(first_key, keys).to(query.device)  # (B, K); layers may lie elsewhere
         scores = scores.biased(heads.flags, bias, state.bias.from_query - first_query)
     if state.watcher is not None and state.watcher.wants(layer):
-        rows = state.watcher.rows(first_query, queries)
-        if rows is not None:
-            weights = read_rows(query, key, rows, scores)
-            state.watcher.receive(layer, state.note(weights), value, first_key)
+        rows = state.watcher.rows(range(first_query, state.total))
+        weights = read_rows(query, key, rows, scores)
+        state.watcher.receive(layer, WatchedRows(state.note(weights), value, first_key))
     if scores.beyond_kernels:
         return attend_in_blocks(query, key, value, scores, state.note), None
     if bias is None or heads is None or state.bias is None:

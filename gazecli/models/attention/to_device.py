@@ -1,4 +1,4 @@
-"""From the host to a device without waiting for it. Knows nothing of what is sent."""
+"""Copies from the host to a device that do not make the host wait."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """`tensor` on `device`; the host goes on at once, and what it asks of the device later comes later."""
+    """`tensor` on `device`; the host goes on at once, and later work on the device comes after the copy."""
     if device.type in _NO_STREAMS or tensor.device.type != "cpu":
         return tensor.to(device)
     return pinned(tensor, device).to(device, non_blocking=True)

@@ -1,169 +1,66 @@
-"""What is read from attention rows: mass on regions, weighted or not, summed where the row was computed.
-
-A watcher that has all it wants ends the forward pass by raising `Enough`. Knows nothing of scores or of why
-somebody wants to know.
-"""
+"""Watchers of attention rows: mass on regions, whole rows, and maps, reduced where the layer computes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from gazecli.models.attention.gaze_attention import RowWatcher
+from gazecli.models.attention.gaze_attention import Enough, RowWatcher, WatchedRows
 from gazecli.models.attention.rows import Rows
 from gazecli.models.attention.to_device import send
 
 
-class Enough(Exception):
-    """Raised inside a forward pass whose remaining work nobody needs."""
-
-
-class HeadIndex:
-    """Chosen heads of each layer as an index where the layer computes, sent once."""
-
-    def __init__(self, heads: Mapping[int, Sequence[int]]) -> None:
-        self._heads = heads
-        self._sent: dict[tuple[int, torch.device], torch.Tensor] = {}
-
-    def of(self, layer: int, device: torch.device) -> torch.Tensor:
-        """The heads chosen of `layer`: (n,)."""
-        if (layer, device) not in self._sent:
-            self._sent[layer, device] = send(torch.tensor(list(self._heads[layer])), device)
-        return self._sent[layer, device]
-
-
-class KeysOnly:
+class KeysOnly(RowWatcher):
     """Reads nothing, and ends the pass when layer `last` has its keys: a prefix is run for its cache."""
 
     def __init__(self, last: int) -> None:
         self.last = last
 
-    def wants(self, layer: int) -> bool:
+    def wants(self, layer: int, /) -> bool:
         """Whether the pass ends here."""
         return layer == self.last
 
-    def rows(self, first_query: int, queries: int) -> Rows | None:  # noqa: ARG002 - the protocol's
-        """End the pass: keys and values are in the cache before rows are asked for."""
+    def rows(self, _queries: range, /) -> Rows:
+        """End the pass: keys and values are in the cache before rows are read."""
         raise Enough
 
-    def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
-        """Never called, as no row is asked for."""
 
+class RegionMass(RowWatcher):
+    """Sums the attention of query rows over regions.
 
-class QuestionMass:
-    """Sums the attention of several query rows a sequence over regions, the same rows in all.
-
-    membership: (B, S, R), which token of the prefix belongs to which region. `at`: (P,), the rows' indices in
-    the pass. With `last`, the pass ends behind that layer. `masses` becomes {layer: (B, H, P, R)}.
+    membership: (B or 1, L, R), which of the first L tokens belongs to which region. at: absolute positions of
+    the watched queries, (P,) for the same in all sequences or (B, P); the last query by default. With `last`,
+    the pass ends behind that layer. `masses` becomes {layer: (B, H, P, R)}.
     """
 
-    def __init__(self, membership: torch.Tensor, at: torch.Tensor, last: int | None = None) -> None:
+    def __init__(
+        self, membership: torch.Tensor, at: torch.Tensor | None = None, last: int | None = None
+    ) -> None:
         self.membership = membership
         self.at = at
         self.last = last
         self.masses: dict[int, torch.Tensor] = {}
 
-    def wants(self, layer: int) -> bool:  # noqa: ARG002 - the protocol's
-        """All layers are read."""
-        return True
+    def rows(self, queries: range, /) -> Rows:
+        """The watched queries' indices in this call."""
+        return super().rows(queries) if self.at is None else self.at - queries.start
 
-    def rows(self, first_query: int, queries: int) -> Rows | None:  # noqa: ARG002 - the protocol's
-        """The watched rows."""
-        return self.at
-
-    def receive(
-        self,
-        layer: int,
-        weights: torch.Tensor,
-        value: torch.Tensor,  # noqa: ARG002 - the protocol's
-        first_key: int,  # noqa: ARG002 - no key was dropped
-    ) -> None:
-        """Reduce one layer's rows: weights (B, H, P, K)."""
-        shared = self.membership.shape[1]
-        self.masses[layer] = weights[..., :shared] @ self.membership[:, None].to(weights.dtype)
-        if layer == self.last:
-            raise Enough
-
-
-class RegionMass:
-    """Sums the attention of one query row a sequence over regions.
-
-    membership: (B or 1, L, R), which prompt token belongs to which region. `at` gives the absolute position
-    of the watched query, a sequence's last query by default. `only` limits the heads read. With `last`,
-    the pass ends behind that layer. After each pass `steps` grows by {layer: (B, H, R)}.
-    """
-
-    def __init__(
-        self,
-        membership: torch.Tensor,
-        at: torch.Tensor | None = None,
-        only: Mapping[int, Sequence[int]] | None = None,
-        value_weighted: bool = False,
-        last: int | None = None,
-    ) -> None:
-        self.membership = membership
-        self.at = at
-        self.last = last
-        self.only = only
-        self.value_weighted = value_weighted
-        self.steps: list[dict[int, torch.Tensor]] = []
-        self._norms: dict[int, torch.Tensor] = {}
-        self._chosen = HeadIndex(only or {})
-
-    def wants(self, layer: int) -> bool:
-        """Whether rows of this layer are to be read."""
-        return self.only is None or bool(self.only.get(layer))
-
-    def begin_step(self) -> None:
-        """Open the entry that the next forward pass fills."""
-        self.steps.append({})
-
-    def rows(self, first_query: int, queries: int) -> Rows | None:
-        """The watched query's index in this call."""
-        if self.at is None:
-            return range(queries - 1, queries)
-        return (self.at - first_query)[:, None]
-
-    def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
-        """Reduce one layer's row: weights (B, H, 1, K), value (B, G, K, D)."""
-        prompt = self.membership.shape[1]
-        inside = max(0, min(prompt - first_key, weights.shape[-1]))
-        row = weights[:, :, 0, :inside]  # (B, H, inside)
-        if self.only is not None:
-            row = row[:, self._chosen.of(layer, row.device)]
-        if self.value_weighted:
-            row = row * self._value_norms(layer, value, inside, weights.shape[1], first_key)
+    def receive(self, layer: int, rows: WatchedRows, /) -> None:
+        """Reduce one layer's rows."""
+        keys = rows.weights.shape[-1]
+        table = self.membership[:, None, rows.first_key : rows.first_key + keys]
+        weights = rows.weights[..., : table.shape[2]]
         # The layers of a model spread over devices come together where the membership lies.
-        table = self.membership[:, first_key : first_key + inside].to(row.device, row.dtype)
-        mass = (row @ table).to(self.membership.device)  # (B, H, R)
-        if not self.steps:
-            self.begin_step()
-        self.steps[-1][layer] = mass
+        mass = weights @ table.to(weights.device, weights.dtype)
+        self.masses[layer] = mass.to(self.membership.device)
         if layer == self.last:
             raise Enough
 
-    def _value_norms(
-        self, layer: int, value: torch.Tensor, inside: int, heads: int, first_key: int
-    ) -> torch.Tensor:
-        """Norms of the prompt's value vectors, repeated to query heads: (B, H, inside).
 
-        They do not change while the model writes, so they are computed once.
-        """
-        known = self._norms.get(layer)
-        if known is None or known.shape[-1] != inside or first_key:
-            norms = value[:, :, :inside].float().norm(dim=-1)
-            known = norms.repeat_interleave(heads // value.shape[1], dim=1)
-            if self.only is not None:
-                known = known[:, self._chosen.of(layer, known.device)]
-            self._norms[layer] = known
-        return known
-
-
-class RowKeeper:
+class RowKeeper(RowWatcher):
     """Keeps whole rows of chosen heads over the prompt's tokens, for a few steps.
 
     Steps `first` to `first + count` are kept, each as {layer: (B, H, L)} where it was computed.
@@ -177,32 +74,25 @@ class RowKeeper:
         self.first = first
         self.count = count
         self.seen = 0
-        self._chosen = HeadIndex(only)
         self.steps: list[dict[int, torch.Tensor]] = []
-
-    def wants(self, layer: int) -> bool:
-        """Whether rows of this layer are to be read."""
-        return self.first < self.seen <= self.first + self.count and bool(self.only.get(layer))
+        self._chosen: dict[tuple[int, torch.device], torch.Tensor] = {}  # heads, where their layer computes
 
     def begin_step(self) -> None:
-        """Count the forward pass that comes."""
+        """Count the forward pass that begins."""
         self.seen += 1
         if self.first < self.seen <= self.first + self.count:
             self.steps.append({})
 
-    def rows(self, first_query: int, queries: int) -> Rows | None:  # noqa: ARG002 - the protocol's
-        """The last query's index."""
-        return range(queries - 1, queries)
+    def wants(self, layer: int, /) -> bool:
+        """Whether rows of this layer are to be read."""
+        return self.first < self.seen <= self.first + self.count and bool(self.only.get(layer))
 
-    def receive(
-        self,
-        layer: int,
-        weights: torch.Tensor,
-        value: torch.Tensor,  # noqa: ARG002 - the protocol's
-        first_key: int,
-    ) -> None:
-        """Keep one layer's rows: weights (B, H, 1, K)."""
-        chosen = self._chosen.of(layer, weights.device)
+    def receive(self, layer: int, rows: WatchedRows, /) -> None:
+        """Keep one layer's rows."""
+        weights, first_key = rows.weights, rows.first_key
+        if (layer, weights.device) not in self._chosen:
+            self._chosen[layer, weights.device] = send(torch.tensor(list(self.only[layer])), weights.device)
+        chosen = self._chosen[layer, weights.device]
         row = weights[:, chosen, 0, : max(0, self.length - first_key)]
         kept = row.new_zeros(*row.shape[:2], self.length)
         kept[..., first_key : first_key + row.shape[-1]] = row
@@ -222,52 +112,59 @@ class RowKeeper:
         return rows
 
 
-class MapKeeper:
-    """Keeps what some watched rows of a batch give to the prompt tokens at `positions`: (n,).
+class MapKeeper(RowWatcher):
+    """Keeps the attention of some watched rows of a batch on the prompt tokens at `positions`: (n,).
 
-    `rows` are numbers in the batch, counted sequence by sequence and row by row. `layers` grows by
-    {layer: (rows, H, n)}, zero where a sliding window has left a token behind.
+    `rows_kept` are numbers in the batch, counted sequence by sequence and row by row; the pass that comes
+    begins with number `first_row`. `layers` grows by {layer: (rows, H, n)}, zero where a sliding window has
+    left a token behind.
     """
 
-    def __init__(self, rows: torch.Tensor, positions: torch.Tensor) -> None:
-        self.rows = rows
+    def __init__(self, rows_kept: torch.Tensor, positions: torch.Tensor) -> None:
+        self.rows_kept = rows_kept
         self.positions = positions
+        self.first_row = 0
         self.layers: dict[int, torch.Tensor] = {}
         self._places: dict[tuple[object, ...], list[torch.Tensor]] = {}  # the same in every layer
 
-    def beside(self, watcher: RowWatcher, first_row: int = 0) -> RowWatcher:
-        """A watcher that reads what `watcher` does; its rows are those of the batch from `first_row` on."""
-        return _Beside(self, watcher, first_row)
-
-    def keep(self, layer: int, weights: torch.Tensor, first_key: int, first_row: int) -> None:
-        """Take rows (B, H, R, K)."""
+    def receive(self, layer: int, rows: WatchedRows, /) -> None:
+        """Keep what is wanted of one layer's rows."""
+        weights, first_key = rows.weights, rows.first_key
         each = weights.shape[2]
-        key = (len(weights), each, first_key, first_row, weights.device)
+        key = (len(weights), each, first_key, self.first_row, weights.device)
         if key not in self._places:
-            last = first_row + len(weights) * each
-            here = self.rows[(self.rows >= first_row) & (self.rows < last)] - first_row
+            here = self.rows_kept - self.first_row
+            here = here[(here >= 0) & (here < len(weights) * each)]
             chosen = (here // each, here % each, self.positions - first_key)
             self._places[key] = [send(index, weights.device) for index in chosen]
-        sequences, rows, places = self._places[key]
-        picked = weights[sequences, :, rows]  # (n, H, K)
+        sequences, which, places = self._places[key]
+        picked = weights[sequences, :, which]  # (n, H, K)
         kept = picked[..., places.clamp(min=0)] * (places >= 0)
         before = self.layers.get(layer)
         self.layers[layer] = kept if before is None else torch.cat((before, kept))
 
 
-@dataclass(frozen=True)
-class _Beside:
-    keeper: MapKeeper
-    watcher: RowWatcher
-    first_row: int
+class Together(RowWatcher):
+    """Several watchers in one pass: they receive the rows that the last of them reads, it last."""
 
-    def wants(self, layer: int) -> bool:
-        return self.watcher.wants(layer)
+    def __init__(self, watchers: Sequence[RowWatcher]) -> None:
+        self.watchers = list(watchers)
 
-    def rows(self, first_query: int, queries: int) -> Rows | None:
-        return self.watcher.rows(first_query, queries)
+    def begin_step(self) -> None:
+        """Pass it on."""
+        for watcher in self.watchers:
+            watcher.begin_step()
 
-    def receive(self, layer: int, weights: torch.Tensor, value: torch.Tensor, first_key: int) -> None:
-        # First, because the other may end the pass here.
-        self.keeper.keep(layer, weights, first_key, self.first_row)
-        self.watcher.receive(layer, weights, value, first_key)
+    def wants(self, layer: int, /) -> bool:
+        """Whether any of them wants rows of this layer."""
+        return any(watcher.wants(layer) for watcher in self.watchers)
+
+    def rows(self, queries: range, /) -> Rows:
+        """Those of the last watcher."""
+        return self.watchers[-1].rows(queries)
+
+    def receive(self, layer: int, rows: WatchedRows, /) -> None:
+        """Pass the rows on to those that want them."""
+        for watcher in self.watchers:
+            if watcher.wants(layer):
+                watcher.receive(layer, rows)

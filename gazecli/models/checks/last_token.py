@@ -1,7 +1,4 @@
-"""The last token of a pass, read in three ways: in one pass, from eager attention, and behind a cache.
-
-Knows nothing of what is compared with what, or why.
-"""
+"""The last token of a pass, read in three ways: in one pass, from eager attention, and behind a cache."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ def in_one_pass(vlm: VLM, inputs: Mapping[str, Any]) -> Last:
 def behind_a_cache(vlm: VLM, inputs: Mapping[str, Any]) -> tuple[int, Last]:
     """The token that is written after these inputs, and what is known of it when it is run alone behind them.
 
-    Prompt and token are run as `steering.generation` runs them.
+    Prompt and token are run as `inference.generate` runs them.
     """
     prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
     length = prompt["input_ids"].shape[1]
@@ -88,7 +85,6 @@ def from_eager_attention(vlm: VLM, inputs: Mapping[str, Any]) -> RowsByLayer:
 def _watched(vlm: VLM, keys: int, inputs: Mapping[str, Any], **options: Any) -> Last:
     """One pass that attends to `keys` keys."""
     keeper = RowKeeper({layer: range(heads) for layer, heads in vlm.heads_of.items()}, keys)
-    keeper.begin_step()
     with vlm.watching(keeper):
         output: Any = vlm.model(**inputs, **options)
     [kept] = keeper.fetched()

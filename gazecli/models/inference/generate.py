@@ -1,6 +1,6 @@
 """The generation loop: greedy, any number of rows over one picture, what rows share computed once.
 
-Rows differ in their key bias only. Knows nothing of targets, schedules or texts.
+Rows differ in their key bias, and in their prompts where each is given its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gazecli.models.architecture import find_vision_tower
-from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.gaze_attention import KeyBias, RowWatcher
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, repeat_rows
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION
 from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -40,7 +40,7 @@ def generate(
     rows: int,
     limits: Limits,
     *,
-    watcher: Any = None,
+    watcher: RowWatcher | None = None,
     on_token: OnToken | None = None,
     rebias: Rebias | None = None,
     stop: Callable[[list[list[int]]], bool] | None = None,
@@ -86,7 +86,7 @@ def _prefill(
     layout: ImageLayout,
     bias: KeyBias | None,
     rows: int,
-    watcher: Any,
+    watcher: RowWatcher | None,
     own_ids: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, Any]:
     """Run the prompt: what no bias reaches once, the rest a row each. Logits (rows, V) and the cache."""
@@ -117,14 +117,10 @@ def _prefill(
     return _forward(vlm, watcher, input_ids=ids[:, start:], **as_argument(vlm.model, cache)), cache
 
 
-def _forward(vlm: VLM, watcher: Any, **inputs: Any) -> torch.Tensor:
+def _forward(vlm: VLM, watcher: RowWatcher | None, **inputs: Any) -> torch.Tensor:
     """One watched pass: the last position's logits in float32, (rows, V)."""
-    if watcher is None:
+    with vlm.watching(watcher):
         output = vlm.model(**inputs, use_cache=True, logits_to_keep=1)
-    else:
-        watcher.begin_step()
-        with vlm.watching(watcher):
-            output = vlm.model(**inputs, use_cache=True, logits_to_keep=1)
     logits: torch.Tensor = output.logits[:, -1].float()
     return logits
 

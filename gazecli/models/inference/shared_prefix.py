@@ -2,22 +2,21 @@
 
 The questions' longest common token prefix is run once with the vision tower. The short rests run behind its
 key-value cache in one row, or where a model's layers forbid that, as one right-padded batch behind copies of
-it. Knows nothing of regions or scores.
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from gazecli.models.attention.gaze_attention import RowWatcher
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, keeps_everything, repeat_rows
 from gazecli.models.attention.to_device import pinned, send
-from gazecli.models.attention.watchers import Enough, KeysOnly, MapKeeper, QuestionMass, RegionMass
-from gazecli.models.inference.host_sync import answered_on_host, stays_on_host
+from gazecli.models.attention.watchers import KeysOnly, MapKeeper, RegionMass, Together
 from gazecli.models.inference.profile import phase, phase_with_vision
 from gazecli.models.prompts import prompt_text
 from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -133,8 +132,8 @@ def _packed(
     """All questions about a picture in one row behind their prefix."""
     shared = batch[0].shared
     tails = PackedTails.behind(shared, [ids[shared:] for ids in batch[0].ids])
-    watcher = QuestionMass(table, send(tails.ends, vlm.device), last=vlm.last_needed)
-    with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
+    watcher = RegionMass(table, send(shared + tails.ends, vlm.device), last=vlm.last_needed)
+    with vlm.watching(_with_maps(watcher, maps)):
         vlm.model(
             **tails.inputs(vlm.model, len(batch)),
             **as_argument(vlm.model, cache),
@@ -151,16 +150,21 @@ def _side_by_side(
     count, shared = len(batch[0].ids), batch[0].shared
     repeat_rows(cache, len(batch), count, vlm.device)
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
-    ends = torch.tensor([len(tail) - 1 + shared for tail in tails])
+    ends = torch.tensor([[len(tail) - 1 + shared] for tail in tails])
     watcher = RegionMass(table.repeat_interleave(count, 0), send(ends, vlm.device), last=vlm.last_needed)
-    with vlm.watching(maps.beside(watcher) if maps else watcher), suppress(Enough):
+    with vlm.watching(_with_maps(watcher, maps)):
         vlm.model(
             input_ids=send(right_padded(tails), vlm.device),
             **as_argument(vlm.model, cache),
             use_cache=True,
             logits_to_keep=torch.tensor([-1]),  # given 1, Gemma 4 would leave out the watched rows
         )
-    return {layer: mass.view(len(batch), count, *mass.shape[1:]) for layer, mass in watcher.steps[-1].items()}
+    return {layer: mass[:, :, 0].unflatten(0, (len(batch), count)) for layer, mass in watcher.masses.items()}
+
+
+def _with_maps(watcher: RowWatcher, maps: MapKeeper | None) -> RowWatcher:
+    # The maps first, because the other may end the pass.
+    return watcher if maps is None else Together([maps, watcher])
 
 
 def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any:
@@ -169,7 +173,7 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any
     With `whole`, layers behind the last with heads are run too, for what they may remember.
     """
     shared, length = batch[0].shared, len(batch[0].ids[0])
-    inputs, host = {}, {}
+    inputs = {}
     for name in batch[0].inputs:
         parts = [questions.inputs[name] for questions in batch]
         if name == "attention_mask" or not torch.is_tensor(parts[0]):
@@ -180,12 +184,11 @@ def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any
         joined = torch.cat(_counted_on(batch) if name == "image_token_pooling" else parts)
         if joined.ndim == 2 and joined.shape == (len(batch), length):
             joined = joined[:, :shared]
-        inputs[name] = joined if stays_on_host(vlm, name) else send(joined, vlm.device)
-        host[name] = joined
+        inputs[name] = send(joined, vlm.device)
     cache = empty_cache(vlm.decoder)
     vlm.forget_positions()
     watcher = KeysOnly(vlm.last_needed) if vlm.last_needed is not None and not whole else None
-    with answered_on_host(vlm, inputs, host), vlm.watching(watcher), suppress(Enough):
+    with vlm.watching(watcher):
         vlm.model(**inputs, **as_argument(vlm.model, cache), use_cache=True, logits_to_keep=1)
     return cache
 
@@ -204,7 +207,7 @@ def _one_by_one(
     vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor], maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """A full pass a question, where nothing may be shared."""
-    rows: list[Mapping[int, torch.Tensor]] = []
+    found: list[Mapping[int, torch.Tensor]] = []
     for questions, membership in zip(batch, memberships, strict=True):
         for ids in questions.ids:
             inputs = with_ids(questions.inputs, ids, vlm)
@@ -213,12 +216,15 @@ def _one_by_one(
             table[0, :last] = membership[:last]
             watcher = RegionMass(send(table, vlm.device), last=vlm.last_needed)
             vlm.forget_positions()
-            with vlm.watching(maps.beside(watcher, len(rows)) if maps else watcher), suppress(Enough):
+            if maps is not None:
+                maps.first_row = len(found)
+            with vlm.watching(_with_maps(watcher, maps)):
                 vlm.model(**inputs, use_cache=False, logits_to_keep=1)
-            rows.append(watcher.steps[-1])
-    count = len(batch[0].ids)
+            found.append(watcher.masses)
+    shape = (len(batch), len(batch[0].ids))
     return {
-        layer: torch.cat([row[layer] for row in rows]).unflatten(0, (len(batch), count)) for layer in rows[0]
+        layer: torch.cat([masses[layer][:, :, 0] for masses in found]).unflatten(0, shape)
+        for layer in found[0]
     }
 
 

@@ -1,14 +1,13 @@
-"""`ImageLayout`: where image tokens stand in a prompt, and which pixels each looks at.
-
-Knows nothing of families or heads.
-"""
+"""`ImageLayout`: where image tokens stand in a prompt, and which pixels each looks at."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from gazecli.errors import RegionError
@@ -36,8 +35,8 @@ class ImageLayout:
 
         Raises RegionError when it owns none.
         """
-        owned = self._owned(region, picture)
-        if not len(owned):
+        owned = self.owned(region, picture)
+        if not owned.any():
             box = ",".join(f"{edge:g}" for edge in region.box)
             raise RegionError(
                 f"no image token looks at region {region.number}",
@@ -46,29 +45,34 @@ class ImageLayout:
                 "(without --no-squash), or choose a larger region",
                 code="region.without_token",
             )
-        return owned
+        return self.positions[torch.from_numpy(owned)]
 
     def count(self, region: Region, picture: int = 0) -> int:
         """How many image tokens a region owns; none where the processor cropped it away."""
-        return len(self._owned(region, picture))
+        return int(self.owned(region, picture).sum())
 
-    def _owned(self, region: Region, picture: int) -> torch.Tensor:
-        mine = (self.picture == picture).numpy()
-        owned = np.zeros(len(mine), dtype=bool)
-        owned[mine] = region.owns(self.boxes.numpy()[mine])
-        return self.positions[torch.from_numpy(owned)]
+    def owned(self, region: Region, picture: int = 0) -> npt.NDArray[np.bool_]:
+        """Which image tokens a region owns: (N,)."""
+        owned = (self.picture == picture).numpy()
+        owned[owned] = region.owns(self.boxes.numpy()[owned])
+        return owned
 
-    def membership(
-        self, regions: list[Region], picture: int = 0, *, may_be_unseen: bool = False
-    ) -> torch.Tensor:
-        """Which prompt token belongs to which region: (length, P + 1) of 0 and 1.
+    def region_table(self, regions: Sequence[Region], picture: int = 0) -> npt.NDArray[np.float32]:
+        """Which image token belongs to which region: (N, R) of 0 and 1."""
+        columns = [self.owned(region, picture) for region in regions]
+        return (
+            np.stack(columns, axis=1).astype(np.float32)
+            if columns
+            else np.zeros((len(self.boxes), 0), np.float32)
+        )
 
-        The last column marks every image token. Raises RegionError for a region without a token, unless
-        regions `may_be_unseen`.
+    def membership(self, regions: Sequence[Region]) -> torch.Tensor:
+        """Which prompt token belongs to which region of the first picture: (length, R + 1) of 0 and 1.
+
+        The last column marks every image token. Raises RegionError for a region without a token.
         """
-        tokens_of = self._owned if may_be_unseen else self.tokens
         table = torch.zeros(self.length, len(regions) + 1)
         for column, region in enumerate(regions):
-            table[tokens_of(region, picture), column] = 1.0
+            table[self.tokens(region), column] = 1.0
         table[self.positions, -1] = 1.0
         return table

@@ -1,7 +1,4 @@
-"""Figures of an evaluation: accuracy by condition, by region, and over the number of heads.
-
-Knows nothing of how answers were judged.
-"""
+"""Figures of an evaluation: accuracy by condition, by region, by selector, and over the number of heads."""
 
 from __future__ import annotations
 
@@ -14,16 +11,7 @@ from matplotlib.figure import Figure
 from gazecli.reports.documents.evaluation import ConditionPart, EvaluationPart
 from gazecli.reports.documents.results import ReportDocument
 from gazecli.reports.figures.style import COLUMN, GAZE, INK, MARK, OTHER, PAGE, new_figure, style
-
-_NAMES = {
-    "gaze": "gaze heads",
-    "control": "controls",
-    "all": "all heads",
-    "unsteered": "unsteered",
-    "asked": "asked by place",
-    "blind": "asked, gaze heads blind",
-    "blind_control": "asked, others blind",
-}
+from gazecli.reports.tables import condition_label
 
 
 def redirection(document: ReportDocument) -> Figure | None:
@@ -144,10 +132,7 @@ def by_name(conditions: Sequence[ConditionPart]) -> dict[str, list[ConditionPart
 
 def named(name: str, draws: Sequence[ConditionPart]) -> str:
     """`gaze heads, top 5`, `controls, 5 draws`."""
-    said = _NAMES.get(name, name.replace("_", " "))
-    if len(draws) > 1:
-        return f"{said}, {len(draws)} draws"
-    return f"{said}, top {draws[0].k}" if name == "gaze" else said
+    return condition_label(name, draws[0].k, draws=len(draws))
 
 
 def chance(axes: Axes, share: float, which: str) -> None:

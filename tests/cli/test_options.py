@@ -1,0 +1,131 @@
+"""Options are declared once, groups fill their commands, and every command's help ends with an example."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pytest
+import typer
+from typer.main import get_command
+
+from gazecli.cli.app import build_app
+from gazecli.cli.command import cli_command
+from gazecli.cli.options import with_help
+from gazecli.cli.output import Output
+from tests.cli.in_process import gaze_here
+
+OPTION = type(typer.Option())
+
+
+def commands_of(app: typer.Typer, path: str = "gaze") -> Iterator[tuple[str, Callable[..., Any], Any]]:
+    """Every command below `app`: its words, its function, and what Typer built of it; last the app itself."""
+    built: Any = get_command(app)
+    for command in app.registered_commands:
+        assert command.callback is not None
+        yield f"{path} {command.name}", command.callback, built.commands[command.name]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        yield from commands_of(group.typer_instance, f"{path} {group.name}")
+    if app.registered_callback is not None and app.registered_callback.callback is not None:
+        yield path, app.registered_callback.callback, built
+
+
+def declarations(app: typer.Typer) -> dict[str, list[tuple[str, object]]]:
+    """Of every option of every command: the commands that have it and the declarations they have it from."""
+    found: dict[str, list[tuple[str, object]]] = defaultdict(list)
+    for words, function, built in commands_of(app):
+        taken = inspect.signature(function, eval_str=True).parameters
+        for parameter in built.params:
+            if parameter.param_type_name != "option" or parameter.name not in taken:
+                continue  # Typer's own: --help and the installing of completion
+            metadata = getattr(taken[parameter.name].annotation, "__metadata__", ())
+            (declared,) = (each for each in metadata if isinstance(each, OPTION))
+            for name in (*parameter.opts, *parameter.secondary_opts):
+                found[name].append((words, getattr(declared, "declared", declared)))
+    return found
+
+
+def declared_twice(app: typer.Typer) -> dict[str, list[str]]:
+    return {
+        name: [words for words, _ in uses]
+        for name, uses in declarations(app).items()
+        if len({id(declared) for _, declared in uses}) > 1
+    }
+
+
+def test_every_option_is_declared_once() -> None:
+    app = build_app()
+    found = declarations(app)
+    assert {"--strength", "--device", "--output", "-o", "--version", "--dry-run", "-v"} <= set(found)
+    assert len(found["--json"]) == len(list(commands_of(app)))
+    assert len(found["--panels"]) >= 5
+    assert declared_twice(app) == {}
+
+
+SEED = typer.Option("--seed", help="Draws.")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    width: Annotated[int, typer.Option("--width")] = 1
+    height: Annotated[int, typer.Option("--height")] = 2
+
+
+@dataclass(frozen=True)
+class TallSizes(Sizes):
+    height: Annotated[int, typer.Option("--height")] = 9
+
+
+def first(output: Output, sizes: Sizes, *, seed: Annotated[int, SEED] = 1) -> None:
+    output.out.print(f"{sizes} {seed}")
+
+
+def second(
+    output: Output, sizes: TallSizes, *, seed: Annotated[int | None, with_help(SEED, "Shuffles.")] = None
+) -> None:
+    output.out.print(f"{sizes} {seed}")
+
+
+def test_a_second_declaration_is_found_and_a_shared_one_is_not() -> None:
+    app = typer.Typer()
+    app.command("first")(cli_command()(first))
+    app.command("second")(cli_command()(second))
+    assert declared_twice(app) == {"--height": ["gaze first", "gaze second"]}
+
+
+def test_a_group_arrives_filled_with_the_defaults_of_its_class(capsys: pytest.CaptureFixture[str]) -> None:
+    app = typer.Typer()
+    app.command("first")(cli_command()(first))
+    app.command("second")(cli_command()(second))
+    app(["first", "--width", "7"], standalone_mode=False)
+    app(["second", "--seed", "3"], standalone_mode=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "Sizes(width=7, height=2) 1",
+        "TallSizes(width=1, height=9) 3",
+    ]
+
+
+COMMANDS = [words.removeprefix("gaze").split() for words, _, _ in commands_of(build_app())][:-1]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_fits_80_columns_and_ends_with_an_example_that_parses(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    for colour in ("", "1"):
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setenv("NO_COLOR" if not colour else "FORCE_COLOR", "1")
+        ran = gaze_here(capfd, *words, "--help")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        lines = [re.sub("\x1b\\[[0-9;]*m", "", line).strip() for line in ran.out.splitlines()]
+        assert max(map(len, lines)) <= 80
+        example = [line for line in lines if line][-1]
+        assert example.startswith(f"Example: gaze {' '.join(words)}")
+        given = shlex.split(example.removeprefix("Example: gaze ").partition(" > ")[0])
+        assert gaze_here(capfd, *given, "--help").code == 0
