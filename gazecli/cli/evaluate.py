@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gazecli.cli.command import writes
 from gazecli.cli.evaluate_options import Wanted, is_coco
 from gazecli.cli.files import save_text
-from gazecli.cli.inputs import Aim, choose_heads, load_model
+from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, TaskName, number_or_auto
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
@@ -44,7 +44,7 @@ class Evaluated:
 
 
 def run_evaluation(
-    output: Output, aim: Aim, evaluate: Path, wanted: Wanted, with_scenes: bool = False
+    output: Output, aim: ChosenHeads, evaluate: Path, wanted: Wanted, with_scenes: bool = False
 ) -> Evaluated:
     """Evaluate, and with `with_scenes` watch a few pictures too."""
     from gazecli.evaluation.conditions import CONTROLS
@@ -87,7 +87,7 @@ def _scenes(output: Output, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
         return scenes_of(page_samples(vlm, evaluation, step))
 
 
-def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
+def plan_of(wanted: Wanted, aim: ChosenHeads, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan
@@ -123,7 +123,7 @@ def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
     )
 
 
-def judge_without_model(wanted: Wanted, aim: Aim) -> Judge | None:
+def judge_without_model(wanted: Wanted, aim: ChosenHeads) -> Judge | None:
     """The judge, as far as it needs no model: None for `none`, and for `likelihood` until there is one."""
     if wanted.judge == "endpoint":
         from gazecli.evaluation.judges.endpoint import Address, EndpointJudge
@@ -226,7 +226,7 @@ def rejudge(
     return aim.headset, rejudged_part(part, judge, runs, metrics, examples)
 
 
-def _judge(output: Output, aim: Aim, kept: Kept, wanted: Wanted) -> Judge:
+def _judge(output: Output, aim: ChosenHeads, kept: Kept, wanted: Wanted) -> Judge:
     judge = judge_without_model(wanted, aim)
     if judge is None:
         vlm = load_model(output, aim, wanted.loading)

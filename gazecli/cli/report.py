@@ -22,7 +22,7 @@ from gazecli.cli.evaluate_options import (
     check_combination,
 )
 from gazecli.cli.files import save_figures, save_text, writable, writable_folder
-from gazecli.cli.inputs import Aim, choose_heads
+from gazecli.cli.inputs import ChosenHeads, choose_heads
 from gazecli.cli.options import (
     TOP,
     Evaluate,
@@ -180,7 +180,7 @@ def _document(
     return report_document(aim.headset, shown, None, _compared(aim) if wanted.compare else None), []
 
 
-def _compared(aim: Aim) -> ComparisonPart:
+def _compared(aim: ChosenHeads) -> ComparisonPart:
     # Brings torch along, which a report of what is kept has no use for.
     from gazecli.reports.evaluation import unsteered_comparison
 
