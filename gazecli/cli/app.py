@@ -22,7 +22,7 @@ from gazecli.version import VERSION
 _LOOKING = "Finding and steering"
 _AROUND = "Around it"
 # Each is a module beside this one. Help lists them in this order, groups behind the others.
-LOOKING = ("discover", "steer", "switch", "track", "report")
+LOOKING = ("discover", "steer", "switch", "track", "evaluate", "judge", "report")
 GROUPS = ("comics", "cache")
 NAMES = (*LOOKING, *GROUPS, "models", "doctor", "schema")
 

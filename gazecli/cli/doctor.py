@@ -168,7 +168,7 @@ def drawn_strip() -> Picture:
     from PIL import Image
 
     from gazecli.pictures.picture import Picture
-    from gazecli.tiny.drawing import draw_panel
+    from gazecli.tiny.panel import draw_panel
     from gazecli.tiny.scenes import draw_strip
 
     rng = random.Random("doctor")

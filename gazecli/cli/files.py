@@ -133,7 +133,7 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
 
     GazeError when that fails.
     """
-    from gazecli.reports.figures.catalogue import figures_of
+    from gazecli.reports.figures import figures_of
     from gazecli.reports.figures.style import png_of, svg_of
 
     try:
@@ -159,10 +159,10 @@ def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> 
 
         save_text(trajectory_csv(trajectory), path)
         return
-    from gazecli.reports.figures.staircase import staircase
     from gazecli.reports.figures.style import png_of, svg_of
+    from gazecli.reports.figures.trajectory import trajectory_figure
 
-    figure = staircase(trajectory)
+    figure = trajectory_figure(trajectory)
     if kind == ".svg":
         save_text(svg_of(figure), path)
     else:

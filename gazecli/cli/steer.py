@@ -96,16 +96,16 @@ def command(
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_steering
 
-        save_page(document, scene_of_steering(steered), f"Regions described by {vlm.name}", page)
+        save_page(document, scene_of_steering(steered), f"Answers of {vlm.name}, steered", page)
     output.result(document, lambda console: _show(console, document, streamed=stream))
 
 
 def _heatmap(steered: Steering) -> Image.Image:
-    from gazecli.reports.heatmap import Heatmap, heatmap_image
+    from gazecli.reports.heatmap import AttentionMap, heatmap_image
 
-    maps = [Heatmap(steered.baseline_rows.mean(0), f"unsteered: {steered.baseline or ''}")]
+    maps = [AttentionMap(steered.baseline_rows.mean(0), f"unsteered: {steered.baseline or ''}")]
     maps += [
-        Heatmap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
+        AttentionMap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
         for answer in steered.answers
     ]
     return heatmap_image(steered.picture.image, steered.layout.boxes.numpy(), maps)

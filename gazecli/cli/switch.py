@@ -102,7 +102,7 @@ def command(
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_narration
 
-        save_page(document, scene_of_narration(narration), f"A narration by {vlm.name}, steered", page)
+        save_page(document, scene_of_narration(narration), f"Narration of {vlm.name}, switched", page)
     if trajectory is not None:
         save_trajectory(_trajectory(narration), document, trajectory)
     output.result(document, lambda console: _show(console, document))

@@ -127,7 +127,7 @@ def command(
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_tracking
 
-        save_page(document, scene_of_tracking(tracking), f"Where {vlm.name} looks while it writes", page)
+        save_page(document, scene_of_tracking(tracking), f"Attention of {vlm.name} while it writes", page)
     if trajectory is not None:
         save_trajectory(_trajectory(tracking), document, trajectory)
     output.result(document, lambda console: _show(console, document, streamed=stream))
@@ -143,14 +143,14 @@ def _controls(output: Output, chosen: ChosenHeads) -> list[Condition]:
 
 
 def _heatmap(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
-    from gazecli.reports.heatmap import Heatmap, heatmap_image
+    from gazecli.reports.heatmap import AttentionMap, heatmap_image
 
     parts = [(f'"{span.text}"', span.start, span.end) for span in spans]
     maps = []
     for label, start, end in parts or [("the whole text", 0, tracking.tokens)]:
-        maps.append(Heatmap(tracking.mean_map(start, end), f"{label}: gaze heads"))
+        maps.append(AttentionMap(tracking.mean_map(start, end), f"{label}: gaze heads"))
         if tracking.controls:
-            maps.append(Heatmap(tracking.mean_map(start, end, controls=True), f"{label}: control heads"))
+            maps.append(AttentionMap(tracking.mean_map(start, end, controls=True), f"{label}: control heads"))
     return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), maps)
 
 

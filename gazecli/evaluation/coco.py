@@ -1,7 +1,4 @@
-"""Natural pictures to evaluate on: annotated boxes as regions, the names of things as truth.
-
-Knows nothing of models or of how names are found in answers.
-"""
+"""Natural pictures to evaluate on, from COCO's annotations: boxes are regions, categories are truths."""
 
 from __future__ import annotations
 
@@ -24,6 +21,31 @@ from gazecli.pictures.regions import Box
 
 # Gandikota & Bau 2026 (arXiv 2606.14703), natural images.
 PROMPT = "What is the main object in this part of the image? Answer in a few words."
+_MAX_BYTES = 1 << 30
+_FORM = "give COCO's instances JSON: images, annotations and categories"
+_SMALL, _MEDIUM = 32.0**2, 96.0**2  # COCO's own bounds, in pixels of area
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One annotated thing: its category, its box in pixels, and its area, at most the box's."""
+
+    category: str
+    box: Box
+    area: float
+
+    @property
+    def size(self) -> str:
+        """COCO's size class: small, medium or large."""
+        return "small" if self.area < _SMALL else "medium" if self.area < _MEDIUM else "large"
+
+
+@dataclass(frozen=True)
+class AnnotatedPicture:
+    """A picture with one thing of each of at least two categories, the largest first."""
+
+    strip: BoxedStrip
+    things: list[Thing]
 
 
 def coco_examples(
@@ -74,33 +96,6 @@ def _example(picture: AnnotatedPicture) -> Example:
         tuple(SYNONYMS.get(thing.category.casefold(), ()) for thing in picture.things),
         tuple(thing.size for thing in picture.things),
     )
-
-
-_MAX_BYTES = 1 << 30
-_FORM = "give COCO's instances JSON: images, annotations and categories"
-_SMALL, _MEDIUM = 32.0**2, 96.0**2  # COCO's own bounds, in pixels of area
-
-
-@dataclass(frozen=True)
-class Thing:
-    """One annotated thing: its category, its box in pixels, and its area, at most the box's."""
-
-    category: str
-    box: Box
-    area: float
-
-    @property
-    def size(self) -> str:
-        """COCO's size class: small, medium or large."""
-        return "small" if self.area < _SMALL else "medium" if self.area < _MEDIUM else "large"
-
-
-@dataclass(frozen=True)
-class AnnotatedPicture:
-    """A picture with one thing of each of at least two categories, the largest first."""
-
-    strip: BoxedStrip
-    things: list[Thing]
 
 
 def read_coco(

@@ -1,6 +1,6 @@
-"""A model's name becomes a checkpoint folder on this machine: alias, Hub id with @revision, or folder.
+"""Checkpoints on this machine: found by alias, Hub id with @revision or folder; their digest and dimensions.
 
-Nothing heavy is imported, so that a stored result is found without torch. Knows nothing of weights.
+Nothing heavy is imported at the top, so that a stored result is found without torch.
 """
 
 from __future__ import annotations
@@ -14,10 +14,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gazecli.canonical import document_key
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.catalogue import resolve_alias
 
 _PATH_LIKE = ("/", "./", "../", "~", ".\\", "\\")
+_BLOB = re.compile(r"[0-9a-f]{64}")
+_REVISION = re.compile(r"[0-9a-f]{40}")
+# What decides what a checkpoint computes, besides *.py and *.safetensors.
+_NAMES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "model.safetensors.index.json",
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +117,7 @@ class Checkpoint:
 
 
 def is_folder(name: str) -> bool:
-    """Whether a model's name is that of a folder here; `tiny` is always the model in the box."""
+    """Whether a model's name is that of a folder here; `tiny` is always the model in the package."""
     return name != "tiny" and os.path.isdir(os.path.expanduser(name))
 
 
@@ -116,7 +134,7 @@ def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) 
     if name == "tiny":
         if revision is not None:
             raise UsageError(
-                "--revision cannot matter for the model in the box", subject=name, hint="leave it out"
+                "--revision cannot matter for the model in the package", subject=name, hint="leave it out"
             )
         return Checkpoint("tiny", "tiny", None, Path(__file__).parent.parent / "tiny" / "checkpoint")
     base, _, at = name.partition("@")
@@ -167,24 +185,6 @@ def _snapshot(hub_id: str, revision: str | None, fetch: bool) -> Path:
         ) from None
 
 
-_BLOB = re.compile(r"[0-9a-f]{64}")
-_REVISION = re.compile(r"[0-9a-f]{40}")
-_NAMES = (
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "model.safetensors.index.json",
-)
-
-
 def checkpoint_files(folder: Path) -> list[Path]:
     """The files that decide what a checkpoint computes, in a stable order."""
     named = [folder / name for name in _NAMES if (folder / name).is_file()]
@@ -198,8 +198,7 @@ def checkpoint_digest(folder: Path, file_digest: Callable[[Path], str] | None = 
     for path in checkpoint_files(folder):
         blob = path.resolve().name if path.is_symlink() else ""
         facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
-    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    return f"sha256:{document_key(facts)}"
 
 
 def hub_revision(folder: Path) -> str | None:

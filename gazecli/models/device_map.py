@@ -1,6 +1,6 @@
 """A model too large for one device: accelerate spreads it over several, main memory and disk.
 
-Nothing heavy is imported. Knows nothing of checkpoints or of what the model computes.
+Nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def parse_device_map(given: DeviceMap | None) -> DeviceMap | None:
 
 
 def spread_options(device_map: DeviceMap, max_memory: Mapping[int | str, int | str] | None) -> dict[str, Any]:
-    """What `from_pretrained` is told; `offload_folder` is a fresh private folder, see `remove_with`."""
+    """Arguments of `from_pretrained`; `offload_folder` is a fresh private folder, see `remove_with`."""
     options: dict[str, Any] = {
         "device_map": device_map if isinstance(device_map, str) else dict(device_map),
         "offload_folder": tempfile.mkdtemp(prefix="gaze-offload-"),

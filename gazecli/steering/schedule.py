@@ -1,7 +1,4 @@
-"""When the target changes: after so many tokens, at given tokens, or at the end of a sentence.
-
-Knows nothing of models; a schedule counts tokens and reads text.
-"""
+"""When the target changes: after so many tokens, at given tokens, or at the end of a sentence."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ class Schedule:
 
     @property
     def most_tokens(self) -> int:
-        """How many tokens to write at most when nothing else is said."""
+        """How many tokens to write at most by default."""
         if self.starts is None:
             return _LONGEST_SENTENCE * len(self.targets)
         return self.starts[-1] + (self.every or EVERY)

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gazecli.errors import HeadSetError, SpanError, UsageError
-from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.inference.generate import Limits, generate, pieces_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.regions import Region
-from gazecli.steering.spans import find_span, pieces_of
+from gazecli.steering.spans import find_span
 from gazecli.steering.track import TRACKING_PROMPT, sentences_of, track
 from tests import oracle
 from tests.conftest import QWEN, noise_picture
