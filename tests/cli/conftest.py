@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +17,15 @@ from typing import Any
 import jsonschema
 import pytest
 
+from gazecli.cache import Cache
 from gazecli.cli.app import build_app
 from gazecli.cli.errors import guarded
+from gazecli.heads.discover import discover
+from gazecli.heads.headset import HeadSet
+from gazecli.heads.headset_store import note_headset
+from gazecli.models.vlm import VLM
 from gazecli.reports.documents.schemas import json_schema
+from tests.evaluation.comics import captioned_comics
 from tests.fixtures.command_server import call
 
 
@@ -99,6 +106,29 @@ def gaze_here(capfd: pytest.CaptureFixture[str], *arguments: object) -> Ran:
     finally:
         signal.signal(signal.SIGTERM, before)
     return Ran(code, *capfd.readouterr())
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VLM]) -> tuple[Path, HeadSet]:
+    """Comics with captions, and a random model's head set."""
+    comics = captioned_comics(tmp_path_factory.mktemp("known") / "comics", 2)
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, height=48, cache=cache)
+
+
+@pytest.fixture
+def comics(measured: tuple[Path, HeadSet], tmp_path: Path) -> Path:
+    """A copy of the comics that a test may change."""
+    return shutil.copytree(measured[0], tmp_path / "comics")
+
+
+@pytest.fixture
+def known(measured: tuple[Path, HeadSet], own_cache: Path, vlm_of: Callable[[str], VLM]) -> str:
+    """The digest of the head set, which is in the cache as the last used."""
+    cache = Cache(own_cache)
+    cache.put(measured[1].to_artifact())
+    note_headset(cache, measured[1], vlm_of("qwen2_vl").source)
+    return measured[1].digest
 
 
 @pytest.fixture(scope="session", autouse=True)
