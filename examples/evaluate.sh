@@ -22,11 +22,13 @@ $GAZE comics make "$OUT/judged" --count "$STRIPS" --seed 900007 --quiet >/dev/nu
 $GAZE discover tiny "$OUT/found" --quiet >/dev/null
 
 echo "static: K is chosen on half of the strips; what it chose is tested on the others" >&2
-$GAZE report --evaluate "$OUT/judged" --sweep --compare --generations "$OUT/static.jsonl" -o "$OUT/static.json"
+$GAZE evaluate tiny "$OUT/judged" --sweep --compare --generations "$OUT/static.jsonl" \
+    -o "$OUT/static.json"
 echo "vqa" >&2
-$GAZE report --evaluate "$OUT/judged" --task vqa -o "$OUT/vqa.json"
+$GAZE evaluate tiny "$OUT/judged" --task vqa -o "$OUT/vqa.json"
 echo "dynamic" >&2
-$GAZE report --evaluate "$OUT/judged" --task dynamic --every 20 --samples $(((STRIPS + 1) / 2)) \
+$GAZE evaluate tiny "$OUT/judged" --task dynamic --every 20 --samples $(((STRIPS + 1) / 2)) \
     -o "$OUT/dynamic.json"
 
+$GAZE report tiny -o "$OUT/report.html"
 $PYTHON "$HERE/evaluation_tables.py" "$OUT" | tee "$OUT/evaluation.md"

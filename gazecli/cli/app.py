@@ -1,7 +1,7 @@
-"""The command `gaze`: its commands, and the one way in and out.
+"""The command line `gaze`, built from its commands.
 
 Every command is in a file of its own, and a call that names one imports no other. Nothing heavy is
-imported before a command needs it. Knows nothing of what the commands do.
+imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import typer
 
 from gazecli.cli.command import Format, Json, Quiet, Verbose, output_options_of
 from gazecli.cli.errors import guarded
-from gazecli.cli.output import has_colour, settle
+from gazecli.cli.output import has_colour, prepare_streams
 from gazecli.version import VERSION
 
 _LOOKING = "Finding and steering"
 _AROUND = "Around it"
 # Each is a module beside this one. Help lists them in this order, groups behind the others.
-LOOKING = ("discover", "steer", "switch", "track", "report")
+LOOKING = ("discover", "steer", "switch", "track", "evaluate", "judge", "report")
 GROUPS = ("comics", "cache")
 NAMES = (*LOOKING, *GROUPS, "models", "doctor", "schema")
 
@@ -53,14 +53,14 @@ def _add(app: typer.Typer, name: str, command: Callable[..., None], panel: str |
 
 
 def needed(arguments: Sequence[str]) -> Sequence[str]:
-    """The one command that `arguments` name; all where they name none, for help and for what is alike."""
+    """The command that `arguments` name; all where they name none, for help and for suggestions."""
     named = next((word for word in arguments if not word.startswith("-")), None)
     return (named,) if named in NAMES else NAMES
 
 
 def run(arguments: list[str]) -> int:
     """Run one call of the command line and return its exit code."""
-    settle()
+    prepare_streams()
     return guarded(lambda: _run(arguments), arguments)
 
 

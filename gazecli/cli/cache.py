@@ -16,13 +16,14 @@ from gazecli.cli.command import cli_command
 from gazecli.cli.config import setting
 from gazecli.cli.options import FORCE, MODEL, with_help
 from gazecli.cli.output import Output, is_terminal
-from gazecli.cli.tables import age_text, print_facts, print_table, size_text
+from gazecli.cli.tables import age_text, print_facts, print_table, show_evaluation, size_text
 from gazecli.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gazecli.cache import Artifact, Cache, Entry, Removed
+    from gazecli.reports.documents.evaluation import EvaluationPart
     from gazecli.reports.documents.housekeeping import ArtifactPart, CacheDocument
 
 
@@ -66,9 +67,11 @@ def show(output: Output, digest: OneDigest) -> None:
     document = _document("show", cache, artifacts=[_part(entry)], header=entry.summary)
 
     def human(console: Console) -> None:
-        print_facts(
-            console, {**document.artifacts[0].model_dump(exclude={"age_seconds"}), **_flat(entry.summary)}
-        )
+        facts = document.artifacts[0].model_dump(exclude={"age_seconds"})
+        evaluation = _evaluation(cache, entry)
+        print_facts(console, {**facts, **_flat({} if evaluation else entry.summary)})
+        if evaluation is not None:
+            show_evaluation(console, evaluation)
 
     output.result(document, human)
 
@@ -263,6 +266,7 @@ def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
 
 
 def _part(entry: Entry) -> ArtifactPart:
+    from gazecli.evaluation.store import evaluation_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
 
     model, comics = entry.summary.get("model"), entry.summary.get("comics")
@@ -274,7 +278,17 @@ def _part(entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(model, "name"),
         comics=_text(comics, "digest"),
+        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
     )
+
+
+def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:
+    """What a report would show of it, if it is an evaluation."""
+    from gazecli.evaluation.store import KIND, KeptEvaluation
+    from gazecli.reports.kept_evaluation import evaluation_of
+
+    artifact = cache.get(entry.digest) if entry.kind == KIND else None
+    return evaluation_of(KeptEvaluation.from_artifact(artifact, entry.digest)) if artifact else None
 
 
 def _text(block: object, key: str) -> str | None:
@@ -297,10 +311,17 @@ def _show_list(console: Console, document: CacheDocument) -> None:
         console.print(f"nothing is kept in {document.path}", soft_wrap=True)
         return
     rows: list[list[object]] = [
-        [kept.digest[7:19], kept.kind, kept.model, size_text(kept.bytes), age_text(kept.age_seconds)]
+        [
+            kept.digest[7:19],
+            kept.kind,
+            kept.model,
+            size_text(kept.bytes),
+            age_text(kept.age_seconds),
+            kept.summary or "",
+        ]
         for kept in document.artifacts
     ]
-    print_table(console, "digest kind model >size >age", rows)
+    print_table(console, "digest kind model >size >age summary", rows)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")
 
@@ -339,9 +360,16 @@ def take_out(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bo
 
 
 def _check(artifact: Artifact) -> None:
+    from gazecli.evaluation import store
     from gazecli.heads.headset import KIND, HeadSet
+    from gazecli.reports.generations import generations_of
     from gazecli.reports.headset import report_document
+    from gazecli.reports.kept_evaluation import comparison_of
 
+    # What could not be shown later is refused now.
+    if artifact.kind == store.KIND:
+        kept = store.KeptEvaluation.from_artifact(artifact, artifact.digest)
+        generations_of(kept)
+        comparison_of(kept)
     if artifact.kind == KIND:
-        # What could not be shown later is refused now.
         report_document(HeadSet.from_artifact(artifact, artifact.digest))

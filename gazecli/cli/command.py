@@ -1,7 +1,4 @@
-"""What makes a function a command: the options of every command, and groups of options filled.
-
-Knows nothing of what a command does with its output.
-"""
+"""What makes a function a command: the options of every command, groups of options, and the launch."""
 
 from __future__ import annotations
 
@@ -10,15 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
 from inspect import Parameter
-from typing import Annotated, Any, Concatenate, Literal, ParamSpec
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, get_args
 
 import typer
 
-from gazecli.cli.errors import ReaderLeft
+from gazecli.cli.errors import StdoutClosed
+from gazecli.cli.options import hidden
 from gazecli.cli.output import Output, OutputOptions
 from gazecli.distributed.launcher import current_launch, leave_launch
 
 Arguments = ParamSpec("Arguments")
+HIDDEN = "hidden"
 
 _FORMAT = typer.Option("--format", help="auto: human on a terminal, JSON in a pipe.", show_default=False)
 Format = Annotated[Literal["auto", "human", "json"] | None, _FORMAT]
@@ -39,16 +38,18 @@ def cli_command(
     """Turn `command(output, …)` into what Typer wants: a function with --format, --json, -q and -v.
 
     A parameter annotated with a dataclass whose fields are options becomes these options, and the command
-    gets the dataclass filled. `shared`: all launched processes run it, else the first alone. `pages`: the
-    result may also be an HTML page, Markdown or CSV.
+    gets the dataclass filled; `Annotated[…, HIDDEN]` keeps them out of the help. `shared`: all launched
+    processes run it, else the first alone. `pages`: the result may also be an HTML page, Markdown or CSV.
     """
 
     def decorate(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-        groups: dict[str, Any] = {each.name: each.annotation for each in own if is_dataclass(each.annotation)}
+        kinds = {each.name: get_args(each.annotation) or (each.annotation,) for each in own}
+        groups: dict[str, Any] = {name: kind[0] for name, kind in kinds.items() if is_dataclass(kind[0])}
         names = {name: [field.name for field in fields(group)] for name, group in groups.items()}
         taken = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own if each.name not in groups]
-        taken += [each for group in groups.values() for each in _options_of(group)]
+        for name, group in groups.items():
+            taken += _options_of(group, is_hidden=HIDDEN in kinds[name])
         with_output: Callable[..., None] = command
 
         def run(ctx: typer.Context, **given: Any) -> None:
@@ -61,7 +62,7 @@ def cli_command(
             try:
                 with_output(output, **given)
             except BrokenPipeError as error:
-                raise ReaderLeft from error
+                raise StdoutClosed from error
 
         taken += _every_command(PageFormat if pages else Format)
         run.__name__ = command.__name__
@@ -73,14 +74,16 @@ def cli_command(
     return decorate
 
 
-def _options_of(group: type) -> Iterator[Parameter]:
+def _options_of(group: type, *, is_hidden: bool) -> Iterator[Parameter]:
     annotations = {
         name: each for base in reversed(group.__mro__) for name, each in _annotations(base).items()
     }
     for field in fields(group):
-        yield Parameter(
-            field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=annotations[field.name]
-        )
+        annotation = annotations[field.name]
+        if is_hidden:
+            kind, option = get_args(annotation)
+            annotation = Annotated[kind, hidden(option)]
+        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation)
 
 
 @cache  # evaluated once, so that a group which several commands take declares its options once
@@ -105,16 +108,13 @@ def _every_command(formats: Any) -> list[Parameter]:
 def output_options_of(
     ctx: typer.Context, form: str | None, json: bool, quiet: bool, verbose: int
 ) -> OutputOptions:
-    """What was asked for here, joined with what was asked for before the command's name."""
+    """The output options behind the command's name, joined with those before it."""
     here = OutputOptions(None if form == "auto" else form, json, quiet, verbose)
     return ctx.obj.joined(here) if isinstance(ctx.obj, OutputOptions) else here
 
 
 def works_alone(output: Output) -> bool:
-    """Whether this process is to do what processes cannot share: the first does it as if started alone.
-
-    The others have nothing to do; that is said once.
-    """
+    """Whether this process does work that processes cannot share: the first does, as if started alone."""
     here = current_launch()
     if here.is_first and here.world_size > 1:
         leave_launch()
@@ -123,7 +123,7 @@ def works_alone(output: Output) -> bool:
 
 
 def writes() -> bool:
-    """Whether this process writes what all have worked out."""
+    """Whether this process writes the result of all."""
     return current_launch().is_first
 
 

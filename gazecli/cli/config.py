@@ -1,7 +1,4 @@
-"""What was chosen once for all calls: a flag wins over the environment, that over the config file.
-
-Knows nothing of what the settings do.
-"""
+"""Settings for all calls: an option wins over the environment, and that over the config file."""
 
 from __future__ import annotations
 
@@ -14,23 +11,23 @@ from gazecli.errors import UsageError
 KEYS = ("model", "device", "dtype")
 
 
-def setting(key: str, flag: str | None) -> str | None:
-    """The value of `model`, `device` or `dtype`: flag, then GAZE_MODEL and so on, then config.toml.
+def setting(key: str, option: str | None) -> str | None:
+    """The value of `model`, `device` or `dtype`: the option, then GAZE_MODEL and so on, then config.toml.
 
     Raises UsageError when the config file is needed and unreadable.
     """
-    return flag or os.environ.get(f"GAZE_{key.upper()}") or configured().get(key)
+    return option or os.environ.get(f"GAZE_{key.upper()}") or configured().get(key)
 
 
 def config_path() -> Path:
-    """Where the config file is looked for."""
+    """The path of the config file."""
     import platformdirs
 
     return Path(platformdirs.user_config_dir("gaze")) / "config.toml"
 
 
 def configured() -> dict[str, str]:
-    """The config file's settings, {} when there is none; UsageError when it is not as it should be."""
+    """The config file's settings, {} when there is none; UsageError when it cannot be used."""
     path = config_path()
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

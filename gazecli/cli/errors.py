@@ -1,7 +1,4 @@
-"""How failures are told, in one place: `error:` and `hint:` lines or a JSON object, and the exit code.
-
-Knows nothing of what the commands do.
-"""
+"""How errors are reported: `error:` and `hint:` lines or a JSON object on stderr, and the exit code."""
 
 from __future__ import annotations
 
@@ -14,77 +11,75 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gazecli.cli.output import has_colour, without_secrets
-from gazecli.cli.signals import INTERRUPTED, asked_to_stop, tell_interrupt
-from gazecli.distributed.launcher import is_mine_to_tell
+from gazecli.cli.signals import INTERRUPTED, report_interrupt, was_interrupted
+from gazecli.distributed.launcher import is_reporter
 from gazecli.errors import GazeError
 from gazecli.plain_text import visible
 
 
-class ReaderLeft(Exception):
-    """Nobody reads stdout any more: no failure, and nothing to be said."""
+class StdoutClosed(Exception):
+    """Nobody reads stdout any more, as in `| head`: no error, and nothing to report."""
 
 
 @dataclass(frozen=True)
-class Telling:
-    """How to tell: as JSON, and with tracebacks."""
+class ErrorStyle:
+    """How errors are written: as JSON or in lines, with tracebacks or without."""
 
     json: bool
     tracebacks: bool
 
     @classmethod
-    def asked_for(cls, arguments: Sequence[str]) -> Telling:
+    def of_arguments(cls, arguments: Sequence[str]) -> ErrorStyle:
         """Read from the raw command line, which may be one that cannot be parsed.
 
-        Errors become JSON when JSON was asked for in words; a pipe behind stdout alone does not
-        change what a person sees on stderr.
+        Errors are JSON only with an option that says so: a pipe behind stdout does not change stderr.
         """
         given = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
         pairs = pairwise(given)
         in_json = "--json" in given or "--format=json" in given or ("--format", "json") in pairs
-        loud = sum(_loudness(argument) for argument in given)
-        return cls(in_json, loud >= 2)
+        return cls(in_json, sum(map(_verbosity, given)) >= 2)
 
 
-def _loudness(argument: str) -> int:
+def _verbosity(argument: str) -> int:
     if argument == "--verbose":
         return 1
     return len(argument) - 1 if argument.startswith("-v") and set(argument[1:]) == {"v"} else 0
 
 
 def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
-    """Run `command` and return the exit code; whatever it raises is told on stderr."""
-    telling = Telling.asked_for(arguments)
+    """Run `command` and return the exit code; whatever it raises is reported on stderr."""
+    style = ErrorStyle.of_arguments(arguments)
     try:
         code = command()
         sys.stdout.flush()
-        return tell_interrupt() if code == INTERRUPTED else code if isinstance(code, int) else 0
-    except (ReaderLeft, BrokenPipeError):
-        _forget_stdout()
+        return report_interrupt() if code == INTERRUPTED else code if isinstance(code, int) else 0
+    except (StdoutClosed, BrokenPipeError):
+        _discard_stdout()
         return 0
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
-        return tell_interrupt()
-    except Exception as error:  # noqa: BLE001 - the last door: whatever it is, people get one line
-        if asked_to_stop() or _is_abort(error):
-            return tell_interrupt()
-        return tell(error, telling)
+        return report_interrupt()
+    except Exception as error:  # noqa: BLE001 - whatever it is, users get one line
+        if was_interrupted() or _is_abort(error):
+            return report_interrupt()
+        return report_error(error, style)
 
 
-def tell(error: Exception, telling: Telling) -> int:
-    """Write what happened to stderr and return the exit code for it; of several processes one writes."""
-    told, code = _as_gaze_error(error)
-    if not is_mine_to_tell():
+def report_error(error: Exception, style: ErrorStyle) -> int:
+    """Write `error` to stderr, from one process of a launch, and return its exit code."""
+    known, code = _as_gaze_error(error)
+    if not is_reporter():
         return code
-    trace = "".join(traceback.format_exception(error)) if telling.tracebacks else None
-    if telling.json:
-        _write(_json_line(told, trace))
+    trace = "".join(traceback.format_exception(error)) if style.tracebacks else None
+    if style.json:
+        _write(_json_line(known, trace))
         return code
     if trace:
         _write(visible(trace, lines=True))
-    _write(_line("error", "1;31", str(told)))
-    if told.hint:
-        _write(_line("hint", "36", told.hint))
+    _write(_line("error", "1;31", str(known)))
+    if known.hint:
+        _write(_line("hint", "36", known.hint))
     return code
 
 
@@ -93,7 +88,7 @@ def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
         return error, error.exit_code
     if callable(getattr(error, "format_message", None)):
         return _as_usage_error(error), int(getattr(error, "exit_code", 2))
-    # The device's memory has an error of its own, in a library that may not have been imported.
+    # torch's own error for a device's memory; torch may not have been imported.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         hint = "a smaller --batch-size or a smaller model may fit"
         return GazeError("not enough memory", hint=hint, code="gaze.memory"), 1
@@ -111,7 +106,7 @@ def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
 
 def _as_usage_error(error: Exception) -> GazeError:
     message = " ".join(str(error.format_message()).split()).rstrip(".")  # type: ignore[attr-defined]
-    message = message.replace(": Value error, ", ": ", 1)  # pydantic's word for it, which Typer passes on
+    message = message.replace(": Value error, ", ": ", 1)  # of pydantic, which Typer passes on
     path = getattr(getattr(error, "ctx", None), "command_path", "gaze")
     return GazeError(
         message[:1].lower() + message[1:], hint=f"`{path} --help` lists what it takes", code="usage.invalid"
@@ -146,7 +141,7 @@ def _write(text: str) -> None:
         sys.stderr.flush()
 
 
-def _forget_stdout() -> None:
-    # What is still buffered would fail again, loudly, when the interpreter ends.
+def _discard_stdout() -> None:
+    # What is still buffered would fail again, with a message, when the interpreter ends.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,173 +1,297 @@
-"""`gaze report --evaluate`: the options become a plan, a judge and examples, and the run itself.
-
-Knows nothing of how a report looks.
-"""
+"""`gaze evaluate HEADSET COMICS`: run an evaluation and keep it, or show the one that is kept."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from gazecli.cli.command import writes
-from gazecli.cli.evaluate_options import Wanted, is_coco
-from gazecli.cli.files import save_text
-from gazecli.cli.inputs import Aim, choose_heads, load_model
-from gazecli.cli.options import HeadOptions, TaskName, number_or_auto
+import typer
+
+from gazecli.cli.command import cli_command, writes
+from gazecli.cli.evaluate_options import (
+    Compare,
+    EvaluationOptions,
+    ExampleOptions,
+    JudgeName,
+    check_evaluation,
+    is_coco,
+)
+from gazecli.cli.files import save_text, writable
+from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
+from gazecli.cli.options import (
+    FORCE,
+    TOP,
+    HeadOptions,
+    LoadOptions,
+    ModelOptions,
+    Score,
+    TaskName,
+    number_or_auto,
+    with_help,
+)
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
-from gazecli.errors import AnnotationsError, UsageError
+from gazecli.cli.report_output import ReportOptions, write_report
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gazecli.evaluation.evaluate import Evaluation, Plan
+    from gazecli.cache import Cache
+    from gazecli.evaluation.evaluate import Plan
     from gazecli.evaluation.examples import Example, Examples
     from gazecli.evaluation.judges.judge import Judge
-    from gazecli.heads.headset import HeadSet
+    from gazecli.evaluation.store import KeptEvaluation
+    from gazecli.evaluation.trials import Run
+    from gazecli.heads.headset import Head, HeadSet
     from gazecli.models.vlm import VLM
-    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
-    from gazecli.reports.generations import Kept
+    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
     from gazecli.reports.page.scenes import Scene
 
-
+NAME = "evaluate"
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
+Force = Annotated[bool, with_help(FORCE, "Compute again what is kept already.")]
+
+
+@cli_command(shared=True, pages=True)
+def command(
+    output: Output,
+    headset: Annotated[str, typer.Argument(metavar="HEADSET", help="A digest, file or model.")],
+    comics: Annotated[
+        Path, typer.Argument(metavar="COMICS", help="A folder of comics, or coco for natural pictures.")
+    ],
+    *,
+    evaluation: EvaluationOptions,
+    loading: ModelOptions,
+    files: ReportOptions,
+    top: Annotated[str, with_help(TOP, "How many heads to steer: auto or a number.")] = "auto",
+    score: Score = "auto",
+    compare: Compare = False,
+    force: Force = False,
+) -> None:
+    """Steer heads on comics, count how often that redirected the answer, and keep the evaluation.
+
+    An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
+    at. Beside the best heads stand five draws of others from the same layers, all heads, and none; and the
+    same heads made blind while the model is asked about each panel. A second call with the same head set,
+    comics and settings shows what is kept; gaze report shows all that is kept of a head set. Processes
+    started by torchrun or accelerate launch share the pictures.
+
+    Example: gaze evaluate tiny comics/ --samples 20 -o report.html
+    """
+    check_evaluation(comics, evaluation, top)
+    aim = choose_heads(output, HeadOptions(headset, top, score))
+    with_scenes = files.format(output) == "html"
+    found = run_evaluation(output, aim, comics, evaluation, loading, compare, force, with_scenes)
+    if found is not None:
+        show_evaluations(output, files, [found])
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The head set to report (a sweep changes its suggestion), and the report's blocks."""
+    """A kept evaluation, the head set that it steered (a sweep changes its suggestion), and its blocks.
+
+    scenes: a few of its pictures, where they were wanted.
+    """
 
     headset: HeadSet
+    kept: KeptEvaluation
+    cached: bool
     part: EvaluationPart
-    comparison: ComparisonPart | None
-    scenes: list[Scene]
+    comparison: ComparisonPart | None = None
+    scenes: Sequence[Scene] = ()
+
+    def document(self) -> EvaluationDocument:
+        """What is printed."""
+        from gazecli.reports.kept_evaluation import evaluation_document
+
+        return evaluation_document(self.kept, self.part, self.comparison, self.cached)
+
+
+def show_evaluations(output: Output, files: ReportOptions, found: list[Evaluated]) -> None:
+    """Print evaluations of one head set, or write the report of it with these."""
+    from gazecli.reports.headset import report_document
+
+    parts = [each.part for each in found]
+    report = report_document(found[0].headset, evaluations=parts, comparison=found[0].comparison)
+    documents = [each.document() for each in found]
+    write_report(output, files, report, scenes=found[0].scenes, evaluations=documents)
 
 
 def run_evaluation(
-    output: Output, aim: Aim, evaluate: Path, wanted: Wanted, with_scenes: bool = False
-) -> Evaluated:
-    """Evaluate, and with `with_scenes` watch a few pictures too."""
-    from gazecli.evaluation.conditions import CONTROLS
-    from gazecli.evaluation.evaluate import evaluate as run
+    output: Output,
+    aim: ChosenHeads,
+    comics: Path,
+    options: EvaluationOptions,
+    loading: ModelOptions,
+    compare: bool,
+    force: bool = False,
+    with_scenes: bool = False,
+) -> Evaluated | None:
+    """The evaluation, kept or found again; None in a launched process other than the first.
+
+    `with_scenes` watches a few pictures too, for which the model is loaded in any case.
+    """
+    from gazecli.distributed.group import join
+    from gazecli.evaluation.store import evaluation_request
     from gazecli.evaluation.sweep import halves
+    from gazecli.heads.headset_store import note_headset
+
+    writable(options.generations, "--generations")
+    plan = plan_of(options, aim, compare, is_coco(comics))
+    judge = judge_without_model(options.judge, aim.cache)
+    needs_captions = options.judge in (None, "lexical")
+    examples = open_examples(
+        output, comics, options, aim.headset, needs_captions, options.samples, plan.seed, plan.min_area
+    )
+    numbers = list(range(len(examples.usable)))
+    if plan.sweep:
+        # Too few to split is found out before a model is loaded.
+        numbers = halves(len(numbers), plan.seed).held_out
+    settings = {**asdict(plan), **computed_by(loading)}
+    request = evaluation_request(aim.headset.digest, examples, settings, judged_by(options.judge, judge))
+    kept = None if force else join().from_first(lambda: _found_again(aim, request))
+    vlm, found = None, None
+    if kept is None:
+        vlm = load_model(output, aim, loading)
+        if options.judge == "likelihood":
+            judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
+        found = _evaluated(output, vlm, aim, examples, plan, judge, request)
+    elif writes():
+        found = as_kept(output, aim, kept, str(examples.comics.path))
+    if found is None:
+        return None
+    note_headset(aim.cache, found.headset, aim.model)
+    if plan.sweep:
+        output.note(f"the choice is kept as head set {found.headset.digest}")
+    if options.generations is not None:
+        found = replace(found, part=_save_generations(output, options.generations, found))
+    if with_scenes:
+        heads = found.headset.top(found.part.settings.top, plan.score)
+        vlm = vlm or load_model(output, aim, loading)
+        found = replace(found, scenes=_scenes(output, vlm, examples, numbers, heads, plan))
+    return found
+
+
+def _found_again(aim: ChosenHeads, request: Mapping[str, Any]) -> KeptEvaluation | None:
+    """What is kept, unless a sweep made a head set that is gone."""
+    from gazecli.evaluation.store import found_again
+
+    kept = found_again(aim.cache, request)
+    same = kept is None or kept.headset == aim.headset.digest or aim.cache.get(kept.headset) is not None
+    return kept if same else None
+
+
+def _evaluated(
+    output: Output,
+    vlm: VLM,
+    aim: ChosenHeads,
+    examples: Examples,
+    plan: Plan,
+    judge: Judge | None,
+    request: Mapping[str, Any],
+) -> Evaluated | None:
+    """The evaluation, run and kept; None in a launched process other than the first."""
+    from gazecli.evaluation.conditions import CONTROLS
+    from gazecli.evaluation.evaluate import evaluate
     from gazecli.reports.evaluation import comparison_part, evaluation_part
 
-    plan = plan_of(wanted, aim, is_coco(evaluate))
-    judge = judge_without_model(wanted, aim)
-    examples = open_examples(output, evaluate, wanted, aim.headset, wanted.judge in (None, "lexical"))
-    if plan.sweep:
-        halves(len(examples.usable), plan.seed)  # too few to split is found out before a model is loaded
-    vlm = load_model(output, aim, wanted.loading)
-    if wanted.judge == "likelihood":
-        judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
     with progress(output, "evaluating", "pictures") as step:
-        done = run(vlm, aim.headset, examples, plan, judge, aim.cache, step)
+        done = evaluate(vlm, aim.headset, examples, plan, judge, aim.cache, step)
     draws = sum(each.condition.name == "control" for each in done.runs)
     if draws < CONTROLS:
         output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-    if done.choice is not None and writes():
-        from gazecli.heads.headset_store import note_headset
-
-        note_headset(aim.cache, done.headset, aim.model)
-        output.note(f"the choice is kept as head set {done.headset.digest}")
+    if not writes():
+        return None
     part = evaluation_part(vlm, done, aim.headset.digest, judge)
-    if wanted.generations is not None and writes():
-        part = _keep_generations(output, wanted.generations, done, part)
-    compared = comparison_part(done) if plan.compare else None
-    return Evaluated(
-        done.headset, part, compared, _scenes(output, vlm, done) if with_scenes and writes() else []
-    )
+    comparison = comparison_part(done) if plan.compare else None
+    return keep_evaluation(aim.cache, done.headset, part, comparison, examples.usable, done.runs, request)
 
 
-def _scenes(output: Output, vlm: VLM, evaluation: Evaluation) -> list[Scene]:
+def keep_evaluation(
+    cache: Cache,
+    headset: HeadSet,
+    part: EvaluationPart,
+    comparison: ComparisonPart | None,
+    examples: Sequence[Example],
+    runs: Sequence[Run],
+    request: Mapping[str, Any],
+) -> Evaluated:
+    """Put an evaluation with all its texts into the cache, as the answer to `request`."""
+    from gazecli.evaluation.store import keep
+    from gazecli.reports.generations import text_lines
+    from gazecli.reports.kept_evaluation import kept_evaluation
+
+    kept = keep(cache, kept_evaluation(headset, part, comparison, *text_lines(examples, runs)), request)
+    part = part.model_copy(update={"digest": kept.digest})
+    return Evaluated(headset, kept, False, part, comparison)
+
+
+def as_kept(output: Output, aim: ChosenHeads, kept: KeptEvaluation, comics: str | None) -> Evaluated:
+    """An evaluation that was found again; `comics` is where its pictures lie today."""
+    from gazecli.heads.headset_store import headset_of
+    from gazecli.reports.kept_evaluation import comparison_of, evaluation_of
+
+    output.note("this was evaluated before; --force does it again")
+    part = evaluation_of(kept)
+    part = part.model_copy(update={"comics": part.comics.model_copy(update={"path": comics})})
+    headset = aim.headset if kept.headset == aim.headset.digest else headset_of(kept.headset, aim.cache)
+    return Evaluated(headset, kept, True, part, comparison_of(kept))
+
+
+def _save_generations(output: Output, path: Path, found: Evaluated) -> EvaluationPart:
+    from gazecli.reports.generations import generations_part, generations_text
+
+    text = generations_text(found.kept, found.part)
+    save_text(text, path)
+    output.note(f"every text is written to {path}")
+    return found.part.model_copy(update={"generations": generations_part(str(path), text)})
+
+
+def _scenes(
+    output: Output, vlm: VLM, examples: Examples, numbers: list[int], heads: list[Head], plan: Plan
+) -> list[Scene]:
     from gazecli.evaluation.page_samples import page_samples
     from gazecli.reports.page.scenes import scenes_of
 
     with progress(output, "watching", "pictures") as step:
-        return scenes_of(page_samples(vlm, evaluation, step))
+        return scenes_of(page_samples(vlm, examples.usable, numbers, heads, plan, step))
 
 
-def plan_of(wanted: Wanted, aim: Aim, natural: bool) -> Plan:
+def plan_of(options: EvaluationOptions, aim: ChosenHeads, compare: bool, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan
     from gazecli.heads.request import DISCOVERY_PROMPT
     from gazecli.steering.steer import SteerSettings
 
-    task: TaskName = wanted.task or "static"
-    every = _every(wanted.every) if task == "dynamic" else None
+    task: TaskName = options.task or "static"
+    every = _every(options.every) if task == "dynamic" else None
     prompt = PROMPT if natural else PROMPTS[task]
     settings = SteerSettings(
-        prompt if wanted.prompt is None else wanted.prompt,
-        wanted.strength or "10",
-        wanted.mode or "boost-suppress",
-        wanted.scope or ("answer" if task == "dynamic" else "full"),
-        wanted.max_new_tokens if wanted.max_new_tokens is not None else every or _LONGEST_ANSWER,
+        prompt if options.prompt is None else options.prompt,
+        options.strength or "10",
+        options.mode or "boost-suppress",
+        options.scope or ("answer" if task == "dynamic" else "full"),
+        options.max_new_tokens if options.max_new_tokens is not None else every or _LONGEST_ANSWER,
     )
     settings.check()
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
-    # An imported ranking does not say how its heads were asked.
-    asked = aim.headset.header["settings"].get("prompt") or DISCOVERY_PROMPT
-    question = None if natural or task == "dynamic" else asked
+    # An imported ranking does not say how its heads were found.
+    by_place = aim.headset.header["settings"].get("prompt") or DISCOVERY_PROMPT
     return Plan(
         task,
         settings,
         len(aim.heads),
         aim.score,
-        42 if wanted.seed is None else wanted.seed,
+        42 if options.seed is None else options.seed,
         every,
-        wanted.sweep,
-        question,
-        wanted.compare,
-        wanted.min_area,
+        options.sweep,
+        None if natural or task == "dynamic" else by_place,
+        compare,
+        options.min_area,
     )
-
-
-def judge_without_model(wanted: Wanted, aim: Aim) -> Judge | None:
-    """The judge, as far as it needs no model: None for `none`, and for `likelihood` until there is one."""
-    if wanted.judge == "endpoint":
-        from gazecli.evaluation.judges.endpoint import Address, EndpointJudge
-
-        return EndpointJudge(Address.of_environment(), aim.cache)
-    from gazecli.evaluation.judges.lexical import LexicalJudge
-
-    return LexicalJudge() if wanted.judge in (None, "lexical") else None
-
-
-def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
-    """The model itself, asked the same question; of a narration, what happens in a panel."""
-    from gazecli.evaluation.judges.likelihood import LikelihoodJudge
-    from gazecli.steering.steer import STATIC_PROMPT
-
-    return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
-
-
-def open_examples(
-    output: Output, evaluate: Path, wanted: Wanted, headset: HeadSet, need_captions: bool
-) -> Examples:
-    """The pictures to evaluate on; what had to be left out is noted."""
-    from gazecli.evaluation.coco import coco_examples
-    from gazecli.evaluation.examples import examples_of
-    from gazecli.pictures.comics.comics import open_comics
-
-    seed = 42 if wanted.seed is None else wanted.seed
-    if is_coco(evaluate) and wanted.annotations is not None and wanted.images is not None:
-        found = coco_examples(wanted.annotations, wanted.images, wanted.min_area or 0.0, wanted.samples, seed)
-    else:
-        settings = headset.header["settings"]
-        comics = open_comics(
-            evaluate,
-            panels=headset.panels,
-            height=int(settings["height"]),
-            gap=int(settings["gap"]),
-            samples=wanted.samples,
-            seed=seed,
-            layout=wanted.layout,
-        )
-        found = examples_of(comics, need_captions)
-    for skip in found.skipped:
-        output.note(f"skipped {skip.path}: {skip.reason}")
-    return found
 
 
 def _every(given: str | None) -> int | None:
@@ -182,80 +306,71 @@ def _every(given: str | None) -> int | None:
         ) from None
 
 
-def _keep_generations(output: Output, path: Path, done: Evaluation, part: EvaluationPart) -> EvaluationPart:
-    from gazecli.reports.generations import generations_part, generations_text
+def judge_without_model(name: JudgeName | None, cache: Cache) -> Judge | None:
+    """The judge, as far as it needs no model: None for `none`, and for `likelihood` until there is one."""
+    if name == "endpoint":
+        from gazecli.evaluation.judges.endpoint import Address, EndpointJudge
 
-    text = generations_text(done, part)
-    save_text(text, path)
-    output.note(f"every text is kept in {path}")
-    return part.model_copy(update={"generations": generations_part(str(path), text)})
+        return EndpointJudge(Address.of_environment(), cache)
+    from gazecli.evaluation.judges.lexical import LexicalJudge
+
+    return LexicalJudge() if name in (None, "lexical") else None
 
 
-def rejudge(
-    output: Output, headset: str | None, evaluate: Path | None, kept_in: Path, wanted: Wanted
-) -> tuple[HeadSet, EvaluationPart]:
-    """The head set the texts were written with, and their evaluation by another judge.
+def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
+    """The model itself, asked the same question; of a narration, what happens in a panel."""
+    from gazecli.evaluation.judges.likelihood import LikelihoodJudge
+    from gazecli.steering.steer import STATIC_PROMPT
 
-    Raises AnnotationsError for a damaged file, texts of another head set or other pictures, HeadSetError when
-    the head set is not here.
-    """
-    from gazecli.evaluation.metrics import run_metrics
-    from gazecli.evaluation.trials import rejudge_runs
-    from gazecli.reports.evaluation import rejudged_part
-    from gazecli.reports.generations import read_generations
+    return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
 
-    kept = read_generations(kept_in)
-    aim = choose_heads(output, HeadOptions(headset or kept.headset))
-    if aim.headset.digest != kept.headset:
-        raise AnnotationsError(
-            f"these texts were written with head set {kept.headset}",
-            subject=str(kept_in),
-            hint="leave the head set out",
+
+def judged_by(name: JudgeName | None, judge: Judge | None) -> dict[str, object]:
+    """Which judge a request names."""
+    address = getattr(judge, "address", None)
+    asked = {"model": address.model, "endpoint": address.shown} if address is not None else {}
+    return {"name": name or "lexical", **asked}
+
+
+def computed_by(loading: LoadOptions) -> dict[str, object]:
+    """Which device, type and preprocessing a request names."""
+    keywords = loading.keywords()
+    return {
+        "device": keywords["device"] or "auto",
+        "dtype": keywords["dtype"] or "auto",
+        "squash": keywords.get("squash", True),
+    }
+
+
+def open_examples(
+    output: Output,
+    comics: Path,
+    options: ExampleOptions,
+    headset: HeadSet,
+    needs_captions: bool,
+    samples: int | None = None,
+    seed: int = 42,
+    min_area: float | None = None,
+) -> Examples:
+    """The pictures to evaluate on; what had to be left out is noted."""
+    from gazecli.evaluation.coco import coco_examples
+    from gazecli.evaluation.examples import examples_of
+    from gazecli.pictures.comics.comics import open_comics
+
+    if is_coco(comics) and options.annotations is not None and options.images is not None:
+        found = coco_examples(options.annotations, options.images, min_area or 0.0, samples, seed)
+    else:
+        settings = headset.header["settings"]
+        opened = open_comics(
+            comics,
+            panels=headset.panels,
+            height=int(settings["height"]),
+            gap=int(settings["gap"]),
+            samples=samples,
+            seed=seed,
+            layout=options.layout,
         )
-    examples = kept.examples
-    if evaluate is not None:
-        found = open_examples(output, evaluate, wanted, aim.headset, False).usable
-        examples = _matched(examples, found, kept_in)
-    judge = _judge(output, aim, kept, wanted)
-    if judge.name == "lexical":
-        _require_truths(examples, kept_in)
-    runs = rejudge_runs(kept.runs, examples, judge)
-    part = kept.part
-    panels = None if any(example.sizes for example in examples) else part.comics.panels
-    metrics = run_metrics(runs, examples, part.task == "dynamic", panels, part.settings.seed)
-    return aim.headset, rejudged_part(part, judge, runs, metrics, examples)
-
-
-def _judge(output: Output, aim: Aim, kept: Kept, wanted: Wanted) -> Judge:
-    judge = judge_without_model(wanted, aim)
-    if judge is None:
-        vlm = load_model(output, aim, wanted.loading)
-        judge = likelihood_judge(vlm, kept.part.task, kept.part.settings.prompt)
-    return judge
-
-
-def _matched(kept: list[Example], found: list[Example], path: Path) -> list[Example]:
-    """The pictures at hand that the texts are about, in the texts' order."""
-    # A picture may be listed twice, with other regions.
-    known = {(example.name, example.identity): example for example in found}
-    matched = []
-    for example in kept:
-        same = known.get((example.name, example.digest))
-        if same is None:
-            raise AnnotationsError(
-                "these texts are about other pictures than those at hand",
-                subject=example.name,
-                hint=f"give the pictures that {path.name} was made of",
-            )
-        matched.append(same)
-    return matched
-
-
-def _require_truths(examples: list[Example], path: Path) -> None:
-    for example in examples:
-        if example.truths is None:
-            raise AnnotationsError(
-                "the lexical judge needs captions, and a picture has none",
-                subject=example.name,
-                hint=f"write its captions and add --evaluate COMICS, or judge {path.name} otherwise",
-            )
+        found = examples_of(opened, needs_captions)
+    for skip in found.skipped:
+        output.note(f"skipped {skip.path}: {skip.reason}")
+    return found

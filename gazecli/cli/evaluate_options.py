@@ -1,175 +1,217 @@
-"""Which options of `gaze report` go together: what cannot matter is refused before anything starts.
-
-Knows nothing of how they are carried out.
-"""
+"""Options of `evaluate` and `judge`; what contradicts itself is refused before anything starts."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from gazecli.cli.options import LayoutName, ModelOptions, ModeName, ScopeName, TaskName
+from gazecli.cli.options import (
+    EVERY,
+    LAYOUT,
+    MAX_NEW_TOKENS,
+    MODE,
+    PROMPT,
+    SAMPLES,
+    SCOPE,
+    SEED,
+    STRENGTH,
+    LayoutName,
+    LoadOptions,
+    ModeName,
+    ScopeName,
+    TaskName,
+    with_help,
+)
 from gazecli.errors import UsageError
 
 COCO = "coco"
-_PICTURES = ("annotations", "images", "layout")
-_MODEL = ("device", "dtype", "device_map", "trust_remote_code", "no_squash")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The options of an evaluation as they were given; None is what was left out."""
-
-    task: TaskName | None = None
-    sweep: bool = False
-    every: str | None = None
-    samples: int | None = None
-    seed: int | None = None
-    prompt: str | None = None
-    max_new_tokens: int | None = None
-    layout: LayoutName | None = None
-    strength: str | None = None
-    mode: ModeName | None = None
-    scope: ScopeName | None = None
-    device: str | None = None
-    dtype: str | None = None
-    device_map: str | None = None
-    trust_remote_code: bool = False
-    no_squash: bool = False
-    judge: JudgeName | None = None
-    generations: Path | None = None
-    rejudge: Path | None = None
-    annotations: Path | None = None
-    images: Path | None = None
-    min_area: float | None = None
-    compare: bool = False
-
-    @property
-    def loading(self) -> ModelOptions:
-        """How the model is loaded."""
-        return ModelOptions(*(getattr(self, name) for name in _MODEL))
-
-    @property
-    def given(self) -> list[str]:
-        """Names of what was given."""
-        return [name for name, value in asdict(self).items() if value is not None and value is not False]
-
-
-def is_coco(evaluate: Path | None) -> bool:
-    """Whether natural pictures are asked for."""
-    return evaluate is not None and str(evaluate) == COCO
-
-
-def check_combination(evaluate: Path | None, wanted: Wanted, top: str, score: str) -> None:
-    """UsageError for the first option that cannot matter, or contradicts another."""
-    if wanted.rejudge is not None:
-        _check_rejudging(evaluate, wanted, top, score)
-    elif evaluate is None:
-        for name in [*wanted.given, *(["score"] if score != "auto" else [])]:
-            if name != "compare":
-                raise UsageError(
-                    f"{_option(name)} cannot matter without --evaluate", hint="name comics: --evaluate COMICS"
-                )
-    else:
-        _check_evaluation(evaluate, wanted, top)
-
-
-def _check_evaluation(evaluate: Path, wanted: Wanted, top: str) -> None:
-    if wanted.seed is not None and not 0 <= wanted.seed < 2**32:
-        raise UsageError(
-            "--seed must lie between 0 and 4294967295", subject=str(wanted.seed), hint="leave it out for 42"
-        )
-    if wanted.sweep and top != "auto":
-        raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
-    if wanted.every is not None and wanted.task != "dynamic":
-        hint = "add --task dynamic, or leave --every out"
-        raise UsageError("--every cannot matter without --task dynamic", subject=wanted.every, hint=hint)
-    if wanted.max_new_tokens is not None and wanted.task == "dynamic":
-        raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
-    if wanted.judge == "none" and wanted.generations is None:
-        raise UsageError("--judge none leaves nothing behind", hint="keep the texts: --generations FILE")
-    if wanted.judge == "none" and wanted.sweep:
-        raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
-    _check_pictures(evaluate, wanted)
-    if is_coco(evaluate) and wanted.task not in (None, "static"):
-        message = "natural pictures are asked about region by region"
-        raise UsageError(message, subject=f"--task {wanted.task}", hint="leave --task out")
-
-
-def _check_pictures(evaluate: Path, wanted: Wanted) -> None:
-    if is_coco(evaluate):
-        if wanted.annotations is None or wanted.images is None:
-            raise UsageError("--evaluate coco needs --annotations FILE and --images DIR", hint="name both")
-        if wanted.layout is not None:
-            message = "--layout cannot matter with --evaluate coco"
-            raise UsageError(message, subject=wanted.layout, hint="leave it out")
-    else:
-        for name in ("annotations", "images", "min_area"):
-            if getattr(wanted, name) is not None:
-                raise UsageError(
-                    f"{_option(name)} cannot matter without --evaluate coco", hint="leave it out"
-                )
-
-
-def _check_rejudging(evaluate: Path | None, wanted: Wanted, top: str, score: str) -> None:
-    if wanted.judge == "none":
-        raise UsageError("--rejudge needs a judge", subject="--judge none", hint="leave --judge out")
-    allowed = {"rejudge", "judge"}
-    if evaluate is not None:
-        allowed |= set(_PICTURES)
-    if wanted.judge == "likelihood":
-        allowed |= set(_MODEL)
-    for name in wanted.given:
-        if name not in allowed:
-            raise UsageError(f"{_option(name)} cannot matter with --rejudge", hint="the texts are written")
-    if top != "auto" or score != "auto":
-        raise UsageError("--top and --score cannot matter with --rejudge", hint="the texts are written")
-    if evaluate is None and wanted.judge in ("likelihood", "endpoint"):
-        raise UsageError(
-            f"the {wanted.judge} judge looks at the pictures", hint="name them: --evaluate COMICS"
-        )
-    if evaluate is not None:
-        _check_pictures(evaluate, wanted)
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
 JudgeName = Literal["lexical", "likelihood", "endpoint", "none"]
-
-_JUDGES, _NATURAL = "Judging", "Natural pictures: --evaluate coco"
+_EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: coco"
 
 Compare = Annotated[
     bool,
-    typer.Option("--compare", help="Set all ways to choose heads side by side; with --evaluate, steer each."),
+    typer.Option("--compare", help="Set all ways to choose heads side by side; evaluate steers each."),
 ]
 Judge = Annotated[
     JudgeName | None,
     typer.Option(
+        "--judge",
         help="By captions (lexical, the default), by the model itself, by GAZE_JUDGE_URL, or later.",
-        rich_help_panel=_JUDGES,
+        rich_help_panel=_JUDGING,
     ),
 ]
-Generations = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Keep every text as JSON lines.", rich_help_panel=_JUDGES),
-]
-Rejudge = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Judge texts that --generations kept.", rich_help_panel=_JUDGES),
-]
-Annotations = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="COCO's instances JSON.", rich_help_panel=_NATURAL),
-]
-Images = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where the pictures lie.", rich_help_panel=_NATURAL)
-]
-MinArea = Annotated[
-    float | None,
-    typer.Option(help="Leave out things smaller than this many pixels.", rich_help_panel=_NATURAL),
-]
+
+
+@dataclass(frozen=True)
+class ExampleOptions:
+    """Which pictures they are, beside the folder's name."""
+
+    layout: Annotated[
+        LayoutName | None, with_help(LAYOUT, "Read the comics in this layout.", _EVALUATION)
+    ] = None
+    annotations: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotations", metavar="FILE", help="COCO's instances JSON.", rich_help_panel=_NATURAL
+        ),
+    ] = None
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="Where the pictures lie.", rich_help_panel=_NATURAL),
+    ] = None
+
+
+@dataclass(frozen=True)
+class EvaluationOptions(ExampleOptions):
+    """How to evaluate; None is what was left out."""
+
+    min_area: Annotated[
+        float | None,
+        typer.Option(
+            "--min-area", help="Leave out things smaller than this many pixels.", rich_help_panel=_NATURAL
+        ),
+    ] = None
+    task: Annotated[
+        TaskName | None,
+        typer.Option(
+            "--task",
+            help="A panel described (static, the default), the strip asked about, or a narration switched.",
+            rich_help_panel=_EVALUATION,
+        ),
+    ] = None
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="Find the best K on half of the strips.", rich_help_panel=_EVALUATION),
+    ] = False
+    every: Annotated[
+        str | None,
+        with_help(EVERY, "dynamic: a new target every N tokens (50), or at each `sentence`.", _EVALUATION),
+    ] = None
+    samples: Annotated[
+        int | None, with_help(SAMPLES, "Draw this many strips; all when left out.", _EVALUATION)
+    ] = None
+    seed: Annotated[
+        int | None, with_help(SEED, "Draws strips, halves, schedules and resamples (42).", _EVALUATION)
+    ] = None
+    prompt: Annotated[
+        str | None, with_help(PROMPT, "The question; the paper's for the task by default.", _EVALUATION)
+    ] = None
+    max_new_tokens: Annotated[
+        int | None, with_help(MAX_NEW_TOKENS, "The longest answer, in tokens (64).", _EVALUATION)
+    ] = None
+    strength: Annotated[str | None, with_help(STRENGTH, "As in steer (10).", _EVALUATION)] = None
+    mode: Annotated[ModeName | None, with_help(MODE, "As in steer (boost-suppress).", _EVALUATION)] = None
+    scope: Annotated[
+        ScopeName | None, with_help(SCOPE, "As in steer (full; dynamic: answer).", _EVALUATION)
+    ] = None
+    judge: Judge = None
+    generations: Annotated[
+        Path | None,
+        typer.Option(
+            "--generations", metavar="FILE", help="Write every text as JSON lines.", rich_help_panel=_JUDGING
+        ),
+    ] = None
+
+
+def given(options: Any) -> list[str]:
+    """Names of the fields of a group of options that differ from their defaults."""
+    return [field.name for field in fields(options) if getattr(options, field.name) != field.default]
+
+
+def is_coco(comics: Path | None) -> bool:
+    """Whether natural pictures are asked for."""
+    return comics is not None and str(comics) == COCO
+
+
+def check_evaluation(comics: Path, options: EvaluationOptions, top: str) -> None:
+    """UsageError for the first option that cannot matter, or contradicts another."""
+    if options.seed is not None and not 0 <= options.seed < 2**32:
+        raise UsageError(
+            "--seed must lie between 0 and 4294967295", subject=str(options.seed), hint="leave it out for 42"
+        )
+    if options.sweep and top != "auto":
+        raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
+    if options.every is not None and options.task != "dynamic":
+        hint = "add --task dynamic, or leave --every out"
+        raise UsageError("--every cannot matter without --task dynamic", subject=options.every, hint=hint)
+    if options.max_new_tokens is not None and options.task == "dynamic":
+        raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
+    if options.judge == "none" and options.sweep:
+        raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
+    if is_coco(comics) and options.task not in (None, "static"):
+        message = "natural pictures are asked about region by region"
+        raise UsageError(message, subject=f"--task {options.task}", hint="leave --task out")
+    if not is_coco(comics) and options.min_area is not None:
+        raise UsageError("--min-area cannot matter without natural pictures", hint="name coco, not comics")
+    _check_examples(comics, options)
+
+
+def check_judging(
+    comics: Path | None, judge: str | None, options: ExampleOptions, loading: LoadOptions
+) -> None:
+    """UsageError for the first option that cannot matter to texts that are written already."""
+    if judge == "none":
+        raise UsageError(
+            "gaze judge and --rejudge need a judge", subject="--judge none", hint="leave --judge out"
+        )
+    if judge != "likelihood":
+        for name in given(loading):
+            raise UsageError(
+                f"{_option(name)} cannot matter with --judge {judge or 'lexical'}",
+                hint="the texts are written already, and no model is loaded",
+            )
+    if comics is not None:
+        _check_examples(comics, options)
+    elif judge in ("likelihood", "endpoint"):
+        raise UsageError(
+            f"the {judge} judge looks at the pictures",
+            hint="name them too: gaze judge FILE|HEADSET COMICS, or report --evaluate COMICS --rejudge FILE",
+        )
+    else:
+        for name in given(options):
+            raise UsageError(f"{_option(name)} cannot matter without COMICS", hint="name the pictures too")
+
+
+def check_report(
+    evaluate: Path | None,
+    rejudge: Path | None,
+    options: EvaluationOptions,
+    loading: LoadOptions,
+    more: list[str],
+) -> None:
+    """UsageError for what cannot matter in `report` without --evaluate, or with --rejudge.
+
+    more: names of further options of evaluations that were given.
+    """
+    if rejudge is not None:
+        allowed = ["judge", *(each.name for each in fields(ExampleOptions))]
+        refused, why = [name for name in [*given(options), *more] if name not in allowed], "with --rejudge"
+    else:
+        refused, why = [*given(options), *given(loading), *more], "without --evaluate"
+    if refused and (rejudge is not None or evaluate is None):
+        raise UsageError(
+            f"{_option(refused[0])} cannot matter {why}", hint="use gaze evaluate HEADSET COMICS"
+        )
+
+
+def _check_examples(comics: Path, options: ExampleOptions) -> None:
+    if is_coco(comics):
+        if options.annotations is None or options.images is None:
+            raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
+        if options.layout is not None:
+            message = "--layout cannot matter with coco"
+            raise UsageError(message, subject=options.layout, hint="leave it out")
+        return
+    for name in ("annotations", "images"):
+        if getattr(options, name) is not None:
+            raise UsageError(
+                f"{_option(name)} cannot matter without natural pictures", hint="name coco, not comics"
+            )
+
+
+def _option(name: str) -> str:
+    """A field's name as it is typed."""
+    return f"--{name.replace('_', '-')}"

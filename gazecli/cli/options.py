@@ -17,7 +17,7 @@ import typer
 from gazecli.cli.config import setting
 from gazecli.errors import UsageError
 
-_MODEL, _STEERING, _PICTURE, _EVALUATION = "Model", "Steering", "Picture", "Evaluation"
+_MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
 ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
 ScopeName = Literal["full", "question", "answer", "decode"]
 LayoutName = Literal["panels", "raw", "strips", "manifest"]
@@ -80,6 +80,13 @@ def with_help(option: Any, help: str, panel: str | None = None) -> Any:  # noqa:
     reworded = copy.copy(option)
     reworded.help, reworded.rich_help_panel, reworded.declared = help, panel, option
     return reworded
+
+
+def hidden(option: Any) -> Any:
+    """`option` for a command that takes it and does not list it."""
+    unlisted = copy.copy(option)
+    unlisted.hidden, unlisted.declared = True, getattr(option, "declared", option)
+    return unlisted
 
 
 Score = Annotated[ScoreName, SCORE]
@@ -207,48 +214,6 @@ class ModelOptions(LoadOptions):
     def keywords(self) -> dict[str, Any]:
         """As of `LoadOptions`."""
         return {**super().keywords(), "squash": not self.no_squash}
-
-
-# Of an evaluation nothing has a default that shows: without --evaluate each of these is refused.
-Evaluate = Annotated[
-    Path | None,
-    typer.Option(metavar="COMICS", help="Steer on these comics and count.", rich_help_panel=_EVALUATION),
-]
-Task = Annotated[
-    TaskName | None,
-    typer.Option(
-        help="A panel described (static, the default), the strip asked about, or a narration switched.",
-        rich_help_panel=_EVALUATION,
-    ),
-]
-Sweep = Annotated[
-    bool,
-    typer.Option("--sweep", help="Find the best K on half of the strips.", rich_help_panel=_EVALUATION),
-]
-EvaluatedEvery = Annotated[
-    str | None,
-    with_help(EVERY, "dynamic: a new target every N tokens (50), or at each `sentence`.", _EVALUATION),
-]
-EvaluatedSamples = Annotated[
-    int | None, with_help(SAMPLES, "Draw this many strips; all when left out.", _EVALUATION)
-]
-EvaluatedSeed = Annotated[
-    int | None, with_help(SEED, "Draws strips, halves, schedules and resamples (42).", _EVALUATION)
-]
-EvaluatedPrompt = Annotated[
-    str | None, with_help(PROMPT, "The question; the paper's for the task by default.", _EVALUATION)
-]
-EvaluatedTokens = Annotated[
-    int | None, with_help(MAX_NEW_TOKENS, "The longest answer, in tokens (64).", _EVALUATION)
-]
-EvaluatedLayout = Annotated[
-    LayoutName | None, with_help(LAYOUT, "Read the comics in this layout.", _EVALUATION)
-]
-EvaluatedStrength = Annotated[str | None, with_help(STRENGTH, "As in steer (10).", _EVALUATION)]
-EvaluatedMode = Annotated[ModeName | None, with_help(MODE, "As in steer (boost-suppress).", _EVALUATION)]
-EvaluatedScope = Annotated[
-    ScopeName | None, with_help(SCOPE, "As in steer (full; dynamic: answer).", _EVALUATION)
-]
 
 
 def number_or_auto(text: str, option: str) -> int | None:

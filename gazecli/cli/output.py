@@ -1,7 +1,6 @@
-"""Where output goes: the result to stdout and nothing else, everything else to stderr.
+"""The output of a command: its result on stdout and nothing else there, notes and warnings on stderr.
 
-Holds the choice of format and colour, and the writing of results, notes and warnings. Knows nothing of
-what a result means, nor of how failures are told.
+Holds the choice of format and colour, and takes secrets and control characters out of what is printed.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Printable(Protocol):
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What the options that every command takes asked for, before or behind the command's name."""
+    """The values of the output options, which may stand before or behind the command's name."""
 
     format: str | None = None
     json: bool = False
@@ -45,7 +44,7 @@ class OutputOptions:
     verbosity: int = 0
 
     def joined(self, other: OutputOptions) -> OutputOptions:
-        """Both together; `other` stands closer to the command and wins."""
+        """Both together; `other` stands behind the name and wins."""
         return OutputOptions(
             other.format or self.format,
             self.json or other.json,
@@ -54,7 +53,7 @@ class OutputOptions:
         )
 
     def output(self) -> Output:
-        """The output that behaves so; UsageError when the options contradict each other."""
+        """The output with these options; UsageError when they contradict each other."""
         if self.json and self.format not in (None, "json"):
             raise UsageError("--json contradicts --format", subject=self.format, hint="leave one of them out")
         if self.quiet and self.verbosity:
@@ -62,15 +61,16 @@ class OutputOptions:
         chosen = "json" if self.json else self.format or "auto"
         if chosen == "auto":
             chosen = "human" if is_terminal(sys.stdout) else "json"
-        asked = self.json or self.format not in (None, "auto")
-        return Output(chosen, self.quiet, self.verbosity, asked)
+        named = self.json or self.format not in (None, "auto")
+        return Output(chosen, self.quiet, self.verbosity, named)
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where one command writes: results to stdout, all else to stderr; its format and verbosity.
+    """Where one command writes, and how.
 
-    `format` is human or json, or one of the further formats of a command that has some.
+    `format` is human or json, or one of the further formats of a command that has some. `asked_for_format`:
+    an option named it.
     """
 
     format: str
@@ -80,18 +80,18 @@ class Output:
 
     @cached_property
     def out(self) -> Console:
-        """The console of results for people."""
+        """The console on stdout."""
         return console_on(sys.stdout)
 
     @cached_property
     def err(self) -> Console:
-        """The console of progress and notes; of several launched processes only the first has one."""
-        return console_on(sys.stderr if current_launch().is_first else _nowhere())
+        """The console on stderr; only the first process of a launch writes there."""
+        return console_on(sys.stderr if current_launch().is_first else _devnull())
 
     def result(
         self, document: Printable, human: Callable[[Console], None], *, digest: str | None = None
     ) -> None:
-        """Print `document` as JSON, or for people by `human`; with --quiet a made artifact's digest alone."""
+        """Print `document` as JSON, else by `human`; with --quiet a made artifact's digest alone."""
         if self.format == "json":
             write_json(document)
         elif self.quiet and digest is not None:
@@ -100,20 +100,20 @@ class Output:
             human(self.out)
 
     def note(self, text: str) -> None:
-        """One line about what goes on; not with --quiet."""
+        """Print one line about the work; not with --quiet."""
         if not self.quiet:
-            self._say(text, "dim")
+            self._print(text, "dim")
 
     def detail(self, text: str) -> None:
-        """One line that only --verbose wants."""
+        """Print one line with --verbose only."""
         if self.verbosity:
-            self._say(text, "dim")
+            self._print(text, "dim")
 
     def warning(self, text: str) -> None:
-        """One line that is shown even with --quiet."""
-        self._say(f"warning: {text}", "yellow")
+        """Print one line even with --quiet."""
+        self._print(f"warning: {text}", "yellow")
 
-    def _say(self, text: str, style: str) -> None:
+    def _print(self, text: str, style: str) -> None:
         self.err.print(without_secrets(text), style=style, soft_wrap=True)
 
 
@@ -129,32 +129,32 @@ def write_page(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def settle() -> None:
-    """Make both streams fit for any text and silence the libraries; a closed stream becomes /dev/null.
+def prepare_streams() -> None:
+    """Let stdout and stderr take any text, and silence libraries; a closed stream becomes /dev/null.
 
-    So does stdout in all but the first of several launched processes: there is one result.
+    So does stdout in all but the first process of a launch: there is one result.
     """
-    # What libraries warn of is no message of gaze, and holds text of other people's files unescaped.
+    # Warnings of libraries are not messages of gaze, and hold text of files unescaped.
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
         os.environ.setdefault(name, "critical")
     if not current_launch().is_first:
-        sys.stdout = _nowhere()
+        sys.stdout = _devnull()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, _nowhere())
+            setattr(sys, name, _devnull())
         stream = getattr(sys, name)
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _nowhere() -> IO[str]:
+def _devnull() -> IO[str]:
     return Path(os.devnull).open("w", encoding="utf-8")  # stays open as long as the process
 
 
 def is_terminal(stream: IO[str]) -> bool:
-    """Whether a person looks at `stream`."""
+    """Whether `stream` is a terminal."""
     try:
         return stream.isatty()
     except ValueError:
@@ -162,7 +162,7 @@ def is_terminal(stream: IO[str]) -> bool:
 
 
 def has_colour(stream: IO[str]) -> bool:
-    """Whether `stream` gets colour: NO_COLOR wins over FORCE_COLOR, and that over what the stream is."""
+    """Whether `stream` gets colour: by NO_COLOR, else FORCE_COLOR, else whether it is a terminal."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
@@ -171,21 +171,21 @@ def has_colour(stream: IO[str]) -> bool:
 
 
 def console_on(stream: IO[str], *, plain: bool = False) -> Console:
-    """A console for people on `stream`, on which no text sends control characters; `plain` has no colour."""
+    """A Rich console on `stream` that prints no control characters of a text; `plain` has no colour."""
     from rich.console import Console
 
-    class Careful(Console):
+    class SafeConsole(Console):
         def print(self, *objects: Any, **options: Any) -> None:
             safe = (visible(each, lines=True) if isinstance(each, str) else each for each in objects)
             super().print(*safe, **options)
 
         def on_broken_pipe(self) -> NoReturn:
-            # Rich would end the process, as if something had failed.
+            # Rich would exit with an error code.
             raise BrokenPipeError
 
     terminal = is_terminal(stream) and not plain
     colour = has_colour(stream) and not plain
-    return Careful(
+    return SafeConsole(
         file=stream,
         color_system="auto" if colour else None,
         force_terminal=terminal or colour,
@@ -197,11 +197,11 @@ def console_on(stream: IO[str], *, plain: bool = False) -> Console:
     )
 
 
-_SHORTEST = 8
-_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
-# Variables that say where a secret is, not what it is.
-_PLACES = re.compile(r"(PATH|FILE|DIR|HOME)$", re.IGNORECASE)
-_SHAPES = (
+_SHORTEST_SECRET = 8
+_SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+# Variables that hold the path of a secret, not the secret.
+_PATH_NAMES = re.compile(r"(PATH|FILE|DIR|HOME)$", re.IGNORECASE)
+_TOKEN_PATTERNS = (
     (re.compile(r"\b(hf|sk)[_-][A-Za-z0-9_-]{16,}"), r"\1_<hidden>"),
     (re.compile(r"(?<=://)[^/\s@]+(?=@)"), "<hidden>"),
     (re.compile(r"(?i)(?<=bearer )\S+"), "<hidden>"),
@@ -211,8 +211,13 @@ _SHAPES = (
 def without_secrets(text: str) -> str:
     """`text` with the values of secret environment variables, and what has the form of a token, taken out."""
     for name, value in os.environ.items():
-        if len(value) >= _SHORTEST and value in text and _NAMES.search(name) and not _PLACES.search(name):
+        if (
+            len(value) >= _SHORTEST_SECRET
+            and value in text
+            and _SECRET_NAMES.search(name)
+            and not _PATH_NAMES.search(name)
+        ):
             text = text.replace(value, f"<{name}>")
-    for shape, instead in _SHAPES:
-        text = shape.sub(instead, text)
+    for pattern, replacement in _TOKEN_PATTERNS:
+        text = pattern.sub(replacement, text)
     return text

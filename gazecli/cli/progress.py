@@ -1,7 +1,4 @@
-"""How far a long work is, on stderr: a bar for people who watch, a line every ten seconds for logs.
-
-Knows nothing of what the work is.
-"""
+"""What is shown while a command works: a bar or lines on stderr, or a text on stdout while it is written."""
 
 from __future__ import annotations
 
@@ -10,16 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gazecli.cli.output import Output, is_terminal
+from gazecli.errors import UsageError
 from gazecli.plain_text import visible
 
 SECONDS_BETWEEN_LINES = 10.0
 
-Step = Callable[[int, int], None]  # how many are done, of how many
+Step = Callable[[int, int], None]  # (done, total)
+OnToken = Callable[[int, list[list[int]]], None]  # (step, the tokens of each row so far)
 
 
 @contextmanager
 def progress(output: Output, title: str, unit: str) -> Iterator[Step]:
-    """Give a function to be called with (done, total); nothing is shown with --quiet."""
+    """Yield a function to be called with (done, total); nothing is shown with --quiet."""
     if output.quiet:
         yield lambda done, total: None
     elif is_terminal(output.err.file):
@@ -31,16 +30,46 @@ def progress(output: Output, title: str, unit: str) -> Iterator[Step]:
 
 @contextmanager
 def busy(output: Output, title: str) -> Iterator[None]:
-    """A spinner for work of unknown length; a plain note where nobody watches and --verbose is on."""
+    """A spinner for work of unknown length; a line with --verbose where stderr is not a terminal."""
     if output.quiet or not is_terminal(output.err.file):
         output.detail(title)
         yield
         return
     from rich.text import Text
 
-    # As text, because a name may look like markup.
+    # As Text, because a name may look like markup.
     with output.err.status(Text(visible(title)), spinner="dots"):
         yield
+
+
+def check_stream(output: Output, stream: bool) -> None:
+    """UsageError for a text that is to be printed while it is written, and as JSON."""
+    if stream and output.format == "json":
+        raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
+
+
+@contextmanager
+def generating(
+    output: Output, title: str, stream: bool, decode: Callable[[list[int]], str], row: int = 0
+) -> Iterator[OnToken | None]:
+    """With `stream`, yield an `on_token` that prints the text of `row` as it grows; else show a spinner."""
+    if not stream:
+        with busy(output, title):
+            yield None
+        return
+    printed = ""
+
+    def on_token(_step: int, written: list[list[int]]) -> None:
+        nonlocal printed
+        text = decode(written[row])
+        # A character of several tokens is a replacement mark until it is complete.
+        if text.startswith(printed) and not text.endswith("\ufffd"):
+            output.out.file.write(visible(text[len(printed) :], lines=True))
+            output.out.file.flush()
+            printed = text
+
+    yield on_token
+    output.out.print("\n")
 
 
 @contextmanager
@@ -66,14 +95,14 @@ def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
 
 
 def _lines(output: Output, title: str, unit: str) -> Step:
-    started = said = time.monotonic()
+    started = written = time.monotonic()
 
     def step(done: int, total: int) -> None:
-        nonlocal said
+        nonlocal written
         now = time.monotonic()
-        if now - said < SECONDS_BETWEEN_LINES:
+        if now - written < SECONDS_BETWEEN_LINES:
             return
-        said = now
+        written = now
         rate = _rate(done, started)
         left = f", {(total - done) / rate:.0f} s left" if rate else ""
         output.note(f"{title}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}")

@@ -1,61 +1,39 @@
-"""`gaze report [HEADSET]`: what a head set is and, with --evaluate, how well it steers; made for pipes."""
+"""`gaze report [HEADSET]`: what a head set is, and all evaluations that are kept of it; made for pipes."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.command import cli_command, works_alone, writes
-from gazecli.cli.evaluate import run_evaluation
+from gazecli.cli.command import HIDDEN, cli_command, works_alone
 from gazecli.cli.evaluate_options import (
-    Annotations,
     Compare,
-    Generations,
-    Images,
-    Judge,
-    MinArea,
-    Rejudge,
-    Wanted,
-    check_combination,
+    EvaluationOptions,
+    check_evaluation,
+    check_judging,
+    check_report,
 )
-from gazecli.cli.files import save_figures, save_text, writable, writable_folder
-from gazecli.cli.inputs import Aim, choose_heads
+from gazecli.cli.inputs import choose_heads
 from gazecli.cli.options import (
+    SCORE,
     TOP,
-    Evaluate,
-    EvaluatedEvery,
-    EvaluatedLayout,
-    EvaluatedMode,
-    EvaluatedPrompt,
-    EvaluatedSamples,
-    EvaluatedScope,
-    EvaluatedSeed,
-    EvaluatedStrength,
-    EvaluatedTokens,
     HeadOptions,
     ModelOptions,
-    Score,
-    Sweep,
-    Task,
+    ScoreName,
+    hidden,
     number_or_auto,
     with_help,
 )
-from gazecli.cli.output import Output, console_on, write_page
-from gazecli.cli.tables import show_report
+from gazecli.cli.output import Output
+from gazecli.cli.report_output import SHOWN, ReportOptions, write_report
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from gazecli.reports.documents.evaluation import ComparisonPart
-    from gazecli.reports.documents.results import ReportDocument
-    from gazecli.reports.page.scenes import Scene
+    from gazecli.cli.evaluate import Evaluated
 
 NAME = "report"
-SHOWN = 10
-_PAGES = ("html", "markdown", "csv")
-_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
 
 
 @cli_command(shared=True, pages=True)
@@ -66,151 +44,72 @@ def command(
         typer.Argument(metavar="[HEADSET]", help="A digest, file or model; else the one used last."),
     ] = None,
     *,
-    loading: ModelOptions,
-    destination: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
-    ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write every figure there are data for to DIR, as SVG and PNG."),
-    ] = None,
-    top: Annotated[
-        str, with_help(TOP, "How many heads to show and, with --evaluate, to steer: auto or a number.")
-    ] = "auto",
+    files: ReportOptions,
+    top: Annotated[str, with_help(TOP, "How many heads to show or compare: auto or a number.")] = "auto",
     compare: Compare = False,
-    evaluate: Evaluate = None,
-    task: Task = None,
-    sweep: Sweep = False,
-    every: EvaluatedEvery = None,
-    samples: EvaluatedSamples = None,
-    seed: EvaluatedSeed = None,
-    prompt: EvaluatedPrompt = None,
-    max_new_tokens: EvaluatedTokens = None,
-    layout: EvaluatedLayout = None,
-    score: Score = "auto",
-    strength: EvaluatedStrength = None,
-    mode: EvaluatedMode = None,
-    scope: EvaluatedScope = None,
-    judge: Judge = None,
-    generations: Generations = None,
-    rejudge: Rejudge = None,
-    annotations: Annotations = None,
-    images: Images = None,
-    min_area: MinArea = None,
+    evaluate: Annotated[Path | None, typer.Option("--evaluate", metavar="COMICS", hidden=True)] = None,
+    rejudge: Annotated[Path | None, typer.Option("--rejudge", metavar="FILE", hidden=True)] = None,
+    score: Annotated[ScoreName, hidden(SCORE)] = "auto",
+    evaluation: Annotated[EvaluationOptions, HIDDEN],
+    loading: Annotated[ModelOptions, HIDDEN],
 ) -> None:
-    """Show what a head set is and, with --evaluate, how well it steers.
+    """Show what a head set is, and all evaluations that are kept of it.
 
-    An answer counts when, of the strip's captions, its words fit the one of the panel the heads were pointed
-    at. Beside the best heads stand five draws of others from the same layers, all heads, and none; and the
-    same heads made blind while the model is asked about each panel. Processes started by torchrun or
-    accelerate launch share the pictures.
+    Loads no model: what gaze evaluate and gaze judge found is kept, and all of it is shown.
 
-    Example: gaze report --evaluate comics/ --samples 20 -o report.html
+    Example: gaze report tiny -o report.html
     """
-    writable(destination, "--output")
-    writable(generations, "--generations")
-    writable_folder(figures, "--figures")
-    form = _format_of(output, destination)
+    # --evaluate and --rejudge are the short forms of those two commands followed by this one.
+    from gazecli.cache import Cache
+    from gazecli.evaluation.store import evaluations_of
+    from gazecli.reports.headset import report_document, unsteered_comparison
+    from gazecli.reports.kept_evaluation import comparison_of, evaluation_of
+
     shown = number_or_auto(top, "--top") or SHOWN
-    wanted = Wanted(
-        task=task,
-        sweep=sweep,
-        every=every,
-        samples=samples,
-        seed=seed,
-        prompt=prompt,
-        max_new_tokens=max_new_tokens,
-        layout=layout,
-        strength=strength,
-        mode=mode,
-        scope=scope,
-        **vars(loading),
-        judge=judge,
-        generations=generations,
-        rejudge=rejudge,
-        annotations=annotations,
-        images=images,
-        min_area=min_area,
-        compare=compare,
-    )
+    form = files.format(output)
     if form == "csv" and evaluate is None and not compare and top != "auto":
         raise UsageError(
             "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
         )
-    check_combination(evaluate, wanted, top, score)
+    # The report shows as many heads as --top says; texts that are written already have had theirs.
+    more = [
+        name for name, value in (("score", score), ("top", rejudge and top)) if value not in (None, "auto")
+    ]
+    check_report(evaluate, rejudge, evaluation, loading, more)
+    if rejudge is not None:
+        check_judging(evaluate, evaluation.judge, evaluation, loading)
+    elif evaluate is not None:
+        check_evaluation(evaluate, evaluation, top)
     if (evaluate is None or rejudge is not None) and not works_alone(output):
         return
-    document, scenes = _document(output, headset, evaluate, wanted, top, score, shown, form == "html")
-    if not writes():
-        return
-    if figures is not None:
-        document = save_figures(document, figures)
-        output.note(f"figures: {', '.join(document.figures)}")
-    if destination is not None:
-        save_text(_as_text(document, form, shown, scenes, indent=2), destination)
-        output.note(f"written to {output}")
-    elif form in _PAGES:
-        write_page(_as_text(document, form, shown, scenes))
+    found: list[Evaluated] = []
+    comparison = None
+    if rejudge is not None:
+        from gazecli.cli.judge import judge_texts
+
+        found = judge_texts(output, rejudge, headset, evaluate, evaluation.judge, evaluation, loading)
     else:
-        output.result(document, lambda console: show_report(console, document, shown))
+        counted = top if evaluate is not None or compare else "auto"
+        aim = choose_heads(output, HeadOptions(headset, counted, score))
+        if evaluate is not None:
+            from gazecli.cli.evaluate import run_evaluation
 
-
-def _document(
-    output: Output,
-    headset: str | None,
-    evaluate: Path | None,
-    wanted: Wanted,
-    top: str,
-    score: Score,
-    shown: int,
-    with_scenes: bool,
-) -> tuple[ReportDocument, list[Scene]]:
-    from gazecli.reports.headset import report_document
-
-    if wanted.rejudge is not None:
-        from gazecli.cli.evaluate import rejudge
-
-        found, part = rejudge(output, headset, evaluate, wanted.rejudge, wanted)
-        return report_document(found, shown, part), []
-    counted = top if evaluate is not None or wanted.compare else "auto"
-    aim = choose_heads(output, HeadOptions(headset, counted, score))
-    if evaluate is not None:
-        done = run_evaluation(output, aim, evaluate, wanted, with_scenes)
-        return report_document(done.headset, shown, done.part, done.comparison), done.scenes
-    return report_document(aim.headset, shown, None, _compared(aim) if wanted.compare else None), []
-
-
-def _compared(aim: Aim) -> ComparisonPart:
-    # Brings torch along, which a report of what is kept has no use for.
-    from gazecli.reports.evaluation import unsteered_comparison
-
-    return unsteered_comparison(aim.headset, len(aim.heads))
-
-
-def _format_of(output: Output, destination: Path | None) -> str:
-    """What was asked for in words, else what the file's name says, else what suits the place."""
-    if destination is None or output.asked_for_format:
-        return output.format
-    return _SUFFIXES.get(destination.suffix.lower(), "json")
-
-
-def _as_text(
-    document: ReportDocument, form: str, shown: int, scenes: list[Scene], indent: int | None = None
-) -> str:
-    if form == "html":
-        from gazecli.reports.page.report import report_page
-
-        return report_page(document, shown, scenes=scenes)
-    if form == "markdown":
-        from gazecli.reports.markdown import report_markdown
-
-        return report_markdown(document, shown)
-    if form == "csv":
-        from gazecli.reports.csv_table import report_csv
-
-        return report_csv(document)
-    if form == "json":
-        return document.json_text(indent=indent)
-    page = io.StringIO()
-    show_report(console_on(page, plain=True), document, shown)
-    return page.getvalue()
+            scenes = form == "html"
+            done = run_evaluation(output, aim, evaluate, evaluation, loading, compare, with_scenes=scenes)
+            if done is None:
+                return
+            found = [done]
+        elif compare:
+            comparison = unsteered_comparison(aim.headset, len(aim.heads))
+    evaluated = found[0].headset if found else aim.headset
+    parts = [each.part for each in found]
+    kept = evaluations_of(Cache(warn=output.warning), evaluated.digest)
+    others = [each for each in kept if each.digest not in {part.digest for part in parts}]
+    comparisons = [comparison, *(each.comparison for each in found), *map(comparison_of, others)]
+    report = report_document(
+        evaluated,
+        shown,
+        [*parts, *map(evaluation_of, others)],
+        next((each for each in comparisons if each is not None), None),
+    )
+    write_report(output, files, report, shown, found[0].scenes if found else ())

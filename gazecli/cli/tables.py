@@ -10,25 +10,43 @@ from gazecli.plain_text import visible
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
-    from gazecli.reports.documents.evaluation import EvaluationPart
-    from gazecli.reports.documents.results import ReportDocument
+    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
+    from gazecli.reports.documents.results import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
     from gazecli.reports.tables import Table
 
 
 def show_report(console: Console, document: ReportDocument, shown: int) -> None:
-    """Print the report with its `shown` best heads; an evaluation comes last, where the eye ends up."""
-    from gazecli.reports.tables import heads_table, layers_table, report_facts, selectors_table
+    """Print the report with its `shown` best heads; evaluations come last."""
+    from gazecli.reports.tables import heads_table, layers_table, report_facts
 
     print_facts(console, report_facts(document))
     _draw(console, heads_table(document, shown))
     _draw(console, layers_table(document))
-    if document.comparison is not None:
-        table = selectors_table(document.comparison)
+    _show_comparison(console, document.comparison)
+    # The newest stands last, where the eye ends up.
+    for evaluation in reversed(document.evaluations):
+        show_evaluation(console, evaluation)
+    if not document.evaluations:
+        console.print()
+        console.print("not evaluated yet: gaze evaluate HEADSET COMICS")
+
+
+def show_evaluation_document(console: Console, document: EvaluationDocument) -> None:
+    """Print one evaluation with the names of what it is about, and with the selectors it compared."""
+    names = {"evaluation": document.digest, "head set": document.headset, "model": document.model.name}
+    print_facts(console, names)
+    _show_comparison(console, document.comparison)
+    show_evaluation(console, document.evaluation)
+
+
+def _show_comparison(console: Console, comparison: ComparisonPart | None) -> None:
+    from gazecli.reports.tables import selectors_table
+
+    if comparison is not None:
+        table = selectors_table(comparison)
         console.print()
         console.print(table.title)
         _draw(console, table)
-    if document.evaluation is not None:
-        show_evaluation(console, document.evaluation)
 
 
 def show_evaluation(console: Console, evaluation: EvaluationPart) -> None:
@@ -81,6 +99,16 @@ def print_facts(console: Console, facts: Mapping[str, object]) -> None:
     width = max(map(len, known), default=0)
     for name, value in known.items():
         console.print(f"{name:<{width}}  {visible(str(value))}", soft_wrap=True)
+
+
+def print_provenance(
+    console: Console, document: SteerDocument | SwitchDocument | TrackDocument, **files: str | None
+) -> None:
+    """Print the heads and the model of a result, and the files written beside it."""
+    settings = document.settings
+    heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
+    console.print()
+    print_facts(console, {"heads": heads, "model": document.model.name, **files})
 
 
 def bar(share: float, width: int = 16) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gazecli.evaluation.evaluate import Evaluation, Plan
+from gazecli.evaluation.evaluate import Plan
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.tasks.dynamic import panel_order, panel_schedule
 from gazecli.heads.headset import Head
@@ -29,16 +29,19 @@ class PageSample:
 
 
 def page_samples(
-    vlm: VLM, evaluation: Evaluation, progress: Callable[[int, int], None] = lambda done, total: None
+    vlm: VLM,
+    examples: Sequence[Example],
+    numbers: Sequence[int],
+    heads: Sequence[Head],
+    plan: Plan,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[PageSample]:
-    """The first pictures of the conditions; `progress` is called with (done, total) after each."""
-    run = evaluation.runs[0]
-    numbers = run.numbers[:SAMPLES]
+    """The first of the pictures `numbers`, with `heads` steered; `progress` is called with (done, total)."""
+    shown = numbers[:SAMPLES]
     samples = []
-    for done, number in enumerate(numbers, 1):
-        example = evaluation.examples.usable[number]
-        samples.append(_sample(vlm, example, number, run.condition.heads, evaluation.plan))
-        progress(done, len(numbers))
+    for done, number in enumerate(shown, 1):
+        samples.append(_sample(vlm, examples[number], number, heads, plan))
+        progress(done, len(shown))
     return samples
 
 

@@ -1,7 +1,6 @@
 """A report as CSV: a line a head, condition, group of targets, selector or step of the sweep.
 
-Cells are such that no spreadsheet runs them. The column `row` says which of these a line is. Knows nothing
-of other formats.
+Cells are such that no spreadsheet runs them. The column `row` says which of these a line is.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ def harmless_cell(text: str) -> str:
 def report_csv(document: ReportDocument) -> str:
     """The report as one table with a header line; cells that do not apply are empty."""
     rows = [_head(document, place, head) for place, head in enumerate(document.heads)]
-    evaluation, panels = document.evaluation, 0
-    if evaluation is not None:
-        panels = max((len(each.per_region) for each in evaluation.conditions), default=0)
+    for evaluation in document.evaluations:
         rows += [_condition(evaluation, condition) for condition in evaluation.conditions]
         rows += [row for group in evaluation.groups for row in _groups(evaluation, group)]
         rows += [row for step in evaluation.sweep for row in _steps(evaluation, step)]
+    conditions = [each for evaluation in document.evaluations for each in evaluation.conditions]
+    panels = max((len(each.per_region) for each in conditions), default=0)
     if document.comparison is not None:
         rows += [_selector(document.comparison, each) for each in document.comparison.selectors]
     shared = {"headset": document.headset, "model": document.model.name, "score": document.suggested.score}

@@ -1,7 +1,4 @@
-"""An evaluation becomes a block of the report.
-
-Knows nothing of how answers were written or judged.
-"""
+"""An evaluation becomes a block of the report."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from gazecli.evaluation.judges.likelihood import LikelihoodJudge
 from gazecli.evaluation.metrics import RESAMPLES, ConditionMetrics, Delay, GroupMetrics, group_metrics
 from gazecli.evaluation.sweep import SweepPoint
 from gazecli.evaluation.trials import Run
-from gazecli.heads.headset import HeadSet, overlaps, selections
+from gazecli.heads.headset import overlaps
 from gazecli.models.attention.bias import parse_strength
 from gazecli.models.vlm import VLM
 from gazecli.reports.documents.evaluation import (
@@ -27,11 +24,11 @@ from gazecli.reports.documents.evaluation import (
     DelayPart,
     EvaluationPart,
     EvaluationSettings,
+    ExampleAnswerPart,
     ExamplePart,
     GroupPart,
     JudgingPart,
     LatencyPart,
-    SaidPart,
     SelectorPart,
     SweepPart,
 )
@@ -42,7 +39,7 @@ SHOWN_EXAMPLES = 6
 
 
 def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge | None) -> EvaluationPart:
-    """What `report --evaluate` adds to the report; `swept` is the digest of the head set asked for."""
+    """The block of the report; `swept` is the digest of the head set asked for."""
     choice = evaluation.choice
     usable = evaluation.examples.usable
     written = [usable[number] for number in evaluation.runs[0].numbers]
@@ -79,20 +76,18 @@ def rejudged_part(
     metrics: Sequence[ConditionMetrics],
     examples: Sequence[Example],
 ) -> EvaluationPart:
-    """The block of texts that were judged later; what it took to write them is not told again."""
-    fresh = part.model_copy(update={"timing": None})
+    """The block of texts that were judged later."""
+    fresh = part.model_copy(update={"timing": None, "generations": None, "digest": None})
     return _judged(fresh, judge, runs, metrics, examples, _examples(runs, examples))
 
 
 def comparison_part(evaluation: Evaluation) -> ComparisonPart:
     """Selectors side by side, with what steering each gave."""
-    return _comparison(len(evaluation.runs[0].condition.heads), evaluation.selectors)
-
-
-def unsteered_comparison(headset: HeadSet, k: int) -> ComparisonPart:
-    """Selectors side by side, without steering any."""
-    chosen = [Selector(score, heads, None) for score, heads in selections(headset, k).items()]
-    return _comparison(k, chosen)
+    return ComparisonPart(
+        k=len(evaluation.runs[0].condition.heads),
+        selectors=[_selector(each) for each in evaluation.selectors],
+        overlap=overlaps([each.heads for each in evaluation.selectors]),
+    )
 
 
 def _judged(
@@ -115,9 +110,9 @@ def _judged(
 
 
 def _judging(judge: Judge) -> JudgingPart:
-    asked: dict[str, object] = {}
+    how: dict[str, object] = {}
     if isinstance(judge, EndpointJudge):
-        asked = {
+        how = {
             "model": judge.address.model,
             "endpoint": judge.address.shown,
             "prompt": PROMPT,
@@ -125,8 +120,8 @@ def _judging(judge: Judge) -> JudgingPart:
             "kept": judge.kept,
         }
     elif isinstance(judge, LikelihoodJudge):
-        asked = {"model": judge.vlm.name, "prompt": judge.prompt}
-    return JudgingPart.model_validate({"name": judge.name, "independent": judge.independent, **asked})
+        how = {"model": judge.vlm.name, "prompt": judge.prompt}
+    return JudgingPart.model_validate({"name": judge.name, "independent": judge.independent, **how})
 
 
 def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
@@ -208,7 +203,7 @@ def _group(group: GroupMetrics) -> GroupPart:
 
 
 def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExamplePart]:
-    """The first pictures, with what was said under the gaze heads; none whose pixels are not at hand."""
+    """The first pictures, with the answers under the gaze heads; none whose pixels are not at hand."""
     gaze = runs[0]
     shown = []
     for number, trials in zip(gaze.numbers[:SHOWN_EXAMPLES], gaze.pictures, strict=False):
@@ -227,20 +222,12 @@ def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExampleP
                 truths=list(example.truths or ()),
                 unsteered=trials[0].response.unsteered if trials else None,
                 answers=[
-                    SaidPart(region=t.target, text=t.text, described=t.described, fate=t.outcome)
+                    ExampleAnswerPart(region=t.target, text=t.text, described=t.described, fate=t.outcome)
                     for t in trials
                 ],
             )
         )
     return shown
-
-
-def _comparison(k: int, selectors: Sequence[Selector]) -> ComparisonPart:
-    return ComparisonPart(
-        k=k,
-        selectors=[_selector(each) for each in selectors],
-        overlap=overlaps([each.heads for each in selectors]),
-    )
 
 
 def _selector(selector: Selector) -> SelectorPart:

@@ -1,7 +1,4 @@
-"""Every text of an evaluation as JSON lines, written to be judged later, and read again.
-
-Knows nothing of judges.
-"""
+"""Every text of an evaluation as JSON lines, written to be judged later, and read again."""
 
 from __future__ import annotations
 
@@ -14,10 +11,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from gazecli.canonical import read_bytes
 from gazecli.errors import AnnotationsError
 from gazecli.evaluation.conditions import Condition
-from gazecli.evaluation.evaluate import Evaluation
 from gazecli.evaluation.examples import Example
+from gazecli.evaluation.store import KeptEvaluation
 from gazecli.evaluation.trials import Response, Run, Trial
 from gazecli.heads.headset import Head
 from gazecli.plain_text import json_escaped
@@ -29,46 +27,60 @@ from gazecli.reports.documents.evaluation import (
     PictureLine,
     TextLine,
 )
+from gazecli.reports.kept_evaluation import evaluation_of
 
 _MAX_BYTES = 1 << 30
-_HINT = "give a file that gaze report --generations wrote"
+_HINT = "give a file that gaze evaluate --generations wrote"
 Line = TypeVar("Line", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a file of generations holds; the examples have no pixels, and nothing is judged."""
+class Generations:
+    """Texts to be judged: the examples have no pixels. source: the file they came from, or their digest."""
 
+    source: str
     headset: str
     part: EvaluationPart
     examples: list[Example]
     runs: list[Run]
 
 
-def generations_text(evaluation: Evaluation, part: EvaluationPart) -> str:
-    """All texts of `evaluation`; `part` is its block of the report."""
-    numbers = evaluation.runs[0].numbers
-    usable = evaluation.examples.usable
-    bare = part.model_copy(
-        update={"judge": "none", "judging": None, "conditions": [], "groups": [], "examples": []}
+def text_lines(examples: Sequence[Example], runs: Sequence[Run]) -> tuple[str, list[tuple[int | None, str]]]:
+    """Pictures, conditions and texts as JSON lines, and of each text the region it describes and its outcome.
+
+    `examples` are all that the numbers of the runs count.
+    """
+    lines: list[BaseModel] = [_picture(place, examples[at]) for place, at in enumerate(runs[0].numbers)]
+    lines += [_condition(place, run.condition) for place, run in enumerate(runs)]
+    verdicts: list[tuple[int | None, str]] = []
+    for place, run in enumerate(runs):
+        for picture, trials in enumerate(run.pictures):
+            lines += [_text(place, picture, trial.response) for trial in trials]
+            verdicts += [(trial.described, trial.outcome) for trial in trials]
+    return "".join(map(_line, lines)), verdicts
+
+
+def generations_text(kept: KeptEvaluation, part: EvaluationPart) -> str:
+    """The file of all texts of `kept`; `part` is its block of the report."""
+    return _line(_head(kept, part)) + kept.lines
+
+
+def _head(kept: KeptEvaluation, part: EvaluationPart) -> GenerationsDocument:
+    unjudged: dict[str, object] = {
+        "judge": "none",
+        "judging": None,
+        "conditions": [],
+        "groups": [],
+        "examples": [],
+    }
+    texts = len(kept.verdicts)
+    return GenerationsDocument(
+        headset=kept.headset,
+        pictures=part.strips,
+        conditions=max(0, kept.lines.count("\n") - part.strips - texts),
+        texts=texts,
+        evaluation=part.model_copy(update={**unjudged, "digest": None}),
     )
-    texts = [
-        _text(place, number, trial.response)
-        for place, run in enumerate(evaluation.runs)
-        for number, trials in enumerate(run.pictures)
-        for trial in trials
-    ]
-    head = GenerationsDocument(
-        headset=evaluation.headset.digest,
-        pictures=len(numbers),
-        conditions=len(evaluation.runs),
-        texts=len(texts),
-        evaluation=bare,
-    )
-    lines: list[BaseModel] = [head]
-    lines += [_picture(place, usable[number]) for place, number in enumerate(numbers)]
-    lines += [_condition(place, run.condition) for place, run in enumerate(evaluation.runs)]
-    return "".join(map(_line, [*lines, *texts]))
 
 
 def generations_part(path: str, text: str) -> GenerationsPart:
@@ -78,15 +90,27 @@ def generations_part(path: str, text: str) -> GenerationsPart:
     return GenerationsPart(path=path, sha256=digest, texts=head.texts)
 
 
-def read_generations(path: Path) -> Kept:
+def read_generations(path: Path) -> Generations:
     """The texts again; AnnotationsError for a file that is none, cut short, or holds what does not fit."""
-    lines = _lines(path)
-    head = _parsed(GenerationsDocument, lines[0], path, 1)
-    ends = (1, 1 + head.pictures, 1 + head.pictures + head.conditions)
-    if len(lines) != ends[2] + head.texts or not head.pictures or not head.conditions:
-        raise _damaged(f"it has {len(lines)} lines, which is not what its first one says", path)
-    pictures = [_parsed(PictureLine, lines[at], path, at + 1) for at in range(ends[0], ends[1])]
-    conditions = [_parsed(ConditionLine, lines[at], path, at + 1) for at in range(ends[1], ends[2])]
+    first, *lines = _lines(path)
+    return _read(str(path), _parsed(GenerationsDocument, first, str(path), 1), lines)
+
+
+def generations_of(kept: KeptEvaluation) -> Generations:
+    """The texts of a kept evaluation; AnnotationsError for one of foreign make that does not fit together."""
+    return _read(kept.digest, _head(kept, evaluation_of(kept)), kept.lines.rstrip("\n").split("\n"))
+
+
+def _read(source: str, head: GenerationsDocument, lines: Sequence[str]) -> Generations:
+    first_text = head.pictures + head.conditions
+    if len(lines) != first_text + head.texts or not head.pictures or not head.conditions:
+        raise _damaged(f"it has {len(lines) + 1} lines, which is not what its first one says", source)
+    # The first line of a file comes before these.
+    numbered = list(enumerate(lines, 2))
+    pictures = [_parsed(PictureLine, line, source, at) for at, line in numbered[: head.pictures]]
+    conditions = [
+        _parsed(ConditionLine, line, source, at) for at, line in numbered[head.pictures : first_text]
+    ]
     runs = [
         Run(
             Condition(each.name, [Head(*pair) for pair in each.heads], each.seed),
@@ -95,15 +119,16 @@ def read_generations(path: Path) -> Kept:
         )
         for each in conditions
     ]
-    for at in range(ends[2], len(lines)):
-        text = _parsed(TextLine, lines[at], path, at + 1)
+    for at, line in numbered[first_text:]:
+        text = _parsed(TextLine, line, source, at)
         if text.condition >= len(runs) or text.picture >= len(pictures):
-            raise _damaged(f"line {at + 1} names a condition or picture that is not there", path)
+            raise _damaged(f"line {at} names a condition or picture that is not there", source)
         if text.target > pictures[text.picture].regions:
-            raise _damaged(f"line {at + 1} names a region that is not there", path)
+            raise _damaged(f"line {at} names a region that is not there", source)
         response = Response(text.target, text.text, text.unsteered, tuple(text.pieces), text.looked)
         runs[text.condition].pictures[text.picture].append(Trial(response, None, "unjudged"))
-    return Kept(head.headset, head.evaluation, [_example(line, path) for line in pictures], runs)
+    examples = [_example(line, source) for line in pictures]
+    return Generations(source, head.headset, head.evaluation, examples, runs)
 
 
 def _picture(place: int, example: Example) -> PictureLine:
@@ -136,10 +161,10 @@ def _text(condition: int, picture: int, response: Response) -> TextLine:
     )
 
 
-def _example(line: PictureLine, path: Path) -> Example:
+def _example(line: PictureLine, source: str) -> Example:
     lists: list[Sequence[object]] = [each for each in (line.truths, line.synonyms, line.sizes) if each]
     if any(len(each) != line.regions for each in lists):
-        raise _damaged(f"picture {line.name} has {line.regions} regions and not as many truths", path)
+        raise _damaged(f"picture {line.name} has {line.regions} regions and not as many truths", source)
     return Example(
         line.name,
         line.regions,
@@ -157,25 +182,22 @@ def _line(part: BaseModel) -> str:
 
 
 def _lines(path: Path) -> list[str]:
+    data = read_bytes(path, _MAX_BYTES, "the file of texts", AnnotationsError, "check the path")
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
         text = data.decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise AnnotationsError(
-            "the texts cannot be read", subject=str(path), hint="check the path"
-        ) from error
-    if len(data) > _MAX_BYTES or not text.strip():
-        raise _damaged("it is too large" if text.strip() else "it is empty", path)
+    except UnicodeDecodeError as error:
+        raise _damaged("it is not UTF-8", str(path)) from error
+    if not text.strip():
+        raise _damaged("it is empty", str(path))
     return text.rstrip("\n").split("\n")
 
 
-def _parsed(kind: type[Line], line: str, path: Path, number: int) -> Line:
+def _parsed(kind: type[Line], line: str, source: str, number: int) -> Line:
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:
-        raise _damaged(f"line {number} is not what belongs there", path) from error
+        raise _damaged(f"line {number} is not what belongs there", source) from error
 
 
-def _damaged(reason: str, path: Path) -> AnnotationsError:
-    return AnnotationsError(f"this is no whole file of texts: {reason}", subject=str(path), hint=_HINT)
+def _damaged(reason: str, source: str) -> AnnotationsError:
+    return AnnotationsError(f"this is no whole file of texts: {reason}", subject=source, hint=_HINT)

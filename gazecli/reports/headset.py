@@ -1,7 +1,4 @@
-"""A head set becomes a document: the one `discover` prints, and the one `report` prints.
-
-Knows nothing of how heads are scored or of where documents go.
-"""
+"""A head set becomes a document: the one `discover` prints, and the one `report` prints."""
 
 from __future__ import annotations
 
@@ -14,9 +11,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from gazecli.errors import HeadSetError
-from gazecli.heads.headset import Head, HeadSet
+from gazecli.heads.headset import Head, HeadSet, overlaps, selections
 from gazecli.heads.scores import SCORE_NAMES, ranking
-from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
+from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart, SelectorPart
 from gazecli.reports.documents.parts import (
     ComicsPart,
     HeadPart,
@@ -67,10 +64,10 @@ def headset_document(
 def report_document(
     headset: HeadSet,
     matrices: int = 10,
-    evaluation: EvaluationPart | None = None,
+    evaluations: Sequence[EvaluationPart] = (),
     comparison: ComparisonPart | None = None,
 ) -> ReportDocument:
-    """What `report` prints, with the matrices of the best heads."""
+    """What `report` prints, with the matrices of the best heads; `evaluations` are newest first."""
     measured = headset.ranked is None
     best = headset.top(min(matrices, headset.image_mass.size)) if measured else []
     with _well_formed(headset):
@@ -88,9 +85,22 @@ def report_document(
             matrices=[_matrix(headset, head) for head in best],
             histogram=_histogram(headset),
             comparison=comparison,
-            evaluation=evaluation,
+            evaluation=evaluations[0] if evaluations else None,
+            evaluations=list(evaluations),
             versions=versions(),
         )
+
+
+def unsteered_comparison(headset: HeadSet, k: int) -> ComparisonPart:
+    """Selectors side by side, without steering any."""
+    chosen = selections(headset, k)
+    return ComparisonPart(
+        k=k,
+        selectors=[
+            SelectorPart.model_validate({"score": score, "heads": heads}) for score, heads in chosen.items()
+        ],
+        overlap=overlaps(list(chosen.values())),
+    )
 
 
 def versions() -> dict[str, str]:

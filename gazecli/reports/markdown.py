@@ -40,9 +40,9 @@ def report_markdown(document: ReportDocument, shown: int = 10) -> str:
     parts = ["# Gaze heads of " + escaped(document.model.name), _facts(report_facts(document))]
     if document.comparison is not None:
         parts += _titled(selectors_table(document.comparison))
-    if document.evaluation is not None:
-        parts += [f"## Evaluation: {document.evaluation.task}", _facts(evaluation_facts(document.evaluation))]
-        for table in evaluation_tables(document.evaluation):
+    for evaluation in document.evaluations:
+        parts += [f"## Evaluation: {evaluation.task}", _facts(evaluation_facts(evaluation))]
+        for table in evaluation_tables(evaluation):
             if not table.folded:
                 parts += _titled(table, "###")
     parts += [

@@ -145,7 +145,7 @@ def test_natural_pictures_are_evaluated_by_size_and_category(gaze: Gaze, tmp_pat
     ]
     assert found["settings"]["prompt"].startswith("What is the main object")
     page = gaze(*call, "--min-area", 395, "--format", "markdown", "--samples", 1).out
-    assert "| category | hot dog | 1 |" in page
+    assert "| category: hot dog | 1 |" in page
 
 
 def test_bad_annotations_are_one_line(gaze: Gaze, tmp_path: Path) -> None:
@@ -205,7 +205,6 @@ def test_a_report_carries_what_is_needed_to_repeat_it(gaze: Gaze, comics: Path) 
         (["--generations", "x.jsonl"], "--generations"),
         (["--annotations", "x.json"], "--annotations"),
         (["--min-area", "3"], "--min-area"),
-        (["--evaluate", "comics", "--judge", "none"], "--generations"),
         (["--evaluate", "comics", "--judge", "none", "--generations", "x.jsonl", "--sweep"], "--sweep"),
         (["--evaluate", "comics", "--annotations", "x.json"], "coco"),
         (["--evaluate", "coco"], "--annotations"),

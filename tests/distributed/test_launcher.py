@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazecli.distributed.group import ALONE, Group, in_order, join
-from gazecli.distributed.launcher import Launch, current_launch, is_mine_to_tell, leave_launch
+from gazecli.distributed.launcher import Launch, current_launch, is_reporter, leave_launch
 from gazecli.errors import UsageError
 from tests.cli.in_process import gaze_here
 
@@ -30,7 +30,7 @@ def test_nobody_said_anything() -> None:
     assert current_launch() == Launch(0, 0, 1)
     assert current_launch().is_first
     assert join() is ALONE
-    assert is_mine_to_tell()
+    assert is_reporter()
 
 
 def test_a_launcher_is_believed(told) -> None:

@@ -258,8 +258,8 @@ def test_a_process_started_to_be_left_alone_is_left_alone() -> None:
     script = """
 import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-from gazecli.cli.signals import heed
-heed()
+from gazecli.cli.signals import install_handlers
+install_handlers()
 signal.raise_signal(signal.SIGINT)
 print("still here")
 """

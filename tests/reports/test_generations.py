@@ -14,7 +14,8 @@ from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
 from gazecli.heads.discover import discover
 from gazecli.models.vlm import VLM
 from gazecli.reports.evaluation import evaluation_part
-from gazecli.reports.generations import generations_part, generations_text, read_generations
+from gazecli.reports.generations import generations_part, generations_text, read_generations, text_lines
+from gazecli.reports.kept_evaluation import kept_evaluation
 from gazecli.steering.steer import SteerSettings
 from tests.evaluation.comics import captioned_examples
 
@@ -29,7 +30,9 @@ def written(vlm_of: Callable[[str], VLM], tmp_path_factory: pytest.TempPathFacto
     headset = discover(vlm, examples.comics, panels=3, cache=cache)
     plan = Plan("static", SteerSettings(max_new_tokens=2), 1, "raw")
     done = evaluate(vlm, headset, examples, plan, None, cache)
-    return done, generations_text(done, evaluation_part(vlm, done, headset.digest, None))
+    part = evaluation_part(vlm, done, headset.digest, None)
+    lines, verdicts = text_lines(examples.usable, done.runs)
+    return done, generations_text(kept_evaluation(done.headset, part, None, lines, verdicts), part)
 
 
 def test_texts_come_back_as_they_were(written: Written, tmp_path: Path) -> None:

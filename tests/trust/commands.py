@@ -72,6 +72,8 @@ class Around:
             "steer": [*steered, "--region", "2"],
             "track": steered,
             "switch": [*steered, "--schedule", "1,2"],
+            "evaluate": [self.headset, str(self.strips)],
+            "judge": [self.headset],
             "report": [self.headset, "--evaluate", str(self.strips)],
             "comics make": [str(self.place / "drawn"), "--count", "1", "--panels", "2", "--force"],
             "comics check": [str(self.comics), "--panels", "3"],

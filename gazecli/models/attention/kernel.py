@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from gazecli.models.attention.to_device import send
+from gazecli.models.devices import send
 
 _FEATURE_PADDING = 8  # fast kernels want head sizes in multiples of eight
 

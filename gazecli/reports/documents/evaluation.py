@@ -1,6 +1,6 @@
 """Blocks of an evaluation in a report: conditions, sweep, groups, examples, selectors side by side.
 
-Knows nothing of how answers come about or are judged, and imports no model library.
+Imports no model library.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from gazecli.reports.documents.parts import (
     Digest,
     Document,
     Interval,
+    ModelPart,
     Number,
     Open,
     Ordinal,
@@ -88,7 +89,7 @@ class LatencyPart(Part):
     """How fast a narration follows its schedule.
 
     `text`: until what was written since the change is, to the lexical judge, about the new target. `looks`:
-    until the steered heads look at the new target more than at any other region.
+    until the new target has more of the steered heads' attention than any other region.
     """
 
     text: DelayPart | None
@@ -196,7 +197,7 @@ class GroupPart(Part):
     unsteered: Share | None
 
 
-class SaidPart(Part):
+class ExampleAnswerPart(Part):
     """An answer under the `gaze` condition: its target, its text, and what became of it."""
 
     region: Ordinal
@@ -206,14 +207,14 @@ class SaidPart(Part):
 
 
 class ExamplePart(Part):
-    """A picture of the evaluation with what was said of it; `truths` has a text a region."""
+    """A picture of the evaluation with what was written about it; `truths` has a text a region."""
 
     path: Text | None
     name: Text
     boxes: list[Box]
     truths: list[Text]
     unsteered: Text | None
-    answers: list[SaidPart]
+    answers: list[ExampleAnswerPart]
 
 
 class SelectorPart(Part):
@@ -238,9 +239,10 @@ class EvaluationPart(Open):
     """How well a head set steers, beside what chance and other heads reach.
 
     `strips` are those of the conditions; with a sweep, the held-out half. `chance` is a mean over the
-    targets where pictures differ in their number of regions.
+    targets where pictures differ in their number of regions. `digest` is that of the kept evaluation.
     """
 
+    digest: Digest | None = None
     comics: ComicsPart
     task: Literal["static", "vqa", "dynamic"]
     judge: Text
@@ -255,3 +257,17 @@ class EvaluationPart(Open):
     examples: list[ExamplePart] = Field(default_factory=list)
     generations: GenerationsPart | None = None
     timing: TimingPart | None = None
+
+
+class EvaluationDocument(Document):
+    """`gaze evaluate` and `gaze judge`: how well a head set steers, as it is kept in the cache."""
+
+    schema_: Literal["gaze.evaluation/1"] = Field(default="gaze.evaluation/1", alias="schema")
+    digest: Digest
+    path: Text | None
+    cached: bool
+    model: ModelPart
+    headset: Digest
+    evaluation: EvaluationPart
+    comparison: ComparisonPart | None = None
+    figures: list[Text] = Field(default_factory=list, description="files that show the above")

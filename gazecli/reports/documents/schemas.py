@@ -1,14 +1,10 @@
-"""The names of all documents, and the JSON Schema of each.
-
-Knows nothing of what the documents say.
-"""
+"""The names of all documents, and the JSON Schema of each."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gazecli.reports.documents import evaluation as generation_parts
-from gazecli.reports.documents import housekeeping
+from gazecli.reports.documents import evaluation, housekeeping
 from gazecli.reports.documents import results as documents
 from gazecli.reports.documents.parts import Document
 
@@ -18,7 +14,8 @@ _KINDS: tuple[type[Document], ...] = (
     documents.SwitchDocument,
     documents.TrackDocument,
     documents.ReportDocument,
-    generation_parts.GenerationsDocument,
+    evaluation.EvaluationDocument,
+    evaluation.GenerationsDocument,
     housekeeping.ModelsDocument,
     housekeeping.DoctorDocument,
     housekeeping.CacheDocument,

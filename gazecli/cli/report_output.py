@@ -1,0 +1,106 @@
+"""In which format, and to which files, `report`, `evaluate` and `judge` write what they found."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gazecli.cli.files import save_figures, save_text, writable, writable_folder
+from gazecli.cli.output import Output, Printable, console_on, write_page
+from gazecli.cli.tables import show_evaluation_document, show_report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gazecli.reports.documents.evaluation import EvaluationDocument
+    from gazecli.reports.documents.results import ReportDocument
+    from gazecli.reports.page.scenes import Scene
+
+SHOWN = 10
+PAGES = ("html", "markdown", "csv")
+_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Files to write; UsageError, before work starts, for one that could not be written."""
+
+    destination: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
+    ] = None
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures", metavar="DIR", help="Write every figure there are data for to DIR, as SVG and PNG."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        writable(self.destination, "--output")
+        writable_folder(self.figures, "--figures")
+
+    def format(self, output: Output) -> str:
+        """The format given, else what the file's name says, else what suits the place."""
+        if self.destination is None or output.asked_for_format:
+            return output.format
+        return _SUFFIXES.get(self.destination.suffix.lower(), "json")
+
+
+def write_report(
+    output: Output,
+    options: ReportOptions,
+    report: ReportDocument,
+    shown: int = SHOWN,
+    scenes: Sequence[Scene] = (),
+    evaluations: Sequence[EvaluationDocument] = (),
+) -> None:
+    """Write `report` with its `shown` best heads and its figures.
+
+    Where there are `evaluations`, these are what is printed as JSON and as tables, one after the other.
+    """
+    if options.figures is not None:
+        report = save_figures(report, options.figures)
+        output.note(f"figures: {', '.join(report.figures)}")
+        evaluations = [each.model_copy(update={"figures": report.figures}) for each in evaluations]
+    form, destination = options.format(output), options.destination
+    shows: list[tuple[Printable, Callable[[Console], None], str | None]] = [
+        (each, partial(show_evaluation_document, document=each), each.digest) for each in evaluations
+    ] or [(report, partial(show_report, document=report, shown=shown), None)]
+    if destination is None and form not in PAGES:
+        for document, human, digest in shows:
+            output.result(document, human, digest=digest)
+        return
+    if form in PAGES:
+        text = _page(report, form, shown, scenes)
+    elif form == "json":
+        text = "".join(document.json_text(indent=2 if len(shows) == 1 else None) for document, _, _ in shows)
+    else:
+        page = io.StringIO()
+        for _, human, _ in shows:
+            human(console_on(page, plain=True))
+        text = page.getvalue()
+    if destination is None:
+        write_page(text)
+    else:
+        save_text(text, destination)
+        output.note(f"written to {destination}")
+
+
+def _page(report: ReportDocument, form: str, shown: int, scenes: Sequence[Scene]) -> str:
+    if form == "html":
+        from gazecli.reports.page.report import report_page
+
+        return report_page(report, shown, scenes=scenes)
+    if form == "markdown":
+        from gazecli.reports.markdown import report_markdown
+
+        return report_markdown(report, shown)
+    from gazecli.reports.csv_table import report_csv
+
+    return report_csv(report)
