@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gazecli.canonical import read_json
 from gazecli.errors import AnnotationsError, BadInput, UsageError
 from gazecli.evaluation.coco_synonyms import SYNONYMS
 from gazecli.evaluation.examples import Example, Examples
@@ -173,19 +173,7 @@ def _inside(box: Box, width: int, height: int) -> Box | None:
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise AnnotationsError(
-            "the annotations cannot be read", subject=str(path), hint="check the path"
-        ) from error
-    if len(data) > _MAX_BYTES:
-        raise AnnotationsError("the annotations are too large", subject=str(path), hint=_FORM)
-    try:
-        document = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationsError("the annotations are not JSON", subject=str(path), hint=_FORM) from error
+    document = read_json(path, _MAX_BYTES, "the file of annotations", AnnotationsError, _FORM)
     if not isinstance(document, dict):
         raise AnnotationsError("the annotations are no JSON object", subject=str(path), hint=_FORM)
     return document

@@ -135,3 +135,14 @@ def _parse_starts(at: str | Sequence[int]) -> list[int]:
 def ends_sentence(text: str) -> bool:
     """Whether text ends where a sentence does."""
     return bool(_SENTENCE_END.search(text))
+
+
+def sentence_spans(pieces: Sequence[str]) -> list[tuple[int, int]]:
+    """First and last token (not included) of each sentence; what follows the last one is one more."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for end in range(1, len(pieces) + 1):
+        if end == len(pieces) or ends_sentence("".join(pieces[start:end])):
+            found.append((start, end))
+            start = end
+    return found

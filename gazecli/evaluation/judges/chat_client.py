@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx2
 
+from gazecli.canonical import parse_json
 from gazecli.errors import JudgeError
 
 TRIES = 4
@@ -70,7 +70,7 @@ class ChatClient:
 
     def _content(self, text: bytes) -> str:
         try:
-            content = json.loads(text)["choices"][0]["message"]["content"]
+            content = parse_json(text, finite=False)["choices"][0]["message"]["content"]
         except (ValueError, KeyError, IndexError, TypeError):
             content = None
         if not isinstance(content, str):
