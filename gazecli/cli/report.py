@@ -41,7 +41,7 @@ def command(
     output: Output,
     headset: Annotated[
         str | None,
-        typer.Argument(metavar="[HEADSET]", help="A digest, file or model; else the one used last."),
+        typer.Argument(metavar="HEADSET", help="A digest, file or model; else the one used last."),
     ] = None,
     *,
     files: ReportOptions,
@@ -90,18 +90,18 @@ def command(
         found = judge_texts(output, rejudge, headset, evaluate, evaluation.judge, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
-        aim = choose_heads(output, HeadOptions(headset, counted, score))
+        chosen = choose_heads(output, HeadOptions(headset, counted, score))
         if evaluate is not None:
             from gazecli.cli.evaluate import run_evaluation
 
             scenes = form == "html"
-            done = run_evaluation(output, aim, evaluate, evaluation, loading, compare, with_scenes=scenes)
+            done = run_evaluation(output, chosen, evaluate, evaluation, loading, compare, with_scenes=scenes)
             if done is None:
                 return
             found = [done]
         elif compare:
-            comparison = unsteered_comparison(aim.headset, len(aim.heads))
-    evaluated = found[0].headset if found else aim.headset
+            comparison = unsteered_comparison(chosen.headset, len(chosen.heads))
+    evaluated = found[0].headset if found else chosen.headset
     parts = [each.part for each in found]
     kept = evaluations_of(Cache(warn=output.warning), evaluated.digest)
     others = [each for each in kept if each.digest not in {part.digest for part in parts}]
