@@ -1,16 +1,14 @@
-"""One spelling for every JSON document, so that equal documents have equal digests.
-
-Knows nothing of files, tensors or what the documents mean.
-"""
+"""JSON: one spelling, so that equal documents have equal digests, and one bounded way to read it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
-from gazecli.errors import CacheError
+from gazecli.errors import CacheError, GazeError
 
 
 def canonical_json(document: object) -> str:
@@ -18,12 +16,14 @@ def canonical_json(document: object) -> str:
     return json.dumps(document, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 
-def parse_json(text: str | bytes) -> Any:
-    """The document in `text`; ValueError when it is not JSON, holds NaN, or is nested beyond reason."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+def json_digest(document: object) -> str:
+    """The SHA-256 of the canonical text, 64 hex digits."""
+    return hashlib.sha256(canonical_json(document).encode("ascii")).hexdigest()
+
+
+def document_key(document: Mapping[str, Any]) -> str:
+    """64 hex digits that name `document`, whatever the order of its keys."""
+    return json_digest(plain(document))
 
 
 def plain(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,9 +43,50 @@ def plain(document: Mapping[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def document_key(document: Mapping[str, Any]) -> str:
-    """64 hex digits that name `document`, whatever the order of its keys."""
-    return hashlib.sha256(canonical_json(plain(document)).encode("ascii")).hexdigest()
+def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
+    """The document in `text`; bytes are UTF-8, with or without a byte order mark.
+
+    Raises ValueError when it is not JSON or nested too deeply, and unless `finite` is False for NaN.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_refuse if finite else None)
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def read_json(
+    path: Path, limit: int, what: str, error: type[GazeError], hint: str, code: str | None = None
+) -> Any:
+    """The JSON document in a file of at most `limit` bytes; what is not finite is left to the caller.
+
+    Raises `error` about `what`, which says why it cannot be read.
+    """
+    data = read_bytes(path, limit, what, error, hint, code)
+    try:
+        return parse_json(data, finite=False)
+    except ValueError as failure:
+        raise error(
+            f"{what} is not JSON ({str(failure)[:100]})", subject=str(path), hint=hint, code=code
+        ) from failure
+
+
+def read_bytes(
+    path: Path, limit: int, what: str, error: type[GazeError], hint: str, code: str | None = None
+) -> bytes:
+    """The bytes of a file or pipe of at most `limit` bytes. Raises `error` as `read_json`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except (OSError, ValueError) as failure:  # ValueError: a zero byte in the path
+        reason = (getattr(failure, "strerror", None) or str(failure)).lower()
+        raise error(f"{what} cannot be read ({reason})", subject=str(path), hint=hint, code=code) from failure
+    if len(data) > limit:
+        raise error(f"{what} is larger than {limit} bytes", subject=str(path), hint=hint, code=code)
+    return data
 
 
 def _refuse(constant: str) -> NoReturn:

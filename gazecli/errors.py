@@ -1,6 +1,6 @@
 """Every way `gaze` can fail.
 
-    GazeError                 exit 1   something failed that is nobody's input
+    GazeError                 exit 1   it ran and failed
     ├── BadInput              exit 2   refused before work starts
     │   ├── UsageError                 an option, or a combination of options
     │   ├── PictureError               a picture file
@@ -10,9 +10,9 @@
     │   ├── ScheduleError              the schedule of `switch`
     │   ├── ModelError                 a model name, checkpoint or processor
     │   └── HeadSetError               a head set's name, file or fit to a model
-    ├── SteeringError         exit 1   steering did not do what it says
-    ├── JudgeError            exit 1   a judge that is asked over the network did not answer
-    ├── SpanError             exit 1   the text that was written does not hold the words asked for
+    ├── SteeringError         exit 1   steering had no effect
+    ├── JudgeError            exit 1   a judge on the network did not answer
+    ├── SpanError             exit 1   the written text does not hold the given words
     ├── CheckFailed           exit 1   a check did not hold
     └── CacheError            exit 1   the cache folder cannot be read or written
 
@@ -56,7 +56,7 @@ class UsageError(BadInput):
 
 
 class PictureError(BadInput):
-    """A picture cannot be read, or is not fit to be looked at."""
+    """A picture cannot be read, or is cannot be used."""
 
     default_code = "picture.unreadable"
 
@@ -98,13 +98,13 @@ class HeadSetError(BadInput):
 
 
 class SteeringError(GazeError):
-    """Steering was asked for and did nothing."""
+    """Steering had no effect."""
 
     default_code = "steering.ineffective"
 
 
 class SpanError(GazeError):
-    """What the model wrote does not hold the words whose gaze was asked for."""
+    """The written text does not hold the given words."""
 
     default_code = "span.absent"
 

@@ -1,17 +1,16 @@
 """Foreign text made harmless: model output, file names and captions before a person reads them.
 
-A bottom module like `errors`: it imports nothing of the package and every room may use it. Knows
-nothing of terminals' colours, of HTML or of documents.
+It imports nothing of the package, like `errors`.
 """
 
 from __future__ import annotations
 
 import re
 
-_KEPT_IN_LINES = "\n\t"
+_IN_LINES = "\n\t"
 # C0 and C1 controls and DEL; marks that reorder text; separators and tags that look like nothing; lone
 # surrogates. Joiners stay: Persian and Hindi are written with them, and so are many emoji.
-_TREACHEROUS = re.compile(
+_UNSAFE = re.compile(
     "[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -24,8 +23,8 @@ def visible(text: str, *, lines: bool = False) -> str:
 
     With `lines`, line ends and tabs stay as they are; otherwise the result is one line.
     """
-    kept = _KEPT_IN_LINES if lines else ""
-    return _TREACHEROUS.sub(lambda match: match[0] if match[0] in kept else spelled(match[0]), text)
+    allowed = _IN_LINES if lines else ""
+    return _UNSAFE.sub(lambda match: match[0] if match[0] in allowed else spelled(match[0]), text)
 
 
 def spelled(character: str) -> str:
@@ -34,10 +33,8 @@ def spelled(character: str) -> str:
 
 
 def json_escaped(text: str) -> str:
-    r"""JSON text with treacherous characters inside its strings as `\uXXXX`; line ends stay."""
-    return _TREACHEROUS.sub(
-        lambda match: match[0] if match[0] in _KEPT_IN_LINES else _as_units(match[0]), text
-    )
+    r"""JSON text with unsafe characters inside its strings as `\uXXXX`; line ends stay."""
+    return _UNSAFE.sub(lambda match: match[0] if match[0] in _IN_LINES else _as_units(match[0]), text)
 
 
 def _as_units(character: str) -> str:

@@ -337,7 +337,12 @@ def _traced(root: Path, arguments: list[str], folder: str) -> tuple[Record | Non
 def _in_process(root: Path, folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     settings = {name: value for name, value in os.environ.items() if not name.startswith("GAZE_")}
     cache = str(Path(folder) / "cache")
-    place = {"PYTHONPATH": str(root), "GAZE_CACHE_DIR": cache, "XDG_CONFIG_HOME": folder}
+    place = {
+        "PYTHONPATH": str(root),
+        "GAZE_CACHE_DIR": cache,
+        "XDG_CONFIG_HOME": folder,
+        "OMP_NUM_THREADS": "1",
+    }
     return subprocess.run(  # noqa: S603 - this file itself
         [sys.executable, "-P", str(Path(__file__).resolve()), *arguments],
         cwd=folder,

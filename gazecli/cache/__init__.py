@@ -1,4 +1,4 @@
-"""What is kept: results under the SHA-256 of their content, safe to share and safe to lose."""
+"""The cache: results under the SHA-256 of their content, safe to share and safe to lose."""
 
 from __future__ import annotations
 

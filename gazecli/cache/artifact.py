@@ -38,9 +38,9 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """What a computation leaves behind: `kind` (a-z, 0-9, -), a JSON `header`, and `tensors` by name.
+    """A result: `kind` (a-z, 0-9, -), a JSON `header`, and `tensors` by name.
 
-    Tensors are bool, integer or float arrays of any shape; they are kept C-ordered and little-endian.
+    Tensors are bool, integer or float arrays of any shape; they are stored C-ordered and little-endian.
     Raises CacheError (`cache.invalid`) for anything that could not be read back as it is.
     """
 
@@ -94,7 +94,7 @@ def _settled(name: str, tensor: NDArray[Any]) -> NDArray[Any]:
         raise _invalid("a tensor's name is letters, digits, '_', '.' and '-'", repr(name))
     array: np.ndarray[Any, Any] = np.asarray(tensor)
     if array.dtype.name not in _DTYPES:
-        raise _invalid(f"a tensor of type {array.dtype.name} cannot be kept", name)
+        raise _invalid(f"a tensor of type {array.dtype.name} cannot be stored", name)
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
@@ -115,7 +115,7 @@ _METADATA_KEY = "gaze"
 
 @dataclass(frozen=True)
 class Label:
-    """What an artifact's file says of itself; only reading all of it shows whether that is true."""
+    """The kind, digest and header in an artifact's file, not yet compared with its content."""
 
     kind: str
     digest: str
@@ -176,7 +176,7 @@ def read(path: Path, expected_digest: str | None = None, *, follow_links: bool =
 
 
 def read_label(path: Path) -> Label:
-    """What the file at `path` says of itself, without reading its tensors; CacheError as in `read`."""
+    """The label of the file at `path`, without reading its tensors; CacheError as in `read`."""
     with _reading(path), os.fdopen(open_plain(path), "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         return _label(file.read(_bounded(length)), length)
@@ -195,7 +195,7 @@ def to_bytes(artifact: Artifact) -> bytes:
     """The safetensors file of `artifact`; CacheError when it would be larger than a reader accepts."""
     from safetensors.numpy import save
 
-    # Kept as one canonical text: there is no second spelling in which a changed byte could hide.
+    # Stored as one canonical text: there is no second spelling in which a changed byte could hide.
     label = {"schema": SCHEMA, "kind": artifact.kind, "digest": artifact.digest, "header": artifact.header}
     data = save(dict(artifact.tensors), metadata={_METADATA_KEY: canonical_json(label)})
     if len(data) > MAX_BYTES or int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:

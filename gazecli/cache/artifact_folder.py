@@ -1,7 +1,7 @@
-"""The folder of artifacts: what stands there, finding it by digest, taking it away.
+"""The folder of artifacts: listing it, finding an artifact by digest, removing it.
 
 Only regular files directly in that folder are ever touched: no link is followed and no name is taken from
-outside. Knows nothing of requests or of what the artifacts mean.
+outside.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHOWN = 5
 class Entry:
     """An artifact in the cache: size in bytes, time in seconds since 1970, and its header as `summary`.
 
-    `summary` is empty when the header cannot be read; the tensors have not been looked at.
+    `summary` is empty when the header cannot be read; the tensors are not read.
     """
 
     digest: str

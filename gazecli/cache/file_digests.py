@@ -1,8 +1,7 @@
-"""The SHA-256 of files, remembered by what the file system says of them.
+"""The SHA-256 of files, remembered as long as the file system shows no change.
 
 One note a folder batch: reading one note and asking for 500 files' sizes and times takes a few milliseconds.
-Two processes that write the same note lose at most what the other remembered. Knows nothing of what the
-files are.
+Two processes that write the same note lose at most what the other remembered.
 """
 
 from __future__ import annotations
@@ -72,12 +71,14 @@ def _load(note: Path | None) -> dict[str, list[str]]:
 
 def _save(note: Path, folder: str, fresh: dict[str, list[str]]) -> None:
     # Read again: another process may have remembered other files while this one was reading.
-    kept = {name: known for name, known in _load(note).items() if os.path.exists(os.path.join(folder, name))}
-    if len(kept) + len(fresh) > _MAX_REMEMBERED:
-        kept = {}
+    others = {
+        name: known for name, known in _load(note).items() if os.path.exists(os.path.join(folder, name))
+    }
+    if len(others) + len(fresh) > _MAX_REMEMBERED:
+        others = {}
     with suppress(CacheError, OSError):
         make_folder(note.parent)
-        write_named(note, {"files": {**kept, **fresh}}, durable=False)
+        write_named(note, {"files": {**others, **fresh}}, durable=False)
 
 
 def _measure(path: str) -> tuple[str, str | None]:

@@ -1,7 +1,4 @@
-"""Single files on disk: read whole and bounded, written so that they are there whole or not at all.
-
-Knows nothing of what is in them.
-"""
+"""Single files on disk: read whole and bounded, written so that they are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}
 
 
 class NotPlain(OSError):
-    """It is there, but it is no regular file of a bearable size."""
+    """It is there, but it is no regular file of at most the allowed size."""
 
 
 def open_plain(path: Path, *, follow_links: bool = False) -> int:
@@ -46,7 +43,7 @@ def open_plain(path: Path, *, follow_links: bool = False) -> int:
 def read_whole(path: Path, limit: int, *, follow_links: bool = False) -> bytes:
     """The bytes of a regular file of at most `limit` bytes; NotPlain or OSError otherwise."""
     with os.fdopen(open_plain(path, follow_links=follow_links), "rb") as file:
-        # The size is asked of the open file, and one byte more is read, because files grow.
+        # The size is that of the open file, and one byte more is read, because files grow.
         if os.fstat(file.fileno()).st_size > limit:
             raise NotPlain(f"it is larger than {limit} bytes")
         data = file.read(limit + 1)

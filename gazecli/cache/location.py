@@ -15,7 +15,7 @@ VARIABLE = "GAZE_CACHE_DIR"
 
 # The folders of the cache.
 ARTIFACTS = "artifacts"
-PROGRESS = "progress"
+PARTIAL_RESULTS = "progress"
 REQUESTS = "requests"
 LATEST = "latest"
 MODELS = "models"

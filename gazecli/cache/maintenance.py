@@ -1,7 +1,4 @@
-"""Looking after the cache folder: what in it is damaged, and what is old enough to go.
-
-Knows nothing of what the artifacts mean, and touches nothing outside the cache.
-"""
+"""`verify` and `prune`: what in the cache folder is damaged, and what is old enough to be removed."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ from gazecli.cache.location import (
     LATEST,
     LOCKS,
     MODELS,
-    PROGRESS,
+    PARTIAL_RESULTS,
     REQUESTS,
     cache_errors,
     is_there,
@@ -36,12 +33,12 @@ from gazecli.cache.records import read_named, read_pointer
 from gazecli.canonical import canonical_json
 from gazecli.errors import CacheError
 
-# Younger than this, a temporary or lock file may still be in somebody's hands.
+# Younger than this, a temporary or lock file may still be in use.
 LEFTOVER_SECONDS = 24 * 3600.0
 
 _POINTERS = (REQUESTS, LATEST)
-_NOTES = (MODELS, JUDGEMENTS, DIGESTS)
-_AGEING = (PROGRESS, DAMAGED, JUDGEMENTS, DIGESTS)
+_RECORDS = (MODELS, JUDGEMENTS, DIGESTS)
+_AGEING = (PARTIAL_RESULTS, DAMAGED, JUDGEMENTS, DIGESTS)
 _ALL = (ARTIFACTS, LOCKS, MODELS, *_POINTERS, *_AGEING)
 
 
@@ -55,13 +52,13 @@ class Damage:
 
 
 def verify(root: Path) -> list[Damage]:
-    """Read every artifact, progress file and note under `root`; CacheError when that cannot be done."""
+    """Read every artifact, partial result and record under `root`; CacheError when that cannot be done."""
     found = [_artifact_damage(path) for path in _everything(root / ARTIFACTS)]
-    found += [_progress_damage(path) for path in _everything(root / PROGRESS)]
+    found += [_partial_damage(path) for path in _everything(root / PARTIAL_RESULTS)]
     for name in _POINTERS:
-        found += [_note_damage(path, read_pointer) for path in _everything(root / name)]
-    for name in _NOTES:
-        found += [_note_damage(path, read_named) for path in _everything(root / name)]
+        found += [_record_damage(path, read_pointer) for path in _everything(root / name)]
+    for name in _RECORDS:
+        found += [_record_damage(path, read_named) for path in _everything(root / name)]
     return [damage for damage in found if damage is not None]
 
 
@@ -70,9 +67,9 @@ def prune(
 ) -> list[Removed]:
     """Remove artifacts not written for `older_than` seconds, save those in `keep`, and what nothing needs.
 
-    With them go progress, damaged files and remembered digests of that age, notes of that age on models of
-    no artifact, damaged notes and those about artifacts that are not there, and what killed processes left
-    behind. `dry_run` only tells.
+    With them go partial results, damaged files and remembered digests of that age, records of that age on
+    models of no artifact, damaged records and those of artifacts that are not there, and what killed
+    processes left behind. With `dry_run`, nothing is removed.
     """
     now = time.time()
     kept: list[Entry] = []
@@ -80,15 +77,15 @@ def prune(
     for entry in entries(root / ARTIFACTS):
         old = now - entry.modified >= older_than and entry.digest not in keep
         (going if old else kept).append(entry)
-    doomed = [entry.path for entry in going]
+    paths = [entry.path for entry in going]
     for name in _AGEING:
         files = plain_files(root / name)
-        doomed += [path for path, status in files if now - status.st_mtime >= older_than]
-    doomed += _unneeded_models(root, now - older_than, kept)
-    doomed += _damaged_notes(root)
-    doomed += _stale_pointers(root, {entry.digest for entry in kept})
-    doomed += _leftovers(root, now)
-    gone = [discard(path, dry_run=dry_run) for path in dict.fromkeys(doomed)]
+        paths += [path for path, status in files if now - status.st_mtime >= older_than]
+    paths += _unneeded_models(root, now - older_than, kept)
+    paths += _damaged_records(root)
+    paths += _stale_pointers(root, {entry.digest for entry in kept})
+    paths += _leftovers(root, now)
+    gone = [discard(path, dry_run=dry_run) for path in dict.fromkeys(paths)]
     return [removed for removed in gone if removed is not None]
 
 
@@ -99,8 +96,8 @@ def _unneeded_models(root: Path, before: float, kept: Collection[Entry]) -> Iter
             yield path
 
 
-def _damaged_notes(root: Path) -> Iterable[Path]:
-    for name in _NOTES:
+def _damaged_records(root: Path) -> Iterable[Path]:
+    for name in _RECORDS:
         for path, _ in plain_files(root / name):
             if not is_temporary(path.name) and read_named(path) is None:
                 yield path
@@ -145,15 +142,15 @@ def _damage(path: Path, digest: str | None, kind: str | None = None) -> Damage |
     return None
 
 
-def _progress_damage(path: Path) -> Damage | None:
+def _partial_damage(path: Path) -> Damage | None:
     try:
         header = read(path).header
     except CacheError as error:
         return None if error.code == MISSING else Damage(path, error.message)
     # Processes that share a request number their files: <request>.<number>.safetensors.
-    asked = path.name.partition(".")[0]
-    return None if header.get("request") == asked else Damage(path, "the progress of something else")
+    request = path.name.partition(".")[0]
+    return None if header.get("request") == request else Damage(path, "partial results of something else")
 
 
-def _note_damage(path: Path, reader: Callable[[Path], object]) -> Damage | None:
-    return None if reader(path) is not None or not os.path.lexists(path) else Damage(path, "a damaged note")
+def _record_damage(path: Path, reader: Callable[[Path], object]) -> Damage | None:
+    return None if reader(path) is not None or not os.path.lexists(path) else Damage(path, "a damaged record")

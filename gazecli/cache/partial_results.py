@@ -1,6 +1,6 @@
-"""How far an interrupted computation got, kept under the name of what was asked for.
+"""Partial results of interrupted work, saved under the key of its request.
 
-Processes that share the work keep a part each, in a file of its own. Knows nothing of what is computed.
+Processes that share the work save a part each, in a file of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PartialResults:
     """One request's partial result: `load` it, `save` it every so often, `clear` it at the end.
 
     `part` and `parts` are those of processes that share the work; this one is the first. It only spares work:
-    what is damaged is set aside with a warning, and a cache that cannot be written is said once.
+    what is damaged is set aside with a warning, and a cache that cannot be written is warned of once.
     """
 
     def __init__(self, path: Path, key: str, aside: Path, warn: Callable[[str], None]) -> None:
@@ -39,14 +39,14 @@ class PartialResults:
         self._failed = False
 
     def part(self, number: int) -> PartialResults:
-        """What process `number` of several keeps, counted from 0."""
+        """The part of process `number` of several, counted from 0."""
         if number == 0:
             return self
         path = self._path.with_name(f"{self._path.stem}.{number}{self._path.suffix}")
         return PartialResults(path, self._key, self._aside, self._warn)
 
     def parts(self) -> list[PartialResults]:
-        """The parts that somebody kept, this one first; CacheError when the cache cannot be read."""
+        """The parts that are there, this one first; CacheError when the cache cannot be read."""
         names = {path.name for path, _ in plain_files(self._path.parent)}
         stem, suffix = self._path.stem, self._path.suffix
         others = [name[len(stem) + 1 : -len(suffix)] for name in names if name.startswith(f"{stem}.")]
@@ -56,29 +56,29 @@ class PartialResults:
     def load(self) -> Artifact | None:
         """What was saved last, or None; CacheError when the cache cannot be read."""
         try:
-            kept = read(self._path)
+            saved = read(self._path)
         except CacheError as error:
             if error.code == DAMAGED:
                 set_aside(self._path, self._aside, error, self._warn)
             elif error.code != MISSING:
                 raise
             return None
-        kind, header = kept.header.get("kind"), kept.header.get("header")
+        kind, header = saved.header.get("kind"), saved.header.get("header")
         if (
-            kept.kind != _KIND
-            or kept.header.get("request") != self._key
+            saved.kind != _KIND
+            or saved.header.get("request") != self._key
             or not is_kind(kind)
             or not isinstance(header, dict)
         ):
             foreign = CacheError(
-                "the progress of something else",
+                "partial results of something else",
                 subject=str(self._path),
                 code=DAMAGED,
                 hint="it is computed again",
             )
             set_aside(self._path, self._aside, foreign, self._warn)
             return None
-        return Artifact(str(kind), header, kept.tensors)
+        return Artifact(str(kind), header, saved.tensors)
 
     def save(self, artifact: Artifact) -> bool:
         """Replace what was saved by `artifact`, in one step; False, with one warning, when that fails."""
@@ -88,18 +88,18 @@ class PartialResults:
             write_file(self._path, Artifact(_KIND, header, artifact.tensors))
         except CacheError as error:
             if not self._failed:
-                self._warn(f"progress is not kept: {error}")
+                self._warn(f"partial results are not saved: {error}")
             self._failed = True
             return False
         return True
 
     def clear(self) -> None:
-        """Forget what was saved here."""
+        """Remove what was saved here."""
         with suppress(CacheError):
             discard(self._path)
 
     def clear_parts(self) -> None:
-        """Forget what anybody saved."""
+        """Remove the parts of all processes."""
         with suppress(CacheError):
             for part in self.parts():
                 part.clear()

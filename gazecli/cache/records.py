@@ -1,19 +1,17 @@
-"""Small JSON files with a checksum: what was asked for, what was used last, what a file's digest was.
+"""Small JSON files with a checksum: a request's result, what was used last, a file's digest.
 
-They only spare work: one that is missing, damaged or foreign is simply not there. Knows nothing of what
-an artifact holds.
+They only spare work: one that is missing, damaged or foreign is simply not there.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gazecli.cache.artifact import is_digest
 from gazecli.cache.files import read_whole, write_whole
-from gazecli.canonical import canonical_json, parse_json
+from gazecli.canonical import canonical_json, json_digest, parse_json
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -51,17 +49,16 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def write_pointer(path: Path, digest: str) -> None:
-    """Note at `path` that what it is named after is the artifact `digest`; OSError when that fails."""
+    """Record at `path` that what it is named after is the artifact `digest`; OSError when that fails."""
     if read_pointer(path) != digest:
         write_named(path, {"digest": digest})
 
 
 def read_pointer(path: Path) -> str | None:
-    """The digest noted at `path`, or None; a note that was made under another name does not count."""
+    """The digest recorded at `path`, or None; a record that was made under another name does not count."""
     record = read_named(path)
     return str(record["digest"]) if record is not None and is_digest(record.get("digest")) else None
 
 
 def _to_bytes(record: Mapping[str, Any]) -> bytes:
-    check = hashlib.sha256(canonical_json(record).encode("ascii")).hexdigest()
-    return canonical_json({"check": check, "record": record}).encode("ascii") + b"\n"
+    return canonical_json({"check": json_digest(record), "record": record}).encode("ascii") + b"\n"

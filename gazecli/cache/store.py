@@ -1,16 +1,14 @@
-"""The cache: results under the digest of their content, and what was asked to get them.
+"""The cache: results under the digest of their content, and the requests that gave them.
 
-    <root>/artifacts/   <kind>-<digest>.safetensors: what is kept
-    <root>/requests/    what was asked -> the digest of its result
-    <root>/latest/      a name -> the digest last used under it
-    <root>/models/      a model's digest -> where it was loaded from last
-    <root>/progress/    how far interrupted work got
-    <root>/judgements/  what a judge replied
-    <root>/digests/     digests of other people's files, remembered
-    <root>/damaged/     what was found damaged
-    <root>/locks/       who is working on what
-
-Knows nothing of what the artifacts mean.
+<root>/artifacts/   <kind>-<digest>.safetensors: the results
+<root>/requests/    a request -> the digest of its result
+<root>/latest/      a name -> the digest last used under it
+<root>/models/      a model's digest -> where it was loaded from last
+<root>/progress/    partial results of interrupted work
+<root>/judgements/  replies of a judge
+<root>/digests/     digests of files outside the cache
+<root>/damaged/     files found damaged
+<root>/locks/       held while a request is worked on
 """
 
 from __future__ import annotations
@@ -49,22 +47,22 @@ from gazecli.canonical import document_key
 from gazecli.errors import CacheError, HeadSetError, UsageError, unwritable
 from gazecli.plain_text import visible
 
-# Longer than that, and two processes may as well do the same work.
+# After that, two processes do the same work.
 WAIT_SECONDS = 3600.0
 
 
-def _say(message: str) -> None:
+def _warn_on_stderr(message: str) -> None:
     sys.stderr.write(f"warning: {visible(message)}\n")
 
 
 class Cache:
     """A cache folder, which need not exist yet; any number of processes may share it.
 
-    `warn` hears, in one line each, of damaged files and of notes that could not be written. Methods raise
-    CacheError when the folder cannot be read or written.
+    `warn` is called with one line for each damaged file and each record that could not be written. Methods
+    raise CacheError when the folder cannot be read or written.
     """
 
-    def __init__(self, root: str | Path | None = None, warn: Callable[[str], None] = _say) -> None:
+    def __init__(self, root: str | Path | None = None, warn: Callable[[str], None] = _warn_on_stderr) -> None:
         self.root = Path(os.path.abspath(root)) if root is not None else cache_root()
         self.artifacts = self.root / location.ARTIFACTS
         self.warn = warn
@@ -81,14 +79,14 @@ class Cache:
         make_folder(self.artifacts)
         digest = artifact.digest
         path = self.artifacts / file_name(artifact.kind, digest)
-        if self._look_at(path, digest) is None:
+        if self._read_intact(path, digest) is None:
             write(self.artifacts, artifact)
         return digest, path
 
     def get(self, digest: str) -> Artifact | None:
         """The artifact `digest`, or None; a damaged one is set aside with a warning and counts as absent."""
         path = self.path_of(digest)
-        return self._look_at(path, digest) if path is not None else None
+        return self._read_intact(path, digest) if path is not None else None
 
     def path_of(self, digest: str) -> Path | None:
         """The file of the artifact `digest`, unread, or None; HeadSetError when that is no whole digest."""
@@ -106,30 +104,30 @@ class Cache:
         return artifact_folder.entries(self.artifacts)
 
     def remember(self, request: Mapping[str, Any], digest: str) -> None:
-        """Note that `digest` is the result of `request`, a JSON document; a failure is only warned of."""
-        self._note(self._file(location.REQUESTS, request, ".json"), digest)
+        """Record that `digest` is the result of `request`, a JSON document; a failure is only warned of."""
+        self._set_pointer(self._file(location.REQUESTS, request, ".json"), digest)
 
     def recall(self, request: Mapping[str, Any]) -> str | None:
-        """The digest noted for `request` while its artifact is here, or None."""
-        return self._noted(self._file(location.REQUESTS, request, ".json"))
+        """The digest recorded for `request` while its artifact is here, or None."""
+        return self._pointer(self._file(location.REQUESTS, request, ".json"))
 
     def set_latest(self, name: str, digest: str) -> None:
-        """Note `digest` as what was used last under any `name`; a failure is only warned of."""
-        self._note(self._latest_file(name), digest)
+        """Record `digest` as what was used last under any `name`; a failure is only warned of."""
+        self._set_pointer(self._latest_file(name), digest)
 
     def latest_for(self, name: str) -> str | None:
-        """The digest last noted under `name` while its artifact is here, or None."""
-        return self._noted(self._latest_file(name))
+        """The digest last recorded under `name` while its artifact is here, or None."""
+        return self._pointer(self._latest_file(name))
 
     def set_source(self, digest: str, source: str) -> None:
-        """Note where the model `digest` was loaded from; a failure is only warned of."""
+        """Record where the model `digest` was loaded from; a failure is only warned of."""
         path = self._model_file(digest)
         try:
             make_folder(path.parent)
             with cache_errors("write", path):
                 write_named(path, {"source": source})
         except CacheError as error:
-            self.warn(f"where the model lies is not noted: {error}")
+            self.warn(f"where the model lies is not recorded: {error}")
 
     def source_of(self, digest: str) -> str | None:
         """Where the model `digest` was loaded from last, or None."""
@@ -138,8 +136,8 @@ class Cache:
         return source if isinstance(source, str) else None
 
     def partial_results(self, request: Mapping[str, Any]) -> PartialResults:
-        """Where the unfinished work on `request` is kept."""
-        path = self._file(location.PROGRESS, request, ".safetensors")
+        """Where partial results of `request` are saved."""
+        path = self._file(location.PARTIAL_RESULTS, request, ".safetensors")
         return PartialResults(path, path.stem, self.root / location.DAMAGED, self.warn)
 
     @contextmanager
@@ -233,7 +231,7 @@ class Cache:
             check(artifact)
         return self.put(artifact)[0]
 
-    def _look_at(self, path: Path, digest: str) -> Artifact | None:
+    def _read_intact(self, path: Path, digest: str) -> Artifact | None:
         try:
             return read(path, digest)
         except CacheError as error:
@@ -255,7 +253,7 @@ class Cache:
             raise artifact_folder.malformed(digest)
         return self.root / location.MODELS / f"{digest.removeprefix(ALGORITHM)}.json"
 
-    def _note(self, path: Path, digest: str) -> None:
+    def _set_pointer(self, path: Path, digest: str) -> None:
         if not is_digest(digest):
             raise artifact_folder.malformed(digest)
         try:
@@ -263,8 +261,8 @@ class Cache:
             with cache_errors("write", path):
                 write_pointer(path, digest)
         except CacheError as error:
-            self.warn(f"what was done last is not noted: {error}")
+            self.warn(f"what was done last is not recorded: {error}")
 
-    def _noted(self, path: Path) -> str | None:
+    def _pointer(self, path: Path) -> str | None:
         digest = read_pointer(path)
         return digest if digest is not None and self.path_of(digest) is not None else None

@@ -1,7 +1,4 @@
-"""What makes a function a command: the options of every command, and groups of options filled.
-
-Knows nothing of what a command does with its output.
-"""
+"""What makes a function a command: the options of every command, groups of options, and the launch."""
 
 from __future__ import annotations
 
@@ -111,16 +108,13 @@ def _every_command(formats: Any) -> list[Parameter]:
 def output_options_of(
     ctx: typer.Context, form: str | None, json: bool, quiet: bool, verbose: int
 ) -> OutputOptions:
-    """What was asked for here, joined with what was asked for before the command's name."""
+    """The output options behind the command's name, joined with those before it."""
     here = OutputOptions(None if form == "auto" else form, json, quiet, verbose)
     return ctx.obj.joined(here) if isinstance(ctx.obj, OutputOptions) else here
 
 
 def works_alone(output: Output) -> bool:
-    """Whether this process is to do what processes cannot share: the first does it as if started alone.
-
-    The others have nothing to do; that is said once.
-    """
+    """Whether this process does work that processes cannot share: the first does, as if started alone."""
     here = current_launch()
     if here.is_first and here.world_size > 1:
         leave_launch()
@@ -129,7 +123,7 @@ def works_alone(output: Output) -> bool:
 
 
 def writes() -> bool:
-    """Whether this process writes what all have worked out."""
+    """Whether this process writes the result of all."""
     return current_launch().is_first
 
 

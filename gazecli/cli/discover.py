@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gazecli.cli.command import cli_command, share_of
-from gazecli.cli.inputs import say_prepared
+from gazecli.cli.inputs import note_prepared
 from gazecli.cli.options import (
     FORCE,
     PROMPT,
@@ -61,7 +61,7 @@ def command(
     batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
     top: Annotated[str, with_help(TOP, f"How many heads to show: auto ({SHOWN}) or a number.")] = "auto",
     force: Annotated[bool, with_help(FORCE, "Compute again what is kept already.")] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Tell where the time went, on stderr.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Show on stderr where the time went.")] = False,
     revision: Revision = None,
 ) -> None:
     """Score every attention head of a model on comics.
@@ -79,16 +79,16 @@ def command(
     from gazecli.pictures.comics.comics import open_comics
     from gazecli.reports.headset import headset_document
 
-    opened = open_comics(
-        comics,
-        panels=panels,
-        height=HEIGHT if height is None else height,
-        gap=GAP if gap is None else gap,
-        samples=samples,
-        seed=seed,
-        layout=layout,
-        rtl=rtl,
-    )
+    reading: dict[str, Any] = {
+        "panels": panels,
+        "height": HEIGHT if height is None else height,
+        "gap": GAP if gap is None else gap,
+        "samples": samples,
+        "seed": seed,
+        "layout": layout,
+        "rtl": rtl,
+    }
+    opened = open_comics(comics, **reading)
     _refuse_composing(opened.layout, height, gap)
     for skip in opened.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
@@ -96,14 +96,7 @@ def command(
         found = discover(
             model,
             opened,
-            samples=samples,
-            panels=panels,
-            height=HEIGHT if height is None else height,
-            gap=GAP if gap is None else gap,
-            seed=seed,
             prompt=DISCOVERY_PROMPT if prompt is None else prompt,
-            layout=layout,
-            rtl=rtl,
             batch_size=batch_size,
             force=force,
             cache=Cache(warn=output.warning),
@@ -111,17 +104,18 @@ def command(
             profile=profile,
             progress=step,
             note=output.detail,
+            **reading,
             **loading.keywords(),
         )
     if profile:
         _show_profile(output, found.timing)
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
-    say_prepared(output, "strips were", document.comics.prepared)
+    note_prepared(output, "strips were", document.comics.prepared)
     output.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
 
 
 def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
-    """UsageError when strips that come whole are told how to be put together."""
+    """UsageError for options of composing a strip from panels, where strips are whole."""
     for option, value in (("--height", height), ("--gap", gap)):
         if value is not None and layout in WHOLE_LAYOUTS:
             raise UsageError(
@@ -132,20 +126,20 @@ def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
 
 
 def _show_profile(output: Output, timing: Mapping[str, Any]) -> None:
-    """Where the time went, a line a phase; a head set kept from before took none."""
+    """Print the time of each phase; a stored head set took none."""
     if "profile" not in timing:
-        output.warning("nothing was walked, so there is no profile; --force computes again")
+        output.warning("the head set was stored, so there is no profile; --force computes again")
         return
     whole = timing["seconds"]
     rows: list[list[object]] = [
         [name, f"{spent:.3f}", f"{spent / max(whole, 1e-9):.0%}"] for name, spent in timing["profile"].items()
     ]
     print_table(output.err, "phase >seconds >share", rows)
-    output.err.print("read and patch run beside the others, while the model computes")
+    output.err.print("read and patch run in parallel with the others, while the model computes")
 
 
 def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:
-    """Print a head set for people: where it comes from, its best heads, what to steer."""
+    """Print where a head set comes from, its best heads, and which to steer."""
     model, comics, timing = document.model, document.comics, document.timing
     source = "kept from before" if document.cached else f"{timing.seconds:.1f} s" if timing else None
     skipped = f", {len(comics.skipped)} skipped" if comics.skipped else ""

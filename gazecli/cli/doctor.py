@@ -51,12 +51,11 @@ def command(
         _refuse_options({"revision": revision, **vars(loading)})
     from gazecli.reports.documents.housekeeping import DoctorDocument
 
-    with busy(output, "looking around"):
+    with busy(output, "checking this machine"):
         checks = [*_machine(), _config(), _cache()]
     if model is not None:
-        options = loading.keywords()
         with busy(output, f"checking {model}"):
-            checks += _model(model, {"revision": revision, **options})
+            checks += _model(model, {"revision": revision, **loading.keywords()})
     failed = [check for check in checks if check.status == "failed"]
     document = DoctorDocument(ok=not failed, checks=checks)
     output.result(document, lambda console: _show(console, document))
@@ -169,7 +168,7 @@ def drawn_strip() -> Picture:
     from PIL import Image
 
     from gazecli.pictures.picture import Picture
-    from gazecli.tiny.drawing import draw_panel
+    from gazecli.tiny.panel import draw_panel
     from gazecli.tiny.scenes import draw_strip
 
     rng = random.Random("doctor")

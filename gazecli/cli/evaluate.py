@@ -19,7 +19,7 @@ from gazecli.cli.evaluate_options import (
     is_coco,
 )
 from gazecli.cli.files import save_text, writable
-from gazecli.cli.inputs import Aim, choose_heads, load_model
+from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import (
     FORCE,
     TOP,
@@ -121,7 +121,7 @@ def show_evaluations(output: Output, files: ReportOptions, found: list[Evaluated
 
 def run_evaluation(
     output: Output,
-    aim: Aim,
+    aim: ChosenHeads,
     comics: Path,
     options: EvaluationOptions,
     loading: ModelOptions,
@@ -174,7 +174,7 @@ def run_evaluation(
     return found
 
 
-def _found_again(aim: Aim, request: Mapping[str, Any]) -> KeptEvaluation | None:
+def _found_again(aim: ChosenHeads, request: Mapping[str, Any]) -> KeptEvaluation | None:
     """What is kept, unless a sweep made a head set that is gone."""
     from gazecli.evaluation.store import found_again
 
@@ -186,7 +186,7 @@ def _found_again(aim: Aim, request: Mapping[str, Any]) -> KeptEvaluation | None:
 def _evaluated(
     output: Output,
     vlm: VLM,
-    aim: Aim,
+    aim: ChosenHeads,
     examples: Examples,
     plan: Plan,
     judge: Judge | None,
@@ -228,7 +228,7 @@ def keep_evaluation(
     return Evaluated(headset, kept, False, part, comparison)
 
 
-def as_kept(output: Output, aim: Aim, kept: KeptEvaluation, comics: str | None) -> Evaluated:
+def as_kept(output: Output, aim: ChosenHeads, kept: KeptEvaluation, comics: str | None) -> Evaluated:
     """An evaluation that was found again; `comics` is where its pictures lie today."""
     from gazecli.heads.headset_store import headset_of
     from gazecli.reports.kept_evaluation import comparison_of, evaluation_of
@@ -259,7 +259,7 @@ def _scenes(
         return scenes_of(page_samples(vlm, examples.usable, numbers, heads, plan, step))
 
 
-def plan_of(options: EvaluationOptions, aim: Aim, compare: bool, natural: bool) -> Plan:
+def plan_of(options: EvaluationOptions, aim: ChosenHeads, compare: bool, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan

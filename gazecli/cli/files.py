@@ -1,7 +1,4 @@
-"""Files that a call writes beside its result: refused early, written whole or not at all.
-
-Knows nothing of what is in them.
-"""
+"""Files that a command writes beside its result: refused early, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,60 +20,81 @@ if TYPE_CHECKING:
 
 
 LONGEST_NAME = 240  # bytes; file systems take 255
+# What the files beside the result of a picture may be named, by the option that names them.
+SUFFIXES = {
+    "heatmap": (".png",),
+    "trajectory": (".png", ".svg", ".csv", ".json"),
+    "page": (".html", ".htm"),
+}
 
 
-def writable(path: Path | None, option: str, suffixes: Sequence[str] = (), unlike: str | None = None) -> None:
-    """Refuse, before work starts, a file that could not be written or that is `unlike` itself; UsageError."""
+def check_files(picture: str, **files: Path | None) -> None:
+    """UsageError, before work starts, for files beside the result of `picture` that cannot be written.
+
+    So it is for two of one name, and for one that would replace the picture.
+    """
+    for name, path in files.items():
+        writable(path, f"--{name}", SUFFIXES[name])
+        if path is not None and _is_same_file(path, picture):
+            raise UsageError(
+                f"--{name} would replace the picture it is made from",
+                subject=str(path),
+                hint="name another file",
+            )
+    paths = [os.path.abspath(path) for path in files.values() if path is not None]
+    if len(set(paths)) < len(paths):
+        raise UsageError(
+            "two results cannot be written to one file", subject=paths[0], hint="give each its own file"
+        )
+
+
+def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> None:
+    """UsageError, before work starts, for a file that could not be written or is named otherwise."""
     if path is None:
         return
     if suffixes and path.suffix.lower() not in suffixes:
         raise UsageError(
             f"{option} wants a file named *{' or *'.join(suffixes)}", subject=str(path), hint="rename it"
         )
-    if len(os.fsencode(path.name)) > LONGEST_NAME:
-        raise UsageError(f"{option} has too long a name", subject=path.name[:60], hint="choose a shorter one")
-    if unlike is not None and _are_one(path, unlike):
-        raise UsageError(
-            f"{option} would replace the picture it is made from", subject=str(path), hint="name another file"
-        )
+    _check_length(option, path, path.name)
     if os.path.isdir(path):
         raise UsageError(
             f"{option} wants a file, this is a folder", subject=str(path), hint="name a file in it"
         )
     if not os.path.isdir(path.parent):
         raise UsageError("no such folder", subject=str(path.parent), hint="make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(
-            "the folder cannot be written",
-            subject=str(path.parent),
-            hint="choose another folder, or change its permissions",
-        )
-
-
-def refuse_one_file_twice(*paths: Path | None) -> None:
-    """UsageError when two results would be written to one file."""
-    named = [os.path.abspath(path) for path in paths if path is not None]
-    if len(set(named)) < len(named):
-        raise UsageError(
-            "two results cannot be written to one file", subject=named[0], hint="give each its own file"
-        )
+    _check_folder(path.parent)
 
 
 def writable_folder(path: Path | None, option: str) -> None:
-    """Refuse, before work starts, a folder that is not there and could not be made; UsageError."""
+    """UsageError, before work starts, for a folder that is not there and could not be made."""
     if path is None:
         return
-    if max(len(os.fsencode(part)) for part in (*path.parts, "")) > LONGEST_NAME:
-        raise UsageError(f"{option} has too long a name", subject=path.name[:60], hint="choose a shorter one")
+    _check_length(option, path, *path.parts)
     if os.path.exists(path) and not os.path.isdir(path):
         raise UsageError(f"{option} wants a folder, this is a file", subject=str(path), hint="name a folder")
-    nearest = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+    _check_folder(next(place for place in (path, *path.absolute().parents) if os.path.exists(place)))
+
+
+def _check_length(option: str, path: Path, *names: str) -> None:
+    if any(len(os.fsencode(name)) > LONGEST_NAME for name in names):
+        raise UsageError(f"{option} has too long a name", subject=path.name[:60], hint="choose a shorter one")
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(
             "the folder cannot be written",
-            subject=str(nearest),
+            subject=str(folder),
             hint="choose another folder, or change its permissions",
         )
+
+
+def _is_same_file(path: Path, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
 
 
 def save_picture(image: Image.Image, path: Path) -> None:
@@ -101,16 +119,6 @@ def save_bytes(content: bytes, path: Path) -> None:
         raise unwritable(path, error) from error
 
 
-def _are_one(path: Path, other: str) -> bool:
-    try:
-        return os.path.samefile(path, other)
-    except (OSError, ValueError):
-        return False
-
-
-PAGE_SUFFIXES = (".html", ".htm")
-
-
 def save_page(
     document: SteerDocument | SwitchDocument | TrackDocument, scene: Scene, title: str, path: Path
 ) -> None:
@@ -125,7 +133,7 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
 
     GazeError when that fails.
     """
-    from gazecli.reports.figures.catalogue import figures_of
+    from gazecli.reports.figures import figures_of
     from gazecli.reports.figures.style import png_of, svg_of
 
     try:
@@ -140,11 +148,8 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
     return document.model_copy(update={"figures": written})
 
 
-SUFFIXES = (".png", ".svg", ".csv", ".json")
-
-
 def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> None:
-    """Write what the file's name asks for; GazeError when that fails."""
+    """Write `trajectory` as the file's suffix says, `document` for .json; GazeError when that fails."""
     kind = path.suffix.lower()
     if kind == ".json":
         save_text(document.json_text(indent=2), path)
@@ -154,10 +159,10 @@ def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> 
 
         save_text(trajectory_csv(trajectory), path)
         return
-    from gazecli.reports.figures.staircase import staircase
     from gazecli.reports.figures.style import png_of, svg_of
+    from gazecli.reports.figures.trajectory import trajectory_figure
 
-    figure = staircase(trajectory)
+    figure = trajectory_figure(trajectory)
     if kind == ".svg":
         save_text(svg_of(figure), path)
     else:

@@ -1,6 +1,6 @@
-"""Which heads of which model a call steers.
+"""The inputs of a command: the heads, their model, the picture and its target regions.
 
-Heads are chosen before the model is loaded, so that a wrong choice costs no time. Knows nothing of pictures.
+Heads are chosen before the model is loaded, so that a wrong choice costs no time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Aim:
-    """Chosen heads, the score that ranked them, and the model to load for them."""
+class ChosenHeads:
+    """The heads to steer or watch, the score that ranked them, and the model to load for them."""
 
     headset: HeadSet
     heads: list[Head]
@@ -34,7 +34,7 @@ class Aim:
     cache: Cache
 
 
-def choose_heads(output: Output, options: HeadOptions) -> Aim:
+def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
     """The heads of the head set named, else of the model named, else of the head set used last.
 
     Raises HeadSetError when there is none, UsageError for an impossible number of heads.
@@ -48,27 +48,27 @@ def choose_heads(output: Output, options: HeadOptions) -> Aim:
     headset = find_headset(spec, cache) if spec else last_headset(cache)
     count = number_or_auto(options.top, "--top")
     ranked_by = headset.resolve_score(options.score)
-    chosen = headset.top("auto" if count is None else count, ranked_by)
+    best = headset.top("auto" if count is None else count, ranked_by)
     source = options.model or (named if options.heads is None else None) or model_source(cache, headset)
-    output.detail(f"{len(chosen)} heads of {headset.digest} by {ranked_by} score")
-    return Aim(headset, chosen, ranked_by, source, cache)
+    output.detail(f"{len(best)} heads of {headset.digest} by {ranked_by} score")
+    return ChosenHeads(headset, best, ranked_by, source, cache)
 
 
-def load_model(output: Output, aim: Aim, options: LoadOptions) -> VLM:
-    """Load the model the heads belong to; ModelError when it is not here, HeadSetError when it is another."""
+def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM:
+    """Load the heads' model; ModelError when it is not here, HeadSetError when the heads are of another."""
     from gazecli.cache import file_digest
     from gazecli.heads.headset_store import note_headset
     from gazecli.models.load import load
 
-    with busy(output, f"loading {aim.model}"):
+    with busy(output, f"loading {chosen.model}"):
         vlm = load(
-            aim.model,
-            file_digest=lambda path: file_digest(path, aim.cache.root),
+            chosen.model,
+            file_digest=lambda path: file_digest(path, chosen.cache.root),
             **options.keywords(),
         )
-    aim.headset.check_model(vlm.digest, vlm.name)
+    chosen.headset.check_model(vlm.digest, vlm.name)
     if writes():
-        note_headset(aim.cache, aim.headset, aim.model)
+        note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm
 
 
@@ -93,7 +93,7 @@ def open_picture(source: str, options: PictureOptions) -> Picture:
 
 
 def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> list[Region]:
-    """The regions asked for, in order; UsageError when none is named, RegionError when one is not there."""
+    """The named regions in order; UsageError when none is named, RegionError when one is not there."""
     if all_regions:
         if specs:
             raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
@@ -103,11 +103,11 @@ def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> 
         return list(picture.regions)
     if not specs:
         raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
-    # Regions that are no panels are numbered on behind the panels.
+    # Regions that are not panels get the numbers behind the panels.
     return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]
 
 
-def say_prepared(output: Output, what: str, prepared: str | None) -> None:
-    """Tell what had to be done before the model could see all of a picture; `what` as in `picture was`."""
+def note_prepared(output: Output, what: str, prepared: str | None) -> None:
+    """Note how a picture was changed for the model to see all of it; `what` as in `picture was`."""
     if prepared is not None:
         output.note(f"the {what} {prepared}: the model's own processor would have cut parts off")

@@ -23,7 +23,7 @@ from gazecli.cli.evaluate import (
     show_evaluations,
 )
 from gazecli.cli.evaluate_options import ExampleOptions, Judge, JudgeName, check_judging
-from gazecli.cli.inputs import Aim, choose_heads, load_model
+from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions
 from gazecli.cli.output import Output
 from gazecli.cli.report_output import ReportOptions
@@ -125,7 +125,7 @@ def _is_text_file(path: Path) -> bool:
         return False
 
 
-def _kept_texts(aim: Aim) -> list[Generations]:
+def _kept_texts(aim: ChosenHeads) -> list[Generations]:
     """All texts that are kept of a head set, newest first, each once."""
     from gazecli.evaluation.store import evaluations_of
     from gazecli.reports.generations import generations_of
@@ -145,7 +145,7 @@ def _kept_texts(aim: Aim) -> list[Generations]:
 
 def _judged(
     output: Output,
-    aim: Aim,
+    aim: ChosenHeads,
     texts: Generations,
     comics: Path | None,
     name: JudgeName | None,

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line every ten seconds in a log."""
+"""What is shown while a command works: a bar or lines on stderr, or a text on stdout while it is written."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gazecli.cli.output import Output, is_terminal
+from gazecli.errors import UsageError
 from gazecli.plain_text import visible
 
 SECONDS_BETWEEN_LINES = 10.0
 
 Step = Callable[[int, int], None]  # (done, total)
+OnToken = Callable[[int, list[list[int]]], None]  # (step, the tokens of each row so far)
 
 
 @contextmanager
@@ -38,6 +40,36 @@ def busy(output: Output, title: str) -> Iterator[None]:
     # As Text, because a name may look like markup.
     with output.err.status(Text(visible(title)), spinner="dots"):
         yield
+
+
+def check_stream(output: Output, stream: bool) -> None:
+    """UsageError for a text that is to be printed while it is written, and as JSON."""
+    if stream and output.format == "json":
+        raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
+
+
+@contextmanager
+def generating(
+    output: Output, title: str, stream: bool, decode: Callable[[list[int]], str], row: int = 0
+) -> Iterator[OnToken | None]:
+    """With `stream`, yield an `on_token` that prints the text of `row` as it grows; else show a spinner."""
+    if not stream:
+        with busy(output, title):
+            yield None
+        return
+    printed = ""
+
+    def on_token(_step: int, written: list[list[int]]) -> None:
+        nonlocal printed
+        text = decode(written[row])
+        # A character of several tokens is a replacement mark until it is complete.
+        if text.startswith(printed) and not text.endswith("\ufffd"):
+            output.out.file.write(visible(text[len(printed) :], lines=True))
+            output.out.file.flush()
+            printed = text
+
+    yield on_token
+    output.out.print("\n")
 
 
 @contextmanager

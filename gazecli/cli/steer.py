@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import PAGE_SUFFIXES, refuse_one_file_twice, save_page, save_picture, writable
-from gazecli.cli.inputs import Aim, choose_heads, load_model, open_picture, say_prepared, targets_of
+from gazecli.cli.files import check_files, save_page, save_picture
+from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, targets_of
 from gazecli.cli.options import (
     HEATMAP,
     MAX_NEW_TOKENS,
@@ -26,16 +24,14 @@ from gazecli.cli.options import (
     Stream,
 )
 from gazecli.cli.output import Output
-from gazecli.cli.progress import busy
-from gazecli.cli.tables import print_facts, print_table
+from gazecli.cli.progress import check_stream, generating
+from gazecli.cli.tables import print_provenance, print_table
 from gazecli.errors import UsageError
-from gazecli.plain_text import visible
 
 if TYPE_CHECKING:
     from PIL import Image
     from rich.console import Console
 
-    from gazecli.models.vlm import VLM
     from gazecli.reports.documents.results import SteerDocument
     from gazecli.steering.steer import Steering
 
@@ -66,87 +62,53 @@ def command(
 
     Example: gaze steer strip.png --region 3 --heatmap attention.png
     """
-    _check_streaming(output, stream, region, all_regions)
-    writable(heatmap, "--heatmap", (".png",), unlike=picture)
-    writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
-    refuse_one_file_twice(heatmap, page)
-    seen = open_picture(picture, shown)
-    targets = targets_of(seen, region, all_regions)
-    aim = choose_heads(output, heads)
+    check_stream(output, stream)
+    if stream and (all_regions or len(region or []) > 1):
+        raise UsageError("--stream prints one answer", hint="ask for one region")
+    check_files(picture, heatmap=heatmap, page=page)
+    opened = open_picture(picture, shown)
+    targets = targets_of(opened, region, all_regions)
+    chosen = choose_heads(output, heads)
+    from gazecli.reports.steering import Provenance, steer_document
     from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 
-    settings = SteerSettings(
-        STATIC_PROMPT if prompt is None else prompt, max_new_tokens=max_new_tokens, **vars(steering)
-    )
+    question = STATIC_PROMPT if prompt is None else prompt
+    settings = SteerSettings(question, max_new_tokens=max_new_tokens, **vars(steering))
     settings.check()
-    vlm = load_model(output, aim, model)
-    with nullcontext() if stream else busy(output, "steering"):
+    vlm = load_model(output, chosen, model)
+    # Row 0 is the baseline.
+    with generating(output, "steering", stream, vlm.decode, row=1) as on_token:
         steered = steer_regions(
             vlm,
-            seen,
+            opened,
             targets,
-            aim.heads,
+            chosen.heads,
             settings,
             with_baseline=not no_baseline,
-            on_token=streaming(output, vlm, 1) if stream else None,
+            on_token=on_token,
             with_maps=page is not None,
         )
-    if stream:
-        output.out.print()
-    say_prepared(output, "picture was", steered.layout.prepared)
+    note_prepared(output, "picture was", steered.layout.prepared)
     if heatmap is not None:
-        save_picture(_painted(steered), heatmap)
-    document = _document(vlm, steered, aim, heatmap, page)
+        save_picture(_heatmap(steered), heatmap)
+    files = [str(path) if path else None for path in (heatmap, page)]
+    document = steer_document(vlm, steered, Provenance(chosen.headset.digest, chosen.score), *files)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_steering
 
-        save_page(document, scene_of_steering(steered), f"What {vlm.name} says when made to look", page)
+        save_page(document, scene_of_steering(steered), f"Answers of {vlm.name}, steered", page)
     output.result(document, lambda console: _show(console, document, streamed=stream))
 
 
-def streaming(output: Output, vlm: VLM, row: int) -> Callable[[int, list[list[int]]], None]:
-    """Print what row `row` says as it grows."""
-    said = ""
+def _heatmap(steered: Steering) -> Image.Image:
+    from gazecli.reports.heatmap import AttentionMap, heatmap_image
 
-    def on_token(_step: int, written: list[list[int]]) -> None:
-        nonlocal said
-        text = vlm.decode(written[row])
-        # A character of several tokens shows as a replacement mark until it is whole.
-        if text.startswith(said) and not text.endswith("\ufffd"):
-            output.out.file.write(visible(text[len(said) :], lines=True))
-            output.out.file.flush()
-            said = text
-
-    return on_token
-
-
-def _check_streaming(output: Output, stream: bool, region: list[str] | None, all_regions: bool) -> None:
-    if stream and output.format == "json":
-        raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
-    if stream and (all_regions or len(region or []) > 1):
-        raise UsageError("--stream prints one answer", hint="ask for one region")
-
-
-def _painted(steering: Steering) -> Image.Image:
-    from gazecli.reports.heatmap import Glance, heatmap_image
-
-    boxes = steering.layout.boxes.numpy()
-    glances = [Glance(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
-    glances += [
-        Glance(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
-        for answer in steering.answers
+    maps = [AttentionMap(steered.baseline_rows.mean(0), f"unsteered: {steered.baseline or ''}")]
+    maps += [
+        AttentionMap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
+        for answer in steered.answers
     ]
-    return heatmap_image(steering.picture.image, boxes, glances)
-
-
-def _document(
-    vlm: VLM, steering: Steering, aim: Aim, heatmap: Path | None, page: Path | None
-) -> SteerDocument:
-    from gazecli.reports.steering import Provenance, steer_document
-
-    provenance = Provenance(aim.headset.digest, aim.score)
-    files = [str(path) if path else None for path in (heatmap, page)]
-    return steer_document(vlm, steering, provenance, *files)
+    return heatmap_image(steered.picture.image, steered.layout.boxes.numpy(), maps)
 
 
 def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:
@@ -158,8 +120,4 @@ def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:
     if document.baseline is not None:
         rows.append(["-", document.baseline.text, "unsteered"])
     print_table(console, ">region answer attention_on_it", rows)
-    model, settings = document.model, document.settings
-    heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
-    facts = {"heads": heads, "model": model.name, "heatmap": document.heatmap, "page": document.page}
-    console.print()
-    print_facts(console, dict(facts))
+    print_provenance(console, document, heatmap=document.heatmap, page=document.page)

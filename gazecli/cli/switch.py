@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,15 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import (
-    PAGE_SUFFIXES,
-    SUFFIXES,
-    refuse_one_file_twice,
-    save_page,
-    save_trajectory,
-    writable,
-)
-from gazecli.cli.inputs import choose_heads, load_model, open_picture, say_prepared
+from gazecli.cli.files import check_files, save_page, save_trajectory
+from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
 from gazecli.cli.options import (
     EVERY,
     MAX_NEW_TOKENS,
@@ -36,10 +28,8 @@ from gazecli.cli.options import (
     with_help,
 )
 from gazecli.cli.output import Output
-from gazecli.cli.progress import busy
-from gazecli.cli.steer import streaming
-from gazecli.cli.tables import print_facts, print_table
-from gazecli.errors import UsageError
+from gazecli.cli.progress import check_stream, generating
+from gazecli.cli.tables import print_provenance, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,60 +75,47 @@ def command(
 
     Example: gaze switch strip.png --schedule 2,4,3 --trajectory steps.png
     """
-    if stream and output.format == "json":
-        raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
-    writable(trajectory, "--trajectory", SUFFIXES, unlike=picture)
-    writable(page, "--page", PAGE_SUFFIXES, unlike=picture)
-    refuse_one_file_twice(trajectory, page)
-    seen = open_picture(picture, shown)
+    check_stream(output, stream)
+    check_files(picture, trajectory=trajectory, page=page)
+    opened = open_picture(picture, shown)
     from gazecli.steering.schedule import parse_targets, plan
 
-    timetable = plan(parse_targets(schedule, seen), every=every, at=at, on=on)
-    aim = choose_heads(output, heads)
+    planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
+    chosen = choose_heads(output, heads)
     from gazecli.reports.steering import Provenance, switch_document
     from gazecli.steering.steer import SteerSettings
     from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 
-    longest = timetable.most_tokens if max_new_tokens is None else max_new_tokens
-    settings = SteerSettings(
-        DYNAMIC_PROMPT if prompt is None else prompt, max_new_tokens=longest, **vars(steering)
-    )
+    request = DYNAMIC_PROMPT if prompt is None else prompt
+    longest = planned.most_tokens if max_new_tokens is None else max_new_tokens
+    settings = SteerSettings(request, max_new_tokens=longest, **vars(steering))
     settings.check()
-    timetable.check_length(longest)
-    vlm = load_model(output, aim, model)
-    with nullcontext() if stream else busy(output, "narrating"):
-        written = switch(
-            vlm,
-            seen,
-            timetable,
-            aim.heads,
-            settings,
-            max_new_tokens=longest,
-            on_token=streaming(output, vlm, 0) if stream else None,
+    planned.check_length(longest)
+    vlm = load_model(output, chosen, model)
+    with generating(output, "narrating", stream, vlm.decode) as on_token:
+        narration = switch(
+            vlm, opened, planned, chosen.heads, settings, max_new_tokens=longest, on_token=on_token
         )
-    if stream:
-        output.out.print("\n")
-    say_prepared(output, "picture was", written.layout.prepared)
-    provenance = Provenance(aim.headset.digest, aim.score)
+    note_prepared(output, "picture was", narration.layout.prepared)
     files = [str(path) if path else None for path in (trajectory, page)]
-    document = switch_document(vlm, written, provenance, *files)
+    document = switch_document(vlm, narration, Provenance(chosen.headset.digest, chosen.score), *files)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_narration
 
-        save_page(document, scene_of_narration(written), f"What {vlm.name} says as its target changes", page)
+        save_page(document, scene_of_narration(narration), f"Narration of {vlm.name}, switched", page)
     if trajectory is not None:
-        save_trajectory(_trajectory(written), document, trajectory)
+        save_trajectory(_trajectory(narration), document, trajectory)
     output.result(document, lambda console: _show(console, document))
 
 
-def _trajectory(written: Narration) -> Trajectory:
+def _trajectory(narration: Narration) -> Trajectory:
     from gazecli.reports.trajectory import Trajectory
 
     return Trajectory(
-        steps=written.trajectory,
-        numbers=[region.number for region in written.regions],
-        targets=[(s.start, s.end, s.region.number) for s in written.segments],
-        pieces=written.pieces,
+        steps=narration.trajectory,
+        numbers=[region.number for region in narration.regions],
+        targets=[(each.start, each.end, each.region.number) for each in narration.segments],
+        pieces=narration.pieces,
     )
 
 
@@ -147,13 +124,4 @@ def _show(console: Console, document: SwitchDocument) -> None:
         [segment.region, f"{segment.start}-{segment.end}", segment.text] for segment in document.segments
     ]
     print_table(console, ">target >tokens text", rows)
-    settings = document.settings
-    heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
-    console.print()
-    facts = {
-        "heads": heads,
-        "model": document.model.name,
-        "trajectory": document.trajectory_file,
-        "page": document.page,
-    }
-    print_facts(console, dict(facts))
+    print_provenance(console, document, trajectory=document.trajectory_file, page=document.page)

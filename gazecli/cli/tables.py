@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
     from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
-    from gazecli.reports.documents.results import ReportDocument
+    from gazecli.reports.documents.results import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
     from gazecli.reports.tables import Table
 
 
@@ -99,6 +99,16 @@ def print_facts(console: Console, facts: Mapping[str, object]) -> None:
     width = max(map(len, known), default=0)
     for name, value in known.items():
         console.print(f"{name:<{width}}  {visible(str(value))}", soft_wrap=True)
+
+
+def print_provenance(
+    console: Console, document: SteerDocument | SwitchDocument | TrackDocument, **files: str | None
+) -> None:
+    """Print the heads and the model of a result, and the files written beside it."""
+    settings = document.settings
+    heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
+    console.print()
+    print_facts(console, {"heads": heads, "model": document.model.name, **files})
 
 
 def bar(share: float, width: int = 16) -> str:

@@ -1,1 +1,1 @@
-"""The other processes of one launch, on torch.distributed through accelerate."""
+"""The processes of one launch, on torch.distributed through accelerate."""

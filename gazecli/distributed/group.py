@@ -1,7 +1,6 @@
-"""The processes of one launch at work: what each takes, and how their parts come together.
+"""The processes of one launch: how they share work and join their results.
 
 On torch.distributed through accelerate's `PartialState`. torch is imported only where there are several.
-Knows nothing of heads, pictures or answers.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from gazecli.errors import GazeError, UsageError
 Item = TypeVar("Item")
 Float64 = npt.NDArray[np.float64]
 
-# A process may finish its share hours before another, and the first may wait for a lock. Whoever dies is
+# A process may finish its share hours before another, and the first may wait for a lock. One that dies is
 # noticed at once all the same: its connections close, and the launcher ends the others.
-_PATIENCE = timedelta(days=7)
+_TIMEOUT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Group:
             return [mine]
         from accelerate.utils import gather_object
 
-        with _together():
+        with _connection_errors():
             gathered: list[Item] = gather_object([mine])
         return gathered
 
@@ -67,7 +66,7 @@ class Group:
         # Where somebody else has set up NCCL alone, only its devices can be reduced.
         on_host = "gloo" in torch.distributed.get_backend()
         device = torch.device("cpu") if on_host else PartialState().device
-        with _together():
+        with _connection_errors():
             total: Float64 = reduce(torch.from_numpy(mine).to(device), "sum").cpu().numpy()
         return total
 
@@ -78,7 +77,7 @@ class Group:
         from accelerate.utils import broadcast_object_list
 
         box: list[Any] = [make() if self.is_first else None]
-        with _together():
+        with _connection_errors():
             made: Item = broadcast_object_list(box)[0]
         return made
 
@@ -110,7 +109,7 @@ def join() -> Group:
         try:
             # What is exchanged is small and lies in main memory, so gloo carries it on GPUs too. Without
             # `cpu`, accelerate would take a launch on a machine without GPUs for one process.
-            state = PartialState(cpu=not torch.cuda.is_available(), backend="gloo", timeout=_PATIENCE)
+            state = PartialState(cpu=not torch.cuda.is_available(), backend="gloo", timeout=_TIMEOUT)
         except (RuntimeError, ValueError) as failure:
             raise GazeError(
                 "the processes of this run cannot be connected",
@@ -123,15 +122,15 @@ def join() -> Group:
 
 
 @contextmanager
-def _together() -> Iterator[None]:
-    """Say in gaze's words that another process is gone; its own error tells why."""
+def _connection_errors() -> Iterator[None]:
+    """Turn the loss of another process into a GazeError; that process reports why."""
     try:
         yield
     except (RuntimeError, ValueError) as failure:
         raise GazeError(
             "the processes of this run lost each other",
             subject=_first_line(failure),
-            hint="one of them ended early: what it said stands above",
+            hint="one of them ended early: its error stands above",
             code="processes.lost",
         ) from failure
 

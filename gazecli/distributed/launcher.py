@@ -1,7 +1,7 @@
 """This process's place in a launch, and which process reports an error.
 
 torchrun and accelerate launch set the environment variables; nothing heavy is imported. Of several processes
-that fail, the first to fail reports: they ask the key-value store of their launch, which outlives
+that fail, the first to fail reports: they count in the key-value store of their launch, which outlives
 each of them.
 """
 
@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 _VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
+# In the key-value store of the launch: how many processes wanted to report.
+_KEY = "gaze/reports"
+_STORE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Launch:
-    """This process's number among all `count` processes of the launch, and among those of its machine.
+    """This process's number among all `world_size` processes of the launch, and among those of its machine.
 
     Both numbers count from 0. A process that nobody launched is the only one.
     """
@@ -28,7 +31,7 @@ class Launch:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that speaks and writes for all."""
+        """Whether this is the process that writes for all."""
         return self.rank == 0
 
 
@@ -47,14 +50,10 @@ def leave_launch() -> None:
         os.environ.pop(name, None)
 
 
-_KEY = "gaze/reported"
-_SECONDS = 5.0
-
-
 def is_reporter(*, at_once: bool = False) -> bool:
-    """Whether this process is the first of its launch to call this; True where that cannot be found out.
+    """Whether this process is the first of its launch to call this; True where the launch has no store.
 
-    `at_once`: do not take the seconds that loading torch would take, and let the first process report.
+    `at_once`: do not spend the seconds that importing torch takes; the process of rank 0 reports.
     """
     here = current_launch()
     if here.world_size == 1:
@@ -72,9 +71,9 @@ def is_reporter(*, at_once: bool = False) -> bool:
             int(os.environ["MASTER_PORT"]),
             is_master=False,
             wait_for_workers=False,
-            timeout=timedelta(seconds=_SECONDS),
+            timeout=timedelta(seconds=_STORE_SECONDS),
         )
-        before_me = store.add(f"{_KEY}/{attempt}", 1) - 1
+        earlier = store.add(f"{_KEY}/{attempt}", 1) - 1
     except (KeyError, RuntimeError, ValueError):
         return True
-    return before_me == 0
+    return earlier == 0

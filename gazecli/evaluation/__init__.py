@@ -1,4 +1,1 @@
-"""Did it work? Steered answers are judged, counted, and set beside what chance and other heads reach.
-
-Knows nothing of documents or of the command line.
-"""
+"""Does steering work? Responses are judged, measured, and compared with chance and with other heads."""

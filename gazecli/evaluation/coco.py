@@ -1,11 +1,7 @@
-"""Natural pictures to evaluate on: annotated boxes as regions, the names of things as truth.
-
-Knows nothing of models or of how names are found in answers.
-"""
+"""Natural pictures to evaluate on, from COCO's annotations: boxes are regions, categories are truths."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -14,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gazecli.canonical import read_json
 from gazecli.errors import AnnotationsError, BadInput, UsageError
 from gazecli.evaluation.coco_synonyms import SYNONYMS
 from gazecli.evaluation.examples import Example, Examples
@@ -24,6 +21,31 @@ from gazecli.pictures.regions import Box
 
 # Gandikota & Bau 2026 (arXiv 2606.14703), natural images.
 PROMPT = "What is the main object in this part of the image? Answer in a few words."
+_MAX_BYTES = 1 << 30
+_FORM = "give COCO's instances JSON: images, annotations and categories"
+_SMALL, _MEDIUM = 32.0**2, 96.0**2  # COCO's own bounds, in pixels of area
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One annotated thing: its category, its box in pixels, and its area, at most the box's."""
+
+    category: str
+    box: Box
+    area: float
+
+    @property
+    def size(self) -> str:
+        """COCO's size class: small, medium or large."""
+        return "small" if self.area < _SMALL else "medium" if self.area < _MEDIUM else "large"
+
+
+@dataclass(frozen=True)
+class AnnotatedPicture:
+    """A picture with one thing of each of at least two categories, the largest first."""
+
+    strip: BoxedStrip
+    things: list[Thing]
 
 
 def coco_examples(
@@ -74,33 +96,6 @@ def _example(picture: AnnotatedPicture) -> Example:
         tuple(SYNONYMS.get(thing.category.casefold(), ()) for thing in picture.things),
         tuple(thing.size for thing in picture.things),
     )
-
-
-_MAX_BYTES = 1 << 30
-_FORM = "give COCO's instances JSON: images, annotations and categories"
-_SMALL, _MEDIUM = 32.0**2, 96.0**2  # COCO's own bounds, in pixels of area
-
-
-@dataclass(frozen=True)
-class Thing:
-    """One annotated thing: its category, its box in pixels, and its area, at most the box's."""
-
-    category: str
-    box: Box
-    area: float
-
-    @property
-    def size(self) -> str:
-        """COCO's size class: small, medium or large."""
-        return "small" if self.area < _SMALL else "medium" if self.area < _MEDIUM else "large"
-
-
-@dataclass(frozen=True)
-class AnnotatedPicture:
-    """A picture with one thing of each of at least two categories, the largest first."""
-
-    strip: BoxedStrip
-    things: list[Thing]
 
 
 def read_coco(
@@ -178,19 +173,7 @@ def _inside(box: Box, width: int, height: int) -> Box | None:
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise AnnotationsError(
-            "the annotations cannot be read", subject=str(path), hint="check the path"
-        ) from error
-    if len(data) > _MAX_BYTES:
-        raise AnnotationsError("the annotations are too large", subject=str(path), hint=_FORM)
-    try:
-        document = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationsError("the annotations are not JSON", subject=str(path), hint=_FORM) from error
+    document = read_json(path, _MAX_BYTES, "the file of annotations", AnnotationsError, _FORM)
     if not isinstance(document, dict):
         raise AnnotationsError("the annotations are no JSON object", subject=str(path), hint=_FORM)
     return document

@@ -1,7 +1,4 @@
-"""What else people call the eighty kinds of things that COCO names; plurals need no entry.
-
-Knows nothing of how names are looked for.
-"""
+"""Other names of the eighty kinds of things that COCO names; plurals need no entry."""
 
 from __future__ import annotations
 

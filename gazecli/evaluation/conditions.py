@@ -1,7 +1,4 @@
-"""Which heads are steered or blinded: the best by score, random others, all of them, none.
-
-Knows nothing of pictures or answers.
-"""
+"""The conditions of an evaluation: best heads by score, controls, all heads or none, steered or blinded."""
 
 from __future__ import annotations
 
@@ -13,6 +10,17 @@ from gazecli.heads.headset import Head, HeadSet
 # One draw means nothing: ten draws of one model spanned 0.007 to 0.663 (arXiv 2609.14174).
 CONTROLS = 5
 _DRAWS = 50
+
+ConditionName = Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Heads to steer, or to blind; none is the model as it is. `seed` draws a control's heads."""
+
+    name: ConditionName
+    heads: list[Head]
+    seed: int | None = None
 
 
 def conditions_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
@@ -54,15 +62,3 @@ def has_controls(headset: HeadSet, top: int) -> bool:
     """Whether at least `top` heads lie outside the best `top`."""
     layers, heads = headset.matrices.shape[:2]
     return bool(2 * top <= layers * heads)
-
-
-ConditionName = Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Heads to steer, or to blind; none is the model as it is. `seed` draws a control's heads."""
-
-    name: ConditionName
-    heads: list[Head]
-    seed: int | None = None

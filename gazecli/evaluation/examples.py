@@ -1,7 +1,4 @@
-"""Pictures to evaluate on, with what is known of each region.
-
-Knows nothing of models or answers.
-"""
+"""Pictures to evaluate on, with what is known of each region."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from gazecli.pictures.picture import Picture
 
 @dataclass(frozen=True)
 class Example:
-    """A picture and its regions. truths: what each region shows, None where nobody said.
+    """A picture and its regions. truths: what each region shows, None where it is not known.
 
     synonyms: other names of each truth, where truths are names of things and not captions. sizes: the size
     class of each region. strip: where the pixels come from, None where they are not at hand; `digest` then
@@ -69,7 +66,7 @@ def chance_of(examples: Sequence[Example]) -> float:
 
 
 def examples_of(comics: Comics, need_captions: bool = True) -> Examples:
-    """The strips of a folder that can be read and, unless told otherwise, have captions.
+    """The strips of a folder that can be read and, with `need_captions`, have captions.
 
     Raises ComicsError when there is none.
     """

@@ -1,4 +1,1 @@
-"""Which heads: a model and comics become a head set.
-
-Knows nothing of steering, reports or the command line.
-"""
+"""Which heads: a model and comics become a head set."""

@@ -1,7 +1,4 @@
-"""`HeadSet`: what discovery found, in memory and as an artifact.
-
-Knows nothing of how the matrices were measured or of how heads are steered.
-"""
+"""`HeadSet`: what discovery found, in memory and as an artifact."""
 
 from __future__ import annotations
 
@@ -15,12 +12,11 @@ import numpy.typing as npt
 
 from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
-from gazecli.heads.headset_format import KIND, RANKED, TENSORS, check_stored
+from gazecli.heads.headset_format import KIND, LATER, RANKED, TENSORS, check_stored
 from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
 
 __all__ = ["KIND", "Head", "HeadSet"]
 
-_LATER = ("image_z", "spatial")
 Float32 = npt.NDArray[np.float32]
 
 
@@ -35,11 +31,11 @@ class Head(NamedTuple):
 class HeadSet:
     """Every head's matrices and scores for one model and one set of comics.
 
-    matrices: (L, H, P, P) mean raw attention, asked panel x attended panel. shapes: the same, each strip's
-    rows normalised before averaging. image_mass: (L, H) mean attention on all image tokens. halves:
-    (2, L, H, P, P) raw means over even and odd strips. null: (R, L, H) gaze scores with shuffled labels.
-    image_z: (L, H) image mass as z-scores within layers. spatial: (2, L, H) mean spatial entropy, and
-    share of peaks at the bottom; both None in head sets made before they were kept. ranked: (L, H) scores
+    matrices: (L, H, P, P) mean raw attention, panel of the question x attended panel. shapes: the same,
+    each strip's rows normalised before averaging. image_mass: (L, H) mean attention on all image tokens.
+    halves: (2, L, H, P, P) raw means over even and odd strips. null: (R, L, H) gaze scores with shuffled
+    labels. image_z: (L, H) image mass as z-scores within layers. spatial: (2, L, H) mean spatial entropy, and
+    share of peaks at the bottom; both None in head sets made before they were measured. ranked: (L, H) scores
     of an imported ranking, NaN for heads it does not list; nothing was measured then, and the arrays above
     are empty or NaN. header: the JSON that is hashed with the tensors.
     """
@@ -70,7 +66,7 @@ class HeadSet:
     ) -> HeadSet:
         """A head set of the tensors named as its fields are."""
         own: dict[str, Any] = {
-            name: tensors[name].astype(np.float32) for name in (*TENSORS, *_LATER) if name in tensors
+            name: tensors[name].astype(np.float32) for name in (*TENSORS, *LATER) if name in tensors
         }
         return cls(header=header, digest=digest, path=path, **own)
 
@@ -84,7 +80,7 @@ class HeadSet:
         digest: str = "",
         path: Path | None = None,
     ) -> HeadSet:
-        """A head set that knows nothing but scores: (L, H), of the heads `listed`: (L, H)."""
+        """A head set of scores alone: (L, H), of the heads `listed`: (L, H)."""
         layers, heads = scores.shape
         nothing = np.zeros((layers, heads, 0, 0), np.float32)
         return cls(
@@ -221,7 +217,7 @@ class HeadSet:
         Raises HeadSetError when it holds NaN or infinity.
         """
         tensors: dict[str, npt.NDArray[Any]] = {
-            name: tensor for name in (*TENSORS, *_LATER) if (tensor := getattr(self, name)) is not None
+            name: tensor for name in (*TENSORS, *LATER) if (tensor := getattr(self, name)) is not None
         }
         if self.ranked is not None:
             listed = ~np.isnan(self.ranked)
@@ -229,7 +225,7 @@ class HeadSet:
         for name, tensor in tensors.items():
             if not np.isfinite(tensor).all():
                 raise HeadSetError(
-                    f"this head set's {name} hold NaN or infinity, and are not kept",
+                    f"this head set's {name} hold NaN or infinity, and are not stored",
                     subject=str(self.model["name"]),
                     hint="the model's weights may overflow: try --dtype float32 or bfloat16",
                     code="headset.not_finite",
@@ -251,7 +247,7 @@ class HeadSet:
 
 
 def selections(headset: HeadSet, k: int) -> dict[str, list[Head]]:
-    """The best `k` heads by every score the head set knows, best first."""
+    """The best `k` heads by every score the head set has, best first."""
     return {score: headset.top(k, score) for score in SCORE_NAMES if headset.has(score)}
 
 

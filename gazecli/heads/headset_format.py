@@ -1,8 +1,7 @@
 """What a stored head set must be before it is used: its tensors fit together, its header is whole.
 
 Two forms are stored. A measured head set has matrices, shapes, image_mass, halves and null, and may have
-image_z and spatial; an imported ranking has scores and which heads it lists. Knows nothing
-of what the figures mean.
+image_z and spatial; an imported ranking has scores and which heads it lists.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
     blocks = {name: header.get(name) for name in ("model", "comics", "settings", "suggested")}
     for name, block in blocks.items():
         if not isinstance(block, dict):
-            raise _malformed(f"this head set says nothing of its {name}", digest)
+            raise _malformed(f"this head set's header has no {name}", digest)
     model, comics, settings, suggested = (dict(block or {}) for block in blocks.values())
     texts = [model.get(name) for name in ("name", "id", "digest", "family", "dtype")]
     numbers = [settings.get(name) for name in ("height", "gap")]

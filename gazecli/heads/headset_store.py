@@ -1,7 +1,6 @@
 """Head sets in the cache: by request, by digest, by file, by model, or the one used last.
 
-Where a model of a local folder lies is noted beside the artifacts, never in them. Knows nothing of how
-head sets are made.
+Where a model of a local folder lies is noted beside the artifacts, never in them.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from gazecli.models.attention.watchers import MapKeeper
 from gazecli.models.devices import is_out_of_memory, release
 from gazecli.models.inference.profile import phase
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
-from gazecli.models.token_maps.token_grid import Lattice, lattice_of
+from gazecli.models.token_maps.token_grid import TokenGrid, token_grid_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import Strip
 
@@ -202,7 +202,7 @@ class Maps:
     """The maps of one batch: `places` are (strip in the batch, question), in the keeper's order."""
 
     places: list[tuple[int, int]]
-    lattice: Lattice
+    lattice: TokenGrid
     keeper: MapKeeper
 
     def kept(self, layers: Sequence[int], device: torch.device) -> torch.Tensor:
@@ -227,7 +227,7 @@ class Maps:
 def maps_of(batch: Sequence[Questions], mapped: Sequence[int | None]) -> Maps | None:
     """What to keep of a batch of equal pictures, one question of `mapped` each; None where none is to be."""
     places = [(strip, question) for strip, question in enumerate(mapped) if question is not None]
-    lattice = lattice_of(batch[0].layout) if places else None
+    lattice = token_grid_of(batch[0].layout) if places else None
     if lattice is None:
         return None
     rows = torch.tensor([strip * len(batch[0].ids) + question for strip, question in places])

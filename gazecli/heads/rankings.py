@@ -1,7 +1,6 @@
 """Rankings of heads as JSON, the form in which others publish them: layer, head and score of each head.
 
-Taken are a list of [layer, head, score], a list of objects, and an object that holds one such list. Knows
-nothing of models, of the cache, or of how heads are scored.
+Taken are a list of [layer, head, score], a list of objects, and an object that holds one such list.
 """
 
 from __future__ import annotations
@@ -64,9 +63,9 @@ def read_ranking(path: Path) -> tuple[list[Ranked], bytes]:
 def parse_ranking(data: bytes, subject: str) -> list[Ranked]:
     """The lines of a ranking in a file's bytes; HeadSetError as `read_ranking`."""
     try:
-        content = parse_json(data.decode("utf-8-sig"))
+        content = parse_json(data)
     except ValueError as error:
-        raise _malformed(f"the ranking is not JSON ({_reason(error)})", subject) from error
+        raise _malformed(f"the ranking is not JSON ({str(error)[:100]})", subject) from error
     entries = _only_list(content, subject)
     lines = [_line(entry, number, subject) for number, entry in enumerate(entries)]
     seen: set[tuple[int, int]] = set()
@@ -144,10 +143,6 @@ def _score(value: object, number: int, subject: str) -> float:
     return float(value)
 
 
-def _reason(error: ValueError) -> str:
-    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:100]
-
-
 def _malformed(message: str, subject: str) -> HeadSetError:
     return HeadSetError(message, subject=subject, hint=_FORM, code="headset.malformed")
 
@@ -190,8 +185,8 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
         "suggested": _suggested(scores[listed], size, checkpoint.id),
         "ranking": {"sha256": hashlib.sha256(data).hexdigest(), "heads": len(lines)},
     }
-    digest, kept = cache.put(HeadSet.of_ranking(header, scores, listed).to_artifact())
-    headset = HeadSet.of_ranking(header, scores, listed, digest=digest, path=kept)
+    digest, stored = cache.put(HeadSet.of_ranking(header, scores, listed).to_artifact())
+    headset = HeadSet.of_ranking(header, scores, listed, digest=digest, path=stored)
     note_headset(cache, headset, model)
     return headset
 
@@ -234,7 +229,7 @@ def _model(checkpoint: Checkpoint, size: Dimensions, cache: Cache) -> dict[str, 
 
 
 def _suggested(scores: Floats, size: Dimensions, model_id: str) -> dict[str, Any]:
-    """The paper's K where it has one for the model and the ranking is as long, else what the scores tell."""
+    """The paper's K where it has one for the model and the ranking is as long, else what scores suggest."""
     best = published_top(model_id)
     if best is not None and best <= scores.size:
         why = f"{best} heads steered best in the paper. Not yet tested by steering here"

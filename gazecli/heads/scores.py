@@ -1,6 +1,6 @@
 """Matrices become scores: raw, selectivity, image mass, the shuffled null, reliability, a suggestion.
 
-A matrix A[k, j] of a head is the attention of the last prompt token on panel j when asked about panel k.
+A matrix A[k, j] of a head is the attention of the last prompt token on panel j at the question about panel k.
 For the localization heads: how scattered a map over the picture is (spatial entropy) and where its peak
 lies, the formulas that Gandikota & Bau 2026 (arXiv 2606.14703) compare with. numpy and scipy only.
 """
@@ -54,14 +54,14 @@ def row_normalised(matrices: Floats) -> Floats:
 def shuffled_scores(matrices: Floats, seed: int, strip: int, shuffles: int = SHUFFLES) -> Floats:
     """Gaze scores of one strip with permuted questions: (L, H, P, P) -> (shuffles, L, H).
 
-    Each shuffle permutes which panel counts as the one asked about; the draw depends on the seed and the
+    Each shuffle permutes which panel counts as that of the question; the draw depends on the seed and the
     strip's number only.
     """
     rng = np.random.default_rng([seed, strip])
     panels = matrices.shape[-1]
-    asked = np.arange(panels)
+    questions = np.arange(panels)
     drawn = np.stack([rng.permutation(panels) for _ in range(shuffles)])  # (shuffles, P)
-    picked = matrices[..., asked[None, :], drawn]  # (L, H, shuffles, P)
+    picked = matrices[..., questions[None, :], drawn]  # (L, H, shuffles, P)
     scores: Floats = np.moveaxis(picked.mean(-1), -1, 0)
     return scores
 
@@ -197,7 +197,7 @@ def peaks_at_bottom(maps: Floats) -> npt.NDArray[np.bool_]:
 def image_z(masses: Floats) -> Float64:
     """Image mass as z-scores within each layer, mean over questions: (L, H, P) -> (L, H).
 
-    A layer whose heads all look alike scores zero.
+    A layer whose heads are all alike scores zero.
     """
     spread = masses.std(axis=1, keepdims=True)
     centred = masses - masses.mean(axis=1, keepdims=True)
@@ -213,6 +213,6 @@ def localization(image_mass: Floats, entropy: Floats, bottom: Floats) -> Float64
     one, so that they follow behind, ranked alike.
     """
     ordered = np.sort(image_mass.reshape(-1))[::-1]
-    kept: npt.NDArray[np.bool_] = (image_mass >= ordered[elbow(ordered) - 1]) & (bottom <= 0.5)
-    kept[:2] = False
-    return np.asarray(1.0 / (1.0 + entropy) - np.where(kept, 0.0, 1.0), np.float64)
+    candidates: npt.NDArray[np.bool_] = (image_mass >= ordered[elbow(ordered) - 1]) & (bottom <= 0.5)
+    candidates[:2] = False
+    return np.asarray(1.0 / (1.0 + entropy) - np.where(candidates, 0.0, 1.0), np.float64)

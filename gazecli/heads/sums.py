@@ -1,8 +1,7 @@
 """Sums over strips that come out the same digits in whatever order and however divided they are added.
 
 Each summand is rounded to a multiple of 2^-40, a hundred-thousandth of float32's own rounding: float64 adds
-such numbers without any error up to 8192 strips, so interrupted and shared walks end like plain ones. Knows
-nothing of models, files or processes.
+such numbers without any error up to 8192 strips, so interrupted and shared walks end like plain ones.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class Sums:
         return sum(self.counts)
 
     def add(self, number: int, masses: Float64, seed: int) -> None:
-        """Add strip `number`: (L, H, P, P + 4), asked panel x what `heads.measuring` says of each."""
+        """Add strip `number`: (L, H, P, P + 4), question's panel x the columns of `heads.measure`."""
         matrices, mass, spread = masses[..., :-4], masses[..., -4], masses[..., -3:]
         half = number % 2
         self.raw[half] += _summand(matrices)
@@ -98,12 +97,12 @@ class Sums:
         return grown
 
     def join(self, other: Sums) -> bool:
-        """Add what others added to theirs; False, and nothing done, when a strip is in both."""
+        """Add the sums of other strips; False, and nothing done, when a strip is in both."""
         if self.walked & other.walked:
             return False
         for name in _SUMS:
             getattr(self, name).__iadd__(getattr(other, name))
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
         self.walked |= other.walked
         self.skipped |= other.skipped
         return True
@@ -125,7 +124,7 @@ class Sums:
         return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
     def state(self) -> tuple[dict[str, object], dict[str, Float64]]:
-        """What a progress file holds."""
+        """What is saved as partial results."""
         header = {
             "walked": sorted(self.walked),
             "counts": self.counts,
@@ -135,10 +134,10 @@ class Sums:
 
     @classmethod
     def restore(cls, header: Mapping[str, object], tensors: Mapping[str, npt.NDArray[np.generic]]) -> Sums:
-        """Go on from a progress file; KeyError, TypeError or ValueError when it is not one."""
+        """The sums that `state` gave; KeyError, TypeError or ValueError when it is not one."""
         walked, counts, skipped = header["walked"], header["counts"], header["skipped"]
         if not all(isinstance(part, list) for part in (walked, counts, skipped)):
-            raise TypeError("not a progress header")
+            raise TypeError("not a header of partial results")
         sums = {name: np.array(tensors[name], dtype=np.float64) for name in _SUMS}
         return cls(
             **sums,

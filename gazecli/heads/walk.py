@@ -183,7 +183,7 @@ KIND = "discovery"
 def resume(partial: PartialResults, empty: Sums) -> Sums:
     """The sums of an interrupted walk, of all its processes together; `empty` when there are none.
 
-    They become the first process's part, whoever goes on: any number of processes may. A part that holds a
+    They become the first process's part, whichever number of processes goes on. A part that holds a
     strip of another, or is not of the shape of `empty`, is left out and walked again.
     """
     read = [_read(part, empty) for part in partial.parts()]
@@ -205,16 +205,16 @@ def save(partial: PartialResults, sums: Sums) -> None:
     partial.save(Artifact(KIND, header, tensors))
 
 
-def total(group: Group, mine: Sums) -> Sums:
+def total(group: Group, own: Sums) -> Sums:
     """The sums of all processes, the same in each."""
     if group.size == 1:
-        return mine
-    _, tensors = mine.state()
+        return own
+    _, tensors = own.state()
     flat = group.sum(np.concatenate([tensor.ravel() for tensor in tensors.values()]))
     ends = np.cumsum([tensor.size for tensor in tensors.values()])
     pieces = np.split(flat, ends[:-1])
     summed = {name: piece.reshape(tensors[name].shape) for name, piece in zip(tensors, pieces, strict=True)}
-    facts = group.gather((mine.counts, mine.walked, mine.skipped))
+    facts = group.gather((own.counts, own.walked, own.skipped))
     return Sums(
         **summed,
         counts=[sum(counts) for counts in zip(*(counts for counts, _, _ in facts), strict=True)],

@@ -1,4 +1,1 @@
-"""Who looks: a name becomes a checkpoint, its processor, its token map and its attention.
-
-Knows nothing of comics, scores or head sets.
-"""
+"""Models: how checkpoints are found and loaded, token maps, attention, inference, and checks of a model."""

@@ -1,7 +1,6 @@
 """Short names of checkpoints: a table of aliases, with what the paper published about them.
 
-A row is here only when its family's token map is proven, or with a note that says why it is refused. Knows
-nothing of loading.
+A row is here only when its family's token map is proven, or with a note that says why it is refused.
 """
 
 from __future__ import annotations

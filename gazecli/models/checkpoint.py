@@ -1,12 +1,11 @@
-"""A model's name becomes a checkpoint folder on this machine: alias, Hub id with @revision, or folder.
+"""Checkpoints on this machine: found by alias, Hub id with @revision or folder; their digest and dimensions.
 
-Nothing heavy is imported, so that a stored result is found without torch. Knows nothing of weights.
+Nothing heavy is imported at the top, so that a stored result is found without torch.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable
@@ -14,10 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gazecli.canonical import json_digest, read_json
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.catalogue import resolve_alias
 
+_MAX_JSON_BYTES = 1 << 28
 _PATH_LIKE = ("/", "./", "../", "~", ".\\", "\\")
+_BLOB = re.compile(r"[0-9a-f]{64}")
+_REVISION = re.compile(r"[0-9a-f]{40}")
+# What decides what a checkpoint computes, besides *.py and *.safetensors.
+_NAMES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "model.safetensors.index.json",
+)
 
 
 @dataclass(frozen=True)
@@ -39,24 +57,17 @@ class Checkpoint:
         Raises ModelError when it is missing or broken.
         """
         path = self.folder / "config.json"
-        try:
-            parsed = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
+        if not os.path.exists(path):
             raise ModelError(
                 "not a checkpoint folder, it has no config.json",
                 subject=self.name,
                 hint="give a folder saved by transformers, a Hub id, or an alias from `gaze models`",
                 code="model.unknown",
-            ) from None
-        except (OSError, ValueError, RecursionError):
-            parsed = None
-        if not isinstance(parsed, dict) or not isinstance(parsed.get("model_type"), str):
-            raise ModelError(
-                "config.json is broken",
-                subject=str(path),
-                hint="it must be a JSON object with a model_type: fetch or copy the checkpoint again",
-                code="model.broken",
             )
+        hint = "it must be a JSON object with a model_type: fetch or copy the checkpoint again"
+        parsed = read_json(path, _MAX_JSON_BYTES, "config.json", ModelError, hint, "model.broken")
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("model_type"), str):
+            raise ModelError("config.json is broken", subject=str(path), hint=hint, code="model.broken")
         return parsed
 
     def require_weights(self) -> None:
@@ -81,25 +92,19 @@ class Checkpoint:
     def _shards(self) -> list[str]:
         """The files that model.safetensors.index.json names; none without an index."""
         path = self.folder / "model.safetensors.index.json"
-        try:
-            named = json.loads(path.read_text("utf-8"))["weight_map"].values()
-            shards = sorted({str(name) for name in named})
-            if any(Path(shard).name != shard for shard in shards):
-                raise ValueError("a shard outside the folder")
-            return shards
-        except FileNotFoundError:
+        if not os.path.exists(path):
             return []
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise ModelError(
-                "the index of the weights is broken",
-                subject=str(path),
-                hint="fetch or copy the checkpoint again",
-                code="model.broken",
-            ) from None
+        hint = "fetch or copy the checkpoint again"
+        index = read_json(path, _MAX_JSON_BYTES, "the index of the weights", ModelError, hint, "model.broken")
+        files = index.get("weight_map") if isinstance(index, dict) else None
+        if not isinstance(files, dict) or any(Path(str(name)).name != name for name in files.values()):
+            message = "the index of the weights is broken"
+            raise ModelError(message, subject=str(path), hint=hint, code="model.broken")
+        return sorted(set(files.values()))
 
 
 def is_folder(name: str) -> bool:
-    """Whether a model's name is that of a folder here; `tiny` is always the model in the box."""
+    """Whether a model's name is that of a folder here; `tiny` is always the model in the package."""
     return name != "tiny" and os.path.isdir(os.path.expanduser(name))
 
 
@@ -116,7 +121,7 @@ def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) 
     if name == "tiny":
         if revision is not None:
             raise UsageError(
-                "--revision cannot matter for the model in the box", subject=name, hint="leave it out"
+                "--revision cannot matter for the model in the package", subject=name, hint="leave it out"
             )
         return Checkpoint("tiny", "tiny", None, Path(__file__).parent.parent / "tiny" / "checkpoint")
     base, _, at = name.partition("@")
@@ -167,24 +172,6 @@ def _snapshot(hub_id: str, revision: str | None, fetch: bool) -> Path:
         ) from None
 
 
-_BLOB = re.compile(r"[0-9a-f]{64}")
-_REVISION = re.compile(r"[0-9a-f]{40}")
-_NAMES = (
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-    "merges.txt",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "model.safetensors.index.json",
-)
-
-
 def checkpoint_files(folder: Path) -> list[Path]:
     """The files that decide what a checkpoint computes, in a stable order."""
     named = [folder / name for name in _NAMES if (folder / name).is_file()]
@@ -198,8 +185,7 @@ def checkpoint_digest(folder: Path, file_digest: Callable[[Path], str] | None = 
     for path in checkpoint_files(folder):
         blob = path.resolve().name if path.is_symlink() else ""
         facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
-    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+    return f"sha256:{json_digest(facts)}"
 
 
 def hub_revision(folder: Path) -> str | None:

@@ -1,12 +1,10 @@
 """A model too large for one device: accelerate spreads it over several, main memory and disk.
 
-Nothing heavy is imported. Knows nothing of checkpoints or of what the model computes.
+Nothing heavy is imported.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import tempfile
@@ -15,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gazecli.canonical import read_json
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError
 
@@ -42,12 +41,14 @@ def parse_device_map(given: DeviceMap | None) -> DeviceMap | None:
             hint="leave --device-map out, or start one process without torchrun",
         )
     if isinstance(given, str):
-        return given if given in STRATEGIES else _checked(_read(Path(given)), given)
+        if given in STRATEGIES:
+            return given
+        return _checked(read_json(Path(given), _MOST_BYTES, "the device map", UsageError, _HINT), given)
     return _checked(given, "device_map")
 
 
 def spread_options(device_map: DeviceMap, max_memory: Mapping[int | str, int | str] | None) -> dict[str, Any]:
-    """What `from_pretrained` is told; `offload_folder` is a fresh private folder, see `remove_with`."""
+    """Arguments of `from_pretrained`; `offload_folder` is a fresh private folder, see `remove_with`."""
     options: dict[str, Any] = {
         "device_map": device_map if isinstance(device_map, str) else dict(device_map),
         "offload_folder": tempfile.mkdtemp(prefix="gaze-offload-"),
@@ -60,16 +61,6 @@ def spread_options(device_map: DeviceMap, max_memory: Mapping[int | str, int | s
 def remove_with(model: Any, folder: str) -> None:
     """Remove the folder of offloaded weights when the model goes, at the end of the process at the latest."""
     weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
-
-
-def _read(path: Path) -> object:
-    if not os.path.isfile(path):
-        raise UsageError("no such device map", subject=str(path), hint=_HINT)
-    try:
-        with path.open("rb") as file:
-            return json.loads(file.read(_MOST_BYTES).decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as failure:
-        raise UsageError("the device map cannot be read", subject=str(path), hint=_HINT) from failure
 
 
 def _checked(found: object, subject: str) -> ModuleMap:

@@ -1,4 +1,4 @@
-"""Which device and number format a model runs in. Knows nothing of checkpoints."""
+"""Devices and number formats: which a model runs in, and when a device is out of memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ DTYPES = {
     "float16": torch.float16,
     "float64": torch.float64,
 }
+# In messages of errors that have no class of their own.
+_NO_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -96,15 +104,6 @@ def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-_SAID = (
-    "out of memory",
-    "not enough memory",
-    "can't allocate memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that a device, or the machine, has no memory left.
 
@@ -112,7 +111,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _SAID)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def release(device: torch.device) -> None:
@@ -121,3 +120,21 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+# Their copies are done before they return, or read memory that may have changed meanwhile.
+_NO_STREAMS = ("cpu", "mps", "meta")
+
+
+def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The same numbers where a CUDA `device` can fetch them by itself; elsewhere the tensor as it is."""
+    if device.type != "cuda" or tensor.device.type != "cpu" or tensor.is_pinned():
+        return tensor
+    return tensor.pin_memory()
+
+
+def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """`tensor` on `device`; the host goes on at once, and later work on the device comes after the copy."""
+    if device.type in _NO_STREAMS or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return pinned(tensor, device).to(device, non_blocking=True)

@@ -1,6 +1,6 @@
 """A model's name becomes a `VLM`: its checkpoint is found, checked and loaded.
 
-Only safetensors weights are loaded, remote code never without leave. Knows nothing of heads.
+Only safetensors weights are loaded, and a checkpoint's own code only with `trust_remote_code`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gazecli.models.processor import complete_processor, load_processor
 from gazecli.models.vlm import VLM
 
 ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
+_CLASSES = ("AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModel")
 
 
 def load(
@@ -87,7 +88,7 @@ def _refuse_unfit(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_c
 
         if kind not in CONFIG_MAPPING:
             raise ModelError(
-                "this checkpoint brings its own code, which is not run without leave",
+                "this checkpoint brings its own code, which is not run without permission",
                 subject=checkpoint.name,
                 hint="read that code, then add --trust-remote-code",
                 code="model.remote_code",
@@ -157,7 +158,7 @@ def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint
 
 
 def _refuse_unknown_numbers(model: Any, checkpoint: Checkpoint) -> None:
-    """ModelError when a weight is NaN or infinite: nothing such a model says or looks at means anything."""
+    """ModelError when a weight is NaN or infinite: all it computes is meaningless."""
     for name, weight in model.named_parameters():
         # One pass without a copy; where a weight is not a number, so is the largest.
         if weight.dtype in DTYPES.values() and not weight.is_meta and weight.numel():
@@ -169,9 +170,6 @@ def _refuse_unknown_numbers(model: Any, checkpoint: Checkpoint) -> None:
                     hint="fetch the checkpoint again; a float16 load may also overflow: try --dtype float32",
                     code="model.not_finite",
                 )
-
-
-_CLASSES = ("AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModel")
 
 
 def model_class(config: Mapping[str, Any]) -> Any:

@@ -1,7 +1,4 @@
-"""Pictures and a prompt's text become model inputs with their layout, squashed where the model would crop.
-
-Knows nothing of weights or attention.
-"""
+"""Pictures and a prompt's text become model inputs and a layout, squashed where the processor would crop."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A checkpoint's processor on Pillow alone: tokenizer and picture processor, no video, no torchvision.
+"""A checkpoint's processor: its tokenizer and picture processor, without video.
 
-Knows nothing of model weights or token maps.
+Picture processors run on Pillow, except the few that exist for torchvision only.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import json
 import sys
 import warnings
 from functools import cache
@@ -84,8 +85,6 @@ def _needs_torchvision(folder: Path, state: str) -> ModelError:
 
 
 def _processor_class(folder: Path, model_type: str) -> str | None:
-    import json
-
     from transformers.models.auto import processing_auto
 
     for file in ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json"):
@@ -140,10 +139,10 @@ def _for_stills(stock: Any, folder: Path, trust_remote_code: bool) -> Any:
     settings, _ = stock.get_processor_dict(folder)
     accepted = set(inspect.signature(stock.__init__).parameters)
     parts = dict.fromkeys(stock.get_attributes())
-    leave = {"trust_remote_code": trust_remote_code}  # left out, transformers would ask on the terminal
+    trust = {"trust_remote_code": trust_remote_code}  # without it, transformers would ask on the terminal
     backend = "torchvision" if stock.__name__ in TORCHVISION_ONLY else "pil"
-    parts["image_processor"] = AutoImageProcessor.from_pretrained(folder, backend=backend, **leave)
-    parts["tokenizer"] = AutoTokenizer.from_pretrained(folder, **leave)
+    parts["image_processor"] = AutoImageProcessor.from_pretrained(folder, backend=backend, **trust)
+    parts["tokenizer"] = AutoTokenizer.from_pretrained(folder, **trust)
     settings = {key: value for key, value in settings.items() if key in accepted - set(parts)}
     processor = type(stock.__name__, (stock,), namespace)(**parts, **settings)
     if getattr(processor.image_processor, "do_pan_and_scan", None):

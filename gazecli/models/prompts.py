@@ -1,7 +1,4 @@
-"""How a question and its pictures become a model's prompt text.
-
-Knows nothing of tokens or weights.
-"""
+"""How a question and its pictures become a model's prompt text."""
 
 from __future__ import annotations
 

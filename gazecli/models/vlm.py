@@ -1,7 +1,4 @@
-"""`VLM`: a loaded model with its processor; prepare, watch, steer and run it.
-
-All that other rooms ever touch of transformers. Knows nothing of comics, scores or the CLI.
-"""
+"""`VLM`: a loaded model with its processor; prepare inputs for it, watch it, steer it."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from gazecli.models.attention.gaze_attention import (
     RowWatcher,
     register,
 )
-from gazecli.models.attention.kv_cache import handed_over
+from gazecli.models.attention.kv_cache import cache_among
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.preprocessing import Preparation
@@ -107,7 +104,7 @@ class VLM:
         """Count the keys of the forward pass that begins, and announce it to the watcher."""
         embedded = kwargs.get("inputs_embeds")
         tokens = embedded if embedded is not None else kwargs.get("input_ids", args[0] if args else None)
-        cache = handed_over(kwargs)
+        cache = cache_among(kwargs)
         seen = cache.get_seq_length() if cache is not None else 0
         self.state.total = int(seen) + tokens.shape[1]  # type: ignore[union-attr]
         if self.state.watcher is not None:

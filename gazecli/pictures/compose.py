@@ -1,7 +1,4 @@
-"""A strip composed of single panel pictures, and which files of a folder those are.
-
-Knows nothing of samples, captions or layouts of whole collections.
-"""
+"""A strip composed of single panel pictures, and which files of a folder those are."""
 
 from __future__ import annotations
 

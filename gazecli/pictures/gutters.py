@@ -1,7 +1,4 @@
-"""Gutters: straight lines of one colour across a block of pixels, and the recursive cut along them.
-
-Knows nothing of what panels are used for, nor of which cut is the best one.
-"""
+"""Gutters: straight lines of one colour across a block of pixels, and the recursive cut along them."""
 
 from __future__ import annotations
 

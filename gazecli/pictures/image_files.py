@@ -1,7 +1,7 @@
 """Safe opening: untrusted bytes become 8-bit RGB pixels, or a `PictureError`.
 
 Only a few well-trodden decoders are used, and the size in the header is checked before any pixel is
-decoded. Knows nothing of regions, panels or folders.
+decoded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Numbers of panels in words, as prompts say them: the third panel, a six-panel strip.
-
-Knows nothing of prompts or models.
-"""
+"""Numbers of panels in words, as prompts say them: the third panel, a six-panel strip."""
 
 from __future__ import annotations
 

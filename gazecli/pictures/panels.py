@@ -1,6 +1,6 @@
 """Panels of a picture: equal splits and grids, and the `--panels` spec; `find_panels` cuts along gutters.
 
-Knows nothing of comics folders. What a gutter is stands in `gutters`.
+What a gutter is stands in `gutters`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`Picture`: upright RGB pixels with numbered regions, from a file, a comic folder or an image.
-
-Knows nothing of models.
-"""
+"""`Picture`: upright RGB pixels with numbered regions, from a file, a comic folder or an image."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from gazecli.pictures.regions import Box, Region
 
 
 class Picture:
-    """What is looked at. `image` is RGB with EXIF orientation applied; `regions` are numbered from 1.
+    """A picture. `image` is RGB with EXIF orientation applied; `regions` are numbered from 1.
 
     `path` is where it came from (`-` for standard input, None for an image in memory). `sha256` (hex)
     is of the file's bytes, or of size and pixels where there is no single file.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gazecli.canonical import read_json
 from gazecli.errors import PictureError, RegionError
 from gazecli.pictures.image_files import open_pixels
 from gazecli.pictures.regions import Box, Region
@@ -41,19 +41,7 @@ def read_regions(path: Path, width: int, height: int) -> list[Region]:
 
     Raises RegionError: unreadable, not such a list, or a box that does not fit.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise RegionError(
-            "the regions file cannot be read", subject=str(path), hint="check the path"
-        ) from error
-    if len(data) > _MAX_BYTES:
-        raise RegionError("the regions file is too large", subject=str(path), hint=_FORM)
-    try:
-        entries = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise RegionError("the regions file is not JSON", subject=str(path), hint=_FORM) from error
+    entries = read_json(path, _MAX_BYTES, "the regions file", RegionError, _FORM)
     return regions_of(entries, width, height, str(path))
 
 

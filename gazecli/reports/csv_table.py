@@ -1,7 +1,6 @@
 """A report as CSV: a line a head, condition, group of targets, selector or step of the sweep.
 
-Cells are such that no spreadsheet runs them. The column `row` says which of these a line is. Knows nothing
-of other formats.
+Cells are such that no spreadsheet runs them. The column `row` says which of these a line is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""An evaluation becomes a block of the report.
-
-Knows nothing of how answers were written or judged.
-"""
+"""An evaluation becomes a block of the report."""
 
 from __future__ import annotations
 
@@ -27,11 +24,11 @@ from gazecli.reports.documents.evaluation import (
     DelayPart,
     EvaluationPart,
     EvaluationSettings,
+    ExampleAnswerPart,
     ExamplePart,
     GroupPart,
     JudgingPart,
     LatencyPart,
-    SaidPart,
     SelectorPart,
     SweepPart,
 )
@@ -113,9 +110,9 @@ def _judged(
 
 
 def _judging(judge: Judge) -> JudgingPart:
-    asked: dict[str, object] = {}
+    how: dict[str, object] = {}
     if isinstance(judge, EndpointJudge):
-        asked = {
+        how = {
             "model": judge.address.model,
             "endpoint": judge.address.shown,
             "prompt": PROMPT,
@@ -123,8 +120,8 @@ def _judging(judge: Judge) -> JudgingPart:
             "kept": judge.kept,
         }
     elif isinstance(judge, LikelihoodJudge):
-        asked = {"model": judge.vlm.name, "prompt": judge.prompt}
-    return JudgingPart.model_validate({"name": judge.name, "independent": judge.independent, **asked})
+        how = {"model": judge.vlm.name, "prompt": judge.prompt}
+    return JudgingPart.model_validate({"name": judge.name, "independent": judge.independent, **how})
 
 
 def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
@@ -206,7 +203,7 @@ def _group(group: GroupMetrics) -> GroupPart:
 
 
 def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExamplePart]:
-    """The first pictures, with what was said under the gaze heads; none whose pixels are not at hand."""
+    """The first pictures, with the answers under the gaze heads; none whose pixels are not at hand."""
     gaze = runs[0]
     shown = []
     for number, trials in zip(gaze.numbers[:SHOWN_EXAMPLES], gaze.pictures, strict=False):
@@ -225,7 +222,7 @@ def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExampleP
                 truths=list(example.truths or ()),
                 unsteered=trials[0].response.unsteered if trials else None,
                 answers=[
-                    SaidPart(region=t.target, text=t.text, described=t.described, fate=t.outcome)
+                    ExampleAnswerPart(region=t.target, text=t.text, described=t.described, fate=t.outcome)
                     for t in trials
                 ],
             )

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from gazecli.canonical import read_bytes
 from gazecli.errors import AnnotationsError
 from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example
@@ -181,16 +182,13 @@ def _line(part: BaseModel) -> str:
 
 
 def _lines(path: Path) -> list[str]:
+    data = read_bytes(path, _MAX_BYTES, "the file of texts", AnnotationsError, "check the path")
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
         text = data.decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise AnnotationsError(
-            "the texts cannot be read", subject=str(path), hint="check the path"
-        ) from error
-    if len(data) > _MAX_BYTES or not text.strip():
-        raise _damaged("it is too large" if text.strip() else "it is empty", str(path))
+    except UnicodeDecodeError as error:
+        raise _damaged("it is not UTF-8", str(path)) from error
+    if not text.strip():
+        raise _damaged("it is empty", str(path))
     return text.rstrip("\n").split("\n")
 
 

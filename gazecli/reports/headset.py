@@ -1,7 +1,4 @@
-"""A head set becomes a document: the one `discover` prints, and the one `report` prints.
-
-Knows nothing of how heads are scored or of where documents go.
-"""
+"""A head set becomes a document: the one `discover` prints, and the one `report` prints."""
 
 from __future__ import annotations
 

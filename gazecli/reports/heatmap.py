@@ -1,7 +1,6 @@
-"""Where heads look, as light on the picture: full colour where the look is, pale where it is not.
+"""Heatmaps of attention: the picture in full colour where the attention is, pale where it is not.
 
-A line surrounds the smallest part of the picture that holds half of the look. Both read in grey. Knows
-nothing of models; it takes weights and the boxes they belong to.
+A line surrounds the smallest part of the picture that holds half of the attention. Both read in grey.
 """
 
 from __future__ import annotations
@@ -20,47 +19,47 @@ Floats = npt.NDArray[np.floating]
 LONGEST_SIDE = 1600
 _CAPTION_HEIGHT = 26
 _MARGIN = 8
-_PALEST = 0.82  # how far what is not looked at fades to white
+_PALEST = 0.82  # how far what gets no attention fades to white
 _LINE = (213, 94, 0)
 _HALF = 0.5
-_LEGEND = "full colour: looked at most; line: half of the look lies inside"
+_LEGEND = "full colour: most attention; line: half of the attention lies inside"
 
 
 @dataclass(frozen=True)
-class Glance:
-    """One look at the picture: weights (N,) of the image tokens, a caption, the target's box if any."""
+class AttentionMap:
+    """Attention on one picture: weights (N,) of the image tokens, a caption, the target's box if any."""
 
     weights: Floats
     caption: str
     target: Box | None = None
 
 
-def heatmap_image(image: Image.Image, boxes: Floats, glances: Sequence[Glance]) -> Image.Image:
-    """The picture once for each glance, one under the other: RGB.
+def heatmap_image(image: Image.Image, boxes: Floats, maps: Sequence[AttentionMap]) -> Image.Image:
+    """The picture once for each map, one under the other: RGB.
 
-    boxes: (N, 4) pixels of the picture each token looks at, NaN where it looks at none.
+    boxes: (N, 4) pixels of the picture each token covers, NaN where it covers none.
     """
     scale = min(1.0, LONGEST_SIDE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     ratio = np.array([size[0] / image.width, size[1] / image.height] * 2)
-    densities = [density(glance.weights, boxes * ratio, size) for glance in glances]
+    densities = [density(each.weights, boxes * ratio, size) for each in maps]
     peak = max((float(each.max()) for each in densities), default=0.0)
     width = size[0] + 2 * _MARGIN
     step = size[1] + _CAPTION_HEIGHT + _MARGIN
-    sheet = Image.new("RGB", (width, step * len(glances) + _CAPTION_HEIGHT), "white")
+    sheet = Image.new("RGB", (width, step * len(maps) + _CAPTION_HEIGHT), "white")
     font = ImageFont.load_default(15)
-    for row, (glance, each) in enumerate(zip(glances, densities, strict=True)):
+    for row, (shown, field) in enumerate(zip(maps, densities, strict=True)):
         top = _MARGIN + row * step
         pen = ImageDraw.Draw(sheet)
-        pen.text((_MARGIN, top + 2), _fitting(glance.caption, font, size[0]), fill=(20, 20, 20), font=font)
-        lit = _lit(small, each / peak if peak > 0 else each)
-        sheet.paste(_outlined(lit, half_of(each)), (_MARGIN, top + _CAPTION_HEIGHT))
-        if glance.target is not None:
-            edges = np.array(glance.target) * ratio + np.array([_MARGIN, top + _CAPTION_HEIGHT] * 2)
+        pen.text((_MARGIN, top + 2), _fitting(shown.caption, font, size[0]), fill=(20, 20, 20), font=font)
+        lit = _lit(small, field / peak if peak > 0 else field)
+        sheet.paste(_outlined(lit, half_of(field)), (_MARGIN, top + _CAPTION_HEIGHT))
+        if shown.target is not None:
+            edges = np.array(shown.target) * ratio + np.array([_MARGIN, top + _CAPTION_HEIGHT] * 2)
             pen.rectangle([float(edge) for edge in edges - (0, 0, 1, 1)], outline=(0, 0, 0), width=2)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_MARGIN, step * len(glances) + 3), _LEGEND, fill=(90, 90, 90), font=ImageFont.load_default(13))
+    pen.text((_MARGIN, step * len(maps) + 3), _LEGEND, fill=(90, 90, 90), font=ImageFont.load_default(13))
     return sheet
 
 
@@ -80,7 +79,7 @@ def density(weights: Floats, boxes: Floats, size: tuple[int, int]) -> Floats:
 
 
 def half_of(field: Floats) -> npt.NDArray[np.bool_]:
-    """The smallest part of the picture that holds half of the look: (H, W)."""
+    """The smallest part of the picture that holds half of the attention: (H, W)."""
     total = field.sum()
     if total <= 0:
         return np.zeros(field.shape, dtype=bool)

@@ -1,7 +1,4 @@
-"""Steered answers and switched narrations become documents.
-
-Knows nothing of how they were written or of where documents go.
-"""
+"""Steered answers, switched narrations and tracked texts become documents."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from gazecli.pictures.regions import Region
 from gazecli.reports.documents.parts import (
     AnswerPart,
     AttentionPart,
+    GeneratedPart,
     ModelPart,
     PicturePart,
     RegionPart,
-    SpokenPart,
     SteeringSettings,
     TimingPart,
 )
@@ -40,6 +37,8 @@ from gazecli.steering.steer import Answer, Steering, SteerSettings
 from gazecli.steering.switch import Narration
 from gazecli.steering.track import Floats, Pointing, Tracking
 
+DIGITS = 5
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -57,8 +56,8 @@ def steer_document(
     page: str | None = None,
 ) -> SteerDocument:
     """What `steer` prints."""
-    spoken = (
-        SpokenPart(text=steering.baseline.strip(), tokens=steering.baseline_tokens)
+    baseline = (
+        GeneratedPart(text=steering.baseline.strip(), tokens=steering.baseline_tokens)
         if steering.baseline is not None
         else None
     )
@@ -70,7 +69,7 @@ def steer_document(
         regions=region_parts(steering.regions, steering.region_tokens),
         prompt=steering.settings.prompt,
         settings=settings_part(steering.settings, steering.heads, provenance),
-        baseline=spoken,
+        baseline=baseline,
         answers=[_answer(answer) for answer in steering.answers],
         heatmap=heatmap,
         page=page,
@@ -86,7 +85,6 @@ def switch_document(
     page: str | None = None,
 ) -> SwitchDocument:
     """What `switch` prints."""
-    steps = [[round(float(mass), 5) for mass in step] for step in narration.trajectory]
     return SwitchDocument(
         model=model_part(vlm),
         headset=provenance.headset,
@@ -102,7 +100,7 @@ def switch_document(
             SegmentPart(region=s.region.number, start=s.start, end=s.end, text=s.text)
             for s in narration.segments
         ],
-        trajectory=TrajectoryPart(heads=len(narration.heads), value_weighted=True, steps=steps),
+        trajectory=_trajectory(narration.heads, narration.trajectory),
         trajectory_file=trajectory_file,
         page=page,
         timing=TimingPart(seconds=narration.seconds),
@@ -135,7 +133,7 @@ def picture_part(picture: Picture, prepared: str | None = None) -> PicturePart:
 
 
 def region_parts(regions: Sequence[Region], tokens: Sequence[int]) -> list[RegionPart]:
-    """The regions with the number of image tokens that look at each."""
+    """The regions with the number of image tokens that cover each."""
     return [
         RegionPart(number=region.number, box=region.box, tokens=count, label=region.label)
         for region, count in zip(regions, tokens, strict=True)
@@ -163,9 +161,6 @@ def _answer(answer: Answer) -> AnswerPart:
     return AnswerPart(
         region=answer.region.number, text=answer.text, tokens=answer.tokens, attention_on_region=moved
     )
-
-
-DIGITS = 5
 
 
 @dataclass(frozen=True)
@@ -200,9 +195,7 @@ def track_document(
         text=tracking.text.strip(),
         tokens=tracking.tokens,
         pieces=list(tracking.pieces),
-        trajectory=TrajectoryPart(
-            heads=len(tracking.heads), value_weighted=True, steps=_steps(trajectories[0])
-        ),
+        trajectory=_trajectory(tracking.heads, trajectories[0]),
         controls=[
             ControlTrajectoryPart(seed=seed, heads=list(heads), steps=_steps(steps))
             for seed, heads, steps in zip(seeds, tracking.controls, trajectories[1:], strict=True)
@@ -254,6 +247,10 @@ def _pointing(places: Sequence[Pointing]) -> list[PointingPart]:
         )
         for place in places
     ]
+
+
+def _trajectory(heads: Sequence[HeadPair], steps: Floats) -> TrajectoryPart:
+    return TrajectoryPart(heads=len(heads), value_weighted=True, steps=_steps(steps))
 
 
 def _steps(trajectory: Floats) -> list[list[float]]:

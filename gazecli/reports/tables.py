@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         ConditionPart,
         DelayPart,
         EvaluationPart,
-        SaidPart,
+        ExampleAnswerPart,
     )
     from gazecli.reports.documents.results import ReportDocument
 
@@ -164,7 +164,7 @@ def evaluation_tables(evaluation: EvaluationPart, *, panels: bool = True) -> lis
     return [table for table in tables if table.rows]
 
 
-def verdict(answer: SaidPart) -> str:
+def verdict(answer: ExampleAnswerPart) -> str:
     """`right, region 2`, `wrong, region 1`, or why nothing was judged."""
     if answer.described is None:
         return answer.fate

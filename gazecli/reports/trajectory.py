@@ -1,7 +1,4 @@
-"""Where heads look while a text is written, as data and as CSV.
-
-Knows nothing of models or of drawing; it takes the mass on each region at each token.
-"""
+"""Attention of the heads on each region while a text is written, as data and as CSV."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Trajectory:
-    """steps: (tokens, regions) share of the look of the gaze heads, and of other heads in `controls`.
+    """steps: (tokens, regions) share of the attention of the gaze heads, and of other heads in `controls`.
 
     numbers: of the regions. targets: (start, end, region number) of each scheduled segment. pieces: what each
     token adds to the text. breaks: tokens at which a sentence begins.
@@ -35,7 +32,7 @@ class Trajectory:
 
 
 def trajectory_csv(trajectory: Trajectory) -> str:
-    """A line a token: its number, the target, its text, the share of the look on each region."""
+    """A line a token: its number, the target, its text, the share of attention on each region."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = ["token", "target", "text", *(f"region_{number}" for number in trajectory.numbers)]

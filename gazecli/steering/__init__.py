@@ -1,4 +1,1 @@
-"""Look there: a model, a picture, heads and a target become an answer.
-
-Knows nothing of comics folders, reports or the command line.
-"""
+"""Steering: point heads at a region, change it while the model writes, or track the heads unsteered."""

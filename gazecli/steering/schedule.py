@@ -1,7 +1,4 @@
-"""When the target changes: after so many tokens, at given tokens, or at the end of a sentence.
-
-Knows nothing of models; a schedule counts tokens and reads text.
-"""
+"""When the target changes: after so many tokens, at given tokens, or at the end of a sentence."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ class Schedule:
 
     @property
     def most_tokens(self) -> int:
-        """How many tokens to write at most when nothing else is said."""
+        """How many tokens to write at most by default."""
         if self.starts is None:
             return _LONGEST_SENTENCE * len(self.targets)
         return self.starts[-1] + (self.every or EVERY)
@@ -138,3 +135,14 @@ def _parse_starts(at: str | Sequence[int]) -> list[int]:
 def ends_sentence(text: str) -> bool:
     """Whether text ends where a sentence does."""
     return bool(_SENTENCE_END.search(text))
+
+
+def sentence_spans(pieces: Sequence[str]) -> list[tuple[int, int]]:
+    """First and last token (not included) of each sentence; what follows the last one is one more."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for end in range(1, len(pieces) + 1):
+        if end == len(pieces) or ends_sentence("".join(pieces[start:end])):
+            found.append((start, end))
+            start = end
+    return found

@@ -1,12 +1,9 @@
-"""Which characters each written token stands for, and which tokens a span of the text is made of.
-
-Knows nothing of pictures or of heads.
-"""
+"""Which characters each written token stands for, and which tokens a span of the text is made of."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gazecli.errors import SpanError, UsageError
@@ -21,23 +18,6 @@ class Span:
     end: int
     text: str
     occurrences: int
-
-
-def pieces_of(decode: Callable[[Sequence[int]], str], tokens: Sequence[int]) -> list[str]:
-    """What each token adds to the text, which is their join.
-
-    A character written by several tokens comes with the last of them.
-    """
-    pieces, said, whole = [], "", decode(tokens)
-    for count in range(1, len(tokens) + 1):
-        text = decode(tokens[:count]) if count < len(tokens) else whole
-        # A character that is not whole yet shows as a replacement mark.
-        stable = text if count == len(tokens) else text.rstrip("\ufffd")
-        if not whole.startswith(stable) or not stable.startswith(said):
-            stable = said
-        pieces.append(stable[len(said) :])
-        said = stable
-    return pieces
 
 
 def check_spans(spans: Sequence[str]) -> None:

@@ -14,13 +14,12 @@ from gazecli.errors import RegionError, SteeringError, UsageError
 from gazecli.models.attention.bias import Mode, Scope, key_bias, parse_strength
 from gazecli.models.attention.value_weighted import ValueWeightedAttention
 from gazecli.models.attention.watchers import RowKeeper, Together
-from gazecli.models.inference.generate import Limits, OnToken, generate
+from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
 from gazecli.models.prompts import check_prompt
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
-from gazecli.steering.spans import pieces_of
 
 STATIC_PROMPT = "What is happening in this panel of the comic strip?"
 # Watched decode steps when the bias acts on written tokens only.

@@ -17,13 +17,12 @@ from gazecli.errors import SteeringError, UsageError
 from gazecli.models.attention.bias import key_bias
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.value_weighted import ValueWeightedAttention
-from gazecli.models.inference.generate import Limits, OnToken, generate
+from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.schedule import Schedule, ends_sentence
-from gazecli.steering.spans import pieces_of
 from gazecli.steering.steer import SteerSettings, regions_with, steer_regions
 
 DYNAMIC_PROMPT = (

@@ -15,13 +15,12 @@ import numpy.typing as npt
 
 from gazecli.errors import SteeringError, UsageError
 from gazecli.models.attention.value_weighted import ValueWeightedAttention
-from gazecli.models.inference.generate import Limits, OnToken, generate
+from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
-from gazecli.steering.schedule import ends_sentence
-from gazecli.steering.spans import pieces_of
+from gazecli.steering.schedule import sentence_spans
 from gazecli.steering.steer import check_request, regions_with
 
 TRACKING_PROMPT = (
@@ -110,7 +109,7 @@ class Tracking:
 
     def sentences(self) -> list[tuple[int, int]]:
         """First and last token (not included) of each sentence; what follows the last one is one more."""
-        return sentences_of(self.pieces)
+        return sentence_spans(self.pieces)
 
 
 def track(
@@ -169,14 +168,3 @@ def area_of(region: Region) -> float:
         return float(region.mask.sum())
     x0, y0, x1, y1 = region.box
     return (x1 - x0) * (y1 - y0)
-
-
-def sentences_of(pieces: Sequence[str]) -> list[tuple[int, int]]:
-    """First and last token (not included) of each sentence; what follows the last one is one more."""
-    found: list[tuple[int, int]] = []
-    start = 0
-    for end in range(1, len(pieces) + 1):
-        if end == len(pieces) or ends_sentence("".join(pieces[start:end])):
-            found.append((start, end))
-            start = end
-    return found

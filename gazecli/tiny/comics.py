@@ -1,7 +1,7 @@
 """Fresh comic strips in a folder: drawn panels and their captions, in the `panels` layout.
 
-Strips come from seeds of their own, which training never used. As they come, a tenth of the scenes are
-combinations that training never saw; those of the `test` split are all such. Knows nothing of models.
+Training never used the seeds of these strips. In the `all` split a tenth of the scenes are combinations
+that training never saw; in the `test` split every scene is one.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def make_comics(
     """Draw `count` strips into `dest`, each a folder with p1.png … pN.png and captions.txt.
 
     The same seed draws the same files. A strip's folder is there whole or not at all. With `force`, strips
-    that are there already are replaced. `progress` hears (done, total).
+    that are there already are replaced. `progress` is called with (done, total).
 
     Raises UsageError for impossible numbers and for a folder that is not empty, GazeError when writing fails.
     """
     _check_numbers(count, seed, panels)
     try:
-        _make_room(dest, force)
+        _clear_folder(dest, force)
         made = []
         for number in range(1, count + 1):
             made.append(_write_strip(dest, number, seed, panels, split))
@@ -71,7 +71,7 @@ def _check_numbers(count: int, seed: int, panels: int) -> None:
         )
 
 
-def _make_room(dest: Path, force: bool) -> None:
+def _clear_folder(dest: Path, force: bool) -> None:
     if dest.exists() and not dest.is_dir():
         raise UsageError(
             "this is not a folder", subject=str(dest), hint="name a folder; it is made when missing"
@@ -98,7 +98,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write_strip(dest: Path, number: int, seed: int, panels: int, split: Split) -> Path:
-    from gazecli.tiny.drawing import draw_panel
+    from gazecli.tiny.panel import draw_panel
 
     rng = random.Random(f"comics-{split}-{panels}-{seed}-{number}")
     scenes = draw_strip(rng, panels, split)

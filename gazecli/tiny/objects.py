@@ -1,7 +1,4 @@
-"""What the eight objects look like.
-
-Knows nothing of scenes or actions.
-"""
+"""The drawing of each of the eight objects."""
 
 from __future__ import annotations
 

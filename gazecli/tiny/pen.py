@@ -1,7 +1,4 @@
-"""A pen that draws on a square canvas in units of 0..100, and colours that vary a little.
-
-Knows nothing of what is drawn.
-"""
+"""A pen that draws on a square canvas in units of 0..100, and colours that vary a little."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the six places look like: a whole canvas each.
-
-Knows nothing of scenes or actions.
-"""
+"""The drawing of each of the six places, over the whole canvas."""
 
 from __future__ import annotations
 

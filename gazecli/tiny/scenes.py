@@ -1,8 +1,4 @@
-"""The words of the small world: scenes, captions, and which combinations training never sees.
-
-Holds the vocabulary, `Scene`, the held-out rule and the drawing of a strip's scenes from a seed.
-Knows nothing of pixels (`drawing`), of folders (`comics`) or of the model.
-"""
+"""Scenes of the small world: their vocabulary, captions, and the combinations that training never sees."""
 
 from __future__ import annotations
 
@@ -38,7 +34,7 @@ OBJECTS = ("box", "ball", "tree", "flower", "cup", "cake", "umbrella", "ladder")
 PLACES = ("in the park", "at night", "at the beach", "in the snow", "in the city", "at home")
 
 HELD_OUT_SHARE = 0.10
-_PATIENCE = 500
+_MAX_REFUSED = 500  # draws in a row
 
 Split = Literal["train", "test", "all"]
 
@@ -54,7 +50,7 @@ class Scene(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """The sentence the small model is trained to say of this scene."""
+        """The sentence the small model is trained to write about this scene."""
         return f"{self.colour.capitalize()} {self.subject} {self.action} the {self.object} {self.place}."
 
     @property
@@ -89,7 +85,7 @@ def draw_strip(rng: random.Random, panels: int, split: Split = "all") -> list[Sc
     while len(scenes) < panels:
         scene = draw_scene(rng, split)
         # Few held-out combinations fit the last places of a long strip: then only equals are refused.
-        if scene in scenes or (_repeats(scene, scenes) and refused < _PATIENCE):
+        if scene in scenes or (_repeats(scene, scenes) and refused < _MAX_REFUSED):
             refused += 1
             continue
         scenes.append(scene)

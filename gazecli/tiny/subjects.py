@@ -1,7 +1,4 @@
-"""What the ten subjects look like, in any of the eight colours.
-
-Knows nothing of scenes or actions.
-"""
+"""The drawing of each of the ten subjects, in any of the eight colours."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ PAINT: dict[str, Rgb] = {
 
 
 def draw_subject(pen: Pen, subject: str, colour: str, rng: random.Random) -> None:
-    """Draw a subject looking to the right, feet at the lower edge."""
+    """Draw a subject facing right, feet at the lower edge."""
     _SUBJECTS[subject](pen, varied(PAINT[colour], rng))
 
 

@@ -65,7 +65,7 @@ def test_progress_that_cannot_be_kept_is_said_once(tmp_path):
     progress = cache.partial_results({"n": 1})
     assert [progress.save(sample(number)) for number in range(3)] == [False] * 3
     assert len(heard) == 1
-    assert "progress is not kept" in heard[0]
+    assert "partial results are not saved" in heard[0]
     progress.clear()
 
 

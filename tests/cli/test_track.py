@@ -139,8 +139,8 @@ def test_steering_and_switching_have_pages_too(gaze: Gaze, known: str, strip: Pa
     document = gaze("steer", strip, *QUICK, "--all-regions", "--page", page).document("steer")
     assert document["page"] == str(page)
     written = page.read_text(encoding="utf-8")
-    assert written.count('class="said"') == 4
-    assert "Pointed at region 3" in written
+    assert written.count('class="text"') == 4
+    assert "Steered at region 3" in written
     call = ("--schedule", "3,1", "--every", 3, "--panels", 3, "--strength", "hard", "--page", page)
     document = gaze("switch", strip, *call, "--max-new-tokens", 6).document("switch")
     assert page.read_text(encoding="utf-8").count('class="token"') == document["tokens"] == 6

@@ -29,7 +29,7 @@ def test_a_disk_that_fills_up_ends_in_one_clear_error_and_nothing_half_written(
     assert '"code":"cache.full"' in error.replace(": ", ":")
     assert "GAZE_CACHE_DIR" in error
     assert len(warnings) == 1
-    assert warnings[0].startswith("warning: progress is not kept: cannot write the cache")
+    assert warnings[0].startswith("warning: partial results are not saved: cannot write the cache")
     assert Cache(tmp_path).verify() == []
     assert list(tmp_path.rglob("*.safetensors")) == []
     assert list(tmp_path.rglob(".gaze-*")) == []

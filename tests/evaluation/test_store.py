@@ -1,4 +1,4 @@
-"""Evaluations as artifacts: equal content, equal digest; it comes back whole, and foreign ones are refused."""
+"""An evaluation in the cache: kept by content, found again by what was asked, damaged ones absent."""
 
 from __future__ import annotations
 

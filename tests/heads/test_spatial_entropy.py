@@ -22,7 +22,7 @@ from gazecli.heads.scores import (
     peaks_at_bottom,
     spatial_entropy,
 )
-from gazecli.models.token_maps.token_grid import lattice_of
+from gazecli.models.token_maps.token_grid import token_grid_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
 from tests.conftest import noise_picture, write_comics
@@ -116,10 +116,10 @@ def test_maps_of_discovery_are_those_of_eager_attention(
     for number, strip in enumerate(comics.strips):
         question = mapped_question(number, 3)
         inputs, layout = vlm.prepare(strip.load(), prompts[question or 0])
-        lattice = lattice_of(layout)
-        assert lattice is not None
+        grid = token_grid_of(layout)
+        assert grid is not None
         rows = attention_rows(vlm.model, inputs)[..., layout.positions].numpy()
-        drawn = [lattice.drawn(head[lattice.tokens]) for layer in rows for head in layer]
+        drawn = [grid.drawn(head[grid.tokens]) for layer in rows for head in layer]
         expected.append([flooded_or_holey(cells) for cells in drawn])
     assert found.spatial is not None
     entropy = np.mean(expected, axis=0).reshape(found.spatial[0].shape)
@@ -133,15 +133,17 @@ def flooded_or_holey(cells: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "internvl", "llava_next", "idefics3"])
-def test_every_cell_of_a_lattice_has_one_token_of_one_view(vlm_of: Callable[[str], VLM], family: str) -> None:
+def test_every_cell_of_a_token_grid_has_one_token_of_one_view(
+    vlm_of: Callable[[str], VLM], family: str
+) -> None:
     _, layout = vlm_of(family).prepare(noise_picture(300, 120, 3), "What?")
-    lattice = lattice_of(layout)
-    assert lattice is not None
-    cells = set(zip(lattice.row.tolist(), lattice.column.tolist(), strict=True))
-    assert len(cells) == len(lattice.tokens)
-    assert len(cells) >= 0.9 * lattice.rows * lattice.columns
-    boxes = layout.boxes.numpy()[lattice.tokens]
-    assert (np.diff(lattice.column[np.argsort(boxes[:, 0], kind="stable")]) >= 0).all()
+    grid = token_grid_of(layout)
+    assert grid is not None
+    cells = set(zip(grid.row.tolist(), grid.column.tolist(), strict=True))
+    assert len(cells) == len(grid.tokens)
+    assert len(cells) >= 0.9 * grid.rows * grid.columns
+    boxes = layout.boxes.numpy()[grid.tokens]
+    assert (np.diff(grid.column[np.argsort(boxes[:, 0], kind="stable")]) >= 0).all()
 
 
 def test_a_head_set_made_before_says_which_scores_it_lacks(

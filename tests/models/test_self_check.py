@@ -13,7 +13,7 @@ import torch
 
 from gazecli.cli.doctor import drawn_strip
 from gazecli.models.attention.kernel import BiasedHeads
-from gazecli.models.attention.kv_cache import as_argument, handed_over
+from gazecli.models.attention.kv_cache import as_argument, cache_among
 from gazecli.models.checks.model_checks import Finding, self_check
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION
 from gazecli.models.load import load
@@ -47,7 +47,7 @@ def before_each_pass(vlm: VLM, happens: Callable[[bool], None]) -> None:
     """Something happens once a pass's keys are counted, told whether there are keys from before."""
 
     def hook(_module: object, _args: object, given: Mapping[str, Any]) -> None:
-        cache = handed_over(given)
+        cache = cache_among(given)
         happens(cache is not None and cache.get_seq_length() > 0)
 
     vlm.decoder.register_forward_pre_hook(hook, with_kwargs=True)
@@ -147,7 +147,7 @@ def test_a_cache_that_is_handed_over_by_an_unknown_name_is_found(fresh: VLM) -> 
     forward = fresh.decoder.forward
 
     def renamed(_module: object, args: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        cache = handed_over(given)
+        cache = cache_among(given)
         others = {name: part for name, part in given.items() if part is not cache}
         return args, {**others, "remembered": cache}
 

@@ -150,7 +150,7 @@ def test_captions_come_along_and_a_wrong_count_is_named(folder: Path) -> None:
     assert comics.strips[0].captions == ["A cat.", "Ein Häuschen.", "A dog."]
     assert [skip.reason for skip in comics.skipped] == [
         "captions.txt has 2 captions for 3 panels",
-        "captions.txt is not readable as UTF-8 text",
+        "captions.txt is not UTF-8 text",
     ]
     assert comics.strips[1].captions is None
 

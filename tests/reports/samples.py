@@ -12,10 +12,10 @@ from gazecli.reports.documents.evaluation import (
     ConditionPart,
     EvaluationPart,
     EvaluationSettings,
+    ExampleAnswerPart,
     ExamplePart,
     GroupPart,
     JudgingPart,
-    SaidPart,
     SelectorPart,
     SweepPart,
 )
@@ -28,7 +28,7 @@ from gazecli.reports.documents.results import (
     MatrixPart,
     ReportDocument,
 )
-from gazecli.reports.page.scenes import Said, Scene
+from gazecli.reports.page.scenes import Scene, SceneText
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -126,7 +126,7 @@ def judged(foreign: str = "tiny") -> ReportDocument:
                     boxes=[(0.0, 0.0, 30.0, 20.0), (30.0, 0.0, 60.0, 20.0)],
                     truths=[foreign, foreign],
                     unsteered=foreign,
-                    answers=[SaidPart(region=2, text=f"A{foreign}.", described=1, fate="judged")],
+                    answers=[ExampleAnswerPart(region=2, text=f"A{foreign}.", described=1, fate="judged")],
                 )
             ],
         }
@@ -145,13 +145,19 @@ def judged(foreign: str = "tiny") -> ReportDocument:
 
 
 def scene(foreign: str = "tiny") -> Scene:
-    """A picture of two halves with a text unsteered and one pointed at its second half, three tokens each."""
+    """A picture of two halves with a text unsteered and one steered at its second half, three tokens each."""
     picture = Picture.from_image(Image.new("RGB", (60, 20), (200, 80, 40)), panels=2)
     boxes = np.array([[0.0, 0.0, 30.0, 20.0], [30.0, 0.0, 60.0, 20.0], [np.nan] * 4])
     table = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    looks = np.array([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.0, 1.0, 0.0]])
+    attention = np.array([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.0, 1.0, 0.0]])
     pieces = ["A", foreign, "."]
-    pointed = Said(foreign, pieces, looks[::-1], 2, [foreign], foreign)
+    steered = SceneText(foreign, pieces, attention[::-1], 2, [foreign], foreign)
     return Scene(
-        foreign, picture, picture.regions, boxes, table, [Said("Unsteered", pieces, looks)], [pointed]
+        foreign,
+        picture,
+        picture.regions,
+        boxes,
+        table,
+        [SceneText("Unsteered", pieces, attention)],
+        [steered],
     )

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazecli.reports.figures import evaluation as redirection
-from gazecli.reports.figures import scores as discovery
-from gazecli.reports.figures.catalogue import FIGURES, figures_of
-from gazecli.reports.figures.staircase import staircase
+from gazecli.reports.figures import FIGURES, figures_of, scores
+from gazecli.reports.figures import evaluation as evaluation_figures
 from gazecli.reports.figures.style import inline_svg, png_of, svg_of
+from gazecli.reports.figures.trajectory import trajectory_figure
 from gazecli.reports.trajectory import Trajectory
 from tests.reports.samples import condition, judged, report
 
@@ -73,7 +72,7 @@ def test_nobody_judged_means_no_accuracy_is_drawn() -> None:
 
 def test_the_score_map_frames_the_suggested_heads() -> None:
     document = report()
-    axes = discovery.score_map(document).axes[0]
+    axes = scores.score_map(document).axes[0]
     framed = {(round(patch.get_y() + 0.5), round(patch.get_x() + 0.5)) for patch in axes.patches}  # type: ignore[attr-defined]
     assert framed == {(head.layer, head.head) for head in document.heads[: document.suggested.top]}
     grid = np.asarray(axes.images[0].get_array())
@@ -82,7 +81,7 @@ def test_the_score_map_frames_the_suggested_heads() -> None:
 
 
 def test_matrices_name_panels_from_one() -> None:
-    figure = discovery.matrices(report())
+    figure = scores.matrices(report())
     assert figure is not None
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2"]
@@ -94,7 +93,7 @@ def test_draws_of_random_heads_share_a_bar_with_a_dot_each() -> None:
     assert document.evaluation is not None
     conditions = [condition("gaze", 0.75), *(condition("control", 0.25 * seed, seed) for seed in range(3))]
     evaluation = document.evaluation.model_copy(update={"conditions": conditions})
-    figure = redirection.redirection(document.model_copy(update={"evaluation": evaluation}))
+    figure = evaluation_figures.redirection(document.model_copy(update={"evaluation": evaluation}))
     assert figure is not None
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == [
@@ -109,7 +108,7 @@ def test_draws_of_random_heads_share_a_bar_with_a_dot_each() -> None:
 @pytest.mark.parametrize("length", [1, 7, 300])
 def test_staircases_of_any_length_hold_the_shares_as_they_are(length: int) -> None:
     given = trajectory((HOSTILE * length)[:length])
-    figure = staircase(given)
+    figure = trajectory_figure(given)
     gaze, control = figure.axes[:2]
     np.testing.assert_array_equal(np.asarray(gaze.images[0].get_array()).T, given.steps)
     assert given.controls is not None
@@ -119,7 +118,7 @@ def test_staircases_of_any_length_hold_the_shares_as_they_are(length: int) -> No
 
 
 def test_no_written_token_changes_what_a_staircase_is_made_of() -> None:
-    drawn = svg_of(staircase(trajectory(HOSTILE, controls=False)))
+    drawn = svg_of(trajectory_figure(trajectory(HOSTILE, controls=False)))
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(drawn).iter()}
     assert "script" not in tags
     assert "b" not in tags

@@ -7,9 +7,12 @@ import csv
 import hashlib
 import io
 import re
+import subprocess
+import sys
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -143,6 +146,20 @@ def test_a_page_says_what_the_judge_made_of_its_pictures() -> None:
         document.model_copy(update={"evaluation": bare}), figures=FIGURES, scenes=[scene("strip-1")]
     )
     assert "judged: wrong" not in page
+
+
+def test_no_format_of_a_report_imports_torch() -> None:
+    code = """
+import sys
+from gazecli.reports.csv_table import report_csv
+from gazecli.reports.markdown import report_markdown
+from gazecli.reports.page.report import report_page
+from tests.reports.samples import judged, scene
+document = judged()
+assert report_csv(document) and report_markdown(document) and report_page(document, scenes=[scene()])
+assert not {"torch", "transformers"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
 
 
 @given(any_text)

@@ -10,11 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gazecli.errors import HeadSetError, SpanError, UsageError
-from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.inference.generate import Limits, generate, pieces_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.regions import Region
-from gazecli.steering.spans import find_span, pieces_of
-from gazecli.steering.track import TRACKING_PROMPT, sentences_of, track
+from gazecli.steering.schedule import sentence_spans
+from gazecli.steering.spans import find_span
+from gazecli.steering.track import TRACKING_PROMPT, track
 from tests import oracle
 from tests.conftest import QWEN, noise_picture
 
@@ -130,5 +131,5 @@ def test_pieces_join_to_the_text_even_where_characters_take_several_tokens(text:
 
 
 def test_sentences_end_with_their_marks() -> None:
-    assert sentences_of(PIECES) == [(0, 6), (6, 11)]
-    assert sentences_of(["No", " end"]) == [(0, 2)]
+    assert sentence_spans(PIECES) == [(0, 6), (6, 11)]
+    assert sentence_spans(["No", " end"]) == [(0, 2)]

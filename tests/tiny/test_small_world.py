@@ -15,10 +15,10 @@ from gazecli.pictures.comics.comics import open_comics
 from gazecli.pictures.picture import Picture
 from gazecli.steering.steer import STATIC_PROMPT
 from gazecli.steering.switch import DYNAMIC_PROMPT
-from gazecli.tiny import questions
 from gazecli.tiny.comics import make_comics
-from gazecli.tiny.drawing import draw_panel
+from gazecli.tiny.panel import draw_panel
 from gazecli.tiny.scenes import ACTIONS, COLOURS, SUBJECTS, Scene, draw_scene, draw_strip
+from gazecli.tiny.training import questions
 
 
 def test_about_a_tenth_of_the_combinations_is_held_out() -> None:

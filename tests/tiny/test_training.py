@@ -12,10 +12,10 @@ from PIL import Image
 
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.tiny.drawing import draw_panel
+from gazecli.tiny.panel import draw_panel
 from gazecli.tiny.scenes import draw_scene
+from gazecli.tiny.training.batches import IGNORED, BatchSource, Branch, Pool, curriculum, strip_patches
 from gazecli.tiny.training.forward import answer_states, encode_pictures, tree_mask
-from gazecli.tiny.training.lessons import IGNORED, Branch, Pool, Teacher, curriculum, strip_patches
 from gazecli.tiny.training.train import Schedule
 
 
@@ -33,18 +33,18 @@ class Calm(random.Random):
         return 0.99
 
 
-def test_a_lesson_is_tokenised_and_patched_as_the_processor_does(
+def test_a_batch_is_tokenised_and_patched_as_the_processor_does(
     vlm_of: Callable[[str], VLM], pool: Pool
 ) -> None:
     vlm = vlm_of("tiny")
-    teacher = Teacher(pool, vlm.tokenizer, 1)
+    source = BatchSource(pool, vlm.tokenizer, 1)
     patches = strip_patches(pool, range(6), (56, 336), Calm(1))
     picture = Picture.from_image(Image.fromarray(np.concatenate(list(pool.pixels[:6]), 1)), panels=6)
     question = "What is happening in the third panel from the left? Answer briefly."
     inputs, layout = vlm.prepare(picture, question)
     stock = inputs["pixel_values"].numpy().reshape(-1, 3, 2, 14, 14)[:, :, 0].reshape(-1, 588)
     np.testing.assert_allclose(stock, patches, atol=1e-6)
-    tree = teacher._tree([Branch(question, pool.scenes[2].caption, 0)], 2, 12)
+    tree = source._tree([Branch(question, pool.scenes[2].caption, 0)], 2, 12)
     assert tree[0, : layout.length].tolist() == inputs["input_ids"][0].tolist()
     positions, _ = vlm.model.model.get_rope_index(
         inputs["input_ids"],
@@ -74,33 +74,33 @@ def test_branches_see_the_picture_and_themselves_alone() -> None:
 
 def test_a_branch_gets_the_logits_it_would_get_alone(vlm_of: Callable[[str], VLM], pool: Pool) -> None:
     vlm = vlm_of("tiny")
-    teacher = Teacher(pool, vlm.tokenizer, 1)
-    lesson = teacher.lesson(1, 6, small=False, long=False)
+    source = BatchSource(pool, vlm.tokenizer, 1)
+    batch = source.batch(1, 6, small=False, long=False)
     number = 2
-    kept = (lesson.branch == 0) | (lesson.branch == number)
+    kept = (batch.branch == 0) | (batch.branch == number)
     with torch.no_grad():
-        states, _ = answer_states(vlm.model, lesson)
-        labelled = (lesson.labels != IGNORED)[0]
-        together = states[(lesson.branch[0] == number)[labelled]]
+        states, _ = answer_states(vlm.model, batch)
+        labelled = (batch.labels != IGNORED)[0]
+        together = states[(batch.branch[0] == number)[labelled]]
         alone = vlm.model.model.language_model(
-            inputs_embeds=_embedded(vlm, lesson)[:, kept[0]],
-            position_ids=lesson.positions[:, :, kept[0]],
+            inputs_embeds=_embedded(vlm, batch)[:, kept[0]],
+            position_ids=batch.positions[:, :, kept[0]],
             use_cache=False,
         ).last_hidden_state[0]
     torch.testing.assert_close(together, alone[labelled[kept[0]]], atol=1e-3, rtol=0)
 
 
-def _embedded(vlm: VLM, lesson: object) -> torch.Tensor:
-    embedded = vlm.model.model.language_model.embed_tokens(lesson.tokens)  # type: ignore[attr-defined]
-    pictures = encode_pictures(vlm.model, lesson.patches, lesson.grid)  # type: ignore[attr-defined]
-    is_picture = lesson.tokens == vlm.model.config.image_token_id  # type: ignore[attr-defined]
+def _embedded(vlm: VLM, batch: object) -> torch.Tensor:
+    embedded = vlm.model.model.language_model.embed_tokens(batch.tokens)  # type: ignore[attr-defined]
+    pictures = encode_pictures(vlm.model, batch.patches, batch.grid)  # type: ignore[attr-defined]
+    is_picture = batch.tokens == vlm.model.config.image_token_id  # type: ignore[attr-defined]
     return embedded.masked_scatter(is_picture[..., None], pictures)
 
 
-def test_a_resumed_run_is_taught_the_same_lessons(vlm_of: Callable[[str], VLM], pool: Pool) -> None:
+def test_a_resumed_run_gets_the_same_batches(vlm_of: Callable[[str], VLM], pool: Pool) -> None:
     tokenizer = vlm_of("tiny").tokenizer
-    whole = list(curriculum(Teacher(pool, tokenizer, 1), 476, 482, 2))
-    resumed = list(curriculum(Teacher(pool, tokenizer, 1), 479, 482, 2))
+    whole = list(curriculum(BatchSource(pool, tokenizer, 1), 476, 482, 2))
+    resumed = list(curriculum(BatchSource(pool, tokenizer, 1), 479, 482, 2))
     for one, other in zip(whole[3:], resumed, strict=True):
         assert torch.equal(one.tokens, other.tokens)
         assert torch.equal(one.patches, other.patches)

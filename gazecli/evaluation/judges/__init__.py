@@ -1,1 +1,1 @@
-"""Who says which region an answer describes: words, the model itself, or another model."""
+"""Judges: captions, the model itself, or another model decide which region an answer describes."""

@@ -1,17 +1,14 @@
-"""One question to an OpenAI-compatible endpoint: bounded in time and tries, and silent about its key.
-
-Knows nothing of what is asked.
-"""
+"""A client of an OpenAI-compatible chat endpoint: bounded in time and tries, and silent about its key."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx2
 
+from gazecli.canonical import parse_json
 from gazecli.errors import JudgeError
 
 TRIES = 4
@@ -23,7 +20,7 @@ _TRY_AGAIN = {408, 409, 425, 429}
 
 
 class ChatClient:
-    """A chat endpoint. `shown` is what messages call it."""
+    """One endpoint; `shown` is its address in messages, without secrets."""
 
     def __init__(
         self, url: str, key: str | None, shown: str, sleep: Callable[[float], None] = time.sleep
@@ -45,7 +42,7 @@ class ChatClient:
             try:
                 status, text, wait = self._post(body)
             except (httpx2.HTTPError, httpx2.InvalidURL) as failure:
-                # Its text may hold the address with what was written into it, so only its kind is told.
+                # Its text may hold the address with a key in it, so messages name only its type.
                 reason, wait = type(failure).__name__, 0.0
                 continue
             if status == 200:
@@ -73,7 +70,7 @@ class ChatClient:
 
     def _content(self, text: bytes) -> str:
         try:
-            content = json.loads(text)["choices"][0]["message"]["content"]
+            content = parse_json(text, finite=False)["choices"][0]["message"]["content"]
         except (ValueError, KeyError, IndexError, TypeError):
             content = None
         if not isinstance(content, str):

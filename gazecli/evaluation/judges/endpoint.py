@@ -1,7 +1,7 @@
-"""The endpoint judge: any OpenAI-compatible model that sees, asked which region an answer describes.
+"""The endpoint judge: any OpenAI-compatible vision model decides which region an answer describes.
 
-Replies are kept in the cache, so that a second run asks nothing. The key goes into one header and nowhere
-else. Knows nothing of the model under test or of heads.
+Replies are kept in the cache, so that a second run sends no request. The key goes into one header and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _NEARBY = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True)
 class Address:
-    """Where the judge is asked, as what, and with which key; what may be secret never shows."""
+    """URL, model and key of the judge; neither URL nor key is in its repr, as both may hold secrets."""
 
     url: str = field(repr=False)
     model: str
@@ -104,7 +104,7 @@ def _parts(url: str) -> SplitResult | None:
 
 
 class EndpointJudge:
-    """Judges by asking; `requests` counts what was asked and `kept` what had been answered before."""
+    """Judges by another model; `requests` counts what was sent and `kept` what the cache had."""
 
     name = "endpoint"
     independent = True
@@ -130,13 +130,13 @@ class EndpointJudge:
         missing = [text for text in paths if text not in replies]
         self.kept += len(replies)
         self.requests += len(missing)
-        askers = ThreadPoolExecutor(_AT_ONCE)
+        threads = ThreadPoolExecutor(_AT_ONCE)
         try:
-            asked = askers.map(lambda text: self._ask(crops, text, paths[text]), missing)
-            replies |= dict(zip(missing, asked, strict=True))
+            fetched = threads.map(lambda text: self._ask(crops, text, paths[text]), missing)
+            replies |= dict(zip(missing, fetched, strict=True))
         finally:
-            # Nobody waits for replies that are not wanted any more: an interrupt has to end at once.
-            askers.shutdown(wait=False, cancel_futures=True)
+            # Replies that nobody wants any more are not waited for: an interrupt has to end at once.
+            threads.shutdown(wait=False, cancel_futures=True)
         return [_verdict(replies[text], len(crops)) for text in answers]
 
     def add_up(self, group: Group) -> None:
@@ -162,14 +162,14 @@ class EndpointJudge:
         return reply
 
     def _path(self, pictures: Sequence[str], answer: str) -> Path:
-        asked = {
+        request = {
             "endpoint": self.address.shown,
             "model": self.address.model,
             "prompt": PROMPT,
             "pictures": list(pictures),
             "answer": answer,
         }
-        return self.folder / f"{document_key(asked)}.json"
+        return self.folder / f"{document_key(request)}.json"
 
     def _keep(self, path: Path, reply: str) -> None:
         try:

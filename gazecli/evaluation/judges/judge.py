@@ -1,4 +1,4 @@
-"""What a judge is asked, and what it says: a verdict an answer."""
+"""A judge decides which region an answer describes, and gives a verdict on each."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Verdict:
 
 
 class Judge(Protocol):
-    """Who says which region an answer describes.
+    """Decides which region an answer describes.
 
-    name: what reports call it. independent: whether it is another than the model under test.
+    name: its name in reports. independent: whether it is another than the model under test.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""The likelihood judge: which region's pixels, alone, make the model itself most likely to say the answer?
+"""The likelihood judge: which region's pixels, alone, make the answer most likely for the model itself?
 
-It is the model under test, so it shares that model's mistakes and is not independent. Knows nothing of heads.
+It is the model under test, so it shares that model's mistakes and is not independent.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What the model is asked to do with each picture under each choice of heads."""
+"""Tasks: what the model does with each picture under each choice of heads."""

@@ -1,4 +1,4 @@
-"""Blinding: asked about a region by its place, what does the model answer when heads cannot see the picture?
+"""Blinding: what does the model answer about a region, named by its place, when heads cannot see the picture?
 
 Steering shows that heads suffice; blinding shows whether they are needed. Nothing is steered here.
 """

@@ -21,7 +21,7 @@ from gazecli.heads.headset import Head
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering.schedule import Schedule, ends_sentence, plan
+from gazecli.steering.schedule import Schedule, plan, sentence_spans
 from gazecli.steering.steer import SteerSettings
 from gazecli.steering.switch import Narration, Segment, switch
 
@@ -117,11 +117,6 @@ def derangement(count: int, rng: random.Random) -> list[int]:
 
 
 def sentences(pieces: Sequence[str]) -> list[str]:
-    """Written tokens joined into sentences; what follows the last one counts as one more."""
-    found, running = [], ""
-    for piece in pieces:
-        running += piece
-        if ends_sentence(running):
-            found.append(running.strip())
-            running = ""
-    return [*found, running.strip()] if running.strip() else found
+    """Written tokens joined into sentences; what follows the last one counts as one more unless blank."""
+    texts = ["".join(pieces[start:end]).strip() for start, end in sentence_spans(pieces)]
+    return [text for text in texts if text]

@@ -1,4 +1,4 @@
-"""A task: what the model is asked to do with each picture under a choice of heads.
+"""A task: what the model does with each picture under a choice of heads.
 
 The processes of a launch share the pictures: each works on its own share, and all get every trial.
 """

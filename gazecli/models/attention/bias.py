@@ -1,7 +1,7 @@
 """Target, mode and scope become a key bias (Gandikota & Bau 2026, arXiv 2606.14703, steering).
 
 +strength on the target's image tokens and -strength on every other image token, before softmax, in the
-chosen heads only. Knows nothing of attention kernels or of how texts are written.
+chosen heads only.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 (q, s_h r) . (k, b_j / (scale r)) = q.k + s_h b_j / scale: a causal kernel needs no mask for it. `r` splits
 the factor evenly between both sides, so that half precision does not overflow at strength 10000. Key groups
-without a biased head go the plain way. Knows nothing of layers, watchers or who wants the bias.
+without a biased head go the plain way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from gazecli.models.attention.to_device import send
+from gazecli.models.devices import send
 
 _FEATURE_PADDING = 8  # fast kernels want head sizes in multiples of eight
 
@@ -54,7 +54,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Call:
-    """What one call of SDPA is told besides its tensors; mask None, or (B, 1, Q, K)."""
+    """The arguments of one call of SDPA besides its tensors; mask None, or (B, 1, Q, K)."""
 
     module: nn.Module
     mask: torch.Tensor | None

@@ -1,7 +1,4 @@
-"""Key-value caches: what a prefix left behind, the same for several rows, and room to write on.
-
-Knows nothing of prompts.
-"""
+"""Key-value caches that grow in place, are repeated for several rows, and go by the name a model expects."""
 
 from __future__ import annotations
 
@@ -67,7 +64,7 @@ def _name_in(forward: Callable[..., Any]) -> str:
     return next((name for name in _NAMES if name in parameters), _NAMES[-1])
 
 
-def handed_over(arguments: Mapping[str, Any]) -> Any:
+def cache_among(arguments: Mapping[str, Any]) -> Any:
     """The cache among a call's keyword arguments, or None."""
     return next((arguments[name] for name in _NAMES if arguments.get(name) is not None), None)
 

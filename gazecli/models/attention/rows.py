@@ -1,7 +1,6 @@
-"""Single rows of attention, written out in float32: what watchers read, and what no fast kernel computes.
+"""Single rows of attention, written out in float32: for watchers, and where no fast kernel computes them.
 
-A row's scores are softcap(q . k scale) + bias + mask, and its softmax may share its mass with a sink. Knows
-nothing of layers, models or who wants the rows.
+A row's scores are softcap(q . k scale) + bias + mask, and its softmax may share its mass with a sink.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from gazecli.models.attention.gaze_attention import RowWatcher, WatchedRows
-from gazecli.models.attention.to_device import send
+from gazecli.models.devices import send
 
 
 class ValueWeightedAttention(RowWatcher):

@@ -10,7 +10,7 @@ import torch
 
 from gazecli.models.attention.gaze_attention import Enough, RowWatcher, WatchedRows
 from gazecli.models.attention.rows import Rows
-from gazecli.models.attention.to_device import send
+from gazecli.models.devices import send
 
 
 class KeysOnly(RowWatcher):

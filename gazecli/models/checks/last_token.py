@@ -1,7 +1,4 @@
-"""The last token of a pass, read in three ways: in one pass, from eager attention, and behind a cache.
-
-Knows nothing of what is compared with what, or why.
-"""
+"""The last token of a pass, read in three ways: in one pass, from eager attention, and behind a cache."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ def in_one_pass(vlm: VLM, inputs: Mapping[str, Any]) -> Last:
 def behind_a_cache(vlm: VLM, inputs: Mapping[str, Any]) -> tuple[int, Last]:
     """The token that is written after these inputs, and what is known of it when it is run alone behind them.
 
-    Prompt and token are run as `steering.generation` runs them.
+    Prompt and token are run as `inference.generate` runs them.
     """
     prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
     length = prompt["input_ids"].shape[1]

@@ -1,6 +1,6 @@
 """The self-check of one loaded model: its token map, its heads, its rows of attention, and how it writes.
 
-Each check is a finding, whether it holds or not. Knows nothing of how findings are printed.
+Each check is a finding, whether it holds or not.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     except Exception as failure:  # a model that is not as gaze takes it to be raises nearly anything
         if is_out_of_memory(failure):
             raise
-        said = str(failure).strip().splitlines()
-        words = f"it ended in {type(failure).__name__}" + (f": {said[0][:160]}" if said else "")
+        lines = str(failure).strip().splitlines()
+        words = f"it ended in {type(failure).__name__}" + (f": {lines[0][:160]}" if lines else "")
         return Finding(name, False, words, "gaze and this model do not fit; please report it")
 
 
@@ -82,11 +82,11 @@ def check_token_map(vlm: VLM, picture: Picture) -> Finding:
             words = "; ".join(filter(None, (diagnosis(layout, trials), wrong)))
             return Finding("token map", False, words, "the map does not fit this model; please report it")
     counts = [len(layout.tokens(region)) for region in picture.regions]
-    said = f", the picture {layout.prepared}" if layout.prepared else ""
+    prepared = f", the picture {layout.prepared}" if layout.prepared else ""
     return Finding(
         "token map",
         True,
-        f"{len(layout.positions)} image tokens, {min(counts)} to {max(counts)} a panel{said}; "
+        f"{len(layout.positions)} image tokens, {min(counts)} to {max(counts)} a panel{prepared}; "
         f"{len(trials)} areas inverted, and exactly the tokens that look there changed",
     )
 

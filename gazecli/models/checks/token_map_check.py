@@ -2,7 +2,7 @@
 with their boxes.
 
 Processor, vision tower and projector run for real; vision attention gives zeros, so that a change stays where
-it was made, and nothing behind the first layer's input is computed. Knows nothing of heads.
+it was made, and nothing behind the first layer's input is computed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The generation loop: greedy, any number of rows over one picture, what rows share computed once.
 
-Rows differ in their key bias only. Knows nothing of targets, schedules or texts.
+Rows differ in their key bias, and in their prompts where each is given its own.
 """
 
 from __future__ import annotations
@@ -167,3 +167,20 @@ def _copied(part: Any, copies: int, axis: int) -> Any:
     if isinstance(part, list | tuple):
         return type(part)(_copied(each, copies, axis) for each in part)
     return part
+
+
+def pieces_of(decode: Callable[[Sequence[int]], str], tokens: Sequence[int]) -> list[str]:
+    """What each token adds to the text, which is their join.
+
+    A character written by several tokens comes with the last of them.
+    """
+    pieces, before, whole = [], "", decode(tokens)
+    for count in range(1, len(tokens) + 1):
+        text = decode(tokens[:count]) if count < len(tokens) else whole
+        # A character that is not whole yet shows as a replacement mark.
+        stable = text if count == len(tokens) else text.rstrip("\ufffd")
+        if not whole.startswith(stable) or not stable.startswith(before):
+            stable = before
+        pieces.append(stable[len(before) :])
+        before = stable
+    return pieces

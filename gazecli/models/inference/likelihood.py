@@ -1,7 +1,6 @@
-"""How likely a model holds given answers to be, for several pictures asked the same question.
+"""The likelihood of given answers to one question about several pictures.
 
-Every picture and its question are run once; all answers follow them as one right-padded batch. Knows nothing
-of which picture an answer is about.
+Every picture and its question are run once; all answers follow them as one right-padded batch.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ def answer_likelihoods(
     """
     check_likelihood(vlm)
     tokens = [_tokens(vlm, answer) for answer in answers]
-    asked = [ask(vlm, picture, [prompt]) for picture in pictures]
+    prepared = [ask(vlm, picture, [prompt]) for picture in pictures]
     scores = torch.zeros(len(pictures), len(answers))
-    for key in dict.fromkeys(questions.key for questions in asked):
-        places = [place for place, questions in enumerate(asked) if questions.key == key]
-        scores[places] = _batch(vlm, [asked[place] for place in places], tokens)
+    for key in dict.fromkeys(questions.key for questions in prepared):
+        places = [place for place, questions in enumerate(prepared) if questions.key == key]
+        scores[places] = _batch(vlm, [prepared[place] for place in places], tokens)
     return scores
 
 
@@ -56,15 +55,15 @@ def _batch(vlm: VLM, batch: Sequence[Questions], answers: Sequence[list[int]]) -
     output: Any = vlm.model(input_ids=ids.to(vlm.device), **as_argument(vlm.model, cache), use_cache=True)
     begin = len(batch[0].ids[0]) - batch[0].shared - 1  # what stands there predicts the answer's first token
     predicted = output.logits[:, begin:-1].float().log_softmax(-1).cpu()
-    spoken = ids[:, begin + 1 :]
-    each = predicted.gather(-1, spoken[..., None])[..., 0]  # (rows, longest answer)
+    answered = ids[:, begin + 1 :]
+    each = predicted.gather(-1, answered[..., None])[..., 0]  # (rows, longest answer)
     lengths = torch.tensor([len(answer) for answer in answers] * len(batch))
-    inside = torch.arange(spoken.shape[1])[None] < lengths[:, None]
+    inside = torch.arange(answered.shape[1])[None] < lengths[:, None]
     means: torch.Tensor = each.masked_fill(~inside, 0.0).sum(1) / lengths
     return means.view(len(batch), len(answers))
 
 
 def _tokens(vlm: VLM, answer: str) -> list[int]:
     """An answer's tokens and, where the model has one, the end after them."""
-    said: list[int] = vlm.tokenizer(answer, add_special_tokens=False)["input_ids"]
-    return [*said, *sorted(vlm.end_tokens())[:1]]
+    tokens: list[int] = vlm.tokenizer(answer, add_special_tokens=False)["input_ids"]
+    return [*tokens, *sorted(vlm.end_tokens())[:1]]

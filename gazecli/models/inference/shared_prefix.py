@@ -2,7 +2,7 @@
 
 The questions' longest common token prefix is run once with the vision tower. The short rests run behind its
 key-value cache in one row, or where a model's layers forbid that, as one right-padded batch behind copies of
-it. Knows nothing of regions or scores.
+it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 
 from gazecli.models.attention.gaze_attention import RowWatcher
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, keeps_everything, repeat_rows
-from gazecli.models.attention.to_device import pinned, send
 from gazecli.models.attention.watchers import KeysOnly, MapKeeper, RegionMass, Together
+from gazecli.models.devices import pinned, send
 from gazecli.models.inference.profile import phase, phase_with_vision
 from gazecli.models.prompts import prompt_text
 from gazecli.models.token_maps.image_tokens import ImageLayout

@@ -1,5 +1,4 @@
-"""Where each image token looks, family by family.
+"""Token maps: which pixels each image token looks at, family by family.
 
-A family is a function from the prepared inputs to views, registered for its processor class. Knows
-nothing of prompts, heads or regions.
+A map is a function from the prepared inputs to views, registered for its processor class.
 """

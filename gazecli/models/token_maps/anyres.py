@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gazecli.models.token_maps.views import Axis, Blind, Interval, View, picture_setting, side, whole
+from gazecli.models.token_maps.views import Axis, Blind, Interval, Size, View, picture_setting
 
-Size = tuple[int, int]
 Cells = list[Interval]
 
 
@@ -26,13 +25,13 @@ def llava_next(processor: Any, inputs: Any, _picture: int, size: Size) -> list[V
 def llava_onevision(processor: Any, inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """The same; above so many tiles the grid of cells is shrunk."""
     tile = int(inputs["pixel_values"].shape[-1])
-    patch = tile // side(processor.num_image_tokens)
+    patch = tile // math.isqrt(processor.num_image_tokens)
     most = int(processor.vision_aspect_ratio.removeprefix("anyres_max_"))
     return _views(processor, size, tile, patch, most)
 
 
 def _views(processor: Any, size: Size, tile: int, patch: int, most_tiles: int | None) -> list[View | Blind]:
-    base = [whole(edge).resized(tile).cells(patch) for edge in size]
+    base = [Axis.whole(edge).resized(tile).cells(patch) for edge in size]
     x, y = _padded(processor, size)
     xs, ys = x.cells(patch, tile), y.cells(patch, tile)
     xs, ys = _unpadded(xs, ys, size)
@@ -57,7 +56,7 @@ def _padded(processor: Any, size: Size) -> tuple[Axis, Axis]:
     else:
         new = min(math.ceil(width * (high / height)), wide), high
     x, y = (
-        whole(edge).resized(pixels).cut(-((room - pixels) // 2), room)
+        Axis.whole(edge).resized(pixels).cut(-((room - pixels) // 2), room)
         for edge, pixels, room in zip(size, new, (wide, high), strict=True)
     )
     return x, y

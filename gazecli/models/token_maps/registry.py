@@ -16,7 +16,7 @@ from gazecli.models.token_maps.tiles import (
     molmo2,
     ovis2,
 )
-from gazecli.models.token_maps.views import Blind, View
+from gazecli.models.token_maps.views import Blind, Size, View
 from gazecli.models.token_maps.whole_picture import (
     letterboxed,
     llava,
@@ -27,7 +27,6 @@ from gazecli.models.token_maps.whole_picture import (
     squashed,
 )
 
-Size = tuple[int, int]
 TokenMap = Callable[[Any, Any, int, Size], list[View | Blind]]
 
 # Keyed on the processor class: one model type can come with several processors.
@@ -59,7 +58,7 @@ TOKEN_MAPS: dict[str, TokenMap] = {
 def token_map_for(processor: Any, family: str) -> TokenMap:
     """The token map of a processor, or of the known class it is derived from.
 
-    Raises ModelError when nobody has written one.
+    Raises ModelError when there is none.
     """
     for kind in type(processor).__mro__:
         if kind.__name__ in TOKEN_MAPS:

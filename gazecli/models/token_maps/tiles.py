@@ -1,6 +1,7 @@
-"""Families that cut a stretched picture into equal tiles and add a view of the whole.
+"""Token maps of families that cut a stretched picture into equal tiles and add a view of the whole.
 
-The number of tiles does not reach the model inputs; it is computed again as the processor did.
+The number of tiles does not reach the model inputs; it is computed again as the processor did. Molmo 2 joins
+its tiles and pools their patches.
 """
 
 from __future__ import annotations
@@ -9,15 +10,13 @@ import math
 import sys
 from typing import Any
 
-from gazecli.models.token_maps.views import Axis, Blind, Interval, View, even, picture_setting, side, whole
-
-Size = tuple[int, int]
+from gazecli.models.token_maps.views import Axis, Blind, Interval, Size, View, even, picture_setting
 
 
 def internvl(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """InternVL: tiles, then the whole."""
     columns, rows = _canvas(processor, size)
-    return _tiles(size, columns, rows, side(processor.image_seq_length), whole="last")
+    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_length), whole="last")
 
 
 def aya_vision(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
@@ -61,13 +60,13 @@ def ovis2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View 
     """Ovis 2: the whole, then tiles; wide pictures come in tall grids, and so they are mapped."""
     columns, rows = _canvas(processor, size)
     if columns * rows > 1 and picture_setting(processor, "use_covering_area_grid"):
-        covering = _arithmetic(processor).get_min_tile_covering_grid
+        covering = _rules(processor).get_min_tile_covering_grid
         columns, rows = covering(
             (size[1], size[0]),
             target_patch_size=int(picture_setting(processor, "size")["height"]),
             max_image_tiles=picture_setting(processor, "max_patches"),
         )
-    return _tiles(size, columns, rows, side(processor.image_seq_length), whole="first")
+    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_length), whole="first")
 
 
 def idefics(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
@@ -83,14 +82,34 @@ def idefics(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[Vie
         else:
             rows = math.ceil(height / tile)
             columns = math.ceil(int(rows * tile * aspect) / tile)
-    return _tiles(size, columns, rows, side(processor.image_seq_len), whole="last")
+    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_len), whole="last")
+
+
+def molmo2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
+    """The low-resolution view first; rows end with `<im_col>`, which has an id of its own."""
+    crop = int(picture_setting(processor, "size")["height"])
+    patch = int(picture_setting(processor, "patch_size"))
+    *_, high, wide = _rules(processor).compute_crop_geometry(
+        size[1],
+        size[0],
+        max_crops=picture_setting(processor, "max_crops"),
+        overlap_margins=picture_setting(processor, "overlap_margins"),
+        crop_size=crop,
+        patch_size=patch,
+    )
+    pool_high, pool_wide = picture_setting(processor, "pooling_size")
+    x, y = (Axis.whole(edge) for edge in size)
+    return [
+        View(_pooled(x.resized(across), patch, pool_wide), _pooled(y.resized(down), patch, pool_high))
+        for across, down in ((crop, crop), (wide, high))
+    ]
 
 
 def _longest_edge(processor: Any, size: Size) -> Size:
     """Idefics' first resize: (width, height)."""
     if not picture_setting(processor, "do_resize"):
         return size
-    rules = _arithmetic(processor)
+    rules = _rules(processor)
     longest = int(picture_setting(processor, "size")["longest_edge"])
     height, width = rules._resize_output_size_rescale_to_max_len(size[1], size[0], max_len=longest)
     height, width = rules._resize_output_size_scale_below_upper_bound(
@@ -105,7 +124,7 @@ def _canvas(processor: Any, size: Size) -> tuple[int, int]:
     if not picture_setting(processor, "crop_to_patches") or most <= 1:
         return 1, 1
     tile = picture_setting(processor, "size")
-    columns, rows = _arithmetic(processor).get_optimal_tiled_canvas(
+    columns, rows = _rules(processor).get_optimal_tiled_canvas(
         (size[1], size[0]),
         (int(tile["height"]), int(tile["width"])),
         picture_setting(processor, "min_patches"),
@@ -114,7 +133,7 @@ def _canvas(processor: Any, size: Size) -> tuple[int, int]:
     return int(columns), int(rows)
 
 
-def _arithmetic(processor: Any) -> Any:
+def _rules(processor: Any) -> Any:
     """The module of the picture processor, where its rules are written as functions."""
     return sys.modules[type(processor.image_processor).__module__]
 
@@ -136,27 +155,6 @@ def _grid(size: Size, columns: int, rows: int, cells: int) -> list[View | Blind]
         View(even(x0, x1, cells), even(y0, y1, cells))
         for y0, y1 in even(0, height, rows)
         for x0, x1 in even(0, width, columns)
-    ]
-
-
-def molmo2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
-    """The low-resolution view first; rows end with `<im_col>`, which has an id of its own."""
-    crop = int(picture_setting(processor, "size")["height"])
-    patch = int(picture_setting(processor, "patch_size"))
-    rules = sys.modules[type(processor.image_processor).__module__]
-    *_, high, wide = rules.compute_crop_geometry(
-        size[1],
-        size[0],
-        max_crops=picture_setting(processor, "max_crops"),
-        overlap_margins=picture_setting(processor, "overlap_margins"),
-        crop_size=crop,
-        patch_size=patch,
-    )
-    pool_high, pool_wide = picture_setting(processor, "pooling_size")
-    x, y = whole(size[0]), whole(size[1])
-    return [
-        View(_pooled(x.resized(across), patch, pool_wide), _pooled(y.resized(down), patch, pool_high))
-        for across, down in ((crop, crop), (wide, high))
     ]
 
 

@@ -1,7 +1,7 @@
-"""Image tokens as the cells of one grid: what a head's attention on a picture is drawn on.
+"""Image tokens as the cells of one grid: what an attention map is drawn on.
 
 A picture seen as tiles and as a thumbnail has several views; the one with most tokens counts, its tiles
-joined. Knows nothing of heads or attention.
+joined.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SAME_SIZE = 0.2  # cells of one view differ by rounding, those of two views by 
 
 
 @dataclass(frozen=True)
-class Lattice:
+class TokenGrid:
     """A grid of `rows` x `columns` cells. tokens, row, column: (n,), which image token lies in which cell.
 
     `tokens` are indices into the layout's image tokens. Cells that no token looks at stay empty.
@@ -36,7 +36,7 @@ class Lattice:
         return grid
 
 
-def lattice_of(layout: ImageLayout, picture: int = 0) -> Lattice | None:
+def token_grid_of(layout: ImageLayout, picture: int = 0) -> TokenGrid | None:
     """The grid of one picture's image tokens; None when no token looks at anything."""
     boxes = layout.boxes.numpy().astype(np.float64)
     seeing = np.flatnonzero((layout.picture == picture).numpy() & ~np.isnan(boxes).any(1))
@@ -46,7 +46,7 @@ def lattice_of(layout: ImageLayout, picture: int = 0) -> Lattice | None:
     centres = (boxes[tokens, :2] + boxes[tokens, 2:]) / 2  # (n, 2)
     cell = np.median(boxes[tokens, 2:] - boxes[tokens, :2], axis=0)
     column, row = np.rint((centres - centres.min(0)) / cell).astype(np.intp).T
-    return Lattice(tokens, row, column, int(row.max()) + 1, int(column.max()) + 1)
+    return TokenGrid(tokens, row, column, int(row.max()) + 1, int(column.max()) + 1)
 
 
 def _largest_view(seeing: npt.NDArray[np.intp], boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:

@@ -1,13 +1,11 @@
-"""Views become boxes: the shared half of every token map.
+"""What token maps are written in: views of the original picture, which become a box for each image token.
 
 A view is the pixel interval of every column and every row in the ORIGINAL picture. Intervals may overlap,
-leave gaps or stick out; here they are expanded row by row, clipped, and counted against the placeholders.
-Knows nothing of families.
+leave gaps or stick out; views are expanded row by row, clipped, and counted against the placeholders.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +14,16 @@ import torch
 
 from gazecli.errors import ModelError
 
-Intervals = Sequence[tuple[float, float]]
+Size = tuple[int, int]  # width, height
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class View:
     """One grid of cells over the picture: column intervals `xs` and row intervals `ys` in pixels."""
 
-    xs: Intervals
-    ys: Intervals
+    xs: Sequence[Interval]
+    ys: Sequence[Interval]
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,60 @@ class Blind:
     count: int = 1
 
 
-def even(start: float, stop: float, count: int) -> list[tuple[float, float]]:
+@dataclass(frozen=True)
+class Axis:
+    """One direction of a processed picture: `pixels` of it stretch from `start` to `stop` of the original.
+
+    start and stop may stick out of the original, where there is padding.
+    """
+
+    pixels: int
+    start: float
+    stop: float
+
+    @classmethod
+    def whole(cls, pixels: int) -> Axis:
+        """The original itself."""
+        return cls(pixels, 0.0, float(pixels))
+
+    def resized(self, pixels: int) -> Axis:
+        """The same interval in another number of pixels."""
+        return Axis(pixels, self.start, self.stop)
+
+    def cut(self, first: int, pixels: int) -> Axis:
+        """`pixels` from `first` on; a negative `first` pads."""
+        return Axis(pixels, self.at(first), self.at(first + pixels))
+
+    def centred(self, pixels: int) -> Axis:
+        """The middle `pixels`, cropped or padded as transformers does it."""
+        spare = self.pixels - pixels
+        return self.cut(spare // 2 if spare >= 0 else -(-spare // 2), pixels)
+
+    def at(self, pixel: float) -> float:
+        """The place in the original of a place in the processed picture."""
+        return self.start + (self.stop - self.start) * pixel / self.pixels
+
+    def cells(self, patch: int, tile: int | None = None) -> list[Interval]:
+        """Whole patches of each tile (of the one tile there is); what is left over at its end is unseen."""
+        tile = self.pixels if tile is None else tile
+        starts = [first + i * patch for first in range(0, self.pixels, tile) for i in range(tile // patch)]
+        return [(self.at(start), self.at(start + patch)) for start in starts]
+
+
+def even(start: float, stop: float, count: int) -> list[Interval]:
     """`count` equal intervals from `start` to `stop`."""
     step = (stop - start) / count
     return [(start + i * step, start + (i + 1) * step) for i in range(count)]
+
+
+def picture_setting(processor: Any, name: str) -> Any:
+    """One effective setting of the picture processor, or None.
+
+    What the processor class passes on in every call beats what the checkpoint's file says.
+    """
+    passed = processor._merge_kwargs(tokenizer_init_kwargs=processor.tokenizer.init_kwargs)["images_kwargs"]
+    value = passed.get(name)
+    return getattr(processor.image_processor, name, None) if value is None else value
 
 
 def boxes_of(views: Sequence[View | Blind], width: int, height: int) -> torch.Tensor:
@@ -78,61 +127,3 @@ def check_count(predicted: int, placeholders: int, family: str) -> None:
             hint="this processor works differently from the one the map was written for; please report it",
             code="model.token_map",
         )
-
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One direction of a processed picture: `pixels` of it stretch from `start` to `stop` of the original.
-
-    start and stop may stick out of the original, where there is padding.
-    """
-
-    pixels: int
-    start: float
-    stop: float
-
-    def resized(self, pixels: int) -> Axis:
-        """The same interval in another number of pixels."""
-        return Axis(pixels, self.start, self.stop)
-
-    def cut(self, first: int, pixels: int) -> Axis:
-        """`pixels` from `first` on; a negative `first` pads."""
-        return Axis(pixels, self.at(first), self.at(first + pixels))
-
-    def centred(self, pixels: int) -> Axis:
-        """The middle `pixels`, cropped or padded as transformers does it."""
-        spare = self.pixels - pixels
-        return self.cut(spare // 2 if spare >= 0 else -(-spare // 2), pixels)
-
-    def at(self, pixel: float) -> float:
-        """The place in the original of a place in the processed picture."""
-        return self.start + (self.stop - self.start) * pixel / self.pixels
-
-    def cells(self, patch: int, tile: int | None = None) -> list[Interval]:
-        """Whole patches of each tile (of the one tile there is); what is left over at its end is unseen."""
-        tile = self.pixels if tile is None else tile
-        starts = [first + i * patch for first in range(0, self.pixels, tile) for i in range(tile // patch)]
-        return [(self.at(start), self.at(start + patch)) for start in starts]
-
-
-def whole(pixels: int) -> Axis:
-    """The original itself."""
-    return Axis(pixels, 0.0, float(pixels))
-
-
-def picture_setting(processor: Any, name: str) -> Any:
-    """One effective setting of the picture processor, or None.
-
-    What the processor class passes on in every call beats what the checkpoint's file says.
-    """
-    passed = processor._merge_kwargs(tokenizer_init_kwargs=processor.tokenizer.init_kwargs)["images_kwargs"]
-    value = passed.get(name)
-    return getattr(processor.image_processor, name, None) if value is None else value
-
-
-def side(tokens: int) -> int:
-    """Cells a side of a square grid of `tokens`."""
-    return math.isqrt(tokens)

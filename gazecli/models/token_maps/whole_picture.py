@@ -1,22 +1,46 @@
-"""Families that show the whole picture in one square: squashed, letterboxed, or cropped.
+"""Token maps of families that show the picture whole, as one grid of cells.
 
-Gemma 3 may add crops of it (pan & scan).
+Some keep its aspect; the others put it into a square: squashed, letterboxed, or cropped. Gemma 3 may add
+crops of it (pan & scan).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from gazecli.models.token_maps.views import Axis, Blind, View, even, picture_setting, side, whole
+from gazecli.models.token_maps.views import Axis, Blind, Size, View, even, picture_setting
 
-Size = tuple[int, int]
+
+def patch_grid(processor: Any, inputs: Any, picture: int, size: Size) -> list[View | Blind]:
+    """Qwen-VL and GLM: `image_grid_thw` counts patches; `merge_size` squared patches make a token."""
+    merge = int(processor.image_processor.merge_size)
+    _, rows, columns = (int(n) for n in inputs["image_grid_thw"][picture])
+    width, height = size
+    return [View(even(0, width, columns // merge), even(0, height, rows // merge))]
+
+
+def pixtral(processor: Any, inputs: Any, picture: int, size: Size) -> list[View | Blind]:
+    """Pixtral and Mistral 3: line breaks have ids of their own and are no image tokens."""
+    patch = int(processor.patch_size) * int(processor.spatial_merge_size)
+    rows, columns = (int(n) // patch for n in inputs["image_sizes"][picture])
+    width, height = size
+    return [View(even(0, width, columns), even(0, height, rows))]
+
+
+def positioned(processor: Any, inputs: Any, picture: int, size: Size) -> list[View | Blind]:
+    """Gemma 4: each patch comes with its column and row, padding with -1; squares of them are pooled."""
+    kernel = int(processor.image_processor.pooling_kernel_size)
+    columns, rows = (int(last) + 1 for last in inputs["image_position_ids"][picture].amax(0))
+    width, height = size
+    return [View(even(0, width, columns // kernel), even(0, height, rows // kernel))]
 
 
 def squashed(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """PaliGemma: the whole picture in a square, aspect not kept."""
-    cells = side(processor.image_seq_length)
+    cells = math.isqrt(processor.image_seq_length)
     return [View(even(0, size[0], cells), even(0, size[1], cells))]
 
 
@@ -31,7 +55,7 @@ def pan_and_scan(processor: Any, inputs: Any, picture: int, size: Size) -> list[
     crops = processor.image_processor.pan_and_scan(
         shadow, *(picture_setting(processor, f"pan_and_scan_{limit}") for limit in limits)
     )
-    cells, left, top = side(processor.image_seq_length), 0, 0
+    cells, left, top = math.isqrt(processor.image_seq_length), 0, 0
     for crop in crops:
         high, wide = crop.shape[1:]
         views.append(View(even(left, left + wide, cells), even(top, top + high, cells)))
@@ -43,17 +67,17 @@ def letterboxed(processor: Any, _inputs: Any, _picture: int, size: Size) -> list
     """DeepSeek-VL and Janus: the longer side fills the square, the rest is padding on both sides."""
     target = int(picture_setting(processor, "size")["height"])
     least = int(picture_setting(processor, "min_size"))
-    cells = side(processor.num_image_tokens)
+    cells = math.isqrt(processor.num_image_tokens)
     axes = []
     for edge in size:
-        axis = whole(edge).resized(max(round(edge * target / max(size)), least))
+        axis = Axis.whole(edge).resized(max(round(edge * target / max(size)), least))
         axes.append(axis.cut(-((target - axis.pixels) // 2), target))
     return [View(*(even(axis.start, axis.stop, cells) for axis in axes))]
 
 
 def llava(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """LLaVA 1.5: padded to a square or not, resized, cropped or not; a class token may come first."""
-    x, y = whole(size[0]), whole(size[1])
+    x, y = (Axis.whole(edge) for edge in size)
     if picture_setting(processor, "do_pad"):
         longest = max(size)
         x, y = (axis.cut(-((longest - axis.pixels) // 2), longest) for axis in (x, y))
@@ -73,27 +97,3 @@ def _resized(x: Axis, y: Axis, size: Any) -> tuple[Axis, Axis]:
         return x.resized(int(size["width"])), y.resized(int(size["height"]))
     short = min(x.pixels, y.pixels)
     return tuple(axis.resized(int(int(shortest) * axis.pixels / short)) for axis in (x, y))  # type: ignore[return-value]
-
-
-def patch_grid(processor: Any, inputs: Any, picture: int, size: tuple[int, int]) -> list[View | Blind]:
-    """Qwen-VL and GLM: `image_grid_thw` counts patches; `merge_size` squared patches make a token."""
-    merge = int(processor.image_processor.merge_size)
-    _, rows, columns = (int(n) for n in inputs["image_grid_thw"][picture])
-    width, height = size
-    return [View(even(0, width, columns // merge), even(0, height, rows // merge))]
-
-
-def pixtral(processor: Any, inputs: Any, picture: int, size: tuple[int, int]) -> list[View | Blind]:
-    """Pixtral and Mistral 3: line breaks have ids of their own and are no image tokens."""
-    patch = int(processor.patch_size) * int(processor.spatial_merge_size)
-    rows, columns = (int(n) // patch for n in inputs["image_sizes"][picture])
-    width, height = size
-    return [View(even(0, width, columns), even(0, height, rows))]
-
-
-def positioned(processor: Any, inputs: Any, picture: int, size: tuple[int, int]) -> list[View | Blind]:
-    """Gemma 4: each patch comes with its column and row, padding with -1; squares of them are pooled."""
-    kernel = int(processor.image_processor.pooling_kernel_size)
-    columns, rows = (int(last) + 1 for last in inputs["image_position_ids"][picture].amax(0))
-    width, height = size
-    return [View(even(0, width, columns // kernel), even(0, height, rows // kernel))]

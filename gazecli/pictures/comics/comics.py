@@ -1,7 +1,4 @@
-"""A folder of comics -> strips, whichever of the four layouts it has; bad ones skipped with a reason.
-
-Knows nothing of models.
-"""
+"""A folder of comics -> strips, whichever of the four layouts it has; bad ones skipped with a reason."""
 
 from __future__ import annotations
 
@@ -12,9 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from gazecli.canonical import json_digest
 from gazecli.errors import BadInput, ComicsError, UsageError
 from gazecli.pictures.comics import folder_formats, manifest
-from gazecli.pictures.comics.strip import Recipe, Skipped, Strip, digest_of
+from gazecli.pictures.comics.strip import Recipe, Skipped, Strip
 from gazecli.pictures.compose import GAP, HEIGHT, check_composition
 from gazecli.pictures.image_files import hash_file
 
@@ -28,7 +26,7 @@ MAX_SAMPLES = 10**7
 
 # In the order in which they are tried on a folder.
 _LAYOUTS: dict[str, tuple[Callable[[Path], bool], Lister]] = {
-    "manifest": (manifest.recognises, manifest.strips_in),
+    "manifest": (manifest.is_manifest_folder, manifest.manifest_strips),
     "panels": (folder_formats.is_panels_folder, folder_formats.panels_strips),
     "raw": (folder_formats.is_raw_folder, folder_formats.raw_strips),
     "strips": (folder_formats.is_strips_folder, folder_formats.whole_strips),
@@ -71,7 +69,7 @@ class Comics:
         except OSError:
             hashes = dict(zip(files, hash_anew(files), strict=True))  # says which file, and why
         digests = [strip.digest(hashes.__getitem__) for strip in self.strips]
-        return digest_of({"panels": self.panels, "strips": digests})
+        return "sha256:" + json_digest({"panels": self.panels, "strips": digests})
 
 
 def open_comics(

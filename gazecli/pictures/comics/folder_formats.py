@@ -11,7 +11,6 @@ Folders are read in natural order, without hidden entries, never deeper than the
 
 from __future__ import annotations
 
-import json
 import os
 import os.path
 import random
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from gazecli.canonical import read_bytes, read_json
 from gazecli.errors import BadInput, ComicsError
 from gazecli.pictures.comics.strip import ComposedStrip, CutStrip, Recipe, Skipped, Strip, wrong_count
 from gazecli.pictures.compose import panel_files
@@ -197,11 +197,7 @@ def _shared_captions(path: Path) -> dict[str, list[str]]:
     if not os.path.isfile(path):
         return {}
     hint = 'write {"a.png": ["caption of panel 1", …], …}'
-    try:
-        with path.open("rb") as file:
-            captions = json.loads(file.read(_MAX_JSON_BYTES).decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ComicsError("the captions are not readable as JSON", subject=str(path), hint=hint) from error
+    captions = read_json(path, _MAX_JSON_BYTES, "the file of captions", ComicsError, hint)
     if not isinstance(captions, dict) or not all(
         isinstance(lines, list) and all(isinstance(line, str) for line in lines)
         for lines in captions.values()
@@ -217,15 +213,12 @@ def read_captions(path: Path, panels: int) -> list[str] | None:
     """
     if not os.path.isfile(path):
         return None
+    hint = "save it as UTF-8, or remove it"
+    data = read_bytes(path, _MAX_TEXT_BYTES, path.name, ComicsError, hint)
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_TEXT_BYTES).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ComicsError(
-            f"{path.name} is not readable as UTF-8 text",
-            subject=str(path),
-            hint="save it as UTF-8, or remove it",
-        ) from error
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ComicsError(f"{path.name} is not UTF-8 text", subject=str(path), hint=hint) from error
     lines = re.split(r"\r\n|\n|\r", text.rstrip("\r\n"))
     return check_captions([line.strip() for line in lines], panels, path.name, str(path))
 

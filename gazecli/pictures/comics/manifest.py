@@ -1,16 +1,15 @@
 """The `manifest` layout: a `strips.jsonl` with an image, its regions and captions a line.
 
-Its paths are other people's text: they must stay inside the manifest's own folder, links included. Knows
-nothing of the other layouts.
+Its paths are other people's text: they must stay inside the manifest's own folder, links included.
 """
 
 from __future__ import annotations
 
-import json
 import os.path
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from gazecli.canonical import parse_json
 from gazecli.errors import BadInput, ComicsError
 from gazecli.pictures.comics.folder_formats import check_captions
 from gazecli.pictures.comics.strip import BoxedStrip, Recipe, Skipped, Strip, wrong_count
@@ -21,12 +20,12 @@ _MAX_LINE = 1 << 20
 _FORM = 'write {"image": "a.png", "regions": [[x0, y0, x1, y1], …], "captions": ["…", …]} on each line'
 
 
-def recognises(folder: Path) -> bool:
+def is_manifest_folder(folder: Path) -> bool:
     """Whether the folder holds a manifest."""
     return os.path.isfile(folder / MANIFEST)
 
 
-def strips_in(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
+def manifest_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     """A strip per line; lines that do not fit are skipped. Raises ComicsError without a manifest."""
     path = folder / MANIFEST
     try:
@@ -64,8 +63,8 @@ def _strip_of(folder: Path, line: bytes, number: int, recipe: Recipe) -> Strip |
 
 def _entry(line: bytes, place: str) -> dict[str, object]:
     try:
-        entry = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        entry = parse_json(line, finite=False)
+    except ValueError as error:
         raise ComicsError("the line is not JSON", subject=place, hint=_FORM) from error
     if not isinstance(entry, dict):
         raise ComicsError("the line is not a JSON object", subject=place, hint=_FORM)

@@ -1,17 +1,13 @@
-"""A strip of a comics collection before it is loaded, in its three kinds: composed, cut, and boxed.
-
-Knows nothing of how folders are searched.
-"""
+"""A strip of a comics collection before it is loaded, in its three kinds: composed, cut, and boxed."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gazecli.canonical import json_digest
 from gazecli.errors import ComicsError
 from gazecli.pictures.compose import compose_strip
 from gazecli.pictures.image_files import check_header, open_pixels, probe_size
@@ -32,7 +28,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How strips are to be made: panels a strip, height and gap in pixels, seed, reading direction."""
+    """How strips are made: panels a strip, height and gap in pixels, seed, reading direction."""
 
     panels: int
     height: int
@@ -62,7 +58,7 @@ class Strip(ABC):
 
     @property
     @abstractmethod
-    def making(self) -> dict[str, object]:
+    def recipe_document(self) -> dict[str, object]:
         """What besides the files' bytes determines pixels and regions; plain JSON values."""
 
     def check(self) -> None:
@@ -71,11 +67,12 @@ class Strip(ABC):
             check_header(source)
 
     def digest(self, hash_of: Callable[[Path], str]) -> str:
-        """`sha256:…` of the files' bytes and of how pixels and regions are made from them.
+        """`sha256:…` of the files' bytes and of the recipe document.
 
         Names, places and captions do not count. `hash_of` gives the SHA-256 (hex) of a file's bytes.
         """
-        return digest_of({"making": self.making, "files": [hash_of(source) for source in self.sources]})
+        files = [hash_of(source) for source in self.sources]
+        return "sha256:" + json_digest({"making": self.recipe_document, "files": files})
 
 
 class ComposedStrip(Strip):
@@ -86,7 +83,7 @@ class ComposedStrip(Strip):
         return Picture(image, _numbered(boxes), str(self.sources[0].parent))
 
     @property
-    def making(self) -> dict[str, object]:
+    def recipe_document(self) -> dict[str, object]:
         return {"kind": "composed", "height": self.recipe.height, "gap": self.recipe.gap}
 
 
@@ -103,7 +100,7 @@ class CutStrip(Strip):
         return Picture(opened.image, _numbered(boxes), str(path), opened.sha256)
 
     @property
-    def making(self) -> dict[str, object]:
+    def recipe_document(self) -> dict[str, object]:
         return {"kind": "gutters", "panels": self.recipe.panels, "rtl": self.recipe.rtl}
 
 
@@ -124,7 +121,7 @@ class BoxedStrip(Strip):
         return Picture(opened.image, regions, str(path), opened.sha256)
 
     @property
-    def making(self) -> dict[str, object]:
+    def recipe_document(self) -> dict[str, object]:
         return {"kind": "boxes", "boxes": [list(box) for box in self.boxes]}
 
 
@@ -134,12 +131,6 @@ def wrong_count(found: int, wanted: int, subject: str) -> ComicsError:
     return ComicsError(
         f"{panels} found, not {wanted}", subject=subject, hint=f"use --panels {found}", code="comics.panels"
     )
-
-
-def digest_of(content: object) -> str:
-    """`sha256:…` of a JSON value in canonical form."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _numbered(boxes: Sequence[Box]) -> list[Region]:

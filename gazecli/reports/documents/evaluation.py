@@ -1,6 +1,6 @@
 """Blocks of an evaluation in a report: conditions, sweep, groups, examples, selectors side by side.
 
-Knows nothing of how answers come about or are judged, and imports no model library.
+Imports no model library.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class LatencyPart(Part):
     """How fast a narration follows its schedule.
 
     `text`: until what was written since the change is, to the lexical judge, about the new target. `looks`:
-    until the steered heads look at the new target more than at any other region.
+    until the new target has more of the steered heads' attention than any other region.
     """
 
     text: DelayPart | None
@@ -197,7 +197,7 @@ class GroupPart(Part):
     unsteered: Share | None
 
 
-class SaidPart(Part):
+class ExampleAnswerPart(Part):
     """An answer under the `gaze` condition: its target, its text, and what became of it."""
 
     region: Ordinal
@@ -207,14 +207,14 @@ class SaidPart(Part):
 
 
 class ExamplePart(Part):
-    """A picture of the evaluation with what was said of it; `truths` has a text a region."""
+    """A picture of the evaluation with what was written about it; `truths` has a text a region."""
 
     path: Text | None
     name: Text
     boxes: list[Box]
     truths: list[Text]
     unsteered: Text | None
-    answers: list[SaidPart]
+    answers: list[ExampleAnswerPart]
 
 
 class SelectorPart(Part):

@@ -1,6 +1,6 @@
 """Documents of housekeeping: errors, known models, the state of this machine, the cache, comics folders.
 
-Knows nothing of heads and steering, and imports no model library.
+Imports no model library.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ModelsDocument(Document):
 
 
 class CheckPart(Part):
-    """One thing looked at."""
+    """One thing that was checked."""
 
     name: Text
     status: Literal["ok", "note", "failed"]

@@ -1,6 +1,6 @@
 """What documents are made of: strict text and numbers, and the blocks that recur in several of them.
 
-Knows nothing of which command prints what, and imports no model library.
+Imports no model library.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class PicturePart(Part):
 
 
 class RegionPart(Part):
-    """A region of the picture, and how many image tokens look at it."""
+    """A region of the picture, and how many image tokens cover it."""
 
     number: Ordinal
     box: Box
@@ -178,15 +178,15 @@ class AttentionPart(Part):
     steered: Share
 
 
-class SpokenPart(Part):
-    """What the model said, and in how many tokens."""
+class GeneratedPart(Part):
+    """What the model wrote, and in how many tokens."""
 
     text: Text
     tokens: Count
 
 
-class AnswerPart(SpokenPart):
-    """What the model said while it was made to look at `region`."""
+class AnswerPart(GeneratedPart):
+    """What the model wrote while it was steered at `region`."""
 
     region: Ordinal
     attention_on_region: AttentionPart

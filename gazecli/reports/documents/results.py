@@ -1,7 +1,7 @@
 """Documents of results: head sets, steered and switched answers, reports.
 
-Panels, regions and their numbers count from 1; layers, heads and token positions count from 0. Knows
-nothing of how results come about and imports no model library.
+Panels, regions and their numbers count from 1; layers, heads and token positions count from 0. Imports no
+model library.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from gazecli.reports.documents.parts import (
     Count,
     Digest,
     Document,
+    GeneratedPart,
     HeadPart,
     ImportedPart,
     ModelPart,
@@ -29,7 +30,6 @@ from gazecli.reports.documents.parts import (
     PicturePart,
     RegionPart,
     Share,
-    SpokenPart,
     SteeringSettings,
     SuggestedPart,
     Text,
@@ -38,7 +38,7 @@ from gazecli.reports.documents.parts import (
 
 
 class TrajectoryPart(Part):
-    """Where the steered heads looked: for each written token, the mass on region 1, …, region P."""
+    """Attention of the steered heads: for each written token, the mass on region 1, …, region P."""
 
     heads: Ordinal
     value_weighted: bool
@@ -46,7 +46,7 @@ class TrajectoryPart(Part):
 
 
 class PointingPart(Part):
-    """The energy pointing game: the share of the look that falls on a region, beside the share of its area.
+    """The energy pointing game: the share of attention that falls on a region, beside the share of its area.
 
     `gaze` is the gaze heads' and `control` the mean over the draws of other heads; ratios are over `area`.
     """
@@ -60,7 +60,7 @@ class PointingPart(Part):
 
 
 class SentencePart(Part):
-    """Written tokens `start` to `end` (not included), and the region most looked at meanwhile."""
+    """Written tokens `start` to `end` (not included), and the region with the most attention meanwhile."""
 
     start: Count
     end: Count
@@ -71,7 +71,7 @@ class SentencePart(Part):
 
 
 class SpanPart(Part):
-    """The words asked for: their tokens, where the gaze heads looked meanwhile, and where most (`peak`)."""
+    """The words asked for, their tokens, the gaze heads' attention meanwhile, and its `peak`."""
 
     span: Text
     start: Count
@@ -83,7 +83,7 @@ class SpanPart(Part):
 
 
 class ControlTrajectoryPart(Part):
-    """Where one draw of other heads looked; `seed` drew them."""
+    """Attention of one draw of other heads; `seed` drew them."""
 
     seed: Count
     heads: list[Pair]
@@ -134,18 +134,24 @@ class HeadSetDocument(Document):
     timing: TimingPart | None = None
 
 
-class SteerDocument(Document):
-    """`gaze steer`: what the model says of each region it is made to look at."""
+class PictureDocument(Document):
+    """What `steer`, `switch` and `track` have in common: one picture, watched or steered with these heads."""
 
-    schema_: Literal["gaze.steer/1"] = Field(default="gaze.steer/1", alias="schema")
     model: ModelPart
     headset: Digest
     heads: list[Pair]
     picture: PicturePart
     regions: list[RegionPart]
     prompt: Text
+    settings: Open
+
+
+class SteerDocument(PictureDocument):
+    """`gaze steer`: what the model writes about each region it is steered at."""
+
+    schema_: Literal["gaze.steer/1"] = Field(default="gaze.steer/1", alias="schema")
     settings: SteeringSettings
-    baseline: SpokenPart | None
+    baseline: GeneratedPart | None
     answers: list[AnswerPart]
     heatmap: Text | None = None
     page: Text | None = None
@@ -168,16 +174,10 @@ class SegmentPart(Part):
     text: Text
 
 
-class SwitchDocument(Document):
+class SwitchDocument(PictureDocument):
     """`gaze switch`: one text, written while the target changes."""
 
     schema_: Literal["gaze.switch/1"] = Field(default="gaze.switch/1", alias="schema")
-    model: ModelPart
-    headset: Digest
-    heads: list[Pair]
-    picture: PicturePart
-    regions: list[RegionPart]
-    prompt: Text
     settings: SteeringSettings
     schedule: list[TurnPart]
     text: Text
@@ -189,16 +189,10 @@ class SwitchDocument(Document):
     timing: TimingPart
 
 
-class TrackDocument(Document):
-    """`gaze track`: where the heads look while the model writes freely. Nothing is steered."""
+class TrackDocument(PictureDocument):
+    """`gaze track`: attention of the heads while the model writes freely. Nothing is steered."""
 
     schema_: Literal["gaze.track/1"] = Field(default="gaze.track/1", alias="schema")
-    model: ModelPart
-    headset: Digest
-    heads: list[Pair]
-    picture: PicturePart
-    regions: list[RegionPart]
-    prompt: Text
     settings: TrackSettings
     text: Text
     tokens: Count
@@ -224,7 +218,7 @@ class LayerPart(Part):
 
 
 class MatrixPart(Part):
-    """Mean attention of one head: a row for the panel asked about, a column for the panel looked at."""
+    """Mean attention of one head: a row for the panel asked about, a column for the panel attended to."""
 
     layer: Count
     head: Count

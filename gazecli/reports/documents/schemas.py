@@ -1,7 +1,4 @@
-"""The names of all documents, and the JSON Schema of each.
-
-Knows nothing of what the documents say.
-"""
+"""The names of all documents, and the JSON Schema of each."""
 
 from __future__ import annotations
 

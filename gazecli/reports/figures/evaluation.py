@@ -1,7 +1,4 @@
-"""Figures of an evaluation: accuracy by condition, by region, and over the number of heads.
-
-Knows nothing of how answers were judged.
-"""
+"""Figures of an evaluation: accuracy by condition, by region, by selector, and over the number of heads."""
 
 from __future__ import annotations
 

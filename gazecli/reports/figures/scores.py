@@ -1,6 +1,6 @@
 """Figures of a head set: the score map, scores beside the null, matrices of the best heads, the layers.
 
-Layers and heads count from 0, panels from 1. Knows nothing of evaluations.
+Layers and heads count from 0, panels from 1.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def score_histogram(document: ReportDocument) -> Figure | None:
 
 
 def matrices(document: ReportDocument) -> Figure | None:
-    """Mean attention of the best heads, a panel asked about a row, a panel looked at a column."""
+    """Mean attention of the best heads: rows are panels asked about, columns panels attended to."""
     shown = document.matrices[:_MATRICES]
     if not shown:
         return None
@@ -109,7 +109,7 @@ def matrices(document: ReportDocument) -> Figure | None:
             axes.set_title(f"layer {part.layer} head {part.head}")
             count_axis(axes, "x", panels, 1, "")
             count_axis(axes, "y", panels, 1, "")
-        figure.supxlabel("panel looked at", fontsize=8)
+        figure.supxlabel("panel attended to", fontsize=8)
         figure.supylabel("panel asked about", fontsize=8)
         bar = figure.colorbar(drawn, ax=grid, shrink=0.8, pad=0.02, aspect=30)
         bar.outline.set_linewidth(0.6)

@@ -1,7 +1,7 @@
-"""How every figure looks and how it becomes bytes: one style, the same bytes for the same figure.
+"""The style of all figures and how they become bytes: the same bytes for the same figure.
 
-Colours come from Okabe and Ito and from one path from light to dark, so that figures are told apart by the
-colour-blind and in grey. Knows nothing of what is drawn.
+Colours come from Okabe and Ito and from one path from light to dark, so that figures read in grey and for
+the colour-blind.
 """
 
 from __future__ import annotations
@@ -88,19 +88,19 @@ def png_of(figure: Figure) -> bytes:
 
 
 def svg_of(figure: Figure) -> str:
-    """The figure as an SVG file with its letters drawn, so that it looks the same everywhere."""
+    """The figure as an SVG file with its letters drawn, so that it is the same everywhere."""
     return _svg(figure, "path")
 
 
-def inline_svg(figure: Figure, name: str, told: str) -> str:
+def inline_svg(figure: Figure, name: str, caption: str) -> str:
     """The figure as an SVG element for a page: text stays text, every id begins with `name`.
 
-    `told` is escaped text for those who do not see it.
+    `caption` is escaped text, for screen readers.
     """
     drawn = _FOREIGN.sub("", _svg(figure, "none")).strip()
     drawn = _IDS.sub(lambda match: f"{match[1]}{name}-", drawn)
     drawn = drawn.replace("'DejaVu Sans'", "system-ui").replace("xlink:href", "href")
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{told}" ', drawn, count=1)
+    return re.sub(r"<svg ", f'<svg role="img" aria-label="{caption}" ', drawn, count=1)
 
 
 def _settle(figure: Figure) -> None:

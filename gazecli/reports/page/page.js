@@ -1,4 +1,4 @@
-// Shows where the heads looked when a token was written: under the pointer, or with the arrow keys.
+// Shows the attention of the heads when a token was written: under the pointer, or with the arrow keys.
 // Everything is in the page; without this script it still reads.
 "use strict";
 (() => {
@@ -6,16 +6,16 @@
 
   function prepare(scene) {
     const data = JSON.parse(scene.querySelector("script[type='application/json']").textContent);
-    const looks = data.texts.map((text) => ({ cells: bytes(text.cells), shares: bytes(text.shares) }));
+    const attention = data.texts.map((text) => ({ cells: bytes(text.cells), shares: bytes(text.shares) }));
     const canvas = scene.querySelector("canvas");
-    const told = scene.querySelector("output");
+    const output = scene.querySelector("output");
     const pen = canvas.getContext("2d");
     const cells = (data.xs.length - 1) * (data.ys.length - 1);
     let focused = null;
     let shown = null;
 
     function veil(text, token) {
-      const values = looks[text].cells.subarray(token * cells, (token + 1) * cells);
+      const values = attention[text].cells.subarray(token * cells, (token + 1) * cells);
       pen.clearRect(0, 0, canvas.width, canvas.height);
       pen.fillStyle = getComputedStyle(scene).getPropertyValue("--veil").trim() || "#fff";
       const x = data.xs.map((share) => Math.round((share / 100) * canvas.width));
@@ -30,7 +30,7 @@
 
     function describe(text, token, word) {
       const count = data.regions.length;
-      const shares = looks[text].shares.subarray(token * count, (token + 1) * count);
+      const shares = attention[text].shares.subarray(token * count, (token + 1) * count);
       const best = data.regions
         .map((number, place) => [number, shares[place] / 255])
         .filter(([, share]) => share >= 0.05)
@@ -38,15 +38,15 @@
         .slice(0, 3)
         .map(([number, share]) => `region ${number} ${Math.round(share * 100)} %`);
       const where = best.length ? best.join(", ") : count ? "no region much" : "see the picture";
-      told.textContent = `\u201c${word.trim()}\u201d, token ${token}: ${where}`;
+      output.textContent = `\u201c${word.trim()}\u201d, token ${token}: ${where}`;
     }
 
-    // A strip wider than the window: what is looked at comes into sight.
+    // A strip wider than the window: the region with most attention scrolls into view.
     function reveal(text, token) {
       const frame = scene.querySelector(".frame");
       const count = data.regions.length;
       if (!count || frame.scrollWidth <= frame.clientWidth) return;
-      const shares = [...looks[text].shares.subarray(token * count, (token + 1) * count)];
+      const shares = [...attention[text].shares.subarray(token * count, (token + 1) * count)];
       const box = scene.querySelectorAll(".region")[shares.indexOf(Math.max(...shares))];
       frame.scrollLeft = box.offsetLeft + box.offsetWidth / 2 - frame.clientWidth / 2;
     }
@@ -57,7 +57,7 @@
       for (const box of scene.querySelectorAll(".region")) box.classList.remove("target");
       if (!node) {
         pen.clearRect(0, 0, canvas.width, canvas.height);
-        told.textContent = told.dataset.hint;
+        output.textContent = output.dataset.hint;
         return;
       }
       node.classList.add("shown");
@@ -94,7 +94,7 @@
       all[next].setAttribute("aria-selected", "true");
       all[next].focus();
     });
-    told.dataset.hint = "Point at a word, or move to a text with Tab and along it with the arrow keys.";
+    output.dataset.hint = "Point at a word, or move to a text with Tab and along it with the arrow keys.";
     show(null);
   }
 

@@ -9,14 +9,9 @@ from markupsafe import Markup
 
 from gazecli.plain_text import whole
 from gazecli.reports.documents.evaluation import EvaluationPart
-from gazecli.reports.documents.results import (
-    ReportDocument,
-    SteerDocument,
-    SwitchDocument,
-    TrackDocument,
-)
-from gazecli.reports.page.assembly import Drawn, Section, page_of
-from gazecli.reports.page.scenes import Said, Scene
+from gazecli.reports.documents.results import PictureDocument, ReportDocument
+from gazecli.reports.page.html import Figure, Section, page_of
+from gazecli.reports.page.scenes import Scene, SceneText
 from gazecli.reports.tables import (
     evaluation_facts,
     evaluation_tables,
@@ -35,7 +30,7 @@ def report_page(
 ) -> str:
     """The page, with the `shown` best heads in its table.
 
-    figures: name -> SVG element and what it shows, drawn from the document where left out. scenes: pictures
+    figures: name -> SVG element and caption, drawn from the document where left out. scenes: pictures
     of the evaluation.
     """
     drawn = drawn_figures(document) if figures is None else figures
@@ -68,19 +63,20 @@ def report_page(
 
 
 def drawn_figures(document: ReportDocument) -> dict[str, tuple[str, str]]:
-    """All figures there are data for: name -> SVG element and what it shows."""
-    from gazecli.reports.figures.catalogue import figures_of
+    """All figures there are data for: name -> SVG element and caption."""
+    from gazecli.reports.figures import figures_of
     from gazecli.reports.figures.style import inline_svg
 
     return {
-        name: (inline_svg(figure, name, told), told) for name, (figure, told) in figures_of(document).items()
+        name: (inline_svg(figure, name, caption), caption)
+        for name, (figure, caption) in figures_of(document).items()
     }
 
 
-def _picker(figures: Figures) -> Callable[..., list[Drawn]]:
-    def pick(*names: str) -> list[Drawn]:
+def _picker(figures: Figures) -> Callable[..., list[Figure]]:
+    def pick(*names: str) -> list[Figure]:
         # The figures are this package's own; what they carry of foreign text, the drawing has escaped.
-        return [Drawn(Markup(figures[name][0]), figures[name][1]) for name in names if name in figures]  # noqa: S704
+        return [Figure(Markup(figures[name][0]), figures[name][1]) for name in names if name in figures]  # noqa: S704
 
     return pick
 
@@ -95,17 +91,16 @@ def _judged_scenes(evaluation: EvaluationPart | None, scenes: Sequence[Scene]) -
         for answer in part.answers
     }
 
-    def judged(name: str, said: Said) -> Said:
-        words = whole(" ".join("".join(said.pieces).split()))
-        answer = known.get((whole(name), said.target or 0, words))
-        return replace(said, notes=[*said.notes, f"judged: {verdict(answer)}"]) if answer else said
+    def judged(name: str, text: SceneText) -> SceneText:
+        words = whole(" ".join("".join(text.pieces).split()))
+        answer = known.get((whole(name), text.target or 0, words))
+        return replace(text, notes=[*text.notes, f"judged: {verdict(answer)}"]) if answer else text
 
-    return [replace(scene, steered=[judged(scene.name, said) for said in scene.steered]) for scene in scenes]
+    return [replace(scene, steered=[judged(scene.name, text) for text in scene.steered]) for scene in scenes]
 
 
-def picture_page(document: SteerDocument | SwitchDocument | TrackDocument, scene: Scene, title: str) -> str:
-    """The whole page."""
-    settings = document.settings.model_dump()
+def picture_page(document: PictureDocument, scene: Scene, title: str) -> str:
+    """The page of one picture that was steered, switched or tracked."""
     facts: dict[str, object] = {
         "model": f"{document.model.name}: {document.model.family}, {document.model.dtype}",
         "id": document.model.id,
@@ -113,11 +108,11 @@ def picture_page(document: SteerDocument | SwitchDocument | TrackDocument, scene
         "head set": document.headset,
         "heads": ", ".join(f"{layer}.{head}" for layer, head in document.heads) + " (layer.head, from 0)",
         "picture": f"sha256 {document.picture.sha256}",
-        "asked": document.prompt,
-        **settings,
+        "prompt": document.prompt,
+        **document.settings.model_dump(),
     }
     sections = [
-        Section("picture", "Where the heads look", scenes=[scene]),
+        Section("picture", "Attention of the heads", scenes=[scene]),
         Section("repeat", "To repeat this", facts),
     ]
     return page_of(title, sections, document.gaze)

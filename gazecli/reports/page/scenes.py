@@ -1,6 +1,6 @@
-"""A picture, what was said about it, and where the heads looked at each token, made small enough for a page.
+"""A picture, the texts about it and the attention of the heads at each token, made small enough for a page.
 
-Looks become bytes on a grid of cells that follows the image tokens. Knows nothing of HTML.
+Attention becomes bytes on a grid of cells that follows the image tokens.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gazecli.evaluation.page_samples import PageSample
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
-from gazecli.steering.steer import Steering
-from gazecli.steering.switch import Narration
-from gazecli.steering.track import Tracking
+
+if TYPE_CHECKING:
+    from gazecli.evaluation.page_samples import PageSample
+    from gazecli.models.token_maps.image_tokens import ImageLayout
+    from gazecli.steering.steer import Steering
+    from gazecli.steering.switch import Narration
+    from gazecli.steering.track import Tracking
 
 Floats = npt.NDArray[np.floating]
 _MOST_LINES = 64  # cells across or down
@@ -28,16 +32,16 @@ _QUALITY = 82
 
 
 @dataclass(frozen=True)
-class Said:
+class SceneText:
     """One text about a picture.
 
-    pieces: what each token adds. looks: (tokens, N) share of the look on each image token. target: the number
-    of the region the heads were pointed at. notes: lines about it. truth: what is there to see.
+    pieces: what each token adds. attention: (tokens, N) share on each image token. target: the number of the
+    region the heads were steered at. notes: lines about it. truth: what that region shows.
     """
 
     title: str
     pieces: Sequence[str]
-    looks: Floats = field(repr=False)
+    attention: Floats = field(repr=False)
     target: int | None = None
     notes: Sequence[str] = ()
     truth: str | None = None
@@ -45,34 +49,34 @@ class Said:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture with its regions and the texts about it; boxes: (N, 4) pixels each image token looks at.
+    """A picture with its regions and the texts about it.
 
-    table: (N, R) of 0 and 1, which image token belongs to which region.
+    boxes: (N, 4) pixels each image token covers. region_table: (N, R) of 0 and 1, tokens in regions.
     """
 
     name: str
     picture: Picture
     regions: Sequence[Region]
     boxes: Floats = field(repr=False)
-    table: Floats = field(repr=False)
-    unsteered: Sequence[Said]
-    steered: Sequence[Said] = ()
+    region_table: Floats = field(repr=False)
+    unsteered: Sequence[SceneText]
+    steered: Sequence[SceneText] = ()
 
     @property
-    def texts(self) -> list[Said]:
+    def texts(self) -> list[SceneText]:
         """All texts, in the order of the page."""
         return [*self.unsteered, *self.steered]
 
 
 def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
-    """What `steer` said of each region beside what is said unsteered; `truths` has a text a region."""
+    """What `steer` wrote about each region beside what is written unsteered; `truths` has a text a region."""
     known = dict(enumerate(truths, 1))
     plain = []
     if steering.baseline is not None and steering.baseline_maps is not None:
-        plain.append(Said("Unsteered", steering.baseline_pieces, steering.baseline_maps))
-    pointed = [
-        Said(
-            f"Pointed at region {answer.region.number}",
+        plain.append(SceneText("Unsteered", steering.baseline_pieces, steering.baseline_maps))
+    steered = [
+        SceneText(
+            f"Steered at region {answer.region.number}",
             answer.pieces,
             answer.maps,
             answer.region.number,
@@ -82,9 +86,7 @@ def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
         for answer in steering.answers
         if answer.maps is not None
     ]
-    table = steering.layout.region_table(steering.regions)
-    boxes = steering.layout.boxes.numpy()
-    return Scene(steering.picture.name, steering.picture, steering.regions, boxes, table, plain, pointed)
+    return _scene(steering.picture, steering.regions, steering.layout, plain, steered)
 
 
 def scene_of_narration(
@@ -92,10 +94,10 @@ def scene_of_narration(
 ) -> Scene:
     """A narration switched, a text a segment, beside one written freely."""
     known = dict(enumerate(truths, 1))
-    plain = [Said("Unsteered", free.pieces, free.maps[0])] if free is not None else []
-    pointed = [
-        Said(
-            f"Pointed at region {part.region.number}",
+    plain = [SceneText("Unsteered", free.pieces, free.maps[0])] if free is not None else []
+    steered = [
+        SceneText(
+            f"Steered at region {part.region.number}",
             narration.pieces[part.start : part.end],
             narration.maps[part.start : part.end],
             part.region.number,
@@ -104,21 +106,28 @@ def scene_of_narration(
         )
         for part in narration.segments
     ]
-    table = narration.layout.region_table(narration.regions)
-    boxes = narration.layout.boxes.numpy()
-    return Scene(narration.picture.name, narration.picture, narration.regions, boxes, table, plain, pointed)
+    return _scene(narration.picture, narration.regions, narration.layout, plain, steered)
 
 
 def scene_of_tracking(tracking: Tracking) -> Scene:
-    """A text written freely, with the looks of the gaze heads and, below, of the others."""
-    texts = [Said("Gaze heads", tracking.pieces, tracking.maps[0])]
-    others = []
+    """A text written freely, with the attention of the gaze heads and, below, of the others."""
+    texts = [SceneText("Gaze heads", tracking.pieces, tracking.maps[0])]
+    controls = []
     if tracking.controls:
-        told = f"mean over {len(tracking.controls)} draws"
-        others.append(Said("Control heads", tracking.pieces, tracking.maps[1:].mean(0), notes=[told]))
-    table = tracking.layout.region_table(tracking.regions)
-    boxes = tracking.layout.boxes.numpy()
-    return Scene(tracking.picture.name, tracking.picture, tracking.regions, boxes, table, texts, others)
+        note = f"mean over {len(tracking.controls)} draws"
+        controls.append(SceneText("Control heads", tracking.pieces, tracking.maps[1:].mean(0), notes=[note]))
+    return _scene(tracking.picture, tracking.regions, tracking.layout, texts, controls)
+
+
+def _scene(
+    picture: Picture,
+    regions: Sequence[Region],
+    layout: ImageLayout,
+    unsteered: Sequence[SceneText],
+    steered: Sequence[SceneText],
+) -> Scene:
+    table = layout.region_table(regions)
+    return Scene(picture.name, picture, regions, layout.boxes.numpy(), table, unsteered, steered)
 
 
 def scenes_of(samples: Sequence[PageSample]) -> list[Scene]:
@@ -132,21 +141,21 @@ def scenes_of(samples: Sequence[PageSample]) -> list[Scene]:
     return scenes
 
 
-def looks_data(scene: Scene) -> dict[str, object]:
-    """What a page needs to show looks: grid lines in percent, and bytes for cells and regions in base64.
+def attention_data(scene: Scene) -> dict[str, object]:
+    """What a page needs to show attention: grid lines in percent, and bytes for cells and regions in base64.
 
-    A cell's byte is its density as a share of the scene's highest, a region's byte its share of the look.
+    A cell's byte is its density as a share of the scene's highest, a region's byte its share of attention.
     """
     width, height = scene.picture.width, scene.picture.height
     xs = grid_lines(scene.boxes[:, [0, 2]], width)
     ys = grid_lines(scene.boxes[:, [1, 3]], height)
-    rasters = [raster(said.looks, scene.boxes, xs, ys) for said in scene.texts]
+    rasters = [raster(text.attention, scene.boxes, xs, ys) for text in scene.texts]
     peak = max((float(each.max(initial=0.0)) for each in rasters), default=0.0)
     texts = []
-    for said, each in zip(scene.texts, rasters, strict=True):
-        shares = (
-            np.asarray(said.looks) @ scene.table if len(scene.regions) else np.zeros((len(said.pieces), 0))
-        )
+    for text, each in zip(scene.texts, rasters, strict=True):
+        shares = np.zeros((len(text.pieces), 0))
+        if len(scene.regions):
+            shares = np.asarray(text.attention) @ scene.region_table
         texts.append({"cells": _bytes(each / peak if peak > 0 else each), "shares": _bytes(shares)})
     return {
         "xs": [round(float(x) / width * 100, 3) for x in xs],
@@ -163,10 +172,10 @@ def grid_lines(edges: Floats, length: int) -> Floats:
     return lines if len(lines) <= _MOST_LINES + 1 else np.linspace(0.0, length, _MOST_LINES + 1)
 
 
-def raster(looks: Floats, boxes: Floats, xs: Floats, ys: Floats) -> Floats:
-    """Look per pixel on a grid: (T, N) over boxes (N, 4) -> (T, cells down, cells across)."""
-    seen = np.isfinite(boxes).all(1)
-    weights, found = np.asarray(looks, dtype=np.float64)[:, seen], boxes[seen].astype(np.float64)
+def raster(attention: Floats, boxes: Floats, xs: Floats, ys: Floats) -> Floats:
+    """Attention per pixel on a grid: (T, N) over boxes (N, 4) -> (T, cells down, cells across)."""
+    known = np.isfinite(boxes).all(1)
+    weights, found = np.asarray(attention, dtype=np.float64)[:, known], boxes[known].astype(np.float64)
     across = _overlaps(found[:, 0], found[:, 2], xs)  # (n, X)
     down = _overlaps(found[:, 1], found[:, 3], ys)  # (n, Y)
     mass: Floats = np.einsum("tn,ny,nx->tyx", weights, down, across, optimize=True)

@@ -1,7 +1,6 @@
 """The untrained small model: its sizes, its tokenizer and its picture processor.
 
-Everything is a stock Qwen2-VL part, so that the saved folder loads like any checkpoint. Knows
-nothing of training or of how strips are drawn.
+Everything is a stock Qwen2-VL part, so that the saved folder loads like any checkpoint.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from transformers import (
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from gazecli.tiny import questions
 from gazecli.tiny.scenes import draw_scene
+from gazecli.tiny.training import questions
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -130,8 +129,7 @@ def build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen2VLForConditionalGe
             "num_attention_heads": 8,
             "num_key_value_heads": 4,
             "max_position_embeddings": 4096,
-            # Columns must be told apart over a dozen steps: a short base, and most of the
-            # frequencies for the width.
+            # A dozen columns must differ: a short base, and most of the frequencies for the width.
             "rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "mrope_section": [2, 2, 8]},
             "bos_token_id": token("<|endoftext|>"),
             "eos_token_id": token("<|im_end|>"),

@@ -31,8 +31,8 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.steering.steer import SteerSettings
 from gazecli.tiny.comics import make_comics
-from gazecli.tiny.questions import UNSEEN_PANEL, fill
 from gazecli.tiny.scenes import Split
+from gazecli.tiny.training.questions import UNSEEN_PANEL, fill
 
 SHORT_PANEL = "What is happening in the {ordinal} panel from the left? Answer briefly."
 CONTROL_SEEDS = range(5)

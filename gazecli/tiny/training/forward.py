@@ -1,6 +1,6 @@
 """The forward pass of training: many equal pictures at once, many questions behind each.
 
-A shortcut to the stock model's own result, which the tests hold it to. Knows nothing of losses.
+A shortcut to the stock model's own result, which the tests hold it to.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch.nn import functional
 from transformers import Qwen2VLForConditionalGeneration
 from transformers.vision_utils import get_vision_position_ids
 
-from gazecli.tiny.training.lessons import IGNORED, Lesson
+from gazecli.tiny.training.batches import IGNORED, Batch
 
 
 def encode_pictures(
@@ -18,7 +18,7 @@ def encode_pictures(
 ) -> torch.Tensor:
     """The vision tower over equal-size pictures in one batch: (B, patches, 588) -> (B, tokens, hidden).
 
-    The stock tower walks picture by picture; `tests/tiny/test_training.py` holds both to the same result.
+    The stock tower takes one picture after another; a test holds both to the same result.
     """
     visual = model.model.visual
     batch, count, _ = patches.shape
@@ -47,26 +47,24 @@ def _rotate_half(part: torch.Tensor) -> torch.Tensor:
 
 
 def tree_mask(branch: torch.Tensor) -> torch.Tensor:
-    """(B, L) branch numbers -> (B, 1, L, L): what each token may look at."""
+    """(B, L) branch numbers -> (B, 1, L, L): what each token may attend to."""
     length = branch.shape[1]
     same = (branch[:, :, None] == branch[:, None, :]) | (branch[:, None, :] == 0)
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     return (same & causal)[:, None]
 
 
-def answer_states(
-    model: Qwen2VLForConditionalGeneration, lesson: Lesson
-) -> tuple[torch.Tensor, torch.Tensor]:
+def answer_states(model: Qwen2VLForConditionalGeneration, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """States of the labelled positions, (answers, hidden), and picture tokens, (B, tokens, hidden)."""
     language = model.model.language_model
-    embedded = language.embed_tokens(lesson.tokens)
-    pictures = encode_pictures(model, lesson.patches, lesson.grid)
-    is_picture = lesson.tokens == model.config.image_token_id
+    embedded = language.embed_tokens(batch.tokens)
+    pictures = encode_pictures(model, batch.patches, batch.grid)
+    is_picture = batch.tokens == model.config.image_token_id
     embedded = embedded.masked_scatter(is_picture[..., None], pictures)
     hidden = language(
         inputs_embeds=embedded,
-        attention_mask=tree_mask(lesson.branch),
-        position_ids=lesson.positions,
+        attention_mask=tree_mask(batch.branch),
+        position_ids=batch.positions,
         use_cache=False,
     ).last_hidden_state
-    return hidden[lesson.labels != IGNORED], pictures
+    return hidden[batch.labels != IGNORED], pictures

@@ -2,15 +2,17 @@
 
 Stage 0 teaches the vision tower to name what a panel shows, through throw-away linear heads; stage 1
 teaches the whole model to answer. The schedule counts steps, never seconds, so that a second run
-from the same seed repeats the first. Knows nothing of gaze heads: they appear by themselves.
+from the same seed repeats the first. Nothing here trains gaze heads: they appear by themselves.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,46 +24,46 @@ from torch.nn import functional
 from transformers import Qwen2VLForConditionalGeneration
 
 from gazecli.tiny.training.architecture import build_model, build_tokenizer, save_checkpoint
-from gazecli.tiny.training.examination import Log, examine
-from gazecli.tiny.training.forward import answer_states, encode_pictures
-from gazecli.tiny.training.lessons import (
+from gazecli.tiny.training.batches import (
     ATTRIBUTES,
     IGNORED,
-    Lesson,
+    KINDS,
+    Batch,
+    BatchSource,
     Pool,
-    Teacher,
     attributes_of,
     curriculum,
     draw_pool,
     pick_strip,
     strip_patches,
 )
+from gazecli.tiny.training.forward import answer_states, encode_pictures
 
 Item = TypeVar("Item")
 NAMING_WEIGHT = 0.5
 
 
-class Naming(nn.Module):
+class AttributeHeads(nn.Module):
     """Throw-away linear heads: the mean of a panel's tokens names what the panel shows."""
 
     def __init__(self) -> None:
         super().__init__()
         self.heads = nn.ModuleList(nn.Linear(192, len(words)) for words in ATTRIBUTES)
 
-    def forward(self, pictures: torch.Tensor, shown: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
+    def forward(self, pictures: torch.Tensor, attributes: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
         """Sum of the five losses and the share right of each.
 
-        pictures: (B, 24, 192), six panels of two rows and two columns. shown: (B, 6, 5).
+        pictures: (B, 24, 192), six panels of two rows and two columns. attributes: (B, 6, 5).
         """
         panels = pictures.view(len(pictures), 2, 6, 2, -1).mean((1, 3)).flatten(0, 1)  # (B * 6, 192)
-        goals = shown.flatten(0, 1)
+        goals = attributes.flatten(0, 1)
         logits = [head(panels) for head in self.heads]
         loss = torch.stack([functional.cross_entropy(part, goals[:, i]) for i, part in enumerate(logits)])
         right = [(part.argmax(1) == goals[:, i]).float().mean().item() for i, part in enumerate(logits)]
         return loss.sum(), right
 
 
-def ahead(source: Iterator[Item], depth: int = 4) -> Iterator[Item]:
+def prefetch(source: Iterator[Item], depth: int = 4) -> Iterator[Item]:
     """Draw from `source` in a thread, `depth` items ahead."""
     waiting: queue.Queue[Item | Exception | None] = queue.Queue(depth)
 
@@ -80,24 +82,24 @@ def ahead(source: Iterator[Item], depth: int = 4) -> Iterator[Item]:
         yield item
 
 
-def teach_vision(
-    model: Qwen2VLForConditionalGeneration, pool: Pool, teacher: Teacher, steps: int, strips: int, log: Log
+def train_vision(
+    model: Qwen2VLForConditionalGeneration, pool: Pool, source: BatchSource, steps: int, strips: int, log: Log
 ) -> None:
-    """Stage 0: the vision tower alone learns to tell panels apart."""
-    naming = Naming()
+    """Stage 0: the vision tower alone learns what panels show."""
+    naming = AttributeHeads()
     parameters = [*model.model.visual.parameters(), *naming.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05)
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for _ in range(steps):
-            chosen = [pick_strip(pool, teacher.rng, 6, False) for _ in range(strips)]
-            patches = [strip_patches(pool, strip, (56, 336), teacher.rng) for strip in chosen]
-            shown = [[attributes_of(pool.scenes[i]) for i in strip] for strip in chosen]
-            yield torch.stack([torch.from_numpy(p) for p in patches]), torch.tensor(shown)
+            chosen = [pick_strip(pool, source.rng, 6, False) for _ in range(strips)]
+            patches = [strip_patches(pool, strip, (56, 336), source.rng) for strip in chosen]
+            attributes = [[attributes_of(pool.scenes[i]) for i in strip] for strip in chosen]
+            yield torch.stack([torch.from_numpy(p) for p in patches]), torch.tensor(attributes)
 
-    for step, (patches, shown) in enumerate(ahead(batches())):
+    for step, (patches, attributes) in enumerate(prefetch(batches())):
         _set_rate(optimiser, 2e-3 * min(1.0, (step + 1) / 50) * _cosine(step / steps))
-        loss, right = naming(encode_pictures(model, patches, (4, 24)), shown)
+        loss, right = naming(encode_pictures(model, patches, (4, 24)), attributes)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -106,10 +108,10 @@ def teach_vision(
             log(stage=0, step=step + 1, loss=loss.item(), right=[round(share, 3) for share in right])
 
 
-def teach_answers(
+def train_answers(
     model: Qwen2VLForConditionalGeneration,
-    teacher: Teacher,
-    exam: list[Lesson],
+    source: BatchSource,
+    held_out: list[Batch],
     schedule: Schedule,
     log: Log,
     state: Path,
@@ -117,8 +119,8 @@ def teach_answers(
 ) -> None:
     """Stage 1: the whole model, loss on answers; later also on naming. `state` is saved every 100 steps."""
     optimiser = _optimiser(model, schedule.rate)
-    torch.manual_seed(teacher.seed)
-    naming = Naming()
+    torch.manual_seed(source.seed)
+    naming = AttributeHeads()
     namer = torch.optim.AdamW(naming.parameters(), lr=2e-3, betas=(0.9, 0.98))
     parts: dict[str, Any] = {
         "model": model,
@@ -129,15 +131,15 @@ def teach_answers(
     start = _restore(parts, state) if resume else 0
     recent: list[float] = []
     named: list[list[float]] = []
-    lessons = curriculum(teacher, start, schedule.steps, schedule.strips)
-    for step, lesson in enumerate(ahead(lessons), start):
+    batches = curriculum(source, start, schedule.steps, schedule.strips)
+    for step, batch in enumerate(prefetch(batches), start):
         _set_rate(optimiser, schedule.rate_at(step))
-        states, pictures = answer_states(model, lesson)
-        wanted = lesson.labels[lesson.labels != IGNORED]
+        states, pictures = answer_states(model, batch)
+        wanted = batch.labels[batch.labels != IGNORED]
         loss = functional.cross_entropy(model.lm_head(states), wanted)
         recent.append(loss.item())
-        if step >= schedule.naming_from and lesson.grid == (4, 24) and lesson.shown.shape[1] == 6:
-            naming_loss, right = naming(pictures, lesson.shown)
+        if step >= schedule.naming_from and batch.grid == (4, 24) and batch.attributes.shape[1] == 6:
+            naming_loss, right = naming(pictures, batch.attributes)
             loss = loss + NAMING_WEIGHT * naming_loss
             named.append(right)
         optimiser.zero_grad(set_to_none=True)
@@ -149,7 +151,7 @@ def teach_answers(
         if step % 100 == 99 or step + 1 == schedule.steps:
             mean = round(sum(recent) / len(recent), 4)
             names = [round(sum(share) / len(named), 3) for share in zip(*named, strict=True)]
-            log(stage=1, step=step + 1, loss=mean, **examine(model, exam), named=names)
+            log(stage=1, step=step + 1, loss=mean, **held_out_accuracy(model, held_out), named=names)
             recent.clear()
             named.clear()
             torch.save({**{name: part.state_dict() for name, part in parts.items()}, "step": step + 1}, state)
@@ -171,13 +173,55 @@ def _optimiser(model: nn.Module, rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
 
+@torch.no_grad()
+def held_out_accuracy(model: Qwen2VLForConditionalGeneration, held_out: list[Batch]) -> dict[str, float]:
+    """Held-out strips, teacher-forced: share of answers right in every token, and tokens right, by kind."""
+    right_tokens = {kind: [0, 0] for kind in range(len(KINDS))}
+    right_answers = [0, 0]
+    for batch in held_out:
+        labelled = batch.labels != IGNORED
+        guessed = model.lm_head(answer_states(model, batch)[0]).argmax(1)
+        hit = torch.zeros_like(batch.labels, dtype=torch.bool)
+        hit[labelled] = guessed == batch.labels[labelled]
+        for kind in range(len(KINDS)):
+            of_kind = labelled & (batch.kinds == kind)
+            right_tokens[kind][0] += int((hit & of_kind).sum())
+            right_tokens[kind][1] += int(of_kind.sum())
+        for row in range(len(batch.tokens)):
+            for number in range(1, 4):  # the panel questions come first
+                answer = (batch.branch[row] == number) & labelled[row]
+                right_answers[0] += int(hit[row][answer].all())
+                right_answers[1] += 1
+    scores = {
+        f"{KINDS[kind]} tokens": round(right / total, 3)
+        for kind, (right, total) in right_tokens.items()
+        if total
+    }
+    return {"panel exact": round(right_answers[0] / right_answers[1], 3), **scores}
+
+
+class Log:
+    """Lines of JSON, to a file and to the terminal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.began = time.monotonic()
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, **facts: object) -> None:
+        line = json.dumps({**facts, "minutes": round((time.monotonic() - self.began) / 60, 1)})
+        print(line, flush=True)
+        with self.path.open("a") as out:
+            out.write(line + "\n")
+
+
 @dataclass(frozen=True)
 class Schedule:
     """Warm up, hold, then fall to 2 % along a cosine over the last `decay` steps.
 
     Holding makes the first `steps - decay` steps the same for every length of training. The naming loss
-    joins at step `naming_from`: by then the model looks where it is asked to, and its log showed that
-    what it lacked was telling the subjects apart.
+    joins at step `naming_from`: by then the model attends to the panel it is asked about, and its log
+    showed that it still confused the subjects.
     """
 
     steps: int
@@ -224,17 +268,17 @@ def main() -> None:
     model = build_model(tokenizer, options.seed)
     log(parameters=sum(p.numel() for p in model.parameters()))
     pool = draw_pool(options.pool, options.seed, "train", options.threads)
-    exam_pool = draw_pool(1500, options.seed + 1, "test", options.threads)
+    held_out_pool = draw_pool(1500, options.seed + 1, "test", options.threads)
     log(pool=len(pool.scenes))
-    teacher = Teacher(pool, tokenizer, options.seed)
-    examiner = Teacher(exam_pool, tokenizer, options.seed + 1)
-    exam = [examiner.lesson(32, 6, False, False) for _ in range(4)]
+    source = BatchSource(pool, tokenizer, options.seed)
+    held_out_source = BatchSource(held_out_pool, tokenizer, options.seed + 1)
+    held_out = [held_out_source.batch(32, 6, False, False) for _ in range(4)]
     schedule = Schedule(options.steps, options.decay, options.strips, options.rate)
     state = options.log.with_suffix(".pt")
     model.train()
     if not options.resume:
-        teach_vision(model, pool, teacher, options.vision_steps, 32, log)
-    teach_answers(model, teacher, exam, schedule, log, state, options.resume)
+        train_vision(model, pool, source, options.vision_steps, 32, log)
+    train_answers(model, source, held_out, schedule, log, state, options.resume)
     save_checkpoint(options.dest, model.eval(), tokenizer)
     log(saved=options.dest.name)
 

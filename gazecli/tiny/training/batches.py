@@ -1,7 +1,7 @@
-"""What the small model is shown: strips from a pool of drawn panels, and questions as a tree.
+"""Training batches of the small model: strips from a pool of drawn panels, and questions as a tree.
 
 One strip carries several question-answer branches behind one copy of the picture: every branch
-sees the picture and itself. Holds the drawing of batches; knows nothing of losses or optimisers.
+attends to the picture and to itself.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from PIL import Image
 from transformers import Qwen2Tokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-from gazecli.tiny import questions
-from gazecli.tiny.drawing import draw_panel
+from gazecli.tiny.panel import draw_panel
 from gazecli.tiny.scenes import ACTIONS, COLOURS, OBJECTS, PLACES, SUBJECTS, Scene, Split, draw_scene
+from gazecli.tiny.training import questions
 from gazecli.tiny.training.architecture import MAX_PIXELS, MIN_PIXELS
 
 POOL_PIXELS = 112  # twice the 56 pixels a panel has in a six-panel strip
@@ -116,7 +116,7 @@ def target_size(panels: int, rng: random.Random, small: bool) -> tuple[int, int]
 
 
 @dataclass
-class Lesson:
+class Batch:
     """A batch: one picture a row, and its branches of tokens behind it."""
 
     patches: torch.Tensor  # (B, patches, 3 * 14 * 14)
@@ -124,9 +124,9 @@ class Lesson:
     tokens: torch.Tensor  # (B, L)
     positions: torch.Tensor  # (3, B, L)
     branch: torch.Tensor  # (B, L): 0 the shared prefix, -1 padding
-    labels: torch.Tensor  # (B, L): the token each position should say next, or IGNORED
+    labels: torch.Tensor  # (B, L): the next token of each position, or IGNORED
     kinds: torch.Tensor  # (B, L): which kind of question a labelled position belongs to
-    shown: torch.Tensor  # (B, P, 5): colour, subject, action, object and place of each panel
+    attributes: torch.Tensor  # (B, P, 5): colour, subject, action, object and place of each panel
 
 
 KINDS = ("panel", "static", "in order", "any order", "long")
@@ -146,28 +146,28 @@ def draw_branches(rng: random.Random, scenes: Sequence[Scene], long: bool) -> li
     """The questions one strip carries."""
     captions = [scene.caption for scene in scenes]
     if long:
-        told: list[str] = []
-        while len(told) < 22:
-            told += [rng.choice(captions)] * rng.choice((1, 1, 1, 2, 3, 5))
+        texts: list[str] = []
+        while len(texts) < 22:
+            texts += [rng.choice(captions)] * rng.choice((1, 1, 1, 2, 3, 5))
         request = questions.any_order_request(rng)
-        return [Branch(request, " ".join(told[:22]), 4, ends=False)]
+        return [Branch(request, " ".join(texts[:22]), 4, ends=False)]
     count = len(captions)
-    asked = rng.sample(range(count), min(3, count))
-    branches = [Branch(questions.panel_question(rng, k + 1, count), captions[k], 0) for k in asked]
+    panels = rng.sample(range(count), min(3, count))
+    branches = [Branch(questions.panel_question(rng, k + 1, count), captions[k], 0) for k in panels]
     branches.append(Branch(questions.static_question(rng), rng.choice(captions), 1))
     if rng.random() < 0.5:
-        told = [f"Panel {k}: {caption}" for k, caption in enumerate(captions, 1)]
-        branches.append(Branch(questions.in_order_request(rng), " ".join(told), 2))
+        texts = [f"Panel {k}: {caption}" for k, caption in enumerate(captions, 1)]
+        branches.append(Branch(questions.in_order_request(rng), " ".join(texts), 2))
     else:
-        told = rng.sample(captions, count)
+        texts = rng.sample(captions, count)
         if rng.random() < 0.4:
-            told = [rng.choice(captions) for _ in range(count)]
-        branches.append(Branch(questions.any_order_request(rng), " ".join(told), 3))
+            texts = [rng.choice(captions) for _ in range(count)]
+        branches.append(Branch(questions.any_order_request(rng), " ".join(texts), 3))
     return branches
 
 
-class Teacher:
-    """Makes lessons from a pool."""
+class BatchSource:
+    """Makes batches from a pool."""
 
     def __init__(self, pool: Pool, tokenizer: Qwen2Tokenizer, seed: int) -> None:
         self.pool = pool
@@ -189,19 +189,19 @@ class Teacher:
             self._encoded[text] = self.tokenizer.encode(text)
         return self._encoded[text]
 
-    def lesson(self, strips: int, panels: int, small: bool, long: bool) -> Lesson:
+    def batch(self, strips: int, panels: int, small: bool, long: bool) -> Batch:
         """A batch of `strips` strips of equal size."""
         target = target_size(panels, self.rng, small)
         rows, columns = target[0] // (PATCH * MERGE), target[1] // (PATCH * MERGE)
-        patches, drafts, shown = [], [], []
+        patches, trees, attributes = [], [], []
         for _ in range(strips):
             distinct = panels > 1 and self.rng.random() < 0.75
             chosen = pick_strip(self.pool, self.rng, panels, distinct)
             patches.append(strip_patches(self.pool, chosen, target, self.rng))
             scenes = [self.pool.scenes[i] for i in chosen]
-            shown.append([attributes_of(scene) for scene in scenes])
-            drafts.append(self._tree(draw_branches(self.rng, scenes, long), rows, columns))
-        return _collate(patches, drafts, (rows * MERGE, columns * MERGE), shown)
+            attributes.append([attributes_of(scene) for scene in scenes])
+            trees.append(self._tree(draw_branches(self.rng, scenes, long), rows, columns))
+        return _collate(patches, trees, (rows * MERGE, columns * MERGE), attributes)
 
     def _tree(self, branches: Sequence[Branch], rows: int, columns: int) -> npt.NDArray[np.int64]:
         """(7, L): tokens, three positions, branch, label, kind."""
@@ -228,10 +228,10 @@ class Teacher:
         ]
         resume += len(self.after)
         for number, branch in enumerate(branches, 1):
-            asked = self.encode(branch.question) + self.turn
-            said = self.encode(branch.answer) + (self.end if branch.ends else [])
-            ids = np.array(asked + said[:-1])
-            labels = np.array([IGNORED] * (len(asked) - 1) + said)
+            question = self.encode(branch.question) + self.turn
+            answer = self.encode(branch.answer) + (self.end if branch.ends else [])
+            ids = np.array(question + answer[:-1])
+            labels = np.array([IGNORED] * (len(question) - 1) + answer)
             places = np.arange(len(ids)) + resume
             kinds = np.full(len(ids), branch.kind)
             pieces.append(np.stack([ids, places, places, places, np.full(len(ids), number), labels, kinds]))
@@ -240,18 +240,18 @@ class Teacher:
 
 def _collate(
     patches: Sequence[npt.NDArray[np.float32]],
-    drafts: Sequence[npt.NDArray[np.int64]],
+    trees: Sequence[npt.NDArray[np.int64]],
     grid: tuple[int, int],
-    shown: Sequence[Sequence[Sequence[int]]],
-) -> Lesson:
-    length = max(draft.shape[1] for draft in drafts)
-    rows = np.zeros((len(drafts), 7, length), dtype=np.int64)
+    attributes: Sequence[Sequence[Sequence[int]]],
+) -> Batch:
+    length = max(tree.shape[1] for tree in trees)
+    rows = np.zeros((len(trees), 7, length), dtype=np.int64)
     rows[:, 4] = -1
     rows[:, 5] = IGNORED
-    for row, draft in zip(rows, drafts, strict=True):
-        row[:, : draft.shape[1]] = draft
+    for row, tree in zip(rows, trees, strict=True):
+        row[:, : tree.shape[1]] = tree
     table = torch.from_numpy(rows)
-    return Lesson(
+    return Batch(
         patches=torch.from_numpy(np.stack(patches)),
         grid=grid,
         tokens=table[:, 0],
@@ -259,17 +259,17 @@ def _collate(
         branch=table[:, 4],
         labels=table[:, 5],
         kinds=table[:, 6],
-        shown=torch.tensor(shown),
+        attributes=torch.tensor(attributes),
     )
 
 
-def curriculum(teacher: Teacher, start: int, stop: int, strips: int) -> Iterator[Lesson]:
-    """Lessons of steps `start` to `stop`: few panels first, then mostly six; every eighth a long narration.
+def curriculum(source: BatchSource, start: int, stop: int, strips: int) -> Iterator[Batch]:
+    """Batches of steps `start` to `stop`: few panels first, then mostly six; every eighth a long narration.
 
     Every step draws from a seed of its own, so that a resumed run goes on as if never stopped.
     """
     for step in range(start, stop):
-        rng = teacher.rng = random.Random(f"{teacher.seed}-{step}")
+        rng = source.rng = random.Random(f"{source.seed}-{step}")
         if step < 180:
             panels = rng.choice((1, 2, 2, 3))
         elif step < 480:
@@ -278,4 +278,4 @@ def curriculum(teacher: Teacher, start: int, stop: int, strips: int) -> Iterator
             panels = rng.choices((1, 2, 3, 4, 5, 6), (1, 2, 8, 8, 5, 76))[0]
         long = step >= 480 and step % 8 == 7
         small = panels <= 3 and (step < 480 or rng.random() < 0.3)
-        yield teacher.lesson(strips, panels, small, long)
+        yield source.batch(strips, panels, small, long)

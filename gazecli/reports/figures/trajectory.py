@@ -1,6 +1,6 @@
-"""Where heads look while a text is written: regions down, tokens across, dark where the look is.
+"""Figure of a trajectory: regions down, written tokens across, dark where the attention is.
 
-Regions count from 1, tokens from 0. Knows nothing of models.
+Regions count from 1, tokens from 0.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ _LETTERED = 100  # tokens whose words still fit under the axis
 _LONGEST_WORD = 14
 
 
-def staircase(trajectory: Trajectory) -> Figure:
+def trajectory_figure(trajectory: Trajectory) -> Figure:
     """The gaze heads' steps, below them the controls' if there are any; scheduled targets are framed."""
-    strips = [("gaze heads", trajectory.steps)]
+    rows = [("gaze heads", trajectory.steps)]
     if trajectory.controls is not None:
-        strips.append(("control heads", trajectory.controls))
+        rows.append(("control heads", trajectory.controls))
     regions, tokens = len(trajectory.numbers), len(trajectory.steps)
     lettered = tokens <= _LETTERED
     with style():
-        height = len(strips) * max(0.9, 0.17 * regions) + (1.1 if lettered else 0.6)
+        height = len(rows) * max(0.9, 0.17 * regions) + (1.1 if lettered else 0.6)
         figure = new_figure(PAGE, height)
-        rows = figure.subplots(len(strips), 1, squeeze=False, sharex=True)[:, 0]
-        for axes, (told, steps) in zip(rows, strips, strict=True):
-            drawn = _strip(axes, steps, trajectory)
-            axes.set_title(told, loc="left")
+        grid = figure.subplots(len(rows), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, (title, steps) in zip(grid, rows, strict=True):
+            drawn = _draw_row(axes, steps, trajectory)
+            axes.set_title(title, loc="left")
             axes.tick_params(axis="x", length=0)
-        _under(rows[-1], trajectory.pieces, lettered)
-        bar = figure.colorbar(drawn, ax=list(rows), shrink=0.9, pad=0.01, aspect=18)
+        _label_tokens(grid[-1], trajectory.pieces, lettered)
+        bar = figure.colorbar(drawn, ax=list(grid), shrink=0.9, pad=0.01, aspect=18)
         bar.outline.set_linewidth(0.6)
-        bar.set_label("share of the look")
+        bar.set_label("share of attention")
     return figure
 
 
-def _strip(axes: Axes, steps: Floats, trajectory: Trajectory) -> AxesImage:
+def _draw_row(axes: Axes, steps: Floats, trajectory: Trajectory) -> AxesImage:
     table = np.asarray(steps, dtype=float).T  # (regions, tokens)
     drawn = axes.imshow(table, cmap=LIGHT_TO_DARK, vmin=0, vmax=1, aspect="auto")
     axes.spines[:].set_visible(True)
@@ -62,12 +62,12 @@ def _strip(axes: Axes, steps: Floats, trajectory: Trajectory) -> AxesImage:
     return drawn
 
 
-def _under(axes: Axes, pieces: Sequence[str], lettered: bool) -> None:
+def _label_tokens(axes: Axes, pieces: Sequence[str], lettered: bool) -> None:
     if not lettered:
         count_axis(axes, "x", len(pieces), 0, "written token")
         return
     words = [visible(piece.strip())[:_LONGEST_WORD] for piece in pieces]
-    # What looks like a formula to matplotlib is text here.
+    # A formula to matplotlib is plain text here.
     axes.set_xticks(range(len(words)), words, rotation=90, fontsize=5.5, parse_math=False)
     axes.tick_params(axis="x", length=0, pad=1.5)
     axes.set_xlabel(f"written tokens, 0 to {len(pieces) - 1}")

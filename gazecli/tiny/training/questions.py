@@ -1,7 +1,6 @@
-"""What the small model is asked in training, and in wordings it never saw.
+"""Wordings of the five kinds of question that the small model is trained on, and wordings it never saw.
 
-Holds the wordings of the five kinds of question and draws them from a seed. Knows nothing of pixels,
-tokens or the model. The paper's own prompts are among the wordings, character by character.
+The paper's own prompts are among the wordings, character by character.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Sections become one page: a template, its style and its script, and a policy that lets nothing else run.
+"""Sections become one HTML page: a template, its style and its script, and a policy for what may run.
 
 Every foreign text is escaped, control characters are spelled out, and only the script of this package, named
-by its digest, may run. Knows nothing of what the sections say.
+by its digest, may run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gazecli.plain_text import json_escaped, visible
-from gazecli.reports.page.scenes import Scene, looks_data, percents, picture_data
+from gazecli.reports.page.scenes import Scene, attention_data, percents, picture_data
 from gazecli.reports.tables import Table, cell_text
 from gazecli.version import VERSION
 
@@ -28,11 +28,11 @@ _CANVAS = 1400  # pixels of the longer side
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure as an SVG element and what it shows."""
+class Figure:
+    """A figure as an SVG element, and its caption."""
 
     svg: Markup
-    told: str
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Section:
     anchor: str
     title: str
     facts: Mapping[str, object] = field(default_factory=dict)
-    figures: Sequence[Drawn] = ()
+    figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
     scenes: Sequence[Scene] = ()
 
 
 def page_of(title: str, sections: Sequence[Section], version: str = VERSION) -> str:
-    """The whole page. Its script comes along only where there are looks to be shown."""
+    """The whole page. Its script comes along only where there is attention to be shown."""
     script = _asset("page.js") if any(section.scenes for section in sections) else ""
     shown = [{**vars(section), "scenes": [_shown(scene) for scene in section.scenes]} for section in sections]
     page: str = (
@@ -71,7 +71,7 @@ def _shown(scene: Scene) -> dict[str, Any]:
     scale = min(1.0, _CANVAS / max(picture.width, picture.height))
     count = len(scene.regions)
     parts = f", {count} regions" if count > 1 else ", one region" if count else ""
-    data = json_escaped(json.dumps(looks_data(scene), separators=(",", ":")))
+    data = json_escaped(json.dumps(attention_data(scene), separators=(",", ":")))
     return {
         "name": scene.name,
         "alt": f"{scene.name}, {picture.width} by {picture.height} pixels{parts}",
