@@ -1,4 +1,4 @@
-"""An evaluation's block of a report becomes what is kept in the cache, and the other way round, without torch."""
+"""An evaluation as it is kept in the cache becomes a block of a report, and the other way round; without torch."""
 
 from __future__ import annotations
 
