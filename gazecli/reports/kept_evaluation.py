@@ -1,4 +1,4 @@
-"""An evaluation as it is kept in the cache becomes a block of a report, and the other way round; without torch."""
+"""Turns an evaluation into what the cache keeps, and that into a block of a report; imports no torch."""
 
 from __future__ import annotations
 
