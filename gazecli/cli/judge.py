@@ -112,8 +112,8 @@ def judge_texts(
             failures.append(error)
     if not found:
         raise failures[0]
-    for error in failures:
-        output.note(f"not judged: {error}")
+    for failure in failures:
+        output.note(f"not judged: {failure}")
     return found
 
 
