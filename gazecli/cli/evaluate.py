@@ -92,7 +92,7 @@ def command(
 class Evaluated:
     """A kept evaluation, the head set that it steered (a sweep changes its suggestion), and its blocks.
 
-    scenes: a few of its pictures, where they were wanted.
+    scenes: a few of its pictures for an HTML page.
     """
 
     headset: HeadSet
@@ -129,9 +129,9 @@ def run_evaluation(
     force: bool = False,
     with_scenes: bool = False,
 ) -> Evaluated | None:
-    """The evaluation, kept or found again; None in a launched process other than the first.
+    """The evaluation, run and kept or found again; None in a launched process other than the first.
 
-    `with_scenes` watches a few pictures too, for which the model is loaded in any case.
+    `with_scenes` adds a few pictures with the attention of each token, for which the model is loaded anyway.
     """
     from gazecli.distributed.group import join
     from gazecli.evaluation.store import evaluation_request
@@ -154,6 +154,7 @@ def run_evaluation(
     kept = None if force else join().from_first(lambda: _found_again(chosen, request))
     vlm, found = None, None
     if kept is None:
+        chosen.cache.ensure_writable()
         vlm = load_model(output, chosen, loading)
         if options.judge == "likelihood":
             judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
@@ -233,7 +234,7 @@ def as_kept(output: Output, chosen: ChosenHeads, kept: KeptEvaluation, comics: s
     from gazecli.heads.headset_store import headset_of
     from gazecli.reports.kept_evaluation import comparison_of, evaluation_of
 
-    output.note("this was evaluated before; --force does it again")
+    output.note("this evaluation was kept, and is not run again")
     part = evaluation_of(kept)
     part = part.model_copy(update={"comics": part.comics.model_copy(update={"path": comics})})
     headset = (

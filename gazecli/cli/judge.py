@@ -100,17 +100,18 @@ def judge_texts(
                 hint="leave the head set out",
             )
     load = cache(lambda: load_model(output, chosen, loading))
-    found = []
+    found: list[Evaluated] = []
+    failures: list[AnnotationsError] = []
     for texts in written:
         try:
             found.append(_judged(output, chosen, texts, comics, judge, options, loading, load, force))
         except AnnotationsError as error:
-            if len(written) == 1:
-                raise
-            output.note(f"not judged: {error}")
-            failure = error
+            # Kept texts may be about other pictures than those at hand.
+            failures.append(error)
     if not found:
-        raise failure
+        raise failures[0]
+    for failure in failures:
+        output.note(f"not judged: {failure}")
     return found
 
 

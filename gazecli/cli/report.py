@@ -61,9 +61,8 @@ def command(
     """
     # --evaluate and --rejudge are the short forms of those two commands followed by this one.
     from gazecli.cache import Cache
-    from gazecli.evaluation.store import evaluations_of
     from gazecli.reports.headset import report_document, unsteered_comparison
-    from gazecli.reports.kept_evaluation import comparison_of, evaluation_of
+    from gazecli.reports.kept_evaluation import kept_blocks
 
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
@@ -71,10 +70,8 @@ def command(
         raise UsageError(
             "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
         )
-    # The report shows as many heads as --top says; texts that are written already have had theirs.
-    more = [
-        name for name, value in (("score", score), ("top", rejudge and top)) if value not in (None, "auto")
-    ]
+    # A plain report shows as many heads as --top says.
+    more = ["score"] * (score != "auto") + ["top"] * (rejudge is not None and top != "auto")
     check_report(evaluate, rejudge, evaluation, loading, more)
     if rejudge is not None:
         check_judging(evaluate, evaluation.judge, evaluation, loading)
@@ -102,14 +99,11 @@ def command(
         elif compare:
             comparison = unsteered_comparison(chosen.headset, len(chosen.heads))
     evaluated = found[0].headset if found else chosen.headset
-    parts = [each.part for each in found]
-    kept = evaluations_of(Cache(warn=output.warning), evaluated.digest)
-    others = [each for each in kept if each.digest not in {part.digest for part in parts}]
-    comparisons = [comparison, *(each.comparison for each in found), *map(comparison_of, others)]
-    report = report_document(
-        evaluated,
-        shown,
-        [*parts, *map(evaluation_of, others)],
-        next((each for each in comparisons if each is not None), None),
-    )
+    now = {each.kept.digest for each in found}
+    kept = kept_blocks(Cache(warn=output.warning), evaluated.digest)
+    blocks = [(each.part, each.comparison) for each in found]
+    blocks += [block for block in kept if block[0].digest not in now]
+    compared = [comparison, *(compared for _, compared in blocks)]
+    newest = next((each for each in compared if each is not None), None)
+    report = report_document(evaluated, shown, [part for part, _ in blocks], newest)
     write_report(output, files, report, shown, found[0].scenes if found else ())

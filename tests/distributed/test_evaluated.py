@@ -25,7 +25,7 @@ def evaluated(address: str, processes: int, folder: Path, headset: HeadSet, *ask
     """The document, the kept texts and the notes, less what tells when and where they were made."""
     cache, texts = folder / f"cache of {processes}", folder / f"texts of {processes}.jsonl"
     Cache(cache).put(headset.to_artifact())
-    command = ("report", headset.digest, "--generations", texts, *asked, *ON_CPU)
+    command = ("evaluate", headset.digest, *asked, "--generations", texts, *ON_CPU)
     ran = launch(address, processes, cache, *command)
     document, kept = ran.document, texts.read_bytes()
     evaluation = document["evaluation"]
@@ -56,15 +56,15 @@ def notes(ran: Ran) -> list[str]:
 def test_two_processes_evaluate_as_one(
     command_server: str, drawn: Path, alone: HeadSet, tmp_path: Path, asked: tuple[object, ...]
 ) -> None:
-    one = evaluated(command_server, 1, tmp_path, alone, "--evaluate", drawn, *asked)
-    assert evaluated(command_server, 2, tmp_path, alone, "--evaluate", drawn, *asked) == one
+    one = evaluated(command_server, 1, tmp_path, alone, drawn, *asked)
+    assert evaluated(command_server, 2, tmp_path, alone, drawn, *asked) == one
 
 
 def test_more_processes_than_natural_pictures_evaluate_as_one(
     command_server: str, alone: HeadSet, tmp_path: Path
 ) -> None:
     annotations, images = write_coco(tmp_path)
-    asked = ("--evaluate", "coco", "--annotations", annotations, "--images", images, "--top", 5, *BRIEFLY)
+    asked = ("coco", "--annotations", annotations, "--images", images, "--top", 5, *BRIEFLY)
     one = evaluated(command_server, 1, tmp_path, alone, *asked)
     assert one[0]["evaluation"]["strips"] == 2
     assert evaluated(command_server, 3, tmp_path, alone, *asked) == one
@@ -76,7 +76,7 @@ def test_an_endpoint_is_asked_as_often_as_by_one_process(
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GAZE_JUDGE_MODEL", "seer-1")
-    asked = ("--evaluate", drawn, "--judge", "endpoint", "--samples", 3, "--top", 5, "--max-new-tokens", 4)
+    asked = (drawn, "--judge", "endpoint", "--samples", 3, "--top", 5, "--max-new-tokens", 4)
     found, heard = [], []
     for processes in (1, 2):
         with serving() as server:
@@ -101,7 +101,7 @@ def test_processes_that_see_different_files_of_one_name_are_refused(
         shutil.copytree(drawn, tmp_path / process / "comics")
     one, other = sorted((tmp_path / "1" / "comics").iterdir())[-2:]
     shutil.copy(one / what, other / what)
-    asked = ("report", alone.digest, "--evaluate", "comics", "--device", "cpu")
+    asked = ("evaluate", alone.digest, "comics", "--device", "cpu")
     ran = launch(command_server, 2, cache, *asked, apart=True)
     assert ran.code != 0
     assert ran.lines("error: ") == ["error: the processes see different head sets, pictures or settings"]
@@ -131,6 +131,6 @@ def test_three_processes_share_every_task_with_every_judge(
     more: tuple[object, ...],
     judge: str,
 ) -> None:
-    asked = ("--evaluate", drawn, *task, *more, "--judge", judge)
+    asked = (drawn, *task, *more, "--judge", judge)
     one = evaluated(command_server, 1, tmp_path, alone, *asked)
     assert evaluated(command_server, 3, tmp_path, alone, *asked) == one
