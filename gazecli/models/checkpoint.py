@@ -172,17 +172,12 @@ def _snapshot(hub_id: str, revision: str | None, fetch: bool) -> Path:
         ) from None
 
 
-def checkpoint_files(folder: Path) -> list[Path]:
-    """The files that decide what a checkpoint computes, in a stable order."""
-    named = [folder / name for name in _NAMES if (folder / name).is_file()]
-    return named + sorted(folder.glob("*.py")) + sorted(folder.glob("*.safetensors"))
-
-
 def checkpoint_digest(folder: Path, file_digest: Callable[[Path], str] | None = None) -> str:
     """`sha256:…` over names and contents of a checkpoint's files."""
     digest_of = file_digest or _sha256
     facts = {}
-    for path in checkpoint_files(folder):
+    named = [folder / name for name in _NAMES if (folder / name).is_file()]
+    for path in (*named, *folder.glob("*.py"), *folder.glob("*.safetensors")):
         blob = path.resolve().name if path.is_symlink() else ""
         facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
     return f"sha256:{json_digest(facts)}"
@@ -218,17 +213,13 @@ def read_dimensions(checkpoint: Checkpoint) -> Dimensions:
     try:
         text = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True).get_text_config()
         layers, heads = text.num_hidden_layers, text.num_attention_heads
+        if not all(isinstance(count, int) and count > 0 for count in (layers, heads)):
+            raise ValueError(f"{layers} layers of {heads} heads")
     except Exception as failure:  # config classes raise nearly anything on values they did not expect
-        raise _unknown(checkpoint) from failure
-    if not (isinstance(layers, int) and isinstance(heads, int) and layers > 0 and heads > 0):
-        raise _unknown(checkpoint)
+        raise ModelError(
+            "config.json does not say how many layers and heads this model has",
+            subject=checkpoint.name,
+            hint="choose a model of `gaze models`, or check the folder's config.json",
+            code="model.broken",
+        ) from failure
     return Dimensions(layers, heads, family)
-
-
-def _unknown(checkpoint: Checkpoint) -> ModelError:
-    return ModelError(
-        "config.json does not say how many layers and heads this model has",
-        subject=checkpoint.name,
-        hint="choose a model of `gaze models`, or check the folder's config.json",
-        code="model.broken",
-    )

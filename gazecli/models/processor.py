@@ -45,7 +45,7 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
         raise
     except Exception as failure:  # foreign files: tokenizers and processors raise nearly anything
         raise ModelError(
-            f"the processor of this checkpoint cannot be loaded ({_first_line(failure)})",
+            f"the processor of this checkpoint cannot be loaded ({first_line(failure)})",
             subject=str(folder),
             hint="the folder needs the tokenizer and preprocessor files beside config.json",
             code="model.processor",
@@ -151,7 +151,8 @@ def _for_stills(stock: Any, folder: Path, trust_remote_code: bool) -> Any:
     return processor
 
 
-def _first_line(failure: BaseException) -> str:
+def first_line(failure: BaseException) -> str:
+    """What a foreign error says first, cut short; its class where it says nothing."""
     text = str(failure).strip().splitlines()
     return text[0][:160] if text else type(failure).__name__
 

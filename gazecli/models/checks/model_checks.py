@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from gazecli.errors import CheckFailed, GazeError, ModelError
-from gazecli.models.attention.bias import key_bias
+from gazecli.models.attention.bias import has_moved, key_bias
 from gazecli.models.checks.last_token import (
     Last,
     RowsByLayer,
@@ -31,7 +31,6 @@ from gazecli.pictures.regions import Region
 PROMPT = "What is happening in this panel of the comic strip?"
 # Attention weights. In half precision every layer adds its own rounding, so only the first is compared.
 _EXACT, _HALF = 1e-3, 2e-2
-_MOVED, _THERE_ALREADY = 1e-3, 0.99
 # Of the bias a token is written under: a row lies on one panel then, and moves with a bias that is misplaced.
 _STRENGTH = 10.0
 
@@ -48,16 +47,16 @@ class Finding:
 
 def self_check(vlm: VLM, picture: Picture) -> Iterator[Finding]:
     """Check a loaded model on a dark picture with at least two regions, a finding at a time."""
-    yield _guarded("token map", lambda: check_token_map(vlm, picture))
-    yield _guarded("steering", lambda: check_steering(vlm, picture))
-    yield _guarded("attention", lambda: check_attention(vlm, picture))
-    yield _guarded("writing", lambda: check_writing(vlm, picture))
+    yield _guarded("token map", check_token_map, vlm, picture)
+    yield _guarded("steering", check_steering, vlm, picture)
+    yield _guarded("attention", check_attention, vlm, picture)
+    yield _guarded("writing", check_writing, vlm, picture)
 
 
-def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+def _guarded(name: str, check: Callable[[VLM, Picture], Finding], vlm: VLM, picture: Picture) -> Finding:
     """A check's finding; what keeps a check from being made is one too, unless it is want of memory."""
     try:
-        return check()
+        return check(vlm, picture)
     except CheckFailed as cannot:
         return Finding(name, None, cannot.message, cannot.hint)
     except GazeError as failure:
@@ -104,8 +103,7 @@ def check_steering(vlm: VLM, picture: Picture) -> Finding:
             steered = in_one_pass(vlm, inputs).rows[layer]
         before, after = (float(rows[head, owned].sum()) for rows in (unsteered[layer], steered))
         place = f"layer {layer} head {head}"
-        # Written so that a NaN counts as not moved.
-        if not (after - before >= _MOVED or before >= _THERE_ALREADY):
+        if not has_moved(before, after):
             words = f"a bias on {place} left its attention on a panel as it was ({before:.3f} to {after:.3f})"
             return Finding("steering", False, words, "steering this model does nothing; please report it")
         others = float((steered[:head] - unsteered[layer][:head]).abs().amax()) if head else 0.0

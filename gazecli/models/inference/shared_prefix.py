@@ -18,7 +18,6 @@ from gazecli.models.attention.kv_cache import as_argument, empty_cache, keeps_ev
 from gazecli.models.attention.watchers import KeysOnly, MapKeeper, RegionMass, Together
 from gazecli.models.devices import pinned, send
 from gazecli.models.inference.profile import phase, phase_with_vision
-from gazecli.models.prompts import prompt_text
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
@@ -62,7 +61,7 @@ class Questions:
 
 def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
     """Tokenise `prompts` about one picture; the picture is processed once."""
-    texts = [prompt_text(vlm.processor, prompt) for prompt in prompts]
+    texts = [vlm.preparation.prompt(prompt) for prompt in prompts]
     inputs, layout = vlm.preparation.process([picture], texts[0], vlm.squash)
     first: list[int] = inputs["input_ids"][0].tolist()
     ids = _other_prompts(vlm, texts, first) or [
