@@ -113,16 +113,13 @@ def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) 
 
     Raises ModelError with the command that fetches it when it is not here and cannot be fetched.
     """
+    if revision is not None and (is_folder(name) or name == "tiny"):
+        what = "the model in the package" if name == "tiny" else "a local folder"
+        raise UsageError(f"--revision cannot matter for {what}", subject=name, hint="leave it out")
     if is_folder(name):
-        if revision is not None:
-            raise UsageError("--revision cannot matter for a local folder", subject=name, hint="leave it out")
         folder = Path(os.path.expanduser(name)).resolve()
         return Checkpoint(folder.name, folder.name, hub_revision(folder), folder)
     if name == "tiny":
-        if revision is not None:
-            raise UsageError(
-                "--revision cannot matter for the model in the package", subject=name, hint="leave it out"
-            )
         return Checkpoint("tiny", "tiny", None, Path(__file__).parent.parent / "tiny" / "checkpoint")
     base, _, at = name.partition("@")
     if at and revision is not None and at != revision:

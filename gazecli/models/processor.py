@@ -172,14 +172,8 @@ def torchvision_state() -> Literal["absent", "working", "broken"]:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         sys.modules["torchvision"] = None  # type: ignore[assignment]
-        _forget_in_transformers()
+        checks = sys.modules.get("transformers.utils.import_utils")
+        for check in ("is_torchvision_available", "is_torchvision_v2_available"):
+            getattr(getattr(checks, check, None), "cache_clear", lambda: None)()
         return "broken"
     return "working"
-
-
-def _forget_in_transformers() -> None:
-    checks = sys.modules.get("transformers.utils.import_utils")
-    for check in ("is_torchvision_available", "is_torchvision_v2_available"):
-        remembered = getattr(checks, check, None)
-        if remembered is not None and hasattr(remembered, "cache_clear"):
-            remembered.cache_clear()

@@ -208,9 +208,7 @@ class VLM:
         ends = self.model.generation_config.eos_token_id
         if ends is None:
             ends = self.tokenizer.eos_token_id
-        if ends is None:
-            return set()
-        return set(ends) if isinstance(ends, list | tuple) else {int(ends)}
+        return set(ends if isinstance(ends, list | tuple) else [ends]) - {None}
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of generated tokens, without special tokens."""

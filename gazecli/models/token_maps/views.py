@@ -81,6 +81,11 @@ def even(start: float, stop: float, count: int) -> list[Interval]:
     return [(start + i * step, start + (i + 1) * step) for i in range(count)]
 
 
+def whole(size: Size, columns: int, rows: int) -> View:
+    """The whole picture in equal cells."""
+    return View(even(0, size[0], columns), even(0, size[1], rows))
+
+
 def picture_setting(processor: Any, name: str) -> Any:
     """One effective setting of the picture processor, or None.
 
