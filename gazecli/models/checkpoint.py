@@ -48,8 +48,14 @@ class Checkpoint:
     folder: Path
 
     def digest(self, file_digest: Callable[[Path], str] | None = None) -> str:
-        """The digest that names the checkpoint's contents; `file_digest` may remember single files."""
-        return checkpoint_digest(self.folder, file_digest)
+        """`sha256:…` over names and contents of the checkpoint's files; `file_digest` may remember some."""
+        digest_of = file_digest or _sha256
+        facts = {}
+        named = [self.folder / name for name in _NAMES if (self.folder / name).is_file()]
+        for path in (*named, *self.folder.glob("*.py"), *self.folder.glob("*.safetensors")):
+            blob = path.resolve().name if path.is_symlink() else ""
+            facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
+        return f"sha256:{json_digest(facts)}"
 
     def config(self) -> dict[str, Any]:
         """The parsed config.json.
@@ -167,17 +173,6 @@ def _snapshot(hub_id: str, revision: str | None, fetch: bool) -> Path:
             hint=f"with a network: hf download {hub_id}{at}",
             code="model.absent",
         ) from None
-
-
-def checkpoint_digest(folder: Path, file_digest: Callable[[Path], str] | None = None) -> str:
-    """`sha256:…` over names and contents of a checkpoint's files."""
-    digest_of = file_digest or _sha256
-    facts = {}
-    named = [folder / name for name in _NAMES if (folder / name).is_file()]
-    for path in (*named, *folder.glob("*.py"), *folder.glob("*.safetensors")):
-        blob = path.resolve().name if path.is_symlink() else ""
-        facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
-    return f"sha256:{json_digest(facts)}"
 
 
 def hub_revision(folder: Path) -> str | None:

@@ -40,8 +40,14 @@ class Preparation:
     def prompt(self, question: str, pictures: int = 1, system: str | None = None) -> str:
         """The prompt of one turn with `pictures` pictures before the question, by the model's chat template.
 
-        A checkpoint without a template gets the plain form its placeholder suggests.
+        A checkpoint without a template gets the plain form its placeholder suggests. Raises UsageError for a
+        text that spells the token which stands for the picture: it would be taken for one.
         """
+        spelled = self.processor.tokenizer.convert_ids_to_tokens(self.placeholder)
+        if isinstance(spelled, str) and spelled in f"{system or ''}\n{question}":
+            raise UsageError(
+                "the prompt holds the model's own token for a picture", subject=spelled, hint="leave it out"
+            )
         content = [{"type": "image"}] * pictures + [{"type": "text", "text": question}]
         turns: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if system is not None:
@@ -55,14 +61,6 @@ class Preparation:
             turns, add_generation_prompt=True, tokenize=False, chat_template=template
         )
         return text
-
-    def refuse_image_token(self, *texts: str | None) -> None:
-        """UsageError when a text spells the token that stands for the picture: it would be taken for one."""
-        spelled = self.processor.tokenizer.convert_ids_to_tokens(self.placeholder)
-        if isinstance(spelled, str) and any(text is not None and spelled in text for text in texts):
-            raise UsageError(
-                "the prompt holds the model's own token for a picture", subject=spelled, hint="leave it out"
-            )
 
     def process(self, pictures: Sequence[Picture], text: str, squash: bool = True) -> tuple[Any, ImageLayout]:
         """Model inputs on the CPU, batch of one, and the layout.

@@ -35,7 +35,10 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
             raise _needs_torchvision(folder, state)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stock = _stock_class(name)
+            if name == "PixtralProcessor" and state != "working":
+                stock = _pixtral_on_pillow()
+            else:
+                stock = getattr(transformers, name or "", None)
             if stock is not None:
                 return _for_stills(stock, folder, trust_remote_code)
             own = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
@@ -95,15 +98,6 @@ def _processor_class(folder: Path, model_type: str) -> str | None:
                 return named
     found = processing_auto.PROCESSOR_MAPPING_NAMES.get(model_type)  # type: ignore[attr-defined]
     return found if isinstance(found, str) else None
-
-
-def _stock_class(name: str | None) -> Any:
-    """The processor class of transformers, or None for one it does not know."""
-    import transformers
-
-    if name == "PixtralProcessor" and torchvision_state() != "working":
-        return _pixtral_on_pillow()
-    return getattr(transformers, name, None) if name else None
 
 
 def _pixtral_on_pillow() -> Any:

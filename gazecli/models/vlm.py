@@ -117,7 +117,6 @@ class VLM:
         model's square. Raises ModelError when the token map does not fit the prompt.
         """
         pictures = [picture] if isinstance(picture, Picture) else list(picture)
-        self.preparation.refuse_image_token(prompt, system)
         text = self.preparation.prompt(prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)

@@ -13,8 +13,7 @@ import numpy.typing as npt
 from gazecli.errors import RegionError, SteeringError, UsageError
 from gazecli.models.attention.bias import Mode, Scope, has_moved, key_bias, parse_strength
 from gazecli.models.attention.gaze_attention import KeyBias
-from gazecli.models.attention.value_weighted import ValueWeightedAttention
-from gazecli.models.attention.watchers import RowKeeper, Together
+from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
 from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair

@@ -61,12 +61,10 @@ class ImageLayout:
 
     def region_table(self, regions: Sequence[Region], picture: int = 0) -> npt.NDArray[np.float32]:
         """Which image token belongs to which region: (N, R) of 0 and 1."""
-        columns = [self.owned(region, picture) for region in regions]
-        return (
-            np.stack(columns, axis=1).astype(np.float32)
-            if columns
-            else np.zeros((len(self.boxes), 0), np.float32)
-        )
+        table = np.zeros((len(self.boxes), len(regions)), np.float32)
+        for column, region in enumerate(regions):
+            table[:, column] = self.owned(region, picture)
+        return table
 
     def membership(self, regions: Sequence[Region]) -> torch.Tensor:
         """Which prompt token belongs to which region of the first picture: (length, R + 1) of 0 and 1.
