@@ -69,7 +69,7 @@ def generations_text(kept: KeptEvaluation, part: EvaluationPart) -> str:
 
 
 def _head(kept: KeptEvaluation, part: EvaluationPart) -> GenerationsDocument:
-    unjudged: dict[str, Any] = dict.fromkeys(("conditions", "groups", "examples"), [])
+    unjudged: dict[str, Any] = {name: [] for name in ("conditions", "groups", "examples")}
     unjudged |= {"judge": "none", "judging": None, "digest": None}
     texts = len(kept.verdicts)
     return GenerationsDocument(
