@@ -18,7 +18,7 @@ from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.fixtures.checkpoints import random_checkpoint
-from tests.fixtures.prestarted import start
+from tests.fixtures.command_server import start
 
 QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
@@ -70,7 +70,7 @@ def vlm_of(checkpoint: Callable[[str], Path]) -> Callable[[str], VLM]:
 
 
 @pytest.fixture(scope="session")
-def prestarted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def command_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that runs `gaze` in processes of their own, imports already done."""
     address = str(tmp_path_factory.mktemp("calls") / "socket")
     with start(address, Path(__file__).parents[1]) as server:

@@ -1,8 +1,8 @@
 """The paper's recipe written plainly: discovery and steering as one would do them by hand.
 
 One full pass per question, no cache, every attention matrix written out. Only transformers is used, so that
-nothing here can share a mistake with the package. Knows nothing of speed, batches, pictures or regions:
-callers hand over model inputs (batch of one) and the positions of image tokens.
+nothing here can share a mistake with the package. Callers hand
+over model inputs (batch of one) and the positions of image tokens.
 
 Roles of the positions of a sequence, prompt of length n, image tokens at most up to m:
 

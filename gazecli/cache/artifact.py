@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 ALGORITHM = "sha256:"
 SCHEMA = "gaze.artifact/1"
 MAX_TENSORS = 4096
+MAX_BYTES = 1024 * 1024 * 1024
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+SUFFIX = ".safetensors"
+DAMAGED = "cache.damaged"
+MISSING = "cache.missing"
 
+_METADATA_KEY = "gaze"
 _DTYPES = frozenset("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split())
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 # Plain names only: anything a JSON writer may spell in two ways could change on disk without being noticed.
@@ -102,15 +108,6 @@ def _invalid(message: str, subject: str) -> CacheError:
     return CacheError(
         message, subject=subject, code="cache.invalid", hint="an artifact holds JSON and plain arrays only"
     )
-
-
-MAX_BYTES = 1024 * 1024 * 1024
-MAX_HEADER_BYTES = 16 * 1024 * 1024
-SUFFIX = ".safetensors"
-DAMAGED = "cache.damaged"
-MISSING = "cache.missing"
-
-_METADATA_KEY = "gaze"
 
 
 @dataclass(frozen=True)

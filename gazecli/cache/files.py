@@ -7,8 +7,11 @@ import os
 import secrets
 import stat
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from gazecli.errors import UsageError, unwritable
 
 TEMPORARY_PREFIX = ".gaze-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -74,6 +77,28 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def export_file(
+    data: bytes, destination: Path, name: str, is_same: Callable[[Path], bool], *, overwrite: bool
+) -> Path:
+    """Write `data` to the file `destination`, or as `name` into that folder; returns the file.
+
+    A file that `is_same` is left alone. Raises UsageError when there is another one, or no folder for it,
+    GazeError (`output.unwritable`) when writing fails.
+    """
+    target = destination / name if os.path.isdir(destination) else destination
+    if not os.path.isdir(target.parent):
+        raise UsageError("no such folder", subject=str(target.parent), hint="make it first")
+    if os.path.lexists(target) and not overwrite:
+        if is_same(target):
+            return target
+        raise UsageError("it exists already", subject=str(target), hint="add --force to replace it")
+    try:
+        write_whole(target, data)
+    except OSError as error:
+        raise unwritable(target, error) from error
+    return target
 
 
 def sync_folder(folder: Path) -> None:

@@ -19,6 +19,7 @@ import secrets
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,13 @@ from gazecli.cache.artifact import (
     write,
 )
 from gazecli.cache.artifact_folder import Entry, Removed
-from gazecli.cache.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, write_whole
+from gazecli.cache.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, export_file, write_whole
 from gazecli.cache.location import cache_errors, cache_root, make_folder
 from gazecli.cache.maintenance import Damage
 from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.records import read_named, read_pointer, write_named, write_pointer
 from gazecli.canonical import document_key
-from gazecli.errors import CacheError, HeadSetError, UsageError, unwritable
+from gazecli.errors import CacheError, HeadSetError
 from gazecli.plain_text import visible
 
 # After that, two processes do the same work.
@@ -196,22 +197,9 @@ class Cache:
         artifact = self.get(digest)
         if artifact is None:
             raise artifact_folder.unknown(digest)
-        target = Path(destination)
-        if target.is_dir():
-            target = target / file_name(artifact.kind, digest)
-        if not target.parent.is_dir():
-            raise UsageError("no such folder", subject=str(target.parent), hint="make it first")
-        if os.path.lexists(target) and not overwrite:
-            if is_intact(target, digest):
-                return target
-            raise UsageError(
-                "it exists already", subject=str(target), hint="choose another name, or remove it"
-            )
-        try:
-            write_whole(target, to_bytes(artifact))
-        except OSError as error:
-            raise unwritable(target, error) from error
-        return target
+        name = file_name(artifact.kind, digest)
+        is_same = partial(is_intact, digest=digest)
+        return export_file(to_bytes(artifact), Path(destination), name, is_same, overwrite=overwrite)
 
     def import_file(self, source: str | Path, check: Callable[[Artifact], None] | None = None) -> str:
         """Put the artifact in file `source` into the cache and return its digest.

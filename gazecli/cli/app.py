@@ -19,12 +19,11 @@ from gazecli.cli.errors import guarded
 from gazecli.cli.output import has_colour, prepare_streams
 from gazecli.version import VERSION
 
-_LOOKING = "Finding and steering"
-_AROUND = "Around it"
+_MAIN_PANEL, _OTHER_PANEL = "Finding and steering", "Around it"
 # Each is a module beside this one. Help lists them in this order, groups behind the others.
-LOOKING = ("discover", "steer", "switch", "track", "evaluate", "judge", "report")
+MAIN = ("discover", "steer", "switch", "track", "evaluate", "judge", "report")
 GROUPS = ("comics", "cache")
-NAMES = (*LOOKING, *GROUPS, "models", "doctor", "schema")
+NAMES = (*MAIN, *GROUPS, "models", "doctor", "schema")
 
 
 def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
@@ -33,7 +32,7 @@ def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
     app.callback()(_before_any_command)
     for name in names:
         module = import_module(f"gazecli.cli.{name}")
-        panel = _LOOKING if name in LOOKING else _AROUND
+        panel = _MAIN_PANEL if name in MAIN else _OTHER_PANEL
         if name in GROUPS:
             group = _new_app(module.SUMMARY)
             for inner, command in module.COMMANDS.items():

@@ -1,4 +1,4 @@
-"""`gaze cache …`: what is kept, whether it is whole, and how it leaves or comes in."""
+"""`gaze cache …`: list, verify, remove, import and export what is kept."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 NAME = "cache"
-SUMMARY = "See, check, clear and exchange what is kept."
+SUMMARY = "List, verify, remove, import and export what is kept."
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-Bound = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
+RankedModel = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
 Form = Annotated[
     Literal["artifact", "ranking"] | None,
     typer.Option(
@@ -79,7 +79,9 @@ def show(output: Output, digest: OneDigest) -> None:
 @cli_command()
 def path(
     output: Output,
-    digest: Annotated[str | None, typer.Argument(help="An artifact; the cache folder when left out.")] = None,
+    digest: Annotated[
+        str | None, typer.Argument(metavar="DIGEST", help="An artifact; the cache folder when left out.")
+    ] = None,
 ) -> None:
     """Print where the cache or an artifact is.
 
@@ -126,11 +128,11 @@ def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = 
 
     Example: gaze cache rm 3f9c --dry-run
     """
-    _refuse_yes_to_nothing(dry_run, yes)
+    _check_yes(dry_run, yes)
     cache = _open(output)
     whole = [cache.resolve(digest) for digest in digests]
     _confirm(cache.remove(whole, dry_run=True), dry_run, yes)
-    _tell_removed(output, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
+    _print_removed(output, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
 
 
 @cli_command()
@@ -145,28 +147,31 @@ def prune(
 
     Example: gaze cache prune --older-than 8w --yes
     """
-    _refuse_yes_to_nothing(dry_run, yes)
+    _check_yes(dry_run, yes)
     seconds = parse_age(older_than)
     cache = _open(output)
     _confirm(cache.prune(seconds, dry_run=True), dry_run, yes)
-    _tell_removed(output, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
+    _print_removed(output, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
 
 
 @cli_command()
 def import_(
     output: Output,
     file: Annotated[
-        Path, typer.Argument(help="What `gaze cache export` wrote, or a JSON ranking of layer, head, score.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="What `gaze cache export` wrote, or a JSON ranking of layer, head, score."
+        ),
     ],
     *,
-    model: Bound = None,
+    model: RankedModel = None,
 ) -> None:
     """Put an artifact, or a ranking of heads that others made, into the cache.
 
     Example: gaze cache import ranking.json --model tiny
     """
     cache = _open(output)
-    digest = bring_in(cache, file, model)
+    digest = _import(cache, file, model)
     document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
     output.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
@@ -175,7 +180,7 @@ def import_(
 def export(
     output: Output,
     digest: OneDigest,
-    dest: Annotated[Path, typer.Argument(help="A new file, or a folder.")],
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="A new file, or a folder.")],
     *,
     form: Form = None,
     force: Annotated[bool, FORCE] = False,
@@ -186,7 +191,7 @@ def export(
     """
     cache = _open(output)
     entry = _entry(cache, digest)
-    written = take_out(cache, entry, dest, form, force)
+    written = _export(cache, entry, dest, form, force)
     document = _document("export", cache, artifacts=[_part(entry)], file=str(written))
     facts: dict[str, object] = {"exported": entry.digest, "to": written}
     output.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
@@ -223,38 +228,42 @@ def _entry(cache: Cache, prefix: str) -> Entry:
     return next(entry for entry in cache.entries() if entry.digest == digest)
 
 
-def _refuse_yes_to_nothing(dry_run: bool, yes: bool) -> None:
+def _check_yes(dry_run: bool, yes: bool) -> None:
     if dry_run and yes:
         raise UsageError("--yes cannot matter with --dry-run, which removes nothing", hint="keep one of them")
 
 
-def _confirm(going: Sequence[Removed], dry_run: bool, yes: bool) -> None:
-    if dry_run or yes or not going:
+def _confirm(files: Sequence[Removed], dry_run: bool, yes: bool) -> None:
+    if dry_run or yes or not files:
         return
-    size = size_text(sum(removed.bytes for removed in going))
+    size = size_text(sum(removed.bytes for removed in files))
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         hint = "add --yes to remove them, or --dry-run to see them"
-        raise UsageError(f"{len(going)} files ({size}) would be removed, and nobody can be asked", hint=hint)
-    typer.confirm(f"Remove {len(going)} files ({size})?", abort=True, err=True)
+        raise UsageError(
+            f"{len(files)} files ({size}) would be removed, and no terminal can confirm it", hint=hint
+        )
+    typer.confirm(f"Remove {len(files)} files ({size})?", abort=True, err=True)
 
 
-def _tell_removed(
-    output: Output, action: Literal["rm", "prune"], cache: Cache, gone: Sequence[Removed], dry_run: bool
+def _print_removed(
+    output: Output, action: Literal["rm", "prune"], cache: Cache, files: Sequence[Removed], dry_run: bool
 ) -> None:
     from gazecli.reports.documents.housekeeping import RemovedPart
 
     parts = [
         RemovedPart(path=str(file.path), bytes=file.bytes, kind=file.kind, digest=file.digest)
-        for file in gone
+        for file in files
     ]
     document = _document(action, cache, removed=parts, dry_run=dry_run)
     done = "would be removed" if dry_run else "removed"
-    size = size_text(sum(file.bytes for file in gone))
+    size = size_text(sum(file.bytes for file in files))
 
     def human(console: Console) -> None:
-        if gone:
-            print_table(console, "kind file >size", [[f.kind, f.path.name, size_text(f.bytes)] for f in gone])
-        console.print(f"{len(gone)} files {done}, {size}")
+        if files:
+            print_table(
+                console, "kind file >size", [[f.kind, f.path.name, size_text(f.bytes)] for f in files]
+            )
+        console.print(f"{len(files)} files {done}, {size}")
 
     output.result(document, human)
 
@@ -326,8 +335,8 @@ def _show_list(console: Console, document: CacheDocument) -> None:
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")
 
 
-def bring_in(cache: Cache, file: Path, model: str | None) -> str:
-    """Put the artifact or ranking in `file` into the cache; its digest.
+def _import(cache: Cache, file: Path, model: str | None) -> str:
+    """Put the artifact or ranking in `file` into the cache; returns its digest.
 
     Raises HeadSetError for what is neither, UsageError for a ranking without a model or an artifact with one.
     """
@@ -336,19 +345,19 @@ def bring_in(cache: Cache, file: Path, model: str | None) -> str:
     if is_ranking(file):
         named = setting("model", model)
         if named is None:
-            message = "a ranking does not say which model it belongs to"
+            message = "a ranking does not name its model"
             raise UsageError(message, subject=str(file), hint="add --model MODEL")
         from gazecli.heads.rankings import import_ranking
 
         return import_ranking(file, named, cache).digest
     if model is not None:
-        message = "--model cannot matter for what is no ranking: an artifact names its own model"
+        message = "--model cannot matter for an artifact, which names its own model"
         raise UsageError(message, subject=str(file), hint="leave it out")
     return cache.import_file(file, _check)
 
 
-def take_out(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bool) -> Path:
-    """Write what is kept into `dest`, a file or a folder, and return the file written."""
+def _export(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bool) -> Path:
+    """Write an artifact, or its ranking, into `dest`, a file or a folder; returns the file written."""
     if form is None:
         form = "ranking" if dest.suffix.lower() == ".json" and not os.path.isdir(dest) else "artifact"
     if form == "artifact":

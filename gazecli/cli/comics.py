@@ -1,4 +1,4 @@
-"""`gaze comics make` draws strips, `gaze comics check` says how a folder would be read."""
+"""`gaze comics make` draws strips, `gaze comics check` reads every strip of a folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUMMARY = "Draw comic strips, or check a folder of them."
 @cli_command()
 def make(
     output: Output,
-    dest: Annotated[Path, typer.Argument(help="The folder to draw into; made when missing.")],
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="The folder to draw into; made when missing.")],
     *,
     count: Annotated[int, typer.Option(help="How many strips.")] = 40,
     seed: Annotated[int, with_help(SEED, "The same seed draws the same strips.")] = 1,
@@ -55,13 +55,13 @@ def make(
 @cli_command()
 def check(
     output: Output,
-    comics: Annotated[Path, typer.Argument(help="A folder of comics.")],
+    comics: Annotated[Path, typer.Argument(metavar="COMICS", help="A folder of comics.")],
     *,
     panels: StripPanels = 6,
     layout: Layout = None,
     rtl: Rtl = False,
 ) -> None:
-    """Read every strip of a folder, and say what would be used and what not.
+    """Read every strip of a folder, and list which can be used and which not.
 
     Example: gaze comics check comics/ --panels 4
     """
@@ -72,7 +72,7 @@ def check(
     bad: list[tuple[str, str]] = []
     with progress(output, "reading", "strips") as step:
         for number, strip in enumerate(opened.strips, 1):
-            reason = _fault(strip)
+            reason = _defect(strip)
             if reason:
                 bad.append((strip.name, reason))
             step(number, len(opened.strips))
@@ -90,7 +90,7 @@ def check(
 COMMANDS = {"make": make, "check": check}
 
 
-def _fault(strip: object) -> str | None:
+def _defect(strip: object) -> str | None:
     from gazecli.errors import BadInput
 
     try:

@@ -12,16 +12,24 @@ from typing import Annotated, Any, Concatenate, Literal, ParamSpec, get_args
 import typer
 
 from gazecli.cli.errors import StdoutClosed
-from gazecli.cli.options import hidden
+from gazecli.cli.options import hidden, with_help
 from gazecli.cli.output import Output, OutputOptions
 from gazecli.distributed.launcher import current_launch, leave_launch
 
 Arguments = ParamSpec("Arguments")
 HIDDEN = "hidden"
 
-_FORMAT = typer.Option("--format", help="auto: human on a terminal, JSON in a pipe.", show_default=False)
+_FORMAT = typer.Option(
+    "--format",
+    metavar="FORMAT",
+    help="human, json, or auto: human on a terminal, JSON in a pipe.",
+    show_default=False,
+)
 Format = Annotated[Literal["auto", "human", "json"] | None, _FORMAT]
-PageFormat = Annotated[Literal["auto", "human", "json", "html", "markdown", "csv"] | None, _FORMAT]
+PageFormat = Annotated[
+    Literal["auto", "human", "json", "html", "markdown", "csv"] | None,
+    with_help(_FORMAT, "human, json, html, markdown, csv, or auto: human on a terminal, JSON in a pipe."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
 Verbose = Annotated[

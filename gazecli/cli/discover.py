@@ -43,7 +43,7 @@ WHOLE_LAYOUTS = ("strips", "manifest")
 def command(
     output: Output,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
-    comics: Annotated[Path, typer.Argument(help="A folder of comics.")],
+    comics: Annotated[Path, typer.Argument(metavar="COMICS", help="A folder of comics.")],
     loading: ModelOptions,
     *,
     samples: Annotated[int | None, SAMPLES] = None,

@@ -33,7 +33,9 @@ _LIBRARIES = ("torch", "transformers", "numpy", "pillow", "safetensors", "accele
 @cli_command()
 def command(
     output: Output,
-    model: Annotated[str | None, typer.Argument(help="Also load this model and check it.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Also load this model and check it.")
+    ] = None,
     *,
     loading: LoadOptions,
     revision: Revision = None,

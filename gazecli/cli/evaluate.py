@@ -81,9 +81,9 @@ def command(
     Example: gaze evaluate tiny comics/ --samples 20 -o report.html
     """
     check_evaluation(comics, evaluation, top)
-    aim = choose_heads(output, HeadOptions(headset, top, score))
+    chosen = choose_heads(output, HeadOptions(headset, top, score))
     with_scenes = files.format(output) == "html"
-    found = run_evaluation(output, aim, comics, evaluation, loading, compare, force, with_scenes)
+    found = run_evaluation(output, chosen, comics, evaluation, loading, compare, force, with_scenes)
     if found is not None:
         show_evaluations(output, files, [found])
 
@@ -92,7 +92,7 @@ def command(
 class Evaluated:
     """A kept evaluation, the head set that it steered (a sweep changes its suggestion), and its blocks.
 
-    scenes: a few of its pictures, where they were wanted.
+    scenes: a few of its pictures for an HTML page.
     """
 
     headset: HeadSet
@@ -121,7 +121,7 @@ def show_evaluations(output: Output, files: ReportOptions, found: list[Evaluated
 
 def run_evaluation(
     output: Output,
-    aim: ChosenHeads,
+    chosen: ChosenHeads,
     comics: Path,
     options: EvaluationOptions,
     loading: ModelOptions,
@@ -129,9 +129,9 @@ def run_evaluation(
     force: bool = False,
     with_scenes: bool = False,
 ) -> Evaluated | None:
-    """The evaluation, kept or found again; None in a launched process other than the first.
+    """The evaluation, run and kept or found again; None in a launched process other than the first.
 
-    `with_scenes` watches a few pictures too, for which the model is loaded in any case.
+    `with_scenes` adds a few pictures with the attention of each token, for which the model is loaded anyway.
     """
     from gazecli.distributed.group import join
     from gazecli.evaluation.store import evaluation_request
@@ -139,54 +139,55 @@ def run_evaluation(
     from gazecli.heads.headset_store import note_headset
 
     writable(options.generations, "--generations")
-    plan = plan_of(options, aim, compare, is_coco(comics))
-    judge = judge_without_model(options.judge, aim.cache)
+    plan = plan_of(options, chosen, compare, is_coco(comics))
+    judge = judge_without_model(options.judge, chosen.cache)
     needs_captions = options.judge in (None, "lexical")
     examples = open_examples(
-        output, comics, options, aim.headset, needs_captions, options.samples, plan.seed, plan.min_area
+        output, comics, options, chosen.headset, needs_captions, options.samples, plan.seed, plan.min_area
     )
     numbers = list(range(len(examples.usable)))
     if plan.sweep:
         # Too few to split is found out before a model is loaded.
         numbers = halves(len(numbers), plan.seed).held_out
     settings = {**asdict(plan), **computed_by(loading)}
-    request = evaluation_request(aim.headset.digest, examples, settings, judged_by(options.judge, judge))
-    kept = None if force else join().from_first(lambda: _found_again(aim, request))
+    request = evaluation_request(chosen.headset.digest, examples, settings, judged_by(options.judge, judge))
+    kept = None if force else join().from_first(lambda: _found_again(chosen, request))
     vlm, found = None, None
     if kept is None:
-        vlm = load_model(output, aim, loading)
+        chosen.cache.ensure_writable()
+        vlm = load_model(output, chosen, loading)
         if options.judge == "likelihood":
             judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
-        found = _evaluated(output, vlm, aim, examples, plan, judge, request)
+        found = _evaluated(output, vlm, chosen, examples, plan, judge, request)
     elif writes():
-        found = as_kept(output, aim, kept, str(examples.comics.path))
+        found = as_kept(output, chosen, kept, str(examples.comics.path))
     if found is None:
         return None
-    note_headset(aim.cache, found.headset, aim.model)
+    note_headset(chosen.cache, found.headset, chosen.model)
     if plan.sweep:
         output.note(f"the choice is kept as head set {found.headset.digest}")
     if options.generations is not None:
         found = replace(found, part=_save_generations(output, options.generations, found))
     if with_scenes:
         heads = found.headset.top(found.part.settings.top, plan.score)
-        vlm = vlm or load_model(output, aim, loading)
+        vlm = vlm or load_model(output, chosen, loading)
         found = replace(found, scenes=_scenes(output, vlm, examples, numbers, heads, plan))
     return found
 
 
-def _found_again(aim: ChosenHeads, request: Mapping[str, Any]) -> KeptEvaluation | None:
+def _found_again(chosen: ChosenHeads, request: Mapping[str, Any]) -> KeptEvaluation | None:
     """What is kept, unless a sweep made a head set that is gone."""
     from gazecli.evaluation.store import found_again
 
-    kept = found_again(aim.cache, request)
-    same = kept is None or kept.headset == aim.headset.digest or aim.cache.get(kept.headset) is not None
+    kept = found_again(chosen.cache, request)
+    same = kept is None or kept.headset == chosen.headset.digest or chosen.cache.get(kept.headset) is not None
     return kept if same else None
 
 
 def _evaluated(
     output: Output,
     vlm: VLM,
-    aim: ChosenHeads,
+    chosen: ChosenHeads,
     examples: Examples,
     plan: Plan,
     judge: Judge | None,
@@ -198,15 +199,15 @@ def _evaluated(
     from gazecli.reports.evaluation import comparison_part, evaluation_part
 
     with progress(output, "evaluating", "pictures") as step:
-        done = evaluate(vlm, aim.headset, examples, plan, judge, aim.cache, step)
+        done = evaluate(vlm, chosen.headset, examples, plan, judge, chosen.cache, step)
     draws = sum(each.condition.name == "control" for each in done.runs)
     if draws < CONTROLS:
         output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
     if not writes():
         return None
-    part = evaluation_part(vlm, done, aim.headset.digest, judge)
+    part = evaluation_part(vlm, done, chosen.headset.digest, judge)
     comparison = comparison_part(done) if plan.compare else None
-    return keep_evaluation(aim.cache, done.headset, part, comparison, examples.usable, done.runs, request)
+    return keep_evaluation(chosen.cache, done.headset, part, comparison, examples.usable, done.runs, request)
 
 
 def keep_evaluation(
@@ -228,15 +229,17 @@ def keep_evaluation(
     return Evaluated(headset, kept, False, part, comparison)
 
 
-def as_kept(output: Output, aim: ChosenHeads, kept: KeptEvaluation, comics: str | None) -> Evaluated:
+def as_kept(output: Output, chosen: ChosenHeads, kept: KeptEvaluation, comics: str | None) -> Evaluated:
     """An evaluation that was found again; `comics` is where its pictures lie today."""
     from gazecli.heads.headset_store import headset_of
     from gazecli.reports.kept_evaluation import comparison_of, evaluation_of
 
-    output.note("this was evaluated before; --force does it again")
+    output.note("this evaluation was kept, and is not run again")
     part = evaluation_of(kept)
     part = part.model_copy(update={"comics": part.comics.model_copy(update={"path": comics})})
-    headset = aim.headset if kept.headset == aim.headset.digest else headset_of(kept.headset, aim.cache)
+    headset = (
+        chosen.headset if kept.headset == chosen.headset.digest else headset_of(kept.headset, chosen.cache)
+    )
     return Evaluated(headset, kept, True, part, comparison_of(kept))
 
 
@@ -259,7 +262,7 @@ def _scenes(
         return scenes_of(page_samples(vlm, examples.usable, numbers, heads, plan, step))
 
 
-def plan_of(options: EvaluationOptions, aim: ChosenHeads, compare: bool, natural: bool) -> Plan:
+def plan_of(options: EvaluationOptions, chosen: ChosenHeads, compare: bool, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan
@@ -279,12 +282,12 @@ def plan_of(options: EvaluationOptions, aim: ChosenHeads, compare: bool, natural
     settings.check()
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
     # An imported ranking does not say how its heads were found.
-    by_place = aim.headset.header["settings"].get("prompt") or DISCOVERY_PROMPT
+    by_place = chosen.headset.header["settings"].get("prompt") or DISCOVERY_PROMPT
     return Plan(
         task,
         settings,
-        len(aim.heads),
-        aim.score,
+        len(chosen.heads),
+        chosen.score,
         42 if options.seed is None else options.seed,
         every,
         options.sweep,

@@ -39,7 +39,9 @@ Judge = Annotated[
     JudgeName | None,
     typer.Option(
         "--judge",
-        help="By captions (lexical, the default), by the model itself, by GAZE_JUDGE_URL, or later.",
+        metavar="JUDGE",
+        help="lexical: by captions (the default) · likelihood: by the model itself · endpoint: by"
+        " GAZE_JUDGE_URL · none: later.",
         rich_help_panel=_JUDGING,
     ),
 ]

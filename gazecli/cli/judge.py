@@ -48,9 +48,7 @@ def command(
     ],
     comics: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[COMICS]", help="The pictures the texts are about, for judges that see them."
-        ),
+        typer.Argument(metavar="COMICS", help="The pictures the texts are about, for judges that see them."),
     ] = None,
     *,
     examples: ExampleOptions,
@@ -90,29 +88,30 @@ def judge_texts(
     from gazecli.reports.generations import read_generations
 
     if file is None:
-        aim = choose_heads(output, HeadOptions(headset))
-        written = _kept_texts(aim)
+        chosen = choose_heads(output, HeadOptions(headset))
+        written = _kept_texts(chosen)
     else:
         written = [read_generations(file)]
-        aim = choose_heads(output, HeadOptions(headset or written[0].headset))
-        if aim.headset.digest != written[0].headset:
+        chosen = choose_heads(output, HeadOptions(headset or written[0].headset))
+        if chosen.headset.digest != written[0].headset:
             raise AnnotationsError(
                 f"these texts were written with head set {written[0].headset}",
                 subject=str(file),
                 hint="leave the head set out",
             )
-    load = cache(lambda: load_model(output, aim, loading))
-    found = []
+    load = cache(lambda: load_model(output, chosen, loading))
+    found: list[Evaluated] = []
+    failures: list[AnnotationsError] = []
     for texts in written:
         try:
-            found.append(_judged(output, aim, texts, comics, judge, options, loading, load, force))
+            found.append(_judged(output, chosen, texts, comics, judge, options, loading, load, force))
         except AnnotationsError as error:
-            if len(written) == 1:
-                raise
-            output.note(f"not judged: {error}")
-            failure = error
+            # Kept texts may be about other pictures than those at hand.
+            failures.append(error)
     if not found:
-        raise failure
+        raise failures[0]
+    for failure in failures:
+        output.note(f"not judged: {failure}")
     return found
 
 
@@ -125,18 +124,18 @@ def _is_text_file(path: Path) -> bool:
         return False
 
 
-def _kept_texts(aim: ChosenHeads) -> list[Generations]:
+def _kept_texts(chosen: ChosenHeads) -> list[Generations]:
     """All texts that are kept of a head set, newest first, each once."""
     from gazecli.evaluation.store import evaluations_of
     from gazecli.reports.generations import generations_of
 
-    found = reversed(evaluations_of(aim.cache, aim.headset.digest))
+    found = reversed(evaluations_of(chosen.cache, chosen.headset.digest))
     # What stands before the texts says what is known of the pictures, which may be more today.
     kept = {each.lines.split("\n", each.evaluation["strips"])[-1]: each for each in found}
     if not kept:
         raise HeadSetError(
             "no texts are kept of this head set",
-            subject=aim.headset.digest,
+            subject=chosen.headset.digest,
             hint="not evaluated yet: gaze evaluate HEADSET COMICS",
             code="evaluation.none",
         )
@@ -145,7 +144,7 @@ def _kept_texts(aim: ChosenHeads) -> list[Generations]:
 
 def _judged(
     output: Output,
-    aim: ChosenHeads,
+    chosen: ChosenHeads,
     texts: Generations,
     comics: Path | None,
     name: JudgeName | None,
@@ -163,23 +162,23 @@ def _judged(
     part, examples = texts.part, texts.examples
     if comics is not None:
         area = part.settings.min_area
-        found = open_examples(output, comics, options, aim.headset, needs_captions=False, min_area=area)
+        found = open_examples(output, comics, options, chosen.headset, needs_captions=False, min_area=area)
         examples = _matched(texts, found.usable)
-    judge = judge_without_model(name, aim.cache)
+    judge = judge_without_model(name, chosen.cache)
     if judge is not None and judge.name == "lexical":
         _require_captions(texts.source, examples)
     lines, _ = text_lines(examples, texts.runs)
     by = {**judged_by(name, judge), **computed_by(loading), "sees": comics is not None}
     request = judging_request(texts.headset, lines, part.settings.model_dump(mode="json"), by)
-    kept = None if force else found_again(aim.cache, request)
+    kept = None if force else found_again(chosen.cache, request)
     if kept is not None:
-        return as_kept(output, aim, kept, part.comics.path)
+        return as_kept(output, chosen, kept, part.comics.path)
     judge = judge or likelihood_judge(load(), part.task, part.settings.prompt)
     runs = rejudge_runs(texts.runs, examples, judge)
     panels = None if any(example.sizes for example in examples) else part.comics.panels
     metrics = run_metrics(runs, examples, part.task == "dynamic", panels, part.settings.seed)
     judged = rejudged_part(part, judge, runs, metrics, examples)
-    return keep_evaluation(aim.cache, aim.headset, judged, None, examples, runs, request)
+    return keep_evaluation(chosen.cache, chosen.headset, judged, None, examples, runs, request)
 
 
 def _matched(texts: Generations, found: list[Example]) -> list[Example]:

@@ -1,4 +1,4 @@
-"""`gaze models`: the names that need not be typed in full."""
+"""`gaze models`: the models that have a short name."""
 
 from __future__ import annotations
 

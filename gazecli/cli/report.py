@@ -41,7 +41,7 @@ def command(
     output: Output,
     headset: Annotated[
         str | None,
-        typer.Argument(metavar="[HEADSET]", help="A digest, file or model; else the one used last."),
+        typer.Argument(metavar="HEADSET", help="A digest, file or model; else the one used last."),
     ] = None,
     *,
     files: ReportOptions,
@@ -61,9 +61,8 @@ def command(
     """
     # --evaluate and --rejudge are the short forms of those two commands followed by this one.
     from gazecli.cache import Cache
-    from gazecli.evaluation.store import evaluations_of
     from gazecli.reports.headset import report_document, unsteered_comparison
-    from gazecli.reports.kept_evaluation import comparison_of, evaluation_of
+    from gazecli.reports.kept_evaluation import kept_blocks
 
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
@@ -71,10 +70,8 @@ def command(
         raise UsageError(
             "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
         )
-    # The report shows as many heads as --top says; texts that are written already have had theirs.
-    more = [
-        name for name, value in (("score", score), ("top", rejudge and top)) if value not in (None, "auto")
-    ]
+    # A plain report shows as many heads as --top says.
+    more = ["score"] * (score != "auto") + ["top"] * (rejudge is not None and top != "auto")
     check_report(evaluate, rejudge, evaluation, loading, more)
     if rejudge is not None:
         check_judging(evaluate, evaluation.judge, evaluation, loading)
@@ -90,26 +87,23 @@ def command(
         found = judge_texts(output, rejudge, headset, evaluate, evaluation.judge, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
-        aim = choose_heads(output, HeadOptions(headset, counted, score))
+        chosen = choose_heads(output, HeadOptions(headset, counted, score))
         if evaluate is not None:
             from gazecli.cli.evaluate import run_evaluation
 
             scenes = form == "html"
-            done = run_evaluation(output, aim, evaluate, evaluation, loading, compare, with_scenes=scenes)
+            done = run_evaluation(output, chosen, evaluate, evaluation, loading, compare, with_scenes=scenes)
             if done is None:
                 return
             found = [done]
         elif compare:
-            comparison = unsteered_comparison(aim.headset, len(aim.heads))
-    evaluated = found[0].headset if found else aim.headset
-    parts = [each.part for each in found]
-    kept = evaluations_of(Cache(warn=output.warning), evaluated.digest)
-    others = [each for each in kept if each.digest not in {part.digest for part in parts}]
-    comparisons = [comparison, *(each.comparison for each in found), *map(comparison_of, others)]
-    report = report_document(
-        evaluated,
-        shown,
-        [*parts, *map(evaluation_of, others)],
-        next((each for each in comparisons if each is not None), None),
-    )
+            comparison = unsteered_comparison(chosen.headset, len(chosen.heads))
+    evaluated = found[0].headset if found else chosen.headset
+    now = {each.kept.digest for each in found}
+    kept = kept_blocks(Cache(warn=output.warning), evaluated.digest)
+    blocks = [(each.part, each.comparison) for each in found]
+    blocks += [block for block in kept if block[0].digest not in now]
+    compared = [comparison, *(compared for _, compared in blocks)]
+    newest = next((each for each in compared if each is not None), None)
+    report = report_document(evaluated, shown, [part for part, _ in blocks], newest)
     write_report(output, files, report, shown, found[0].scenes if found else ())

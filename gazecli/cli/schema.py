@@ -19,7 +19,8 @@ NAME = "schema"
 def command(
     output: Output,
     name: Annotated[
-        str | None, typer.Argument(help="headset, steer, switch, report, …; all names when left out.")
+        str | None,
+        typer.Argument(metavar="NAME", help="headset, steer, switch, report, …; all names when left out."),
     ] = None,
 ) -> None:
     """Print the JSON Schema of a document.

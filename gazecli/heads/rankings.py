@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from gazecli.cache.file_digests import file_digest
-from gazecli.cache.files import NotPlain, open_plain, read_whole, write_whole
+from gazecli.cache.files import NotPlain, export_file, open_plain, read_whole
 from gazecli.cache.store import Cache
 from gazecli.canonical import parse_json
-from gazecli.errors import HeadSetError, UsageError, unwritable
+from gazecli.errors import HeadSetError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset
 from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
@@ -33,6 +33,9 @@ MAX_NUMBER = 1e30  # far above any score, and far below what a 32-bit number can
 
 _SCORES = ("score", "gaze_score", "raw")
 _FORM = 'write a list of {"layer": 3, "head": 1, "score": 0.81}, or of [3, 1, 0.81]'
+# What a ranking does not say is taken from the paper's recipe: panels a strip, their height, the gap.
+_RECIPE = {"panels": 6, "height": 256, "gap": 6}
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -151,11 +154,6 @@ def _unreadable(message: str, path: Path) -> HeadSetError:
     return HeadSetError(message, subject=str(path), hint="check the path", code="headset.unreadable")
 
 
-# What a ranking does not say is taken from the paper's recipe: panels a strip, their height, the gap.
-_RECIPE = {"panels": 6, "height": 256, "gap": 6}
-_UNKNOWN = "unknown"
-
-
 def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
     """Bind the ranking in a JSON file to a model on this machine, and keep it as that model's newest set.
 
@@ -199,20 +197,14 @@ def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = Fal
     scores = headset.scores(headset.resolve_score())
     best = [Ranked(*pair, float(scores[pair])) for pair in ranking(scores) if np.isfinite(scores[pair])]
     name = f"headset-{headset.digest.removeprefix('sha256:')}.json"
-    target = destination / name if os.path.isdir(destination) else destination
     data = ranking_text(best).encode("utf-8")
-    if not os.path.isdir(target.parent):
-        raise UsageError("no such folder", subject=str(target.parent), hint="make it first")
-    if os.path.lexists(target) and not overwrite:
+
+    def is_same(target: Path) -> bool:
         with suppress(OSError):
-            if read_whole(target, len(data)) == data:
-                return target
-        raise UsageError("it exists already", subject=str(target), hint="add --force to replace it")
-    try:
-        write_whole(target, data)
-    except OSError as error:
-        raise unwritable(target, error) from error
-    return target
+            return read_whole(target, len(data)) == data
+        return False
+
+    return export_file(data, destination, name, is_same, overwrite=overwrite)
 
 
 def _model(checkpoint: Checkpoint, size: Dimensions, cache: Cache) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import Comics
 
 SAVE_EVERY_SECONDS = 5.0
+KIND = "discovery"  # of partial results
 
 Progress = Callable[[int, int], None]
 
@@ -175,9 +176,6 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
         },
     }
     return HeadSet.of_tensors(header, tensors)
-
-
-KIND = "discovery"
 
 
 def resume(partial: PartialResults, empty: Sums) -> Sums:

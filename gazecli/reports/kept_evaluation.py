@@ -1,7 +1,4 @@
-"""An evaluation's block of the report becomes what is kept in the cache, and the other way round.
-
-Imports no torch: a report shows kept evaluations without a model.
-"""
+"""Turns an evaluation into what the cache keeps, and that into a block of a report; imports no torch."""
 
 from __future__ import annotations
 
@@ -10,8 +7,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from gazecli.cache.store import Cache
 from gazecli.canonical import canonical_json
-from gazecli.evaluation.store import KeptEvaluation, malformed
+from gazecli.errors import CacheError
+from gazecli.evaluation.store import KeptEvaluation, evaluations_of, malformed
 from gazecli.heads.headset import HeadSet
 from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
 from gazecli.reports.documents.parts import ModelPart, Part
@@ -56,6 +55,17 @@ def evaluation_of(kept: KeptEvaluation) -> EvaluationPart:
 def comparison_of(kept: KeptEvaluation) -> ComparisonPart | None:
     """The selectors that were compared, if any were; CacheError for one of foreign make."""
     return _parsed(ComparisonPart, kept.comparison, kept) if kept.comparison is not None else None
+
+
+def kept_blocks(cache: Cache, headset: str) -> list[tuple[EvaluationPart, ComparisonPart | None]]:
+    """What is kept of the head set with this digest, newest first; what is of foreign make is warned of."""
+    blocks = []
+    for kept in evaluations_of(cache, headset):
+        try:
+            blocks.append((evaluation_of(kept), comparison_of(kept)))
+        except CacheError as error:
+            cache.warn(f"{error.message} and is ignored: {kept.digest}")
+    return blocks
 
 
 def evaluation_document(

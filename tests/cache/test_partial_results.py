@@ -1,4 +1,4 @@
-"""Unfinished work is found again, and damaged progress is no progress."""
+"""Partial results are found again, and damaged ones count as none."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import pytest
 from tests.cache.samples import everything_in, listening, sample
 
 
-def test_progress_is_replaced_loaded_and_cleared(tmp_path):
+def test_partial_results_are_replaced_loaded_and_cleared(tmp_path):
     cache, _ = listening(tmp_path)
-    progress = cache.partial_results({"model": "tiny", "samples": 40})
-    assert progress.load() is None
+    partial = cache.partial_results({"model": "tiny", "samples": 40})
+    assert partial.load() is None
     for number in range(3):
-        assert progress.save(sample(number, kind="partial"))
-    kept = cache.partial_results({"samples": 40, "model": "tiny"}).load()
-    assert kept is not None
-    assert kept.digest == sample(2, kind="partial").digest
+        assert partial.save(sample(number, kind="partial"))
+    saved = cache.partial_results({"samples": 40, "model": "tiny"}).load()
+    assert saved is not None
+    assert saved.digest == sample(2, kind="partial").digest
     assert len(everything_in(tmp_path)) == 1
     assert cache.partial_results({"samples": 41, "model": "tiny"}).load() is None
     assert cache.entries() == []
-    progress.clear()
-    progress.clear()
-    assert progress.load() is None
+    partial.clear()
+    partial.clear()
+    assert partial.load() is None
 
 
 @pytest.mark.parametrize("damage", ["emptied", "flipped", "of another request", "an artifact"])
-def test_damaged_progress_is_set_aside_with_a_warning(tmp_path, damage):
+def test_damaged_partial_results_are_set_aside_with_a_warning(tmp_path, damage):
     cache, heard = listening(tmp_path)
-    progress, other = cache.partial_results({"n": 1}), cache.partial_results({"n": 2})
-    progress.save(sample())
+    partial, other = cache.partial_results({"n": 1}), cache.partial_results({"n": 2})
+    partial.save(sample())
     (path,) = everything_in(tmp_path)
     other.save(sample(2))
     (other_path,) = set(everything_in(tmp_path)) - {path}
@@ -42,15 +42,15 @@ def test_damaged_progress_is_set_aside_with_a_warning(tmp_path, damage):
         shutil.copy(other_path, path)
     else:
         shutil.copy(cache.put(sample())[1], path)
-    assert progress.load() is None
+    assert partial.load() is None
     assert len(heard) == 1
     assert not path.exists()
-    assert progress.load() is None
+    assert partial.load() is None
     assert len(heard) == 1
     assert other.load() is not None
 
 
-def test_verify_reads_progress_too(tmp_path):
+def test_verify_reads_partial_results_too(tmp_path):
     cache, _ = listening(tmp_path)
     cache.partial_results({"n": 1}).save(sample())
     assert cache.verify() == []
@@ -59,42 +59,42 @@ def test_verify_reads_progress_too(tmp_path):
     assert [damage.path for damage in cache.verify()] == [path]
 
 
-def test_progress_that_cannot_be_kept_is_said_once(tmp_path):
+def test_partial_results_that_cannot_be_saved_are_warned_of_once(tmp_path):
     cache, heard = listening(tmp_path)
     (tmp_path / "progress").write_text("a file where the folder should be")
-    progress = cache.partial_results({"n": 1})
-    assert [progress.save(sample(number)) for number in range(3)] == [False] * 3
+    partial = cache.partial_results({"n": 1})
+    assert [partial.save(sample(number)) for number in range(3)] == [False] * 3
     assert len(heard) == 1
     assert "partial results are not saved" in heard[0]
-    progress.clear()
+    partial.clear()
 
 
 def test_parts_of_processes_stand_beside_each_other(tmp_path):
     cache, heard = listening(tmp_path)
-    progress, other = cache.partial_results({"n": 1}), cache.partial_results({"n": 2})
-    progress.part(2).save(sample(2))
-    progress.part(11).save(sample(11))
+    partial, other = cache.partial_results({"n": 1}), cache.partial_results({"n": 2})
+    partial.part(2).save(sample(2))
+    partial.part(11).save(sample(11))
     other.part(1).save(sample(1))
-    assert [part.load().digest if part.load() else None for part in progress.parts()] == [
+    assert [part.load().digest if part.load() else None for part in partial.parts()] == [
         None,
         sample(2).digest,
         sample(11).digest,
     ]
-    assert progress.part(0) is progress
+    assert partial.part(0) is partial
     assert cache.verify() == []
-    progress.clear_parts()
-    assert [part.load() for part in progress.parts()] == [None]
+    partial.clear_parts()
+    assert [part.load() for part in partial.parts()] == [None]
     assert other.part(1).load() is not None
     assert heard == []
 
 
 def test_a_damaged_part_is_set_aside_alone(tmp_path):
     cache, heard = listening(tmp_path)
-    progress = cache.partial_results({"n": 1})
-    progress.part(1).save(sample(1))
+    partial = cache.partial_results({"n": 1})
+    partial.part(1).save(sample(1))
     (path,) = everything_in(tmp_path)
-    progress.save(sample())
+    partial.save(sample())
     path.write_bytes(path.read_bytes()[:-1])
-    assert progress.part(1).load() is None
-    assert progress.load() is not None
+    assert partial.part(1).load() is None
+    assert partial.load() is not None
     assert len(heard) == 1

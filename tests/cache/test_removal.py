@@ -17,10 +17,10 @@ def test_remove_takes_what_is_named_and_tells_what_it_took(tmp_path):
     first, path = cache.put(sample(1))
     second, _ = cache.put(sample(2))
     size = path.stat().st_size
-    (told,) = cache.remove([first], dry_run=True)
+    (listed,) = cache.remove([first], dry_run=True)
     assert path.exists()
     (removed,) = cache.remove([first, first])
-    assert removed == told
+    assert removed == listed
     assert (removed.path, removed.bytes, removed.kind, removed.digest) == (path, size, "headset", first)
     assert [entry.digest for entry in cache.entries()] == [second]
 
@@ -90,10 +90,10 @@ def test_prune_takes_the_old_and_keeps_the_young_and_the_wanted(tmp_path):
     week_ago = time.time() - 7 * 86400
     for path in (old_path, wanted_path):
         os.utime(path, (week_ago, week_ago))
-    told = cache.prune(86400, [wanted], dry_run=True)
+    listed = cache.prune(86400, [wanted], dry_run=True)
     assert {entry.digest for entry in cache.entries()} == {old, wanted, young}
-    assert cache.prune(86400, [wanted]) == told
-    assert [removed.digest for removed in told] == [old]
+    assert cache.prune(86400, [wanted]) == listed
+    assert [removed.digest for removed in listed] == [old]
     assert {entry.digest for entry in cache.entries()} == {wanted, young}
 
 

@@ -48,14 +48,14 @@ _PUT_FOREVER = """if True:
     import numpy as np
     from gazecli.cache import Artifact, Cache
     cache = Cache(sys.argv[1])
-    progress = cache.partial_results({"n": 1})
+    partial = cache.partial_results({"n": 1})
     blob = np.arange(int(sys.argv[2]), dtype=np.float64)
     print("ready", flush=True)
     for number in itertools.count(int(sys.argv[3])):
         artifact = Artifact("headset", {"number": number % 7}, {"m": blob + number % 7})
         digest, path = cache.put(artifact)
         cache.remember({"number": number % 7}, digest)
-        progress.save(artifact)
+        partial.save(artifact)
         if number % 7 == 6:
             cache.remove([entry.digest for entry in cache.entries()][:3])
 """

@@ -1,4 +1,4 @@
-"""What is put into the cache is found again, or said to be absent."""
+"""What is put into the cache is found again, or reported absent."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_an_artifact_is_exported_and_imported_unchanged(tmp_path):
     assert there.get(digest) is not None
 
 
-def test_an_export_overwrites_only_when_told_to(tmp_path):
+def test_an_export_overwrites_only_on_request(tmp_path):
     cache = Cache(tmp_path / "cache")
     digest, _ = cache.put(sample())
     target = tmp_path / "notes.txt"

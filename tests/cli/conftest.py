@@ -1,9 +1,11 @@
-"""The command as users start it: a process of its own, with its streams apart."""
+"""The command as users start it, a process of its own with its streams apart; and in this process."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,8 +17,16 @@ from typing import Any
 import jsonschema
 import pytest
 
+from gazecli.cache import Cache
+from gazecli.cli.app import build_app
+from gazecli.cli.errors import guarded
+from gazecli.heads.discover import discover
+from gazecli.heads.headset import HeadSet
+from gazecli.heads.headset_store import note_headset
+from gazecli.models.vlm import VLM
 from gazecli.reports.documents.schemas import json_schema
-from tests.fixtures.prestarted import call
+from tests.evaluation.comics import captioned_comics
+from tests.fixtures.command_server import call
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ Gaze = Callable[..., Ran]
 
 
 @pytest.fixture
-def gaze(tmp_path: Path, prestarted: str) -> Gaze:
+def gaze(tmp_path: Path, command_server: str) -> Gaze:
     """Run `gaze` with arguments in an empty folder; `env` adds variables, `stdin` gives bytes.
 
     `fresh` starts an interpreter from nothing, which takes seconds of imports.
@@ -78,12 +88,47 @@ def gaze(tmp_path: Path, prestarted: str) -> Gaze:
                 ).returncode
             else:
                 streams = (into.fileno(), out.fileno(), err.fileno())
-                code = call(prestarted, arguments, streams, place, str(home))
+                code = call(command_server, arguments, streams, place, str(home))
             out.seek(0)
             err.seek(0)
             return Ran(code, out.read().decode("utf-8"), err.read().decode("utf-8"))
 
     return run
+
+
+def gaze_here(capfd: pytest.CaptureFixture[str], *arguments: object) -> Ran:
+    """Run `gaze` with arguments in this process."""
+    given = [str(argument) for argument in arguments]
+    before = signal.getsignal(signal.SIGTERM)
+    capfd.readouterr()
+    try:
+        code = guarded(lambda: build_app()(given, prog_name="gaze", standalone_mode=False), given)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return Ran(code, *capfd.readouterr())
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VLM]) -> tuple[Path, HeadSet]:
+    """Comics with captions, and a random model's head set."""
+    comics = captioned_comics(tmp_path_factory.mktemp("known") / "comics", 2)
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, height=48, cache=cache)
+
+
+@pytest.fixture
+def comics(measured: tuple[Path, HeadSet], tmp_path: Path) -> Path:
+    """A copy of the comics that a test may change."""
+    return shutil.copytree(measured[0], tmp_path / "comics")
+
+
+@pytest.fixture
+def known(measured: tuple[Path, HeadSet], own_cache: Path, vlm_of: Callable[[str], VLM]) -> str:
+    """The digest of the head set, which is in the cache as the last used."""
+    cache = Cache(own_cache)
+    cache.put(measured[1].to_artifact())
+    note_headset(cache, measured[1], vlm_of("qwen2_vl").source)
+    return measured[1].digest
 
 
 @pytest.fixture(scope="session", autouse=True)

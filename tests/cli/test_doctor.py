@@ -10,8 +10,7 @@ import pytest
 from gazecli.models.token_maps import registry
 from gazecli.models.token_maps.views import Blind, View
 from gazecli.models.token_maps.whole_picture import patch_grid
-from tests.cli.conftest import Gaze
-from tests.cli.in_process import gaze_here
+from tests.cli.conftest import Gaze, gaze_here
 
 
 def test_a_sound_model_passes_every_check(

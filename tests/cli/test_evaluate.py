@@ -8,44 +8,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gazecli.cache import Cache
-from gazecli.heads.discover import discover
-from gazecli.heads.headset import HeadSet
-from gazecli.heads.headset_store import note_headset
-from gazecli.models.vlm import VLM
 from tests.cli.conftest import Gaze, checked
-from tests.evaluation.comics import captioned_comics
 from tests.evaluation.natural_pictures import write_coco
 
+pytestmark = pytest.mark.usefixtures("known")
 QUICK = ("--max-new-tokens", 2, "--device", "cpu", "--top", 2, "--samples", 1)
-
-
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VLM]) -> tuple[Path, HeadSet]:
-    """Comics with captions, and a random model's head set."""
-    comics = captioned_comics(tmp_path_factory.mktemp("known") / "comics", 2)
-    cache = Cache(tmp_path_factory.mktemp("cache"))
-    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, height=48, cache=cache)
-
-
-@pytest.fixture
-def comics(found: tuple[Path, HeadSet], tmp_path: Path) -> Path:
-    """A copy of the comics that a test may change."""
-    return shutil.copytree(found[0], tmp_path / "comics")
-
-
-@pytest.fixture(autouse=True)
-def known(found: tuple[Path, HeadSet], own_cache: Path, vlm_of: Callable[[str], VLM]) -> str:
-    """The digest of the head set, which is in the cache as the last used."""
-    cache = Cache(own_cache)
-    cache.put(found[1].to_artifact())
-    note_headset(cache, found[1], vlm_of("qwen2_vl").source)
-    return found[1].digest
 
 
 def test_an_evaluation_is_kept_and_found_again_at_once(gaze: Gaze, known: str, comics: Path) -> None:

@@ -18,7 +18,7 @@ from gazecli.cli.app import build_app
 from gazecli.cli.command import cli_command
 from gazecli.cli.options import with_help
 from gazecli.cli.output import Output
-from tests.cli.in_process import gaze_here
+from tests.cli.conftest import gaze_here
 
 OPTION = type(typer.Option())
 
@@ -125,7 +125,9 @@ def test_help_fits_80_columns_and_ends_with_an_example_that_parses(
         monkeypatch.delenv("NO_COLOR", raising=False)
         lines = [re.sub("\x1b\\[[0-9;]*m", "", line).strip() for line in ran.out.splitlines()]
         assert max(map(len, lines)) <= 80
-        example = [line for line in lines if line][-1]
+        assert ("╭" in ran.out) == bool(colour)
+        *others, example = [line for line in lines if line]
+        assert [line for line in others if line.count("<") != line.count(">")] == [], "a choice is broken"
         assert example.startswith(f"Example: gaze {' '.join(words)}")
         given = shlex.split(example.removeprefix("Example: gaze ").partition(" > ")[0])
         assert gaze_here(capfd, *given, "--help").code == 0

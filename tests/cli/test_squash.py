@@ -12,8 +12,7 @@ from PIL import Image
 import gazecli
 from gazecli.errors import UsageError
 from gazecli.models.vlm import VLM
-from tests.cli.conftest import Ran
-from tests.cli.in_process import gaze_here
+from tests.cli.conftest import Ran, gaze_here
 from tests.conftest import write_comics
 
 Gaze = Callable[..., Ran]

@@ -5,38 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from gazecli.cache import Cache
-from gazecli.heads.discover import discover
-from gazecli.heads.headset import HeadSet
-from gazecli.heads.headset_store import note_headset
-from gazecli.models.vlm import VLM
 from tests.cli.conftest import Gaze, checked
-from tests.evaluation.comics import captioned_comics
 
 QUICK = ("--panels", 3, "--max-new-tokens", 5, "--top", 2)
-
-
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VLM]) -> tuple[Path, HeadSet]:
-    """Comics with captions, and a random model's head set."""
-    comics = captioned_comics(tmp_path_factory.mktemp("known") / "comics", 2)
-    cache = Cache(tmp_path_factory.mktemp("cache"))
-    return comics, discover(vlm_of("qwen2_vl"), comics, panels=3, cache=cache)
-
-
-@pytest.fixture
-def known(found: tuple[Path, HeadSet], own_cache: Path, vlm_of: Callable[[str], VLM]) -> str:
-    """The digest of the head set, which is in the cache as the last used."""
-    cache = Cache(own_cache)
-    cache.put(found[1].to_artifact())
-    note_headset(cache, found[1], vlm_of("qwen2_vl").source)
-    return found[1].digest
 
 
 @pytest.fixture
@@ -147,7 +123,7 @@ def test_steering_and_switching_have_pages_too(gaze: Gaze, known: str, strip: Pa
 
 
 def test_a_report_leaves_its_figures_in_a_folder(
-    gaze: Gaze, known: str, found: tuple[Path, HeadSet], tmp_path: Path
+    gaze: Gaze, known: str, comics: Path, tmp_path: Path
 ) -> None:
     del known
     folder, page = tmp_path / "a" / "figures", tmp_path / "r.html"
@@ -157,7 +133,7 @@ def test_a_report_leaves_its_figures_in_a_folder(
         str(folder / f"{name}.{kind}") for name in names for kind in ("svg", "png")
     ]
     assert all(Path(figure).stat().st_size > 1000 for figure in document["figures"])
-    call = ("--evaluate", found[0], "--top", 2, "--max-new-tokens", 2, "--device", "cpu", "-o", page)
+    call = ("--evaluate", comics, "--top", 2, "--max-new-tokens", 2, "--device", "cpu", "-o", page)
     assert gaze("report", "--figures", folder, *call).code == 0
     assert {"redirection.svg", "regions.png"} <= {path.name for path in folder.iterdir()}
     written = page.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import gazecli as gaze
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
-from tests.distributed.launching import ROOT
+from tests.distributed.launches import ROOT
 
 STRIPS = 5  # the second is torn, the third has no captions
 PANELS, HEIGHT = 3, 56  # less than the comics have: less work, and the model in the box was taught such too

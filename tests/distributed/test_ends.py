@@ -16,7 +16,7 @@ import gazecli as gaze
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from tests.conftest import write_comics
-from tests.distributed.launching import ROOT, Ran, finish, start
+from tests.distributed.launches import ROOT, Ran, finish, start
 
 pytestmark = pytest.mark.slow
 
@@ -68,8 +68,8 @@ def test_an_interrupt_ends_all_and_is_said_once(comics: Path, whole: HeadSet, tm
     ran = stop(start(2, tmp_path, "discover", "tiny", comics, *ASKED), tmp_path, signal.SIGINT, "launcher")
     assert ran.code != 0
     assert ran.out == ""
-    assert ran.said("interrupted") == ["interrupted"]
-    assert not ran.said("error")
+    assert ran.lines("interrupted") == ["interrupted"]
+    assert not ran.lines("error")
     resumed = finish(start(2, tmp_path, "discover", "tiny", comics, *ASKED)).document
     assert resumed["resumed_from"] > 0
     assert resumed["digest"] == whole.digest
@@ -82,21 +82,21 @@ def test_one_process_that_dies_ends_the_others(comics: Path, tmp_path: Path, how
     assert time.monotonic() - began < 60
     assert ran.code != 0
     assert ran.out == ""
-    assert len(ran.said("interrupted")) + len(ran.said("error: ")) == 1
-    assert "Error" not in "".join(line for line in ran.said("error: "))
+    assert len(ran.lines("interrupted")) + len(ran.lines("error: ")) == 1
+    assert "Error" not in "".join(line for line in ran.lines("error: "))
 
 
 def test_bad_input_is_refused_once(tmp_path: Path) -> None:
     ran = finish(start(2, tmp_path, "discover", "tiny", tmp_path / "nowhere"))
     assert ran.code != 0
-    assert len(ran.said("error: there is no such folder")) == 1
+    assert len(ran.lines("error: there is no such folder")) == 1
     assert "exitcode  : 2" in ran.err
 
 
 def test_what_is_not_shared_is_done_once(tmp_path: Path) -> None:
     ran = finish(start(2, tmp_path, "models", "--json"))
     assert ran.document["schema"].startswith("gaze.models/")
-    assert len(ran.said("this is not shared among processes")) == 1
+    assert len(ran.lines("this is not shared among processes")) == 1
 
 
 def test_accelerate_launch_on_a_cpu_starts_one_process(comics: Path, tmp_path: Path) -> None:

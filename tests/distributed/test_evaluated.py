@@ -12,21 +12,21 @@ import pytest
 
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
-from tests.distributed.launching import Ran, launch
+from tests.distributed.launches import Ran, launch
 from tests.evaluation.judge_server import PROXIES, serving
 from tests.evaluation.natural_pictures import write_coco
 
 BRIEFLY = ("--max-new-tokens", 6)
 ON_CPU = ("--device", "cpu", "--dtype", "float32", "--json")
-Said = tuple[dict[str, Any], list[dict[str, Any]], list[str]]
+Result = tuple[dict[str, Any], list[dict[str, Any]], list[str]]
 
 
-def evaluated(address: str, processes: int, folder: Path, headset: HeadSet, *asked: object) -> Said:
+def evaluated(address: str, processes: int, folder: Path, headset: HeadSet, *asked: object) -> Result:
     """The document, the kept texts and the notes, less what tells when and where they were made."""
     cache, texts = folder / f"cache of {processes}", folder / f"texts of {processes}.jsonl"
     Cache(cache).put(headset.to_artifact())
-    told = ("report", headset.digest, "--generations", texts, *asked, *ON_CPU)
-    ran = launch(address, processes, cache, *told)
+    command = ("evaluate", headset.digest, *asked, "--generations", texts, *ON_CPU)
+    ran = launch(address, processes, cache, *command)
     document, kept = ran.document, texts.read_bytes()
     evaluation = document["evaluation"]
     assert evaluation["generations"].pop("sha256") == hashlib.sha256(kept).hexdigest()
@@ -39,8 +39,8 @@ def evaluated(address: str, processes: int, folder: Path, headset: HeadSet, *ask
 
 
 def notes(ran: Ran) -> list[str]:
-    """What was said of the pictures and of the choice; how far the work is depends on time."""
-    return [*ran.said("skipped"), *ran.said("the choice"), *ran.said("error"), *ran.said("warning")]
+    """Notes on the pictures and on the choice; how far the work is depends on time."""
+    return [*ran.lines("skipped"), *ran.lines("the choice"), *ran.lines("error"), *ran.lines("warning")]
 
 
 @pytest.mark.parametrize(
@@ -54,46 +54,46 @@ def notes(ran: Ran) -> list[str]:
     ids=["K chosen", "vqa by likelihood", "dynamic"],
 )
 def test_two_processes_evaluate_as_one(
-    prestarted: str, drawn: Path, alone: HeadSet, tmp_path: Path, asked: tuple[object, ...]
+    command_server: str, drawn: Path, alone: HeadSet, tmp_path: Path, asked: tuple[object, ...]
 ) -> None:
-    one = evaluated(prestarted, 1, tmp_path, alone, "--evaluate", drawn, *asked)
-    assert evaluated(prestarted, 2, tmp_path, alone, "--evaluate", drawn, *asked) == one
+    one = evaluated(command_server, 1, tmp_path, alone, drawn, *asked)
+    assert evaluated(command_server, 2, tmp_path, alone, drawn, *asked) == one
 
 
 def test_more_processes_than_natural_pictures_evaluate_as_one(
-    prestarted: str, alone: HeadSet, tmp_path: Path
+    command_server: str, alone: HeadSet, tmp_path: Path
 ) -> None:
     annotations, images = write_coco(tmp_path)
-    asked = ("--evaluate", "coco", "--annotations", annotations, "--images", images, "--top", 5, *BRIEFLY)
-    one = evaluated(prestarted, 1, tmp_path, alone, *asked)
+    asked = ("coco", "--annotations", annotations, "--images", images, "--top", 5, *BRIEFLY)
+    one = evaluated(command_server, 1, tmp_path, alone, *asked)
     assert one[0]["evaluation"]["strips"] == 2
-    assert evaluated(prestarted, 3, tmp_path, alone, *asked) == one
+    assert evaluated(command_server, 3, tmp_path, alone, *asked) == one
 
 
 def test_an_endpoint_is_asked_as_often_as_by_one_process(
-    prestarted: str, drawn: Path, alone: HeadSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_server: str, drawn: Path, alone: HeadSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GAZE_JUDGE_MODEL", "seer-1")
-    asked = ("--evaluate", drawn, "--judge", "endpoint", "--samples", 3, "--top", 5, "--max-new-tokens", 4)
+    asked = (drawn, "--judge", "endpoint", "--samples", 3, "--top", 5, "--max-new-tokens", 4)
     found, heard = [], []
     for processes in (1, 2):
         with serving() as server:
             monkeypatch.setenv("GAZE_JUDGE_URL", server.url)
-            found.append(evaluated(prestarted, processes, tmp_path, alone, *asked))
+            found.append(evaluated(command_server, processes, tmp_path, alone, *asked))
             heard.append(len(server.requests))
             assert found[-1][0]["evaluation"]["judging"].pop("endpoint") == server.url
     assert found[1] == found[0]
     assert {document["evaluation"]["strips"] for document, _, _ in found} == {2}
-    told = [document["evaluation"]["judging"]["requests"] for document, _, _ in found]
-    assert told == heard
+    requests = [document["evaluation"]["judging"]["requests"] for document, _, _ in found]
+    assert requests == heard
     assert heard[0] > 0
 
 
 @pytest.mark.parametrize("what", ["p1.png", "captions.txt"])
 def test_processes_that_see_different_files_of_one_name_are_refused(
-    prestarted: str, drawn: Path, alone: HeadSet, tmp_path: Path, what: str
+    command_server: str, drawn: Path, alone: HeadSet, tmp_path: Path, what: str
 ) -> None:
     cache = tmp_path / "cache"
     Cache(cache).put(alone.to_artifact())
@@ -101,10 +101,10 @@ def test_processes_that_see_different_files_of_one_name_are_refused(
         shutil.copytree(drawn, tmp_path / process / "comics")
     one, other = sorted((tmp_path / "1" / "comics").iterdir())[-2:]
     shutil.copy(one / what, other / what)
-    asked = ("report", alone.digest, "--evaluate", "comics", "--device", "cpu")
-    ran = launch(prestarted, 2, cache, *asked, apart=True)
+    asked = ("evaluate", alone.digest, "comics", "--device", "cpu")
+    ran = launch(command_server, 2, cache, *asked, apart=True)
     assert ran.code != 0
-    assert ran.said("error: ") == ["error: the processes see different head sets, pictures or settings"]
+    assert ran.lines("error: ") == ["error: the processes see different head sets, pictures or settings"]
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_processes_that_see_different_files_of_one_name_are_refused(
     ids=["static", "vqa", "dynamic by tokens", "dynamic by sentences"],
 )
 def test_three_processes_share_every_task_with_every_judge(
-    prestarted: str,
+    command_server: str,
     drawn: Path,
     alone: HeadSet,
     tmp_path: Path,
@@ -131,6 +131,6 @@ def test_three_processes_share_every_task_with_every_judge(
     more: tuple[object, ...],
     judge: str,
 ) -> None:
-    asked = ("--evaluate", drawn, *task, *more, "--judge", judge)
-    one = evaluated(prestarted, 1, tmp_path, alone, *asked)
-    assert evaluated(prestarted, 3, tmp_path, alone, *asked) == one
+    asked = (drawn, *task, *more, "--judge", judge)
+    one = evaluated(command_server, 1, tmp_path, alone, *asked)
+    assert evaluated(command_server, 3, tmp_path, alone, *asked) == one

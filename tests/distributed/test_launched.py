@@ -8,7 +8,7 @@ from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import find_headset
 from tests.distributed.conftest import HEIGHT, PANELS, STRIPS
-from tests.distributed.launching import finish, launch, start
+from tests.distributed.launches import finish, launch, start
 
 ON_CPU = (
     "--panels",
@@ -26,11 +26,11 @@ ON_CPU = (
 
 
 def test_two_processes_find_the_head_set_of_one(
-    prestarted: str, alone: HeadSet, drawn: Path, tmp_path: Path
+    command_server: str, alone: HeadSet, drawn: Path, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache of two"
-    ran = launch(prestarted, 2, cache, "discover", "tiny", drawn, *ON_CPU)
-    assert not ran.said("error")
+    ran = launch(command_server, 2, cache, "discover", "tiny", drawn, *ON_CPU)
+    assert not ran.lines("error")
     assert ran.document["digest"] == alone.digest
     assert ran.document["comics"]["strips"] == STRIPS - 1
     assert not ran.document["cached"]

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from gazecli.distributed.group import ALONE, Group, in_order, join
 from gazecli.distributed.launcher import Launch, current_launch, is_reporter, leave_launch
 from gazecli.errors import UsageError
-from tests.cli.in_process import gaze_here
+from tests.cli.conftest import gaze_here
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch):
+def started_as(monkeypatch: pytest.MonkeyPatch):
     """Say what a launcher would say: number, local number, count."""
 
     def say(number: str, local: str, count: str) -> None:
@@ -25,7 +25,7 @@ def told(monkeypatch: pytest.MonkeyPatch):
     return say
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("started_as")
 def test_nobody_said_anything() -> None:
     assert current_launch() == Launch(0, 0, 1)
     assert current_launch().is_first
@@ -33,20 +33,20 @@ def test_nobody_said_anything() -> None:
     assert is_reporter()
 
 
-def test_a_launcher_is_believed(told) -> None:
-    told("5", "1", "8")
+def test_a_launcher_is_believed(started_as) -> None:
+    started_as("5", "1", "8")
     assert current_launch() == Launch(5, 1, 8)
     assert not current_launch().is_first
 
 
 @pytest.mark.parametrize("nonsense", [("0", "0", ""), ("x", "0", "2"), ("2", "0", "2"), ("-1", "0", "2")])
-def test_nonsense_is_not_believed(told, nonsense: tuple[str, str, str]) -> None:
-    told(*nonsense)
+def test_nonsense_is_not_believed(started_as, nonsense: tuple[str, str, str]) -> None:
+    started_as(*nonsense)
     assert current_launch() == Launch()
 
 
-def test_who_leaves_the_launch_is_alone(told) -> None:
-    told("0", "0", "4")
+def test_who_leaves_the_launch_is_alone(started_as) -> None:
+    started_as("0", "0", "4")
     leave_launch()
     assert current_launch() == Launch()
 
@@ -75,12 +75,12 @@ def test_what_differs_between_processes_is_an_error() -> None:
 
 
 def test_a_command_that_is_not_shared_runs_in_the_first_process_only(
-    told, capfd: pytest.CaptureFixture[str]
+    started_as, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told("1", "1", "2")
+    started_as("1", "1", "2")
     second = gaze_here(capfd, "models", "--json")
     assert (second.code, second.out, second.err) == (0, "", "")
-    told("0", "0", "2")
+    started_as("0", "0", "2")
     first = gaze_here(capfd, "models", "--json")
     assert first.code == 0
     assert first.out.startswith('{"schema": "gaze.models/')

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gazecli.cache import Cache
-from tests.endurance.nursery import Nursery
+from tests.endurance.processes import ForkServer
 
 CALL = ("--panels", 3, "--height", 56, "--gap", 2, "--batch-size", 1, "--json")
 
@@ -21,9 +21,9 @@ def at(root: Path) -> dict[str, str]:
 
 
 def test_a_disk_that_fills_up_ends_in_one_clear_error_and_nothing_half_written(
-    nursery: Nursery, comics: Path, tmp_path: Path
+    fork_server: ForkServer, comics: Path, tmp_path: Path
 ) -> None:
-    left = nursery.run("discover", "tiny", comics, *CALL, env=at(tmp_path), file_bytes=5000, save_every=0)
+    left = fork_server.run("discover", "tiny", comics, *CALL, env=at(tmp_path), file_bytes=5000, save_every=0)
     assert (left.code, left.out) == (1, "")
     *warnings, error = left.err.splitlines()
     assert '"code":"cache.full"' in error.replace(": ", ":")
@@ -36,13 +36,13 @@ def test_a_disk_that_fills_up_ends_in_one_clear_error_and_nothing_half_written(
 
 
 def test_what_a_full_disk_stopped_at_the_end_goes_on_from_the_end(
-    nursery: Nursery, comics: Path, tmp_path: Path
+    fork_server: ForkServer, comics: Path, tmp_path: Path
 ) -> None:
-    clean = nursery.run("discover", "tiny", comics, *CALL, env=at(tmp_path / "clean")).document()
+    clean = fork_server.run("discover", "tiny", comics, *CALL, env=at(tmp_path / "clean")).document()
     root = tmp_path / "cache"
     # Room for progress, and none for the head set: its folder cannot be written into.
     (root / "artifacts").mkdir(parents=True)
-    child = nursery.start("discover", "tiny", comics, *CALL, env=at(root), save_every=0)
+    child = fork_server.start("discover", "tiny", comics, *CALL, env=at(root), save_every=0)
     while not list(root.glob("progress/*.safetensors")):
         assert not child.ended()
         time.sleep(0.005)
@@ -52,24 +52,26 @@ def test_what_a_full_disk_stopped_at_the_end_goes_on_from_the_end(
     assert left.code == 1
     assert "cache" in left.err
     (root / "artifacts").unlink()
-    again = nursery.run("discover", "tiny", comics, *CALL, env=at(root)).document()
+    again = fork_server.run("discover", "tiny", comics, *CALL, env=at(root)).document()
     assert again["resumed_from"] == 8
     assert again["digest"] == clean["digest"]
 
 
 def test_a_read_only_cache_is_refused_before_work_and_read_all_the_same(
-    nursery: Nursery, comics: Path, tmp_path: Path
+    fork_server: ForkServer, comics: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "cache"
-    first = nursery.run("discover", "tiny", comics, *CALL, env=at(root)).document()
+    first = fork_server.run("discover", "tiny", comics, *CALL, env=at(root)).document()
     folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
     before = sorted(root.rglob("*"))
-    kept = nursery.run("discover", "tiny", comics, *CALL, env=at(root), bound_by_permissions=True)
+    kept = fork_server.run("discover", "tiny", comics, *CALL, env=at(root), bound_by_permissions=True)
     assert kept.document()["digest"] == first["digest"]
     assert kept.document()["cached"]
-    new = nursery.run("discover", "tiny", comics, *CALL, "--force", env=at(root), bound_by_permissions=True)
+    new = fork_server.run(
+        "discover", "tiny", comics, *CALL, "--force", env=at(root), bound_by_permissions=True
+    )
     assert new.code == 1
     assert "cache.unusable" in new.err
     assert "GAZE_CACHE_DIR" in new.err
@@ -79,11 +81,11 @@ def test_a_read_only_cache_is_refused_before_work_and_read_all_the_same(
 
 
 def test_a_cache_that_vanishes_in_the_middle_is_made_again(
-    nursery: Nursery, comics: Path, tmp_path: Path
+    fork_server: ForkServer, comics: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "cache"
-    clean = nursery.run("discover", "tiny", comics, *CALL, env=at(tmp_path / "clean")).document()
-    child = nursery.start("discover", "tiny", comics, *CALL, env=at(root), save_every=0)
+    clean = fork_server.run("discover", "tiny", comics, *CALL, env=at(tmp_path / "clean")).document()
+    child = fork_server.start("discover", "tiny", comics, *CALL, env=at(root), save_every=0)
     while not list(root.glob("progress/*.safetensors")):
         assert not child.ended()
         time.sleep(0.005)
@@ -94,11 +96,11 @@ def test_a_cache_that_vanishes_in_the_middle_is_made_again(
 
 
 def test_names_in_the_cache_are_the_same_with_and_without_letter_case(
-    nursery: Nursery, comics: Path, tmp_path: Path
+    fork_server: ForkServer, comics: Path, tmp_path: Path
 ) -> None:
     """No two names differ in case alone, none is reserved, none is changed by Unicode normalisation."""
     root = tmp_path / "cache"
-    child = nursery.start("discover", "tiny", comics, *CALL, env=at(root), save_every=0)
+    child = fork_server.start("discover", "tiny", comics, *CALL, env=at(root), save_every=0)
     names: set[str] = set()
     while not child.ended():
         names |= {path.name for path in root.rglob("*")}

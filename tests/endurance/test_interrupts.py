@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gazecli.cache import Cache
-from tests.endurance.nursery import Left, Nursery, hears
+from tests.endurance.processes import ForkServer, Result, hears
 
 # Two seconds is the promise; a machine on which other things run gets some slack.
 PROMISED_SECONDS = 2.0
@@ -27,7 +27,7 @@ def at(root: Path) -> dict[str, str]:
     return {"GAZE_CACHE_DIR": str(root)}
 
 
-def check_interrupted(left: Left) -> None:
+def check_interrupted(left: Result) -> None:
     # Lines of progress may stand before it, never a traceback.
     assert left.err.splitlines()[-1:] == ["interrupted"], left.err
     assert left.err.count("interrupted") == 1
@@ -44,10 +44,10 @@ def check_tidy(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def kept(nursery: Nursery, comics: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kept(fork_server: ForkServer, comics: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with a head set of `tiny`."""
     root = tmp_path_factory.mktemp("kept") / "cache"
-    ran = nursery.run("discover", "tiny", comics, *SMALL, "--json", env=at(root))
+    ran = fork_server.run("discover", "tiny", comics, *SMALL, "--json", env=at(root))
     assert ran.code == 0, ran.err
     return root
 
@@ -64,30 +64,30 @@ def captioned(comics: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_discovery_is_interrupted_at_any_moment_and_resumes(
-    nursery: Nursery, comics: Path, tmp_path: Path, number: signal.Signals
+    fork_server: ForkServer, comics: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     call = ("discover", "tiny", comics, *SMALL, "--batch-size", 1, "--json")
     began = time.monotonic()
-    clean = nursery.run(*call, env=at(tmp_path / "clean")).document()
+    clean = fork_server.run(*call, env=at(tmp_path / "clean")).document()
     lifetime = time.monotonic() - began
     chance = random.Random(number)
     root = tmp_path / "cache"
     for _ in range(4):
-        child = nursery.start(*call, "--force", env=at(root))
+        child = fork_server.start(*call, "--force", env=at(root))
         time.sleep(chance.random() * lifetime * 0.8)
         if child.ended():
             continue
         child.send(number)
         check_interrupted(child.wait())
         check_tidy(root)
-    assert nursery.run(*call, env=at(root)).document()["digest"] == clean["digest"]
+    assert fork_server.run(*call, env=at(root)).document()["digest"] == clean["digest"]
 
 
 def test_an_interrupted_discovery_keeps_every_strip_it_walked(
-    nursery: Nursery, comics: Path, tmp_path: Path
+    fork_server: ForkServer, comics: Path, tmp_path: Path
 ) -> None:
     call = ("discover", "tiny", comics, *SMALL, "--batch-size", 1, "--json")
-    child = nursery.start(*call, env=at(tmp_path), save_every=0)
+    child = fork_server.start(*call, env=at(tmp_path), save_every=0)
     while not list(tmp_path.glob("progress/*.safetensors")):
         assert not child.ended()
         time.sleep(0.005)
@@ -96,11 +96,11 @@ def test_an_interrupted_discovery_keeps_every_strip_it_walked(
         child.send(signal.SIGINT)
     check_interrupted(child.wait())
     check_tidy(tmp_path)
-    assert nursery.run(*call, env=at(tmp_path)).document()["resumed_from"] > 0
+    assert fork_server.run(*call, env=at(tmp_path)).document()["resumed_from"] > 0
 
 
 def test_steering_switching_and_evaluating_are_interrupted_at_any_moment(
-    nursery: Nursery, comics: Path, captioned: Path, kept: Path, tmp_path: Path
+    fork_server: ForkServer, comics: Path, captioned: Path, kept: Path, tmp_path: Path
 ) -> None:
     strip = next(iter(sorted(comics.iterdir())))
     picture = tmp_path / "heat.png"
@@ -114,7 +114,7 @@ def test_steering_switching_and_evaluating_are_interrupted_at_any_moment(
     chance = random.Random(3)
     interrupted = 0
     for call in calls * 2:
-        child = nursery.start(*call, "--format", "human", env=at(kept))
+        child = fork_server.start(*call, "--format", "human", env=at(kept))
         time.sleep(chance.random() * 0.6)
         if not child.ended():
             child.send(signal.SIGINT)
@@ -127,15 +127,17 @@ def test_steering_switching_and_evaluating_are_interrupted_at_any_moment(
     assert interrupted > 4
 
 
-def test_one_who_waits_for_another_is_interrupted(nursery: Nursery, comics: Path, tmp_path: Path) -> None:
+def test_one_who_waits_for_another_is_interrupted(
+    fork_server: ForkServer, comics: Path, tmp_path: Path
+) -> None:
     call = ("discover", "tiny", comics, *SMALL, "-v", "--json")
-    first = nursery.start(*call, env=at(tmp_path))
+    first = fork_server.start(*call, env=at(tmp_path))
     first.send(signal.SIGSTOP)
     while not list(tmp_path.glob("locks/*")):
         first.send(signal.SIGCONT)
         time.sleep(0.02)
         first.send(signal.SIGSTOP)
-    second = nursery.start(*call, env=at(tmp_path))
+    second = fork_server.start(*call, env=at(tmp_path))
     time.sleep(1)
     second.send(signal.SIGINT)
     check_interrupted(second.wait())
@@ -143,10 +145,10 @@ def test_one_who_waits_for_another_is_interrupted(nursery: Nursery, comics: Path
     assert first.wait().code == 0
 
 
-def test_a_terminal_gets_its_cursor_back(nursery: Nursery, comics: Path, tmp_path: Path) -> None:
+def test_a_terminal_gets_its_cursor_back(fork_server: ForkServer, comics: Path, tmp_path: Path) -> None:
     watching, shown = os.openpty()
     call = ("discover", "tiny", comics, *SMALL, "--batch-size", 1, "--force")
-    child = nursery.start(*call, env={**at(tmp_path), "TERM": "xterm"}, onto=os.ttyname(shown))
+    child = fork_server.start(*call, env={**at(tmp_path), "TERM": "xterm"}, onto=os.ttyname(shown))
     seen = b""
     while b"\x1b[?25l" not in seen:
         seen += os.read(watching, 4096)
@@ -165,11 +167,11 @@ def test_a_terminal_gets_its_cursor_back(nursery: Nursery, comics: Path, tmp_pat
 
 @pytest.mark.parametrize("call", [("--format", "html"), ("--format", "human"), ("--json",)], ids=str)
 def test_a_reader_who_leaves_is_no_error(
-    nursery: Nursery, kept: Path, tmp_path: Path, call: tuple[str, ...]
+    fork_server: ForkServer, kept: Path, tmp_path: Path, call: tuple[str, ...]
 ) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    child = nursery.start("report", "tiny", *call, env=at(kept), into=str(pipe))
+    child = fork_server.start("report", "tiny", *call, env=at(kept), into=str(pipe))
     # Opening waits for the writer, who has written nothing yet.
     os.close(os.open(pipe, os.O_RDONLY))
     left = child.wait()
@@ -182,7 +184,7 @@ def process(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def interrupted(started: subprocess.Popen[str], after: float) -> Left:
+def interrupted(started: subprocess.Popen[str], after: float) -> Result:
     """What is left of a process interrupted so many seconds after it can be."""
     while not hears(started.pid, signal.SIGTERM):
         time.sleep(0.002)
@@ -191,7 +193,7 @@ def interrupted(started: subprocess.Popen[str], after: float) -> Left:
     began = time.monotonic()
     started.send_signal(signal.SIGINT)
     out, err = started.communicate(timeout=30)
-    return Left(started.returncode, out, err, time.monotonic() - began)
+    return Result(started.returncode, out, err, time.monotonic() - began)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.2, 0.5, 1.0])

@@ -19,15 +19,15 @@ import gazecli as gaze
 from gazecli.cache import Artifact, Cache
 from gazecli.models.vlm import VLM
 from tests.conftest import write_comics
-from tests.endurance.nursery import Nursery
+from tests.endurance.processes import ForkServer
 
 CALL = ("--panels", 3, "--height", 56, "--gap", 2, "--json")
 
 
 def test_two_clean_runs_far_from_each_other_have_one_digest(
-    nursery: Nursery, comics: Path, tmp_path: Path
+    fork_server: ForkServer, comics: Path, tmp_path: Path
 ) -> None:
-    here = nursery.run("discover", "tiny", comics, *CALL, env={"GAZE_CACHE_DIR": str(tmp_path / "here")})
+    here = fork_server.run("discover", "tiny", comics, *CALL, env={"GAZE_CACHE_DIR": str(tmp_path / "here")})
     moved = shutil.copytree(comics, tmp_path / "elsewhere – 漫画 ü" / "other comics")
     for comic in moved.iterdir():
         for file in comic.iterdir():
@@ -40,7 +40,7 @@ def test_two_clean_runs_far_from_each_other_have_one_digest(
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "33",
     }
-    there = nursery.run(
+    there = fork_server.run(
         "discover", "tiny", os.path.relpath(moved, tmp_path), *CALL, env=elsewhere, folder=str(tmp_path)
     )
     first, second = here.document(), there.document()

@@ -1,7 +1,4 @@
-"""An OpenAI-compatible server on this machine, which replies what it is told to.
-
-Knows nothing of judges.
-"""
+"""An OpenAI-compatible server on this machine, with replies that a test gives it."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def edited(path: list[str | int], value: object) -> Document:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         (["images"], ..., "list of images"),
         (["annotations"], {}, "list of annotations"),
@@ -98,11 +98,11 @@ def edited(path: list[str | int], value: object) -> Document:
     ],
 )
 def test_damaged_annotations_are_refused_with_the_place(
-    tmp_path: Path, path: list[str | int], value: object, said: str
+    tmp_path: Path, path: list[str | int], value: object, message: str
 ) -> None:
     with pytest.raises(AnnotationsError) as refused:
         read_coco(*write_coco(tmp_path, edited(path, value)))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 

@@ -112,7 +112,7 @@ def test_patience_ends(server: Server, example: Example, judge_of: Callable[[Ser
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "reply", "said"),
+    ("status", "headers", "reply", "message"),
     [
         (401, {}, "", "status 401"),
         (404, {}, "", "status 404"),
@@ -128,10 +128,10 @@ def test_a_refusal_is_told_at_once_and_keeps_the_key(
     status: int,
     headers: dict[str, str],
     reply: str,
-    said: str,
+    message: str,
 ) -> None:
     server.answers = [(status, headers, reply)]
-    with pytest.raises(JudgeError, match=said) as refused:
+    with pytest.raises(JudgeError, match=message) as refused:
         judge_of(server).verdicts(example, ["A cat."])
     assert len(server.requests) == 1
     assert KEY not in f"{refused.value!r} {refused.value.subject} {refused.value.hint}"
@@ -160,7 +160,7 @@ def test_the_key_is_in_no_file(
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "message"),
     [
         ({}, "GAZE_JUDGE_URL"),
         ({"GAZE_JUDGE_URL": "https://host/v1"}, "GAZE_JUDGE_MODEL"),
@@ -178,8 +178,8 @@ def test_the_key_is_in_no_file(
         ),
     ],
 )
-def test_an_address_that_cannot_be_asked_is_refused(variables: dict[str, str], said: str) -> None:
-    with pytest.raises(UsageError, match=said) as refused:
+def test_an_address_that_cannot_be_asked_is_refused(variables: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
         Address.of_environment(variables)
     assert KEY not in f"{refused.value!r} {refused.value.hint}"
 

@@ -27,16 +27,16 @@ ANSWERS = ["A red cat.", "Blue dogs run in the snow", "x"]
 def plainly(vlm: VLM, picture: Picture, answer: str) -> float:
     """One whole pass over prompt and answer, nothing shared or padded."""
     inputs, _ = vlm.prepare(picture, "What is it?")
-    said = vlm.tokenizer(answer, add_special_tokens=False)["input_ids"] + sorted(vlm.end_tokens())[:1]
+    answer_ids = vlm.tokenizer(answer, add_special_tokens=False)["input_ids"] + sorted(vlm.end_tokens())[:1]
     prompt = inputs["input_ids"]
     whole = {name: part for name, part in inputs.items() if name != "attention_mask"}
     for name, part in whole.items():
         if torch.is_tensor(part) and part.shape == prompt.shape:
-            whole[name] = torch.nn.functional.pad(part, (0, len(said)))
-    whole["input_ids"] = torch.cat((prompt, torch.tensor([said])), dim=1)
+            whole[name] = torch.nn.functional.pad(part, (0, len(answer_ids)))
+    whole["input_ids"] = torch.cat((prompt, torch.tensor([answer_ids])), dim=1)
     vlm.forget_positions()
     logits = vlm.model(**whole, use_cache=False).logits[0, prompt.shape[1] - 1 : -1].float()
-    return float(logits.log_softmax(-1)[range(len(said)), said].mean())
+    return float(logits.log_softmax(-1)[range(len(answer_ids)), answer_ids].mean())
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl", "internvl", "qwen3_5"])

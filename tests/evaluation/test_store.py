@@ -28,7 +28,7 @@ from gazecli.models.vlm import VLM
 from gazecli.reports.documents.evaluation import EvaluationPart
 from gazecli.reports.evaluation import comparison_part, evaluation_part
 from gazecli.reports.generations import generations_of, text_lines
-from gazecli.reports.kept_evaluation import comparison_of, evaluation_of, kept_evaluation
+from gazecli.reports.kept_evaluation import comparison_of, evaluation_of, kept_blocks, kept_evaluation
 from gazecli.steering.steer import SteerSettings
 from tests.evaluation.comics import captioned_examples
 
@@ -161,6 +161,16 @@ def test_blocks_and_texts_of_foreign_make_are_refused(done: Done) -> None:
         comparison_of(replace(kept, comparison={"k": 0}))
     with pytest.raises(AnnotationsError, match="whole file of texts"):
         generations_of(replace(kept, lines=kept.lines[: len(kept.lines) // 2]))
+
+
+def test_a_report_leaves_out_what_is_of_foreign_make(done: Done, tmp_path: Path) -> None:
+    *_, kept = done
+    heard: list[str] = []
+    cache = Cache(tmp_path, warn=heard.append)
+    good = keep(cache, kept, REQUEST)
+    keep(cache, replace(kept, evaluation={**kept.evaluation, "task": "none such"}), {"another": "request"})
+    assert [part.digest for part, _ in kept_blocks(cache, kept.headset)] == [good.digest]
+    assert len(heard) == 1
 
 
 def test_a_summary_names_task_comics_heads_and_accuracy(done: Done) -> None:

@@ -28,10 +28,12 @@ def run(*command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture
-def gaze_command(tmp_path: Path, prestarted: str) -> str:
+def gaze_command(tmp_path: Path, command_server: str) -> str:
     """A `gaze` as scripts call it, its imports already done."""
     script = tmp_path / "gaze"
-    call = f'"{sys.executable}" -I -S "{ROOT / "tests" / "prestarted.py"}" "{prestarted}"'
+    call = (
+        f'"{sys.executable}" -I -S "{ROOT / "tests" / "fixtures" / "command_server.py"}" "{command_server}"'
+    )
     script.write_text(f'#!/bin/sh\nexec {call} "$@"\n')
     script.chmod(0o755)
     return str(script)

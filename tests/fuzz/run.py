@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of one reader: `python -m tests.fuzz.run TARGET [--seconds 60]`.
 
 Starts from the corpus beside this file; what it finds on the way goes to a folder of its own, what breaks a
-reader to `--findings`. Knows nothing of what the readers do.
+reader to `--findings`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What is fuzzed: a function a reader, that takes bytes and may raise nothing but the errors it documents.
 
-Each checks what it gets, too: a reader that accepts nonsense is as wrong as one that crashes. Knows nothing
-of where the bytes come from.
+Each checks what it gets, too: a reader that accepts nonsense is as wrong as one that crashes.
 """
 
 from __future__ import annotations

@@ -121,11 +121,11 @@ def test_a_narration_that_changes_its_target_waits_once_a_token(
 
     far = far_of("qwen3_vl")
     with waits() as eight:
-        told = narrated(far, 4)
+        narration = narrated(far, 4)
     with waits() as four:
         narrated(far, 2)
     same = narrated(vlm_of("qwen3_vl"), 4)
-    assert told.text == same.text
+    assert narration.text == same.text
     each_token = eight.places - four.places
     assert each_token.total() <= 4 * 2, each_token
 

@@ -1,4 +1,4 @@
-"""Checkpoints with their own code run with leave, when their attention and their processor can be reached."""
+"""Checkpoints with their own code run with permission, when their attention and processor can be reached."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def failures(found: Mapping[str, Finding]) -> dict[str, str]:
 
 
 def before_each_pass(vlm: VLM, happens: Callable[[bool], None]) -> None:
-    """Something happens once a pass's keys are counted, told whether there are keys from before."""
+    """Something happens once a pass's keys are counted, given whether there are keys from before."""
 
     def hook(_module: object, _args: object, given: Mapping[str, Any]) -> None:
         cache = cache_among(given)
@@ -88,7 +88,7 @@ def two_cells_late(xs: Intervals, ys: Intervals) -> list[View | Blind]:
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "expected"),
     [
         (exchanged, "exchanges rows and columns"),
         (mirrored, "mirrors the picture"),
@@ -96,7 +96,7 @@ def two_cells_late(xs: Intervals, ys: Intervals) -> list[View | Blind]:
         (two_cells_late, "changed with"),
     ],
 )
-def test_a_wrong_token_map_is_found_and_described(fresh: VLM, broken: Broken, said: str) -> None:
+def test_a_wrong_token_map_is_found_and_described(fresh: VLM, broken: Broken, expected: str) -> None:
     def token_map(*given: object) -> list[View | Blind]:
         [view] = patch_grid(*given)
         return broken(view.xs, view.ys)
@@ -104,7 +104,7 @@ def test_a_wrong_token_map_is_found_and_described(fresh: VLM, broken: Broken, sa
     fresh.preparation = replace(fresh.preparation, token_map=token_map)
     found = findings(fresh)["token map"]
     assert found.holds is False
-    assert said in found.words
+    assert expected in found.words
 
 
 def test_a_layer_that_cannot_be_steered_is_named(fresh: VLM) -> None:
@@ -115,7 +115,7 @@ def test_a_layer_that_cannot_be_steered_is_named(fresh: VLM) -> None:
 
 
 def test_a_bias_on_the_wrong_head_is_found(fresh: VLM) -> None:
-    # The head before the one that is asked for.
+    # The head before the one that is wanted.
     stock = fresh.state.chosen
 
     def chosen(*given: Any) -> BiasedHeads | None:
@@ -132,7 +132,7 @@ def test_rows_that_are_not_those_of_eager_attention_are_found(
     fresh: VLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in fresh.attention.values():
-        # Eager attention divides by twice the root; the fast path is told the right scale.
+        # Eager attention divides by twice the root; the fast path is given the right scale.
         monkeypatch.setattr(module, "scaling", module.scaling)
         module.register_forward_pre_hook(
             lambda m, _a: setattr(m, "scaling", 0.125 if m.config._attn_implementation == "eager" else 0.25)

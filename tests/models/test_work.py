@@ -43,10 +43,10 @@ def steered(vlm: VLM, size: tuple[int, int], scope: Scope) -> tuple[Work, int]:
 def test_discovery_sees_a_strip_once_and_reads_what_its_questions_share_once(
     vlm_of: Callable[[str], VLM], family: str, strips: int
 ) -> None:
-    work, asked = discovered(vlm_of(family), (600, 100), strips)
-    tails = sum(len(ids) - asked.shared for ids in asked.ids)
-    assert work.vision == [strips * len(asked.inputs["pixel_values"])]
-    assert work.decoder == [(strips, asked.shared), (strips, tails)]
+    work, questions = discovered(vlm_of(family), (600, 100), strips)
+    tails = sum(len(ids) - questions.shared for ids in questions.ids)
+    assert work.vision == [strips * len(questions.inputs["pixel_values"])]
+    assert work.decoder == [(strips, questions.shared), (strips, tails)]
     assert work.vocabulary == 0
 
 

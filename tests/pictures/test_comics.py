@@ -15,7 +15,7 @@ from gazecli.cache import Cache
 from gazecli.cache.file_digests import file_digests
 from gazecli.errors import ComicsError, PictureError, UsageError
 from gazecli.pictures.comics.comics import Comics, hash_anew, open_comics
-from tests.pictures.drawing import strip_of, write_comic
+from tests.pictures.drawn import strip_of, write_comic
 
 
 @pytest.fixture

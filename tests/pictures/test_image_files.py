@@ -16,8 +16,8 @@ from PIL import Image
 
 from gazecli.errors import PictureError, UsageError
 from gazecli.pictures.image_files import hash_file, open_pixels, probe_size
-from tests.pictures.drawing import noisy
-from tests.pictures.expecting import expect_hint
+from tests.pictures.drawn import noisy
+from tests.pictures.refusals import check_hint
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -200,4 +200,4 @@ def test_damaged_bytes_give_a_picture_or_a_picture_error(
     try:
         assert open_pixels(tmp_path / "a", max_pixels=1_000_000).image.mode == "RGB"
     except PictureError as error:
-        expect_hint(error)
+        check_hint(error)

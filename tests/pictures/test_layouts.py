@@ -13,7 +13,7 @@ from PIL import Image
 
 from gazecli.errors import ComicsError
 from gazecli.pictures.comics.comics import open_comics
-from tests.pictures.drawing import noisy, strip_of
+from tests.pictures.drawn import noisy, strip_of
 
 
 def write_pages(folder: Path, pages: dict[int, list[int]]) -> None:

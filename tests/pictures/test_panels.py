@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from gazecli.errors import UsageError
 from gazecli.pictures.panels import find_panels, parse_panels, split_columns, split_grid
-from tests.pictures.drawing import Colour, noisy, strip_of
+from tests.pictures.drawn import Colour, noisy, strip_of
 
 
 def off_by(found: list[tuple[float, ...]], expected: list[tuple[float, ...]]) -> float:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gazecli.errors import ComicsError, PictureError, RegionError, UsageError
 from gazecli.pictures.picture import Picture
-from tests.pictures.drawing import noisy, strip_of, write_comic
+from tests.pictures.drawn import noisy, strip_of, write_comic
 
 
 def save(path: Path, image: Image.Image) -> Path:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from gazecli.errors import RegionError
 from gazecli.pictures.picture import Picture
-from tests.pictures.expecting import expect_hint
+from tests.pictures.refusals import check_hint
 
 PICTURE = Picture.from_image(Image.new("RGB", (360, 56)), panels=6)
 PLAIN = Picture.from_image(Image.new("RGB", (360, 56)))
@@ -109,7 +109,7 @@ def test_any_text_is_a_region_inside_the_picture_or_a_region_error(spec: str) ->
     try:
         x0, y0, x1, y1 = PICTURE.region(spec).box
     except RegionError as error:
-        expect_hint(error)
+        check_hint(error)
     else:
         assert 0 <= x0 < x1 <= 360
         assert 0 <= y0 < y1 <= 56
@@ -121,7 +121,7 @@ def test_any_numbers_are_a_box_inside_the_picture_or_a_region_error(numbers: lis
         try:
             x0, y0, x1, y1 = PLAIN.region(spec).box
         except RegionError as error:
-            expect_hint(error)
+            check_hint(error)
         else:
             assert 0 <= x0 < x1 <= 360
             assert 0 <= y0 < y1 <= 56

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gazecli.errors import RegionError
 from gazecli.pictures.region_specs import read_regions
-from tests.pictures.expecting import expect_hint
+from tests.pictures.refusals import check_hint
 
 
 def write(path: Path, content: object) -> Path:
@@ -74,6 +74,6 @@ def test_any_json_gives_regions_or_a_region_error(tmp_path: Path, content: objec
     try:
         regions = read_regions(write(tmp_path / "r.json", content), 100, 50)
     except RegionError as error:
-        expect_hint(error)
+        check_hint(error)
     else:
         assert all(0 <= r.box[0] < r.box[2] <= 100 and 0 <= r.box[1] < r.box[3] <= 50 for r in regions)

@@ -66,7 +66,7 @@ def test_the_vision_tower_runs_once_for_any_number_of_rows(vlm_of: Callable[[str
 
 
 @pytest.mark.parametrize("family", QWEN)
-def test_one_look_copied_equals_many_looks(vlm_of: Callable[[str], VLM], family: str) -> None:
+def test_one_pass_of_the_vision_tower_copied_equals_many(vlm_of: Callable[[str], VLM], family: str) -> None:
     vlm, picture = vlm_of(family), noise_picture(420, 130, 3)
     inputs, _ = vlm.prepare(picture, "What is this?")
     rows = {name: part.repeat(3, *[1] * (part.ndim - 1)) for name, part in inputs.items()}
@@ -129,10 +129,10 @@ def test_nothing_stays_behind_after_steering(vlm_of: Callable[[str], VLM]) -> No
 def test_a_switch_writes_a_segment_a_target_and_a_step_a_token(vlm_of: Callable[[str], VLM]) -> None:
     vlm, picture = vlm_of("qwen2_vl"), noise_picture(420, 130, 3)
     schedule = plan(parse_targets("2,3,1", picture), every=4)
-    told = switch(vlm, picture, schedule, HEADS, SteerSettings(scope="answer"))
-    assert [segment.region.number for segment in told.segments] == [2, 3, 1]
-    assert [(segment.start, segment.end) for segment in told.segments][:2] == [(0, 4), (4, 8)]
-    assert told.trajectory.shape == (told.tokens, 3)
-    for segment in told.segments:
-        steered = told.trajectory[segment.start : segment.end].mean(0)
+    narration = switch(vlm, picture, schedule, HEADS, SteerSettings(scope="answer"))
+    assert [segment.region.number for segment in narration.segments] == [2, 3, 1]
+    assert [(segment.start, segment.end) for segment in narration.segments][:2] == [(0, 4), (4, 8)]
+    assert narration.trajectory.shape == (narration.tokens, 3)
+    for segment in narration.segments:
+        steered = narration.trajectory[segment.start : segment.end].mean(0)
         assert int(np.argmax(steered)) == segment.region.number - 1

@@ -29,10 +29,10 @@ def heads_of(vlm: VLM) -> list[tuple[int, int]]:
 
 
 def plain_trajectory(
-    vlm: VLM, told: Narration, tokens: Sequence[int], scope: Scope, strength: float
+    vlm: VLM, narration: Narration, tokens: Sequence[int], scope: Scope, strength: float
 ) -> np.ndarray:
     """Shares of the weighted attention on each region: one full pass, the bias a matrix, (steps, regions)."""
-    inputs, layout = vlm.prepare(told.picture, PROMPT)
+    inputs, layout = vlm.prepare(narration.picture, PROMPT)
     prompt, steps, image = layout.length, len(tokens), layout.positions.tolist()
     rows = [
         oracle.dense_bias(
@@ -44,10 +44,10 @@ def plain_trajectory(
             "boost-suppress",
             scope,
         )
-        for segment in told.segments
+        for segment in narration.segments
     ]
     bias = rows[0].clone()
-    for segment, later in zip(told.segments[1:], rows[1:], strict=True):
+    for segment, later in zip(narration.segments[1:], rows[1:], strict=True):
         bias[prompt - 1 + segment.start :] = later[prompt - 1 + segment.start :]
     heads = heads_of(vlm)
     shares: dict[tuple[int, int], np.ndarray] = {}
@@ -59,7 +59,7 @@ def plain_trajectory(
             shares[layer, head] = np.stack(
                 [
                     (weighted[head][:, layout.tokens(region)].sum(-1) / whole[head]).numpy()
-                    for region in told.regions
+                    for region in narration.regions
                 ],
                 axis=-1,
             )
@@ -83,11 +83,11 @@ def test_the_trajectory_is_that_of_one_full_pass_under_the_biases_of_its_tokens(
 
     schedule = plan(parse_targets("2;10%,20%,60%,90%;1", picture), every=EVERY)
     settings = SteerSettings(prompt=PROMPT, scope=scope, strength=6.0)
-    told = switch(vlm, picture, schedule, heads_of(vlm), settings, on_token=keep, require_effect=False)
-    assert told.trajectory.shape == (told.tokens, 4)
-    assert told.tokens > 2 * EVERY
+    narration = switch(vlm, picture, schedule, heads_of(vlm), settings, on_token=keep, require_effect=False)
+    assert narration.trajectory.shape == (narration.tokens, 4)
+    assert narration.tokens > 2 * EVERY
     # A random model may write the placeholder, which a full pass takes for a picture.
     tokens = list(takewhile(lambda token: token != vlm.model.config.image_token_id, written))
     assert len(tokens) > EVERY
-    plain = plain_trajectory(vlm, told, tokens, scope, settings.strength)
-    np.testing.assert_allclose(told.trajectory[: len(tokens)], plain, atol=1e-5, rtol=0)
+    plain = plain_trajectory(vlm, narration, tokens, scope, settings.strength)
+    np.testing.assert_allclose(narration.trajectory[: len(tokens)], plain, atol=1e-5, rtol=0)

@@ -24,10 +24,10 @@ from tests.conftest import write_comics
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
-Inside = Callable[..., Ran]
+Gaze = Callable[..., Ran]
 
 
-def told(ran: Ran, code: int = 2) -> dict[str, Any]:
+def error_of(ran: Ran, code: int = 2) -> dict[str, Any]:
     """The error of a call that failed as it should: one line, a hint, nothing on stdout, no traceback."""
     assert (ran.code, ran.out) == (code, ""), f"{ran.code}: {ran.out}{ran.err}"
     lines = [line for line in ran.err.splitlines() if not line.startswith("skipped ")]
@@ -48,12 +48,12 @@ def whole_command() -> Callable[..., object]:
 
 
 @pytest.fixture
-def inside(
+def gaze(
     whole_command: Callable[..., object],
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Inside]:
+) -> Iterator[Gaze]:
     """Run `gaze` with arguments in an empty folder, as a process of its own would; `stdin` gives bytes.
 
     Streams are caught by their descriptors, so that what a library prints past Python is seen too.

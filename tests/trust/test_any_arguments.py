@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.trust.commands import commands
-from tests.trust.conftest import EXAMPLES, Inside
+from tests.trust.conftest import EXAMPLES, Gaze
 
 COMMANDS = commands()
 # Nothing that takes long or loads a model: what is refused is refused before that.
@@ -48,11 +48,11 @@ def work(tmp_path: Path, strip: Path) -> Path:
 
 @settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
 @given(arguments=vectors())
-def test_any_arguments_end_well(inside: Inside, work: Path, known: str, arguments: list[str]) -> None:
+def test_any_arguments_end_well(gaze: Gaze, work: Path, known: str, arguments: list[str]) -> None:
     del work, known
     if "tiny" in arguments or ("--help" in arguments):
         return
-    ran = inside(*arguments, "--json")
+    ran = gaze(*arguments, "--json")
     assert ran.code in (0, 1, 2), (arguments, ran.err)
     assert "Traceback" not in ran.err, (arguments, ran.err)
     assert "gaze.unexpected" not in ran.err, (arguments, ran.err)

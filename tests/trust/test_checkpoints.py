@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.trust.conftest import Inside, told
+from tests.trust.conftest import Gaze, error_of
 
 Breaking = Callable[[Path], object]
 
@@ -123,41 +123,41 @@ def broken(tmp_path: Path, checkpoint: Callable[[str], Path]) -> Callable[[str],
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_checkpoint_is_named_and_nothing_is_kept(
-    inside: Inside, broken: Callable[[str], Path], comics: Path, own_cache: Path, tmp_path: Path, kind: str
+    gaze: Gaze, broken: Callable[[str], Path], comics: Path, own_cache: Path, tmp_path: Path, kind: str
 ) -> None:
     folder = broken(kind)
-    error = told(inside("discover", folder, comics, "--panels", 3, "--json"))
+    error = error_of(gaze("discover", folder, comics, "--panels", 3, "--json"))
     assert error["code"].startswith("model."), error
     assert folder.name in error["subject"]
     assert not list(own_cache.rglob("*.safetensors"))
     assert not (tmp_path / "sprung").exists()
 
 
-def test_doctor_says_what_is_broken_and_fails(inside: Inside, broken: Callable[[str], Path]) -> None:
-    ran = inside("doctor", broken("truncated weights"), "--json")
+def test_doctor_says_what_is_broken_and_fails(gaze: Gaze, broken: Callable[[str], Path]) -> None:
+    ran = gaze("doctor", broken("truncated weights"), "--json")
     assert ran.code == 1
     assert json.loads(ran.err.splitlines()[-1])["error"]["code"] == "doctor.failed"
     assert ran.document("doctor")["checks"][-1]["status"] == "failed"
 
 
 def test_one_bad_strip_among_good_ones_is_skipped_with_its_reason(
-    inside: Inside, comics: Path, checkpoint: Callable[[str], Path]
+    gaze: Gaze, comics: Path, checkpoint: Callable[[str], Path]
 ) -> None:
     whole = (comics / "comic-001" / "p2.png").read_bytes()
     (comics / "comic-001" / "p2.png").write_bytes(whole[: len(whole) // 2])
     (comics / "comic-002" / "p3.png").write_bytes(b"")
-    ran = inside("discover", checkpoint("qwen2_vl"), comics, "--panels", 3)
+    ran = gaze("discover", checkpoint("qwen2_vl"), comics, "--panels", 3)
     document = ran.document("headset")
     assert document["comics"]["strips"] == 1
     reasons = {skip["path"]: skip["reason"] for skip in document["comics"]["skipped"]}
     assert set(reasons) == {"comic-002", "strip 1"}
     assert all(reasons.values())
-    checked = inside("comics", "check", comics, "--panels", 3).document("comics")
+    checked = gaze("comics", "check", comics, "--panels", 3).document("comics")
     assert {skip["path"] for skip in checked["skipped"]} == {"comic-001", "comic-002"}
 
 
-def test_comics_in_which_every_strip_is_bad_are_refused(inside: Inside, comics: Path) -> None:
+def test_comics_in_which_every_strip_is_bad_are_refused(gaze: Gaze, comics: Path) -> None:
     for file in comics.rglob("*.png"):
         file.write_bytes(file.read_bytes()[:60])
-    assert told(inside("discover", "tiny", comics, "--panels", 3, "--json"))["code"] == "comics.unusable"
-    assert told(inside("comics", "check", comics, "--panels", 3, "--json"))["code"] == "comics.unusable"
+    assert error_of(gaze("discover", "tiny", comics, "--panels", 3, "--json"))["code"] == "comics.unusable"
+    assert error_of(gaze("comics", "check", comics, "--panels", 3, "--json"))["code"] == "comics.unusable"

@@ -12,7 +12,7 @@ from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset
 from tests.trust.commands import Around, Option, commands
-from tests.trust.conftest import EXAMPLES, Inside
+from tests.trust.conftest import EXAMPLES, Gaze
 
 NEVER = ("nan", "-inf", "-1", "", "1" + "0" * 400, "1.5.2")
 EDGES = ("0", "18446744073709551616")
@@ -43,10 +43,8 @@ def around(own_cache: Path, measured: HeadSet, comics: Path, strip: Path, tmp_pa
 
 
 @pytest.mark.parametrize("command", sorted(commands()))
-def test_the_calls_that_are_varied_are_right_in_themselves(
-    inside: Inside, around: Around, command: str
-) -> None:
-    ran = inside(*around.call(command), "--json")
+def test_the_calls_that_are_varied_are_right_in_themselves(gaze: Gaze, around: Around, command: str) -> None:
+    ran = gaze(*around.call(command), "--json")
     if ran.code == 2:
         error = json.loads(ran.err.splitlines()[-1])["error"]
         expected = {"model.absent", "model.unknown", "headset.unreadable", "evaluation.none"}
@@ -57,12 +55,12 @@ def test_the_calls_that_are_varied_are_right_in_themselves(
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS)
 def test_no_value_brings_a_traceback_or_begins_to_work(
-    inside: Inside, around: Around, command: str, option: Option
+    gaze: Gaze, around: Around, command: str, option: Option
 ) -> None:
     numeric = option.is_number or option.name in NUMBERS_IN_TEXT
     before = sorted(path for path in around.place.rglob("*"))
     for value in (*NEVER, *EDGES) if numeric else ("", "-1", "\x1b[31m\u202e", "a" * 5000):
-        ran = inside(*around.call(command), option.name, value, "--json")
+        ran = gaze(*around.call(command), option.name, value, "--json")
         where = f"{command} {option.name} {value[:20]!r}: {ran.err[-600:]}"
         assert ran.code in (0, 1, 2), where
         assert "Traceback" not in ran.err, where

@@ -17,7 +17,7 @@ from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.steer import SteerSettings, steer_regions
-from tests.trust.conftest import EXAMPLES, Inside, told
+from tests.trust.conftest import EXAMPLES, Gaze, error_of
 
 # What the README states.
 BATCHES_APART = 1e-5
@@ -61,7 +61,7 @@ SPOILED: dict[str, Spoil] = {
 
 @pytest.mark.parametrize("kind", SPOILED)
 def test_a_foreign_head_set_is_checked_before_it_is_kept(
-    inside: Inside, measured: HeadSet, tmp_path: Path, kind: str
+    gaze: Gaze, measured: HeadSet, tmp_path: Path, kind: str
 ) -> None:
     whole = measured.to_artifact()
     header = Artifact(whole.kind, whole.header, {}).header  # a copy
@@ -69,14 +69,12 @@ def test_a_foreign_head_set_is_checked_before_it_is_kept(
     SPOILED[kind](tensors, header)  # type: ignore[arg-type]
     elsewhere = Cache(tmp_path / "elsewhere")
     digest, path = elsewhere.put(Artifact(whole.kind, header, tensors))
-    assert told(inside("cache", "import", path, "--json"))["code"] == "headset.malformed"
+    assert error_of(gaze("cache", "import", path, "--json"))["code"] == "headset.malformed"
     assert Cache().path_of(digest) is None
-    assert told(inside("report", path, "--json"))["code"] == "headset.malformed"
+    assert error_of(gaze("report", path, "--json"))["code"] == "headset.malformed"
 
 
-def test_steering_that_does_nothing_fails_and_writes_nothing(
-    inside: Inside, known: str, tmp_path: Path
-) -> None:
+def test_steering_that_does_nothing_fails_and_writes_nothing(gaze: Gaze, known: str, tmp_path: Path) -> None:
     del known
     order = ("--schedule", "6,5,4,3", "--every", 1)
     weak = ("--strength", "0.000001", "--max-new-tokens", 4)
@@ -84,11 +82,11 @@ def test_steering_that_does_nothing_fails_and_writes_nothing(
         ["steer", EXAMPLES / "strip.png", "--region", 3, *weak, "--heatmap", tmp_path / "h.png"],
         ["switch", EXAMPLES / "strip.png", *order, *weak, "--trajectory", tmp_path / "h.png"],
     ):
-        error = told(inside(*call, "--json"), 1)
+        error = error_of(gaze(*call, "--json"), 1)
         assert error["code"] == "steering.ineffective"
         assert not (tmp_path / "h.png").exists()
     (tmp_path / "h.png").write_text("kept")
-    assert inside(*call).code == 1
+    assert gaze(*call).code == 1
     assert (tmp_path / "h.png").read_text() == "kept"
 
 
@@ -120,17 +118,17 @@ def test_steered_attention_agrees_and_repeats(models: dict[str, VLM], measured: 
     picture = Picture.open(EXAMPLES / "strip.png")
     settings = SteerSettings(max_new_tokens=6)
 
-    def said(dtype: str, regions: list[int]) -> list[tuple[str, float]]:
+    def answers(dtype: str, regions: list[int]) -> list[tuple[str, float]]:
         targets = [picture.regions[k] for k in regions]
         done = steer_regions(models[dtype], picture, targets, measured.top(), settings)
         return [(answer.text, answer.attention_steered) for answer in done.answers]
 
-    once, again = said("float32", [1, 4]), said("float32", [1, 4])
+    once, again = answers("float32", [1, 4]), answers("float32", [1, 4])
     assert once == again
     for (text, moved), [(text_alone, moved_alone)] in zip(
-        once, (said("float32", [1]), said("float32", [4])), strict=True
+        once, (answers("float32", [1]), answers("float32", [4])), strict=True
     ):
         assert text == text_alone
         assert abs(moved - moved_alone) <= BATCHES_APART
-    for (_, moved), (_, roughly) in zip(once, said("bfloat16", [1, 4]), strict=True):
+    for (_, moved), (_, roughly) in zip(once, answers("bfloat16", [1, 4]), strict=True):
         assert abs(moved - roughly) <= FORMATS_APART

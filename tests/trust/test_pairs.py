@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import write_comics
-from tests.trust.conftest import EXAMPLES, Inside, told
+from tests.trust.conftest import EXAMPLES, Gaze, error_of
 
 STRIP = str(EXAMPLES / "strip.png")
 COMICS = str(EXAMPLES / "comics")
@@ -104,17 +104,17 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("call", "named"), PAIRS, ids=[call[-60:] for call, _ in PAIRS])
-def test_what_cannot_matter_is_refused(inside: Inside, known: str, work: Path, call: str, named: str) -> None:
+def test_what_cannot_matter_is_refused(gaze: Gaze, known: str, work: Path, call: str, named: str) -> None:
     del known, work
-    ran = inside(*call.split())
+    ran = gaze(*call.split())
     assert (ran.code, ran.out) == (2, ""), ran.err
     assert named in ran.err
     assert "hint: " in ran.err or '"hint": "' in ran.err
 
 
-def test_a_heatmap_does_not_replace_its_own_picture(inside: Inside, known: str, strip: Path) -> None:
+def test_a_heatmap_does_not_replace_its_own_picture(gaze: Gaze, known: str, strip: Path) -> None:
     del known
     before = strip.read_bytes()
     call = ("--panels", 3, "--region", 1, "--heatmap", strip.parent / "." / strip.name, "--json")
-    assert "replace the picture" in told(inside("steer", strip, *call))["message"]
+    assert "replace the picture" in error_of(gaze("steer", strip, *call))["message"]
     assert strip.read_bytes() == before

@@ -15,9 +15,9 @@ from PIL import Image
 
 from gazecli.errors import GazeError
 from gazecli.pictures.image_files import open_pixels
-from tests.pictures.drawing import noisy
+from tests.pictures.drawn import noisy
 from tests.pictures.test_image_files import png_header
-from tests.trust.conftest import Inside, told
+from tests.trust.conftest import Gaze, error_of
 
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:
@@ -103,11 +103,11 @@ BAD: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_sad_but_whole_pictures_are_steered(inside: Inside, known: str, tmp_path: Path, kind: str) -> None:
+def test_sad_but_whole_pictures_are_steered(gaze: Gaze, known: str, tmp_path: Path, kind: str) -> None:
     del known
     (tmp_path / "picture.png").write_bytes(GOOD[kind]())
     call = ("--panels", 3, "--region", 2, "--max-new-tokens", 1, "--no-baseline")
-    ran = inside("steer", tmp_path / "picture.png", *call)
+    ran = gaze("steer", tmp_path / "picture.png", *call)
     document = ran.document("steer")
     assert (document["picture"]["width"], document["picture"]["height"]) == (180, 60)
     assert ran.err == ""
@@ -116,7 +116,7 @@ def test_sad_but_whole_pictures_are_steered(inside: Inside, known: str, tmp_path
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("way", ["file", "pipe"])
 def test_bad_pictures_are_one_line_and_nothing_is_loaded(
-    inside: Inside, known: str, tmp_path: Path, kind: str, way: str
+    gaze: Gaze, known: str, tmp_path: Path, kind: str, way: str
 ) -> None:
     data = BAD[kind]()
     path = tmp_path / "picture.png"
@@ -124,54 +124,52 @@ def test_bad_pictures_are_one_line_and_nothing_is_loaded(
     source = str(path) if way == "file" else "-"
     call = ("--panels", 3, "--region", 2, "--heads", known, "--model", "no/such", "--json")
     began = time.monotonic()
-    error = told(inside("steer", source, *call, stdin=data if way == "pipe" else b""))
+    error = error_of(gaze("steer", source, *call, stdin=data if way == "pipe" else b""))
     assert error["code"] in {"picture.unreadable", "picture.too_large"}, error
     assert error["subject"] == source
     assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("kind", ["1x1", "20000x20"])
-def test_extreme_shapes_are_looked_at_or_refused(
-    inside: Inside, known: str, tmp_path: Path, kind: str
-) -> None:
+def test_extreme_shapes_are_looked_at_or_refused(gaze: Gaze, known: str, tmp_path: Path, kind: str) -> None:
     del known
     width, height = map(int, kind.split("x"))
     Image.new("RGB", (width, height), "red").save(tmp_path / "p.png")
     call = ("--region", "0%,0%,100%,100%", "--max-new-tokens", 1)
-    ran = inside("steer", tmp_path / "p.png", *call, "--json")
+    ran = gaze("steer", tmp_path / "p.png", *call, "--json")
     if ran.code:
-        assert told(ran, ran.code)["code"] != "gaze.failed"
+        assert error_of(ran, ran.code)["code"] != "gaze.failed"
 
 
-def test_the_limit_is_that_of_max_pixels(inside: Inside, known: str, strip: Path) -> None:
+def test_the_limit_is_that_of_max_pixels(gaze: Gaze, known: str, strip: Path) -> None:
     call = ("--panels", 3, "--region", 2, "--heads", known, "--model", "no/such", "--json")
     pixels = 168 * 56
-    assert told(inside("steer", strip, *call, "--max-pixels", pixels - 1))["code"] == "picture.too_large"
-    assert told(inside("steer", strip, *call, "--max-pixels", pixels))["code"] == "model.absent"
+    assert error_of(gaze("steer", strip, *call, "--max-pixels", pixels - 1))["code"] == "picture.too_large"
+    assert error_of(gaze("steer", strip, *call, "--max-pixels", pixels))["code"] == "model.absent"
 
 
 def test_masks_regions_and_panels_of_folders_are_bounded_alike(
-    inside: Inside, known: str, strip: Path, tmp_path: Path
+    gaze: Gaze, known: str, strip: Path, tmp_path: Path
 ) -> None:
     del known
     (tmp_path / "bomb.png").write_bytes(png_header(60_000, 60_000))
-    assert "mask" in told(inside("steer", strip, "--region", f"@{tmp_path}/bomb.png", "--json"))["message"]
+    assert "mask" in error_of(gaze("steer", strip, "--region", f"@{tmp_path}/bomb.png", "--json"))["message"]
     comic = tmp_path / "comic"
     comic.mkdir()
     for number in (1, 2):
         (comic / f"p{number}.png").write_bytes(png_header(60_000, 60_000))
-    assert told(inside("steer", comic, "--region", 1, "--json"))["code"] == "picture.too_large"
+    assert error_of(gaze("steer", comic, "--region", 1, "--json"))["code"] == "picture.too_large"
     Image.new("RGB", (9000, 1)).save(comic / "p1.png")
     Image.new("RGB", (9000, 1)).save(comic / "p2.png")
-    assert told(inside("steer", comic, "--region", 1, "--json"))["code"] == "picture.too_large"
+    assert error_of(gaze("steer", comic, "--region", 1, "--json"))["code"] == "picture.too_large"
 
 
 def test_a_picture_that_is_a_folder_a_device_or_nowhere_is_named(
-    inside: Inside, known: str, tmp_path: Path
+    gaze: Gaze, known: str, tmp_path: Path
 ) -> None:
     del known
     for source in (tmp_path, "/dev/null", tmp_path / "none.png", "a\udcff.png"):
-        assert told(inside("steer", source, "--region", 1, "--json"))["hint"]
+        assert error_of(gaze("steer", source, "--region", 1, "--json"))["hint"]
 
 
 def test_damaged_tiffs_say_nothing_on_their_own(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

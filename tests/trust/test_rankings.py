@@ -16,7 +16,7 @@ from gazecli.cache import Cache
 from gazecli.errors import HeadSetError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.rankings import MAX_BYTES, Ranked, parse_ranking, ranking_text
-from tests.trust.conftest import EXAMPLES, Inside, told
+from tests.trust.conftest import EXAMPLES, Gaze, error_of
 
 LINES = [(3, 4, 0.9), (3, 5, 0.8), (2, 2, 0.25), (0, 7, 0.0)]
 SHAPES: dict[str, Callable[[], Any]] = {
@@ -38,10 +38,10 @@ def written(folder: Path, content: object) -> Path:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_plausible_shape_is_the_same_ranking(inside: Inside, tmp_path: Path, shape: str) -> None:
+def test_every_plausible_shape_is_the_same_ranking(gaze: Gaze, tmp_path: Path, shape: str) -> None:
     path = written(tmp_path, SHAPES[shape]())
-    assert inside("cache", "import", path, "--model", "tiny").code == 0
-    document = inside("report").document("report")
+    assert gaze("cache", "import", path, "--model", "tiny").code == 0
+    document = gaze("report").document("report")
     listed = [(head["layer"], head["head"], head["raw"]) for head in document["heads"]]
     assert listed == LINES
     assert document["imported"]["heads"] == 4
@@ -52,60 +52,58 @@ def test_every_plausible_shape_is_the_same_ranking(inside: Inside, tmp_path: Pat
 
 
 def test_an_imported_ranking_steers_as_the_head_set_it_came_from(
-    inside: Inside, known: str, tmp_path: Path
+    gaze: Gaze, known: str, tmp_path: Path
 ) -> None:
     call = ("steer", EXAMPLES / "strip.png", "--region", 3, "--top", 8, "--max-new-tokens", 4)
-    measured = inside(*call).document("steer")
-    exported = inside("cache", "export", known, tmp_path / "ranking.json").document("cache")
-    brought = inside("cache", "import", exported["file"], "--model", "tiny").document("cache")
-    steered = inside(*call).document("steer")
+    measured = gaze(*call).document("steer")
+    exported = gaze("cache", "export", known, tmp_path / "ranking.json").document("cache")
+    brought = gaze("cache", "import", exported["file"], "--model", "tiny").document("cache")
+    steered = gaze(*call).document("steer")
     assert steered["headset"] == brought["artifacts"][0]["digest"] != known
     assert steered["heads"] == measured["heads"]
     assert steered["answers"] == measured["answers"]
 
 
 @pytest.mark.parametrize("form", ["human", "markdown", "html", "csv"])
-def test_every_report_says_what_a_ranking_lacks(inside: Inside, tmp_path: Path, form: str) -> None:
-    inside("cache", "import", written(tmp_path, SHAPES["triples"]()), "--model", "tiny")
-    ran = inside("report", "--format", form)
+def test_every_report_says_what_a_ranking_lacks(gaze: Gaze, tmp_path: Path, form: str) -> None:
+    gaze("cache", "import", written(tmp_path, SHAPES["triples"]()), "--model", "tiny")
+    ran = gaze("report", "--format", form)
     assert ran.code == 0
     assert "nan" not in ran.out
     if form != "csv":
         assert "split halves" in ran.out
 
 
-def test_a_ranking_can_be_evaluated(inside: Inside, known: str, tmp_path: Path) -> None:
-    inside("cache", "export", known, tmp_path / "r.json")
-    inside("cache", "import", tmp_path / "r.json", "--model", "tiny")
+def test_a_ranking_can_be_evaluated(gaze: Gaze, known: str, tmp_path: Path) -> None:
+    gaze("cache", "export", known, tmp_path / "r.json")
+    gaze("cache", "import", tmp_path / "r.json", "--model", "tiny")
     call = ("--samples", 1, "--max-new-tokens", 2, "--top", 4)
-    document = inside("report", "--evaluate", EXAMPLES / "comics", *call).document("report")
+    document = gaze("report", "--evaluate", EXAMPLES / "comics", *call).document("report")
     assert document["evaluation"]["strips"] == 1
 
 
-def test_only_its_own_score_and_its_own_heads_can_be_asked_of_a_ranking(
-    inside: Inside, tmp_path: Path
-) -> None:
-    inside("cache", "import", written(tmp_path, SHAPES["triples"]()), "--model", "tiny")
+def test_only_its_own_score_and_its_own_heads_can_be_asked_of_a_ranking(gaze: Gaze, tmp_path: Path) -> None:
+    gaze("cache", "import", written(tmp_path, SHAPES["triples"]()), "--model", "tiny")
     call = ("steer", EXAMPLES / "strip.png", "--region", 1, "--json")
-    assert "one score" in told(inside(*call, "--score", "selectivity"))["message"]
-    assert "from 1 to 4" in told(inside(*call, "--top", 5))["message"]
+    assert "one score" in error_of(gaze(*call, "--score", "selectivity"))["message"]
+    assert "from 1 to 4" in error_of(gaze(*call, "--top", 5))["message"]
 
 
-def test_importing_twice_gives_one_digest(inside: Inside, tmp_path: Path) -> None:
+def test_importing_twice_gives_one_digest(gaze: Gaze, tmp_path: Path) -> None:
     path = written(tmp_path, SHAPES["objects"]())
-    calls = [inside("cache", "import", path, "--model", "tiny").document("cache") for _ in range(2)]
+    calls = [gaze("cache", "import", path, "--model", "tiny").document("cache") for _ in range(2)]
     assert calls[0]["artifacts"][0]["digest"] == calls[1]["artifacts"][0]["digest"]
 
 
 def test_a_ranking_needs_a_model_and_an_artifact_names_its_own(
-    inside: Inside, known: str, tmp_path: Path
+    gaze: Gaze, known: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path, SHAPES["objects"]())
-    assert "--model" in told(inside("cache", "import", path, "--json"))["hint"]
-    inside("cache", "export", known, tmp_path / "whole")
+    assert "--model" in error_of(gaze("cache", "import", path, "--json"))["hint"]
+    gaze("cache", "export", known, tmp_path / "whole")
     assert (
         "--model"
-        in told(inside("cache", "import", tmp_path / "whole", "--model", "tiny", "--json"))["message"]
+        in error_of(gaze("cache", "import", tmp_path / "whole", "--model", "tiny", "--json"))["message"]
     )
 
 
@@ -135,54 +133,54 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_ranking_is_refused_and_nothing_is_kept(inside: Inside, tmp_path: Path, name: str) -> None:
-    content, said = BAD[name]
-    error = told(inside("cache", "import", written(tmp_path, content), "--model", "tiny", "--json"))
-    assert said in error["message"]
+def test_a_bad_ranking_is_refused_and_nothing_is_kept(gaze: Gaze, tmp_path: Path, name: str) -> None:
+    content, message = BAD[name]
+    error = error_of(gaze("cache", "import", written(tmp_path, content), "--model", "tiny", "--json"))
+    assert message in error["message"]
     assert Cache().entries() == []
 
 
-def test_a_ranking_that_is_no_utf8_or_far_too_long_is_refused_unread(inside: Inside, tmp_path: Path) -> None:
+def test_a_ranking_that_is_no_utf8_or_far_too_long_is_refused_unread(gaze: Gaze, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(b"[[0, 0, 1], \xff]")
-    assert "UTF-8" in told(inside("cache", "import", path, "--model", "tiny", "--json"))["message"]
+    assert "UTF-8" in error_of(gaze("cache", "import", path, "--model", "tiny", "--json"))["message"]
     with path.open("wb") as file:
         file.write(b"[")
         file.truncate(MAX_BYTES + 1)
-    error = told(inside("cache", "import", path, "--model", "tiny", "--json"))
+    error = error_of(gaze("cache", "import", path, "--model", "tiny", "--json"))
     assert str(MAX_BYTES) in error["message"] or "artifact" in error["message"]
 
 
-def test_a_model_without_its_weights_is_not_bound(inside: Inside, tmp_path: Path) -> None:
+def test_a_model_without_its_weights_is_not_bound(gaze: Gaze, tmp_path: Path) -> None:
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "config.json").write_text('{"model_type": "qwen2_vl"}')
     path = written(tmp_path, SHAPES["triples"]())
-    error = told(inside("cache", "import", path, "--model", tmp_path / "half", "--json"))
+    error = error_of(gaze("cache", "import", path, "--model", tmp_path / "half", "--json"))
     assert error["code"] == "model.weights"
-    assert told(inside("cache", "import", path, "--model", "no/such", "--json"))["code"] == "model.absent"
+    assert error_of(gaze("cache", "import", path, "--model", "no/such", "--json"))["code"] == "model.absent"
 
 
-def test_an_export_replaces_nothing_unasked(inside: Inside, known: str, tmp_path: Path) -> None:
+def test_an_export_replaces_nothing_unasked(gaze: Gaze, known: str, tmp_path: Path) -> None:
     there = tmp_path / "r.json"
     there.write_text("mine")
-    assert "--force" in told(inside("cache", "export", known, there, "--json"))["hint"]
+    assert "--force" in error_of(gaze("cache", "export", known, there, "--json"))["hint"]
     assert there.read_text() == "mine"
-    assert inside("cache", "export", known, there, "--force").code == 0
-    assert inside("cache", "export", known, there).code == 0
+    assert gaze("cache", "export", known, there, "--force").code == 0
+    assert gaze("cache", "export", known, there).code == 0
     assert (
-        inside("cache", "export", known, tmp_path, "--as", "ranking")
+        gaze("cache", "export", known, tmp_path, "--as", "ranking")
         .document("cache")["file"]
         .endswith(f"{known[7:]}.json")
     )
-    told(inside("cache", "export", known, tmp_path / "no" / "r.json", "--json"))
+    error_of(gaze("cache", "export", known, tmp_path / "no" / "r.json", "--json"))
 
 
 def test_heads_of_another_model_are_refused_with_both_names(
-    inside: Inside, known: str, checkpoint: Callable[[str], Path]
+    gaze: Gaze, known: str, checkpoint: Callable[[str], Path]
 ) -> None:
     other = checkpoint("qwen2_vl")
-    error = told(
-        inside("steer", EXAMPLES / "strip.png", "--region", 1, "--heads", known, "--model", other, "--json")
+    error = error_of(
+        gaze("steer", EXAMPLES / "strip.png", "--region", 1, "--heads", known, "--model", other, "--json")
     )
     assert error["code"] == "headset.other_model"
     assert "belongs to tiny" in error["message"]

@@ -13,7 +13,7 @@ import pytest
 from gazecli.cache.files import write_whole
 from gazecli.cli.files import save_text
 from gazecli.cli.output import without_secrets
-from tests.trust.conftest import EXAMPLES, Inside
+from tests.trust.conftest import EXAMPLES, Gaze
 
 MARKER = "hf_" + "MarkerThatNobodyMaySee" * 2
 VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "MY_PASSWORD")
@@ -27,7 +27,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_no_command_says_or_keeps_a_token(
-    inside: Inside, secret: str, comics: Path, checkpoint: Callable[[str], Path], tmp_path: Path
+    gaze: Gaze, secret: str, comics: Path, checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     model = checkpoint("qwen2_vl")
     steered = ("--panels", 3, "--max-new-tokens", 2, "--strength", "hard")
@@ -51,7 +51,7 @@ def test_no_command_says_or_keeps_a_token(
     ]
     for call in calls:
         for manner in (["-vv"], ["--json", "-vv"]):
-            ran = inside(*call, *manner)
+            ran = gaze(*call, *manner)
             assert secret not in ran.out + ran.err, call
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(kept) > 5
@@ -80,16 +80,16 @@ def strict_umask() -> Iterator[None]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are another matter there")
 def test_files_and_folders_follow_the_umask(
-    strict_umask: None, inside: Inside, known: str, tmp_path: Path
+    strict_umask: None, gaze: Gaze, known: str, tmp_path: Path
 ) -> None:
     del strict_umask
     place = tmp_path / "place"
     place.mkdir()
-    inside("comics", "make", place / "drawn", "--count", 1, "--panels", 2)
-    inside("cache", "export", known, place / "a.safetensors")
-    inside("cache", "export", known, place / "a.json")
-    inside("report", "-o", place / "r.html")
-    inside("cache", "import", place / "a.json", "--model", "tiny")
+    gaze("comics", "make", place / "drawn", "--count", 1, "--panels", 2)
+    gaze("cache", "export", known, place / "a.safetensors")
+    gaze("cache", "export", known, place / "a.json")
+    gaze("report", "-o", place / "r.html")
+    gaze("cache", "import", place / "a.json", "--model", "tiny")
     made = [*place.rglob("*"), *(tmp_path / "gaze-cache").rglob("*")]
     assert len(made) > 10
     for path in made:

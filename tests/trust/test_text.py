@@ -28,7 +28,7 @@ from gazecli.cli.tables import print_facts, print_table
 from gazecli.heads.headset import HeadSet
 from gazecli.plain_text import json_escaped, visible
 from tests.conftest import write_comics
-from tests.trust.conftest import EXAMPLES, Inside, told
+from tests.trust.conftest import EXAMPLES, Gaze, error_of
 
 REORDERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 EVIL = "a\x1b[31m\x1b]0;title\x07\x9b2J\u202eb\u2066c\r\n=1+1|`x`[y](http://e)<b>\"'&\x00\U000e0041"
@@ -69,8 +69,8 @@ def evil_headset(own_cache: Path, measured: HeadSet) -> str:
 
 
 @pytest.mark.parametrize("form", ["human", "json", "markdown", "html", "csv"])
-def test_a_foreign_header_is_shown_and_not_obeyed(inside: Inside, evil_headset: str, form: str) -> None:
-    ran = inside("report", evil_headset, "--format", form)
+def test_a_foreign_header_is_shown_and_not_obeyed(gaze: Gaze, evil_headset: str, form: str) -> None:
+    ran = gaze("report", evil_headset, "--format", form)
     assert ran.code == 0
     assert harmless(ran.out), form
     if form == "json":
@@ -82,22 +82,22 @@ def test_a_foreign_header_is_shown_and_not_obeyed(inside: Inside, evil_headset: 
         assert not [cell for cell in cells if cell.lstrip()[:1] in ("=", "@", "+")]
 
 
-def test_the_cache_shows_foreign_names_and_values(inside: Inside, own_cache: Path) -> None:
+def test_the_cache_shows_foreign_names_and_values(gaze: Gaze, own_cache: Path) -> None:
     header = {EVIL: EVIL, "model": {"name": EVIL, EVIL: EVIL}, "comics": {"digest": EVIL}}
     digest, _ = Cache(own_cache).put(Artifact("note", header, {"x": np.zeros(1, np.float32)}))
     for call in (["ls"], ["show", digest], ["verify"], ["path", digest], ["rm", digest, "--dry-run"]):
         for form in ("human", "json"):
-            ran = inside("cache", *call, "--format", form)
+            ran = gaze("cache", *call, "--format", form)
             assert ran.code == 0
             assert harmless(ran.out + ran.err), call
 
 
-def test_foreign_file_names_are_shown_and_not_obeyed(inside: Inside, tmp_path: Path) -> None:
+def test_foreign_file_names_are_shown_and_not_obeyed(gaze: Gaze, tmp_path: Path) -> None:
     comics = write_comics(tmp_path / NAME, strips=2, panels=3)
     (comics / "comic-000").rename(comics / NAME)
     (comics / NAME / "p2.png").write_bytes(b"no picture")
     for form in ("human", "json"):
-        ran = inside("comics", "check", comics, "--panels", 3, "--format", form)
+        ran = gaze("comics", "check", comics, "--panels", 3, "--format", form)
         assert ran.code == 0, ran.err
         assert harmless(ran.out + ran.err)
     for call in (
@@ -115,22 +115,22 @@ def test_foreign_file_names_are_shown_and_not_obeyed(inside: Inside, tmp_path: P
         ["steer", "x.png", "--mode", NAME],
     ):
         for asked in ([], ["--json"], ["-vv"]):
-            ran = inside(*call, *asked)
+            ran = gaze(*call, *asked)
             assert ran.code == 2, (call, ran.err)
             assert harmless(ran.out + ran.err.replace("\t", " ")), call
 
 
-def test_a_steered_picture_of_any_name_is_told(inside: Inside, known: str, strip: Path) -> None:
+def test_a_steered_picture_of_any_name_is_told(gaze: Gaze, known: str, strip: Path) -> None:
     del known
     picture = strip.rename(strip.parent / f"{NAME}.png")
     call = ("--panels", 3, "--region", 1, "--max-new-tokens", 2, "--heatmap", strip.parent / f"{NAME}2.png")
     for form in ("human", "json"):
-        ran = inside("steer", picture, *call, "--format", form)
+        ran = gaze("steer", picture, *call, "--format", form)
         assert ran.code == 0, ran.err
         assert harmless(ran.out + ran.err)
 
 
-def test_a_prompt_that_spells_a_picture_or_is_no_text_is_refused(inside: Inside, known: str) -> None:
+def test_a_prompt_that_spells_a_picture_or_is_no_text_is_refused(gaze: Gaze, known: str) -> None:
     del known
     strip = EXAMPLES / "strip.png"
     for call in (
@@ -138,12 +138,12 @@ def test_a_prompt_that_spells_a_picture_or_is_no_text_is_refused(inside: Inside,
         ["switch", strip, "--schedule", 1],
         ["track", strip],
     ):
-        assert "picture" in told(inside(*call, "--prompt", "a <|image_pad|> b", "--json"))["message"]
-        for prompt, said in (("caf\udce9", "UTF-8"), (" \n", "empty")):
+        assert "picture" in error_of(gaze(*call, "--prompt", "a <|image_pad|> b", "--json"))["message"]
+        for prompt, message in (("caf\udce9", "UTF-8"), (" \n", "empty")):
             model = ("--model", "no/such", "--heads", "tiny")
-            assert said in told(inside(*call, *model, "--prompt", prompt, "--json"))["message"]
+            assert message in error_of(gaze(*call, *model, "--prompt", prompt, "--json"))["message"]
     for prompt in ("{ordinal} caf\udce9", "{ordinal.__class__}", "{0}", "{ordinal!r:>999999999}", "{", " "):
-        told(inside("discover", "no/such", EXAMPLES / "comics", "--prompt", prompt, "--json"))
+        error_of(gaze("discover", "no/such", EXAMPLES / "comics", "--prompt", prompt, "--json"))
 
 
 @given(any_text, any_text)

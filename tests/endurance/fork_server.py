@@ -1,4 +1,4 @@
-"""The process that `nursery.py` talks to: it forks a `gaze` for every order it reads.
+"""The process that `processes.py` talks to: it forks a `gaze` for every order it reads.
 
 An order may name circumstances: `locks: false` for a file system without locks, `file_bytes` for a disk on
 which no file can grow longer, `save_every` seconds between savings of progress, `folder` to work in,

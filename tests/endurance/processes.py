@@ -1,6 +1,6 @@
 """Processes that run `gaze` at once: forked from one that has torch imported and the model loaded.
 
-A kill or an interrupt then costs a fraction of a second instead of an import of torch. The nursery is a
+A kill or an interrupt then costs a fraction of a second instead of an import of torch. The server is a
 process of its own with one thread, since forking one with many is no safe thing to do.
 """
 
@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Left:
+class Result:
     """What a child left behind: its exit code (negative: the signal that killed it), and what it wrote."""
 
     code: int
@@ -41,12 +41,12 @@ def hears(pid: int, number: signal.Signals) -> bool:
     return bool(int(caught, 16) >> (number - 1) & 1)
 
 
-class Child:
+class Process:
     """A running `gaze`."""
 
-    def __init__(self, nursery: Nursery, pid: int, out: Path, err: Path) -> None:
+    def __init__(self, fork_server: ForkServer, pid: int, out: Path, err: Path) -> None:
         self.pid = pid
-        self._nursery = nursery
+        self._server = fork_server
         self._out = out
         self._err = err
         self._began = time.monotonic()
@@ -61,25 +61,25 @@ class Child:
         self._began = time.monotonic()
 
     def ended(self) -> bool:
-        return bool(self._nursery.ask({"ended": self.pid})["ended"])
+        return bool(self._server.ask({"ended": self.pid})["ended"])
 
-    def wait(self) -> Left:
+    def wait(self) -> Result:
         """Wait for its end; the seconds count from the last signal sent, else from its start."""
-        code = self._nursery.ask({"wait": self.pid})["code"]
+        code = self._server.ask({"wait": self.pid})["code"]
         seconds = time.monotonic() - self._began
-        return Left(
+        return Result(
             code, self._out.read_text(encoding="utf-8"), self._err.read_text(encoding="utf-8"), seconds
         )
 
 
-class Nursery:
+class ForkServer:
     """Start `gaze` with arguments, as often as wanted."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._born = 0
-        self._mother = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.endurance.mother"],
+        self._started = 0
+        self._server = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "tests.endurance.fork_server"],
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
@@ -95,32 +95,32 @@ class Nursery:
         onto: str | None = None,
         into: str | None = None,
         **circumstances: object,
-    ) -> Child:
+    ) -> Process:
         """Run `gaze` with `arguments`, `onto` a terminal, or with its results `into` a pipe.
 
-        `circumstances` are those of `mother.py`.
+        `circumstances` are those of `fork_server.py`.
         """
-        self._born += 1
-        out, err = (self._folder / f"{self._born}.{name}" for name in ("out", "err"))
+        self._started += 1
+        out, err = (self._folder / f"{self._started}.{name}" for name in ("out", "err"))
         for path in (out, err):
             path.touch()
         streams = [onto or into or str(out), onto or str(err)]
         order = {"gaze": [*map(str, arguments)], "streams": streams, "env": env or {}, **circumstances}
-        return Child(self, self.ask(order)["pid"], out, err)
+        return Process(self, self.ask(order)["pid"], out, err)
 
-    def run(self, *arguments: object, **circumstances: Any) -> Left:
+    def run(self, *arguments: object, **circumstances: Any) -> Result:
         return self.start(*arguments, **circumstances).wait()
 
     def ask(self, order: dict[str, object]) -> dict[str, Any]:
-        assert self._mother.stdin is not None
-        self._mother.stdin.write(json.dumps(order) + "\n")
-        self._mother.stdin.flush()
+        assert self._server.stdin is not None
+        self._server.stdin.write(json.dumps(order) + "\n")
+        self._server.stdin.flush()
         return self._answer()
 
     def close(self) -> None:
-        self._mother.communicate(timeout=30)
+        self._server.communicate(timeout=30)
 
     def _answer(self) -> dict[str, Any]:
-        assert self._mother.stdout is not None
-        answer: dict[str, Any] = json.loads(self._mother.stdout.readline())
+        assert self._server.stdout is not None
+        answer: dict[str, Any] = json.loads(self._server.stdout.readline())
         return answer

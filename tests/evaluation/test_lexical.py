@@ -1,4 +1,7 @@
-"""The lexical judge: never a wrong caption for a caption's own words, silent where evidence is thin."""
+"""The lexical judge: never a wrong caption for a caption's own words, no verdict where evidence is thin.
+
+In natural pictures the first thing named counts, by category or synonym.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from gazecli.evaluation.coco_synonyms import SYNONYMS
 from gazecli.evaluation.judges.lexical import (
     CaptionMatcher,
+    NameMatcher,
     content_words,
     is_junk,
     is_unchanged,
@@ -55,9 +60,9 @@ def test_answers_in_other_words(answer: str, region: int | None) -> None:
 
 
 def test_what_all_panels_share_decides_nothing() -> None:
-    judge = CaptionMatcher(["a cat and a dog", "a cat and a bird"])
-    assert judge.verdict("a cat").region is None
-    assert judge.verdict("a cat and a bird").region == 2
+    matcher = CaptionMatcher(["a cat and a dog", "a cat and a bird"])
+    assert matcher.verdict("a cat").region is None
+    assert matcher.verdict("a cat and a bird").region == 2
 
 
 def test_equal_captions_cannot_be_told_apart() -> None:
@@ -135,3 +140,42 @@ def test_forms_of_a_word_are_one_word() -> None:
     for one, other in [("sits", "sitting"), ("hides", "hiding"), ("throws", "throwing"), ("city", "cities")]:
         assert content_words(one) == content_words(other)
     assert content_words("the panel shows a") == set()
+
+
+NAMES = ["person", "dog", "hot dog", "tv", "bus"]
+MATCHER = NameMatcher(NAMES, [SYNONYMS[each] for each in NAMES])
+category = st.sampled_from(sorted(SYNONYMS))
+
+
+@pytest.mark.parametrize(
+    ("answer", "region"),
+    [
+        ("A dog.", 2),
+        ("Two DOGS playing", 2),
+        ("a hot dog on a plate", 3),
+        ("The woman's television", 1),
+        ("a television in front of a woman", 4),
+        ("Buses", 5),
+        ("hot weather, a dog", 2),
+        ("a cat", None),
+        ("", None),
+    ],
+)
+def test_the_first_thing_named_is_described(answer: str, region: int | None) -> None:
+    assert MATCHER.verdict(answer).region == region
+
+
+@given(st.lists(category, min_size=2, max_size=6, unique=True), st.data())
+def test_a_category_is_its_own_name(names: list[str], data: st.DataObject) -> None:
+    number = data.draw(st.integers(1, len(names)))
+    matcher = NameMatcher(names, [SYNONYMS[each] for each in names])
+    assert matcher.verdict(f"This is a {names[number - 1]}.").region == number
+
+
+def test_two_regions_of_one_name_cannot_be_told_apart() -> None:
+    assert NameMatcher(["dog", "dog"], [(), ()]).verdict("a dog").region is None
+
+
+def test_no_synonym_is_another_categorys_name() -> None:
+    for name, others in SYNONYMS.items():
+        assert not set(others) & SYNONYMS.keys(), name

@@ -1,7 +1,4 @@
-"""Pictures drawn for tests: plain and noisy panels, grids with gutters, comic folders.
-
-Knows nothing of the code under test.
-"""
+"""Pictures drawn for tests: plain and noisy panels, grids with gutters, comic folders."""
 
 from __future__ import annotations
 

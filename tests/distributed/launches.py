@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from tests.fixtures import prestarted
-from tests.fixtures.prestarted import call
+from tests.fixtures import command_server
+from tests.fixtures.command_server import call
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ class Ran:
         [line] = self.out.splitlines()
         return json.loads(line)
 
-    def said(self, beginning: str) -> list[str]:
+    def lines(self, beginning: str) -> list[str]:
         """The lines of stderr that begin so."""
         return [line for line in self.err.splitlines() if line.startswith(beginning)]
 
@@ -41,12 +41,12 @@ class Ran:
 def launch(address: str, processes: int, cache: Path, *arguments: object, apart: bool = False) -> Ran:
     """Run `gaze` under torchrun, or alone where it is one process; the imports of all are done already.
 
-    `address` is that of a prestarted server. With `apart`, each process works in a folder of its own, which
+    `address` is that of a command server. With `apart`, each process works in a folder of its own, which
     lies beside the cache and is named by the process's number.
     """
     given, program = [str(argument) for argument in arguments], "gaze"
     if processes > 1:
-        worker = [sys.executable, "-I", "-S", str(prestarted.__file__), address]
+        worker = [sys.executable, "-I", "-S", str(command_server.__file__), address]
         if apart:
             worker = ["sh", "-c", 'cd "$RANK" && exec "$0" "$@"', *worker]
         given = [*_torchrun(processes), "--no-python", *worker, *given]

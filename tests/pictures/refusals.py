@@ -5,7 +5,7 @@ from __future__ import annotations
 from gazecli.errors import GazeError
 
 
-def expect_hint(error: GazeError) -> None:
+def check_hint(error: GazeError) -> None:
     """It is bad input, one line long, and says what to do next."""
     assert error.exit_code == 2
     assert error.hint
