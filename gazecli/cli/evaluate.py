@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 NAME = "evaluate"
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
+_SHOWN_SCENES = 6
 Force = Annotated[bool, with_help(FORCE, "Compute again what is kept already.")]
 
 
@@ -148,7 +149,7 @@ def run_evaluation(
     numbers = list(range(len(examples.usable)))
     if plan.sweep:
         # Too few to split is found out before a model is loaded.
-        numbers = halves(len(numbers), plan.seed).held_out
+        _, numbers = halves(len(numbers), plan.seed)
     settings = {**asdict(plan), **computed_by(loading)}
     request = evaluation_request(chosen.headset.digest, examples, settings, judged_by(options.judge, judge))
     kept = None if force else join().from_first(lambda: _found_again(chosen, request))
@@ -255,11 +256,18 @@ def _save_generations(output: Output, path: Path, found: Evaluated) -> Evaluatio
 def _scenes(
     output: Output, vlm: VLM, examples: Examples, numbers: list[int], heads: list[Head], plan: Plan
 ) -> list[Scene]:
-    from gazecli.evaluation.page_samples import page_samples
-    from gazecli.reports.page.scenes import scenes_of
+    from gazecli.evaluation.evaluate import generate_with_maps
+    from gazecli.reports.page.scenes import scene_of_example
 
+    scenes: list[Scene] = []
+    shown = numbers[:_SHOWN_SCENES]
     with progress(output, "watching", "pictures") as step:
-        return scenes_of(page_samples(vlm, examples.usable, numbers, heads, plan, step))
+        for number in shown:
+            example = examples.usable[number]
+            generated = generate_with_maps(vlm, example, number, heads, plan)
+            scenes.append(scene_of_example(example, generated))
+            step(len(scenes), len(shown))
+    return scenes
 
 
 def plan_of(options: EvaluationOptions, chosen: ChosenHeads, compare: bool, natural: bool) -> Plan:

@@ -175,8 +175,7 @@ def _judged(
         return as_kept(output, chosen, kept, part.comics.path)
     judge = judge or likelihood_judge(load(), part.task, part.settings.prompt)
     runs = rejudge_runs(texts.runs, examples, judge)
-    panels = None if any(example.sizes for example in examples) else part.comics.panels
-    metrics = run_metrics(runs, examples, part.task == "dynamic", panels, part.settings.seed)
+    metrics = run_metrics(runs, examples, part.task == "dynamic", part.settings.seed)
     judged = rejudged_part(part, judge, runs, metrics, examples)
     return keep_evaluation(chosen.cache, chosen.headset, judged, None, examples, runs, request)
 
