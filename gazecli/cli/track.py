@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.conditions import Condition
     from gazecli.reports.documents.results import TrackDocument
     from gazecli.reports.trajectory import Trajectory
-    from gazecli.steering.spans import Span
-    from gazecli.steering.track import Tracking
+    from gazecli.steering.track import Span, Tracking
 
 NAME = "track"
 
@@ -88,9 +87,8 @@ def command(
             hint="say where they are: --panels 6, --panels 2x3, --regions FILE.json or --region SPEC",
         )
     from gazecli.reports.steering import track_document
-    from gazecli.steering.spans import check_spans, find_span
     from gazecli.steering.steer import check_request
-    from gazecli.steering.track import TRACKING_PROMPT, track
+    from gazecli.steering.track import TRACKING_PROMPT, check_spans, find_span, track
 
     check_spans(span or [])
     request = TRACKING_PROMPT if prompt is None else prompt

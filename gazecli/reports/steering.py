@@ -31,10 +31,9 @@ from gazecli.reports.documents.results import (
     TrajectoryPart,
     TurnPart,
 )
-from gazecli.steering.spans import Span
 from gazecli.steering.steer import Answer, Steering, SteerSettings
 from gazecli.steering.switch import Narration
-from gazecli.steering.track import Floats, Pointing, Tracking
+from gazecli.steering.track import Floats, Pointing, Span, Tracking
 
 
 def steer_document(
