@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.config import setting
-from gazecli.cli.options import FORCE, MODEL, with_help
+from gazecli.cli.options import FORCE, MODEL, cannot_matter, setting, with_help
 from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, show_evaluation, size_text
 from gazecli.errors import CheckFailed, UsageError
@@ -230,7 +229,7 @@ def _entry(cache: Cache, prefix: str) -> Entry:
 
 def _check_yes(dry_run: bool, yes: bool) -> None:
     if dry_run and yes:
-        raise UsageError("--yes cannot matter with --dry-run, which removes nothing", hint="keep one of them")
+        raise cannot_matter("yes", "with --dry-run, which removes nothing", "keep one of them")
 
 
 def _confirm(files: Sequence[Removed], dry_run: bool, yes: bool) -> None:
@@ -351,8 +350,7 @@ def _import(cache: Cache, file: Path, model: str | None) -> str:
 
         return import_ranking(file, named, cache).digest
     if model is not None:
-        message = "--model cannot matter for an artifact, which names its own model"
-        raise UsageError(message, subject=str(file), hint="leave it out")
+        raise cannot_matter("model", "for an artifact, which names its own model", subject=file)
     return cache.import_file(file, _check)
 
 

@@ -21,13 +21,13 @@ from gazecli.cli.options import (
     Revision,
     Rtl,
     StripPanels,
+    cannot_matter,
     number_or_auto,
     with_help,
 )
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.tables import bar, print_facts, print_table
-from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -116,13 +116,9 @@ def command(
 
 def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
     """UsageError for options of composing a strip from panels, where strips are whole."""
-    for option, value in (("--height", height), ("--gap", gap)):
+    for option, value in (("height", height), ("gap", gap)):
         if value is not None and layout in WHOLE_LAYOUTS:
-            raise UsageError(
-                f"{option} cannot matter in the {layout} layout, where strips are whole",
-                subject=str(value),
-                hint="leave it out",
-            )
+            raise cannot_matter(option, f"in the {layout} layout, where strips are whole", subject=value)
 
 
 def _show_profile(output: Output, timing: Mapping[str, Any]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import pairwise
 
 from gazecli.cli.output import has_colour, without_secrets
 from gazecli.cli.signals import INTERRUPTED, report_interrupt, was_interrupted
@@ -21,25 +20,6 @@ class StdoutClosed(Exception):
     """Nobody reads stdout any more, as in `| head`: no error, and nothing to report."""
 
 
-@dataclass(frozen=True)
-class ErrorStyle:
-    """How errors are written: as JSON or in lines, with tracebacks or without."""
-
-    json: bool
-    tracebacks: bool
-
-    @classmethod
-    def of_arguments(cls, arguments: Sequence[str]) -> ErrorStyle:
-        """Read from the raw command line, which may be one that cannot be parsed.
-
-        Errors are JSON only with an option that says so: a pipe behind stdout does not change stderr.
-        """
-        given = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-        pairs = pairwise(given)
-        in_json = "--json" in given or "--format=json" in given or ("--format", "json") in pairs
-        return cls(in_json, sum(map(_verbosity, given)) >= 2)
-
-
 def _verbosity(argument: str) -> int:
     if argument == "--verbose":
         return 1
@@ -48,7 +28,6 @@ def _verbosity(argument: str) -> int:
 
 def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
     """Run `command` and return the exit code; whatever it raises is reported on stderr."""
-    style = ErrorStyle.of_arguments(arguments)
     try:
         code = command()
         sys.stdout.flush()
@@ -63,16 +42,20 @@ def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, users get one line
         if was_interrupted() or _is_abort(error):
             return report_interrupt()
-        return report_error(error, style)
+        return _report_error(error, arguments)
 
 
-def report_error(error: Exception, style: ErrorStyle) -> int:
+def _report_error(error: Exception, arguments: Sequence[str]) -> int:
     """Write `error` to stderr, from one process of a launch, and return its exit code."""
     known, code = _as_gaze_error(error)
     if not is_reporter():
         return code
-    trace = "".join(traceback.format_exception(error)) if style.tracebacks else None
-    if style.json:
+    # Read from the raw command line, which may be one that cannot be parsed.
+    given = list(itertools.takewhile(lambda word: word != "--", arguments))
+    with_trace = sum(map(_verbosity, given)) >= 2
+    trace = "".join(traceback.format_exception(error)) if with_trace else None
+    # Only an option makes it JSON: a pipe behind stdout does not change stderr.
+    if "--json" in given or "--format=json" in given or ("--format", "json") in itertools.pairwise(given):
         _write(_json_line(known, trace))
         return code
     if trace:

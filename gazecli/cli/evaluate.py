@@ -13,8 +13,8 @@ from gazecli.cli.command import cli_command, writes
 from gazecli.cli.evaluate_options import (
     Compare,
     EvaluationOptions,
-    ExampleOptions,
     JudgeName,
+    JudgeOptions,
     check_evaluation,
     is_coco,
 )
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from gazecli.evaluation.judges.judge import Judge
     from gazecli.evaluation.store import KeptEvaluation
     from gazecli.evaluation.trials import Run
-    from gazecli.heads.headset import Head, HeadSet
+    from gazecli.heads.headset import HeadSet
     from gazecli.models.vlm import VLM
-    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
+    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
     from gazecli.reports.page.scenes import Scene
 
 NAME = "evaluate"
@@ -102,20 +102,15 @@ class Evaluated:
     comparison: ComparisonPart | None = None
     scenes: Sequence[Scene] = ()
 
-    def document(self) -> EvaluationDocument:
-        """What is printed."""
-        from gazecli.reports.kept_evaluation import evaluation_document
-
-        return evaluation_document(self.kept, self.part, self.comparison, self.cached)
-
 
 def show_evaluations(output: Output, files: ReportOptions, found: list[Evaluated]) -> None:
     """Print evaluations of one head set, or write the report of it with these."""
     from gazecli.reports.headset import report_document
+    from gazecli.reports.kept_evaluation import evaluation_document
 
     parts = [each.part for each in found]
     report = report_document(found[0].headset, evaluations=parts, comparison=found[0].comparison)
-    documents = [each.document() for each in found]
+    documents = [evaluation_document(each.kept, each.part, each.comparison, each.cached) for each in found]
     write_report(output, files, report, scenes=found[0].scenes, evaluations=documents)
 
 
@@ -134,16 +129,19 @@ def run_evaluation(
     `with_scenes` adds a few pictures with the attention of each token, for which the model is loaded anyway.
     """
     from gazecli.distributed.group import join
+    from gazecli.evaluation.page_samples import page_samples
     from gazecli.evaluation.store import evaluation_request
     from gazecli.evaluation.sweep import halves
     from gazecli.heads.headset_store import note_headset
+    from gazecli.reports.generations import generations_part, generations_text
+    from gazecli.reports.page.scenes import scenes_of
 
     writable(options.generations, "--generations")
     plan = plan_of(options, chosen, compare, is_coco(comics))
     judge = judge_without_model(options.judge, chosen.cache)
-    needs_captions = options.judge in (None, "lexical")
+    samples, captions = options.samples, options.judge in (None, "lexical")
     examples = open_examples(
-        output, comics, options, chosen.headset, needs_captions, options.samples, plan.seed, plan.min_area
+        output, comics, options, chosen.headset, captions, plan.min_area, samples, plan.seed
     )
     numbers = list(range(len(examples.usable)))
     if plan.sweep:
@@ -167,11 +165,17 @@ def run_evaluation(
     if plan.sweep:
         output.note(f"the choice is kept as head set {found.headset.digest}")
     if options.generations is not None:
-        found = replace(found, part=_save_generations(output, options.generations, found))
+        text = generations_text(found.kept, found.part)
+        save_text(text, options.generations)
+        output.note(f"every text is written to {options.generations}")
+        written = generations_part(str(options.generations), text)
+        found = replace(found, part=found.part.model_copy(update={"generations": written}))
     if with_scenes:
         heads = found.headset.top(found.part.settings.top, plan.score)
         vlm = vlm or load_model(output, chosen, loading)
-        found = replace(found, scenes=_scenes(output, vlm, examples, numbers, heads, plan))
+        with progress(output, "watching", "pictures") as step:
+            scenes = scenes_of(page_samples(vlm, examples.usable, numbers, heads, plan, step))
+        found = replace(found, scenes=scenes)
     return found
 
 
@@ -241,25 +245,6 @@ def as_kept(output: Output, chosen: ChosenHeads, kept: KeptEvaluation, comics: s
         chosen.headset if kept.headset == chosen.headset.digest else headset_of(kept.headset, chosen.cache)
     )
     return Evaluated(headset, kept, True, part, comparison_of(kept))
-
-
-def _save_generations(output: Output, path: Path, found: Evaluated) -> EvaluationPart:
-    from gazecli.reports.generations import generations_part, generations_text
-
-    text = generations_text(found.kept, found.part)
-    save_text(text, path)
-    output.note(f"every text is written to {path}")
-    return found.part.model_copy(update={"generations": generations_part(str(path), text)})
-
-
-def _scenes(
-    output: Output, vlm: VLM, examples: Examples, numbers: list[int], heads: list[Head], plan: Plan
-) -> list[Scene]:
-    from gazecli.evaluation.page_samples import page_samples
-    from gazecli.reports.page.scenes import scenes_of
-
-    with progress(output, "watching", "pictures") as step:
-        return scenes_of(page_samples(vlm, examples.usable, numbers, heads, plan, step))
 
 
 def plan_of(options: EvaluationOptions, chosen: ChosenHeads, compare: bool, natural: bool) -> Plan:
@@ -348,12 +333,12 @@ def computed_by(loading: LoadOptions) -> dict[str, object]:
 def open_examples(
     output: Output,
     comics: Path,
-    options: ExampleOptions,
+    options: JudgeOptions,
     headset: HeadSet,
     needs_captions: bool,
+    min_area: float | None,
     samples: int | None = None,
     seed: int = 42,
-    min_area: float | None = None,
 ) -> Examples:
     """The pictures to evaluate on; what had to be left out is noted."""
     from gazecli.evaluation.coco import coco_examples

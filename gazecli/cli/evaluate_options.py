@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,8 @@ from gazecli.cli.options import (
     ModeName,
     ScopeName,
     TaskName,
+    cannot_matter,
+    given,
     with_help,
 )
 from gazecli.errors import UsageError
@@ -30,26 +32,17 @@ from gazecli.errors import UsageError
 COCO = "coco"
 JudgeName = Literal["lexical", "likelihood", "endpoint", "none"]
 _EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: coco"
+_NATURAL_OPTIONS = ("annotations", "images", "min_area")
 
 Compare = Annotated[
     bool,
     typer.Option("--compare", help="Set all ways to choose heads side by side; evaluate steers each."),
 ]
-Judge = Annotated[
-    JudgeName | None,
-    typer.Option(
-        "--judge",
-        metavar="JUDGE",
-        help="lexical: by captions (the default) · likelihood: by the model itself · endpoint: by"
-        " GAZE_JUDGE_URL · none: later.",
-        rich_help_panel=_JUDGING,
-    ),
-]
 
 
 @dataclass(frozen=True)
-class ExampleOptions:
-    """Which pictures they are, beside the folder's name."""
+class JudgeOptions:
+    """Who judges, and which pictures, beside the folder's name."""
 
     layout: Annotated[
         LayoutName | None, with_help(LAYOUT, "Read the comics in this layout.", _EVALUATION)
@@ -64,10 +57,20 @@ class ExampleOptions:
         Path | None,
         typer.Option("--images", metavar="DIR", help="Where the pictures lie.", rich_help_panel=_NATURAL),
     ] = None
+    judge: Annotated[
+        JudgeName | None,
+        typer.Option(
+            "--judge",
+            metavar="JUDGE",
+            help="lexical: by captions (the default) · likelihood: by the model itself · endpoint: by"
+            " GAZE_JUDGE_URL · none: later.",
+            rich_help_panel=_JUDGING,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
-class EvaluationOptions(ExampleOptions):
+class EvaluationOptions(JudgeOptions):
     """How to evaluate; None is what was left out."""
 
     min_area: Annotated[
@@ -109,18 +112,12 @@ class EvaluationOptions(ExampleOptions):
     scope: Annotated[
         ScopeName | None, with_help(SCOPE, "As in steer (full; dynamic: answer).", _EVALUATION)
     ] = None
-    judge: Judge = None
     generations: Annotated[
         Path | None,
         typer.Option(
             "--generations", metavar="FILE", help="Write every text as JSON lines.", rich_help_panel=_JUDGING
         ),
     ] = None
-
-
-def given(options: Any) -> list[str]:
-    """Names of the fields of a group of options that differ from their defaults."""
-    return [field.name for field in fields(options) if getattr(options, field.name) != field.default]
 
 
 def is_coco(comics: Path | None) -> bool:
@@ -135,36 +132,30 @@ def check_evaluation(comics: Path, options: EvaluationOptions, top: str) -> None
             "--seed must lie between 0 and 4294967295", subject=str(options.seed), hint="leave it out for 42"
         )
     if options.sweep and top != "auto":
-        raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
+        raise cannot_matter("top", "with --sweep", "the sweep chooses it", top)
     if options.every is not None and options.task != "dynamic":
         hint = "add --task dynamic, or leave --every out"
-        raise UsageError("--every cannot matter without --task dynamic", subject=options.every, hint=hint)
+        raise cannot_matter("every", "without --task dynamic", hint, options.every)
     if options.max_new_tokens is not None and options.task == "dynamic":
-        raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
+        raise cannot_matter("max_new_tokens", "with --task dynamic", "use --every")
     if options.judge == "none" and options.sweep:
         raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
     if is_coco(comics) and options.task not in (None, "static"):
         message = "natural pictures are asked about region by region"
         raise UsageError(message, subject=f"--task {options.task}", hint="leave --task out")
-    if not is_coco(comics) and options.min_area is not None:
-        raise UsageError("--min-area cannot matter without natural pictures", hint="name coco, not comics")
     _check_examples(comics, options)
 
 
-def check_judging(
-    comics: Path | None, judge: str | None, options: ExampleOptions, loading: LoadOptions
-) -> None:
+def check_judging(comics: Path | None, options: JudgeOptions, loading: LoadOptions) -> None:
     """UsageError for the first option that cannot matter to texts that are written already."""
+    judge = options.judge
     if judge == "none":
         raise UsageError(
             "gaze judge and --rejudge need a judge", subject="--judge none", hint="leave --judge out"
         )
-    if judge != "likelihood":
-        for name in given(loading):
-            raise UsageError(
-                f"{_option(name)} cannot matter with --judge {judge or 'lexical'}",
-                hint="the texts are written already, and no model is loaded",
-            )
+    for name in given(loading) if judge != "likelihood" else ():
+        hint = "the texts are written already, and no model is loaded"
+        raise cannot_matter(name, f"with --judge {judge or 'lexical'}", hint)
     if comics is not None:
         _check_examples(comics, options)
     elif judge in ("likelihood", "endpoint"):
@@ -174,7 +165,8 @@ def check_judging(
         )
     else:
         for name in given(options):
-            raise UsageError(f"{_option(name)} cannot matter without COMICS", hint="name the pictures too")
+            if name != "judge":
+                raise cannot_matter(name, "without COMICS", "name the pictures too")
 
 
 def check_report(
@@ -189,31 +181,22 @@ def check_report(
     more: names of further options of evaluations that were given.
     """
     if rejudge is not None:
-        allowed = ["judge", *(each.name for each in fields(ExampleOptions))]
+        allowed = [each.name for each in fields(JudgeOptions)]
         refused, why = [name for name in [*given(options), *more] if name not in allowed], "with --rejudge"
-    else:
+    elif evaluate is None:
         refused, why = [*given(options), *given(loading), *more], "without --evaluate"
-    if refused and (rejudge is not None or evaluate is None):
-        raise UsageError(
-            f"{_option(refused[0])} cannot matter {why}", hint="use gaze evaluate HEADSET COMICS"
-        )
-
-
-def _check_examples(comics: Path, options: ExampleOptions) -> None:
-    if is_coco(comics):
-        if options.annotations is None or options.images is None:
-            raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
-        if options.layout is not None:
-            message = "--layout cannot matter with coco"
-            raise UsageError(message, subject=options.layout, hint="leave it out")
+    else:
         return
-    for name in ("annotations", "images"):
-        if getattr(options, name) is not None:
-            raise UsageError(
-                f"{_option(name)} cannot matter without natural pictures", hint="name coco, not comics"
-            )
+    for name in refused:
+        raise cannot_matter(name, why, "use gaze evaluate HEADSET COMICS")
 
 
-def _option(name: str) -> str:
-    """A field's name as it is typed."""
-    return f"--{name.replace('_', '-')}"
+def _check_examples(comics: Path, options: JudgeOptions) -> None:
+    if not is_coco(comics):
+        for name in given(options):
+            if name in _NATURAL_OPTIONS:
+                raise cannot_matter(name, "without natural pictures", "name coco, not comics")
+    elif options.annotations is None or options.images is None:
+        raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
+    elif options.layout is not None:
+        raise cannot_matter("layout", "with coco", subject=options.layout)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.command import writes
-from gazecli.cli.config import setting
-from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto
+from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
 from gazecli.cli.output import Output
 from gazecli.cli.progress import busy
 from gazecli.errors import RegionError, UsageError

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from gazecli.cli.options import cannot_matter
 from gazecli.cli.output import Output, is_terminal
-from gazecli.errors import UsageError
 from gazecli.plain_text import visible
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -45,7 +45,7 @@ def busy(output: Output, title: str) -> Iterator[None]:
 def check_stream(output: Output, stream: bool) -> None:
     """UsageError for a text that is to be printed while it is written, and as JSON."""
     if stream and output.format == "json":
-        raise UsageError("--stream cannot matter in JSON", hint="add --format human, or leave --stream out")
+        raise cannot_matter("stream", "in JSON", "add --format human, or leave --stream out")
 
 
 @contextmanager

@@ -22,13 +22,13 @@ from gazecli.cli.options import (
     HeadOptions,
     ModelOptions,
     ScoreName,
+    cannot_matter,
     hidden,
     number_or_auto,
     with_help,
 )
 from gazecli.cli.output import Output
 from gazecli.cli.report_output import SHOWN, ReportOptions, write_report
-from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cli.evaluate import Evaluated
@@ -67,14 +67,12 @@ def command(
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
     if form == "csv" and evaluate is None and not compare and top != "auto":
-        raise UsageError(
-            "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
-        )
+        raise cannot_matter("top", "in CSV, which lists every head", subject=top)
     # A plain report shows as many heads as --top says.
     more = ["score"] * (score != "auto") + ["top"] * (rejudge is not None and top != "auto")
     check_report(evaluate, rejudge, evaluation, loading, more)
     if rejudge is not None:
-        check_judging(evaluate, evaluation.judge, evaluation, loading)
+        check_judging(evaluate, evaluation, loading)
     elif evaluate is not None:
         check_evaluation(evaluate, evaluation, top)
     if (evaluate is None or rejudge is not None) and not works_alone(output):
@@ -84,7 +82,7 @@ def command(
     if rejudge is not None:
         from gazecli.cli.judge import judge_texts
 
-        found = judge_texts(output, rejudge, headset, evaluate, evaluation.judge, evaluation, loading)
+        found = judge_texts(output, rejudge, headset, evaluate, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
         chosen = choose_heads(output, HeadOptions(headset, counted, score))
