@@ -8,23 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import cli_command, share_of
 from gazecli.cli.inputs import note_prepared
-from gazecli.cli.options import (
-    FORCE,
-    PROMPT,
-    SAMPLES,
-    SEED,
-    TOP,
-    Layout,
-    ModelOptions,
-    Revision,
-    Rtl,
-    StripPanels,
-    cannot_matter,
-    number_or_auto,
-    with_help,
-)
+from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.tables import bar, print_facts, print_table
@@ -46,23 +33,26 @@ def command(
     comics: Annotated[Path, typer.Argument(metavar="COMICS", help="A folder of comics.")],
     loading: ModelOptions,
     *,
-    samples: Annotated[int | None, SAMPLES] = None,
-    panels: StripPanels = 6,
+    samples: Annotated[int | None, options.SAMPLES] = None,
+    panels: options.StripPanels = 6,
     height: Annotated[
         int | None, typer.Option(help=f"Pixels to which single panels are resized ({HEIGHT}).")
     ] = None,
     gap: Annotated[int | None, typer.Option(help=f"White pixels painted over a seam ({GAP}).")] = None,
-    seed: Annotated[int, SEED] = 42,
+    seed: Annotated[int, options.SEED] = 42,
     prompt: Annotated[
-        str | None, with_help(PROMPT, "The question, with {ordinal} and {count}; the paper's by default.")
+        str | None,
+        with_help(options.PROMPT, "The question, with {ordinal} and {count}; the paper's by default."),
     ] = None,
-    layout: Layout = None,
-    rtl: Rtl = False,
+    layout: options.Layout = None,
+    rtl: options.Rtl = False,
     batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
-    top: Annotated[str, with_help(TOP, f"How many heads to show: auto ({SHOWN}) or a number.")] = "auto",
-    force: Annotated[bool, with_help(FORCE, "Compute again what is kept already.")] = False,
+    top: Annotated[
+        str, with_help(options.TOP, f"How many heads to show: auto ({SHOWN}) or a number.")
+    ] = "auto",
+    force: Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show on stderr where the time went.")] = False,
-    revision: Revision = None,
+    revision: options.Revision = None,
 ) -> None:
     """Score every attention head of a model on comics.
 

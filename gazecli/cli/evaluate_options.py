@@ -35,8 +35,7 @@ _EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: co
 _NATURAL_OPTIONS = ("annotations", "images", "min_area")
 
 Compare = Annotated[
-    bool,
-    typer.Option("--compare", help="Set all ways to choose heads side by side; evaluate steers each."),
+    bool, typer.Option("--compare", help="Set all ways to choose heads side by side; evaluate steers each.")
 ]
 
 

@@ -94,8 +94,7 @@ def hidden(option: Any) -> Any:
 
 Score = Annotated[ScoreName, SCORE]
 Revision = Annotated[
-    str | None,
-    typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL),
+    str | None, typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
 ]
 Rtl = Annotated[bool, RTL]
 Layout = Annotated[LayoutName | None, LAYOUT]

@@ -40,8 +40,7 @@ NAME = "report"
 def command(
     output: Output,
     headset: Annotated[
-        str | None,
-        typer.Argument(metavar="HEADSET", help="A digest, file or model; else the one used last."),
+        str | None, typer.Argument(metavar="HEADSET", help="A digest, file or model; else the one used last.")
     ] = None,
     *,
     files: ReportOptions,

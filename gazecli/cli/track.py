@@ -8,23 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, save_page, save_picture, save_trajectory
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model, note_prepared, open_picture, targets_of
-from gazecli.cli.options import (
-    HEATMAP,
-    MAX_NEW_TOKENS,
-    PROMPT,
-    REGION,
-    TRAJECTORY,
-    HeadOptions,
-    ModelOptions,
-    Page,
-    PictureArgument,
-    PictureOptions,
-    Stream,
-    with_help,
-)
+from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.progress import check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
@@ -46,7 +34,7 @@ NAME = "track"
 @cli_command()
 def command(
     output: Output,
-    picture: PictureArgument,
+    picture: options.PictureArgument,
     shown: PictureOptions,
     heads: HeadOptions,
     model: ModelOptions,
@@ -59,16 +47,18 @@ def command(
     ] = None,
     heatmap: Annotated[
         Path | None,
-        with_help(HEATMAP, "Paint the attention of each --span, or of all the text, into a PNG file."),
+        with_help(
+            options.HEATMAP, "Paint the attention of each --span, or of all the text, into a PNG file."
+        ),
     ] = None,
-    trajectory: Annotated[Path | None, TRAJECTORY] = None,
-    page: Page = None,
+    trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
+    page: options.Page = None,
     region: Annotated[
-        list[str] | None, with_help(REGION, "Watch this region too; written as for steer.")
+        list[str] | None, with_help(options.REGION, "Watch this region too; written as for steer.")
     ] = None,
-    prompt: Annotated[str | None, with_help(PROMPT, "The request; the paper's by default.")] = None,
-    max_new_tokens: Annotated[int, with_help(MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
-    stream: Stream = False,
+    prompt: Annotated[str | None, with_help(options.PROMPT, "The request; the paper's by default.")] = None,
+    max_new_tokens: Annotated[int, with_help(options.MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
+    stream: options.Stream = False,
 ) -> None:
     """Record where the heads look while the model writes freely; nothing is steered.
 
@@ -183,11 +173,7 @@ def _show(console: Console, document: TrackDocument, *, streamed: bool) -> None:
         console.print()
         print_table(console, "part >region >area >gaze >gaze/area >control/area", pointed)
     print_provenance(
-        console,
-        document,
-        heatmap=document.heatmap,
-        trajectory=document.trajectory_file,
-        page=document.page,
+        console, document, heatmap=document.heatmap, trajectory=document.trajectory_file, page=document.page
     )
 
 
