@@ -35,8 +35,8 @@ def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
         panel = _MAIN_PANEL if name in MAIN else _OTHER_PANEL
         if name in GROUPS:
             group = _new_app(module.SUMMARY)
-            for inner, command in module.COMMANDS.items():
-                _add(group, inner, command)
+            for command in module.COMMANDS:
+                _add(group, command.__name__.rstrip("_"), command)
             app.add_typer(group, name=module.NAME, rich_help_panel=panel)
         else:
             _add(app, module.NAME, module.command, panel)

@@ -31,14 +31,6 @@ SUMMARY = "List, verify, remove, import and export what is kept."
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-RankedModel = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
-Form = Annotated[
-    Literal["artifact", "ranking"] | None,
-    typer.Option(
-        "--as", help="artifact: all of it; ranking: layer, head, score in JSON, as in a file named *.json."
-    ),
-]
-Digests = Annotated[list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")]
 OneDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest or the beginning of one.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -122,7 +114,15 @@ def verify(output: Output) -> None:
 
 
 @cli_command()
-def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
+def rm(
+    output: Output,
+    digests: Annotated[
+        list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")
+    ],
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
     """Remove artifacts.
 
     Example: gaze cache rm 3f9c --dry-run
@@ -163,7 +163,7 @@ def import_(
         ),
     ],
     *,
-    model: RankedModel = None,
+    model: Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")] = None,
 ) -> None:
     """Put an artifact, or a ranking of heads that others made, into the cache.
 
@@ -181,7 +181,13 @@ def export(
     digest: OneDigest,
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="A new file, or a folder.")],
     *,
-    form: Form = None,
+    form: Annotated[
+        Literal["artifact", "ranking"] | None,
+        typer.Option(
+            "--as",
+            help="artifact: all of it; ranking: layer, head, score in JSON, as in a file named *.json.",
+        ),
+    ] = None,
     force: Annotated[bool, FORCE] = False,
 ) -> None:
     """Copy an artifact, or a head set's ranking, out of the cache.
@@ -196,16 +202,7 @@ def export(
     output.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
 
 
-COMMANDS = {
-    "ls": ls,
-    "show": show,
-    "path": path,
-    "verify": verify,
-    "rm": rm,
-    "prune": prune,
-    "import": import_,
-    "export": export,
-}
+COMMANDS = (ls, show, path, verify, rm, prune, import_, export)
 
 
 def parse_age(text: str) -> float:
@@ -277,15 +274,14 @@ def _part(entry: Entry) -> ArtifactPart:
     from gazecli.evaluation.store import evaluation_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
 
-    model, comics = entry.summary.get("model"), entry.summary.get("comics")
     return ArtifactPart(
         digest=entry.digest,
         kind=entry.kind,
         path=str(entry.path),
         bytes=entry.bytes,
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
-        model=_text(model, "name"),
-        comics=_text(comics, "digest"),
+        model=_text(entry.summary.get("model"), "name"),
+        comics=_text(entry.summary.get("comics"), "digest"),
         summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
     )
 

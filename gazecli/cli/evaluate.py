@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import cli_command, writes
 from gazecli.cli.evaluate_options import (
     Compare,
@@ -20,17 +21,7 @@ from gazecli.cli.evaluate_options import (
 )
 from gazecli.cli.files import save_text, writable
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
-from gazecli.cli.options import (
-    FORCE,
-    TOP,
-    HeadOptions,
-    LoadOptions,
-    ModelOptions,
-    Score,
-    TaskName,
-    number_or_auto,
-    with_help,
-)
+from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.report_output import ReportOptions, write_report
@@ -51,7 +42,7 @@ if TYPE_CHECKING:
 NAME = "evaluate"
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
-Force = Annotated[bool, with_help(FORCE, "Compute again what is kept already.")]
+Force = Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")]
 
 
 @cli_command(shared=True, pages=True)
@@ -65,8 +56,8 @@ def command(
     evaluation: EvaluationOptions,
     loading: ModelOptions,
     files: ReportOptions,
-    top: Annotated[str, with_help(TOP, "How many heads to steer: auto or a number.")] = "auto",
-    score: Score = "auto",
+    top: Annotated[str, with_help(options.TOP, "How many heads to steer: auto or a number.")] = "auto",
+    score: options.Score = "auto",
     compare: Compare = False,
     force: Force = False,
 ) -> None:
@@ -118,7 +109,7 @@ def run_evaluation(
     output: Output,
     chosen: ChosenHeads,
     comics: Path,
-    options: EvaluationOptions,
+    evaluation: EvaluationOptions,
     loading: ModelOptions,
     compare: bool,
     force: bool = False,
@@ -136,25 +127,27 @@ def run_evaluation(
     from gazecli.reports.generations import generations_part, generations_text
     from gazecli.reports.page.scenes import scenes_of
 
-    writable(options.generations, "--generations")
-    plan = plan_of(options, chosen, compare, is_coco(comics))
-    judge = judge_without_model(options.judge, chosen.cache)
-    samples, captions = options.samples, options.judge in (None, "lexical")
+    writable(evaluation.generations, "--generations")
+    plan = plan_of(evaluation, chosen, compare, is_coco(comics))
+    judge = judge_without_model(evaluation.judge, chosen.cache)
+    samples, captions = evaluation.samples, evaluation.judge in (None, "lexical")
     examples = open_examples(
-        output, comics, options, chosen.headset, captions, plan.min_area, samples, plan.seed
+        output, comics, evaluation, chosen.headset, captions, plan.min_area, samples, plan.seed
     )
     numbers = list(range(len(examples.usable)))
     if plan.sweep:
         # Too few to split is found out before a model is loaded.
         numbers = halves(len(numbers), plan.seed).held_out
     settings = {**asdict(plan), **computed_by(loading)}
-    request = evaluation_request(chosen.headset.digest, examples, settings, judged_by(options.judge, judge))
+    request = evaluation_request(
+        chosen.headset.digest, examples, settings, judged_by(evaluation.judge, judge)
+    )
     kept = None if force else join().from_first(lambda: _found_again(chosen, request))
     vlm, found = None, None
     if kept is None:
         chosen.cache.ensure_writable()
         vlm = load_model(output, chosen, loading)
-        if options.judge == "likelihood":
+        if evaluation.judge == "likelihood":
             judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
         found = _evaluated(output, vlm, chosen, examples, plan, judge, request)
     elif writes():
@@ -164,11 +157,11 @@ def run_evaluation(
     note_headset(chosen.cache, found.headset, chosen.model)
     if plan.sweep:
         output.note(f"the choice is kept as head set {found.headset.digest}")
-    if options.generations is not None:
+    if evaluation.generations is not None:
         text = generations_text(found.kept, found.part)
-        save_text(text, options.generations)
-        output.note(f"every text is written to {options.generations}")
-        written = generations_part(str(options.generations), text)
+        save_text(text, evaluation.generations)
+        output.note(f"every text is written to {evaluation.generations}")
+        written = generations_part(str(evaluation.generations), text)
         found = replace(found, part=found.part.model_copy(update={"generations": written}))
     if with_scenes:
         heads = found.headset.top(found.part.settings.top, plan.score)
@@ -247,22 +240,22 @@ def as_kept(output: Output, chosen: ChosenHeads, kept: KeptEvaluation, comics: s
     return Evaluated(headset, kept, True, part, comparison_of(kept))
 
 
-def plan_of(options: EvaluationOptions, chosen: ChosenHeads, compare: bool, natural: bool) -> Plan:
+def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan
     from gazecli.heads.request import DISCOVERY_PROMPT
     from gazecli.steering.steer import SteerSettings
 
-    task: TaskName = options.task or "static"
-    every = _every(options.every) if task == "dynamic" else None
+    task: TaskName = evaluation.task or "static"
+    every = _every(evaluation.every) if task == "dynamic" else None
     prompt = PROMPT if natural else PROMPTS[task]
     settings = SteerSettings(
-        prompt if options.prompt is None else options.prompt,
-        options.strength or "10",
-        options.mode or "boost-suppress",
-        options.scope or ("answer" if task == "dynamic" else "full"),
-        options.max_new_tokens if options.max_new_tokens is not None else every or _LONGEST_ANSWER,
+        prompt if evaluation.prompt is None else evaluation.prompt,
+        evaluation.strength or "10",
+        evaluation.mode or "boost-suppress",
+        evaluation.scope or ("answer" if task == "dynamic" else "full"),
+        evaluation.max_new_tokens if evaluation.max_new_tokens is not None else every or _LONGEST_ANSWER,
     )
     settings.check()
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
@@ -273,12 +266,12 @@ def plan_of(options: EvaluationOptions, chosen: ChosenHeads, compare: bool, natu
         settings,
         len(chosen.heads),
         chosen.score,
-        42 if options.seed is None else options.seed,
+        42 if evaluation.seed is None else evaluation.seed,
         every,
-        options.sweep,
+        evaluation.sweep,
         None if natural or task == "dynamic" else by_place,
         compare,
-        options.min_area,
+        evaluation.min_area,
     )
 
 
@@ -333,7 +326,7 @@ def computed_by(loading: LoadOptions) -> dict[str, object]:
 def open_examples(
     output: Output,
     comics: Path,
-    options: JudgeOptions,
+    judging: JudgeOptions,
     headset: HeadSet,
     needs_captions: bool,
     min_area: float | None,
@@ -345,8 +338,8 @@ def open_examples(
     from gazecli.evaluation.examples import examples_of
     from gazecli.pictures.comics.comics import open_comics
 
-    if is_coco(comics) and options.annotations is not None and options.images is not None:
-        found = coco_examples(options.annotations, options.images, min_area or 0.0, samples, seed)
+    if is_coco(comics) and judging.annotations is not None and judging.images is not None:
+        found = coco_examples(judging.annotations, judging.images, min_area or 0.0, samples, seed)
     else:
         settings = headset.header["settings"]
         opened = open_comics(
@@ -356,7 +349,7 @@ def open_examples(
             gap=int(settings["gap"]),
             samples=samples,
             seed=seed,
-            layout=options.layout,
+            layout=judging.layout,
         )
         found = examples_of(opened, needs_captions)
     for skip in found.skipped:

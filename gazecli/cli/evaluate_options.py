@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from gazecli.cli.options import (
-    EVERY,
-    LAYOUT,
-    MAX_NEW_TOKENS,
-    MODE,
-    PROMPT,
-    SAMPLES,
-    SCOPE,
-    SEED,
-    STRENGTH,
-    LayoutName,
-    LoadOptions,
-    ModeName,
-    ScopeName,
-    TaskName,
-    cannot_matter,
-    given,
-    with_help,
-)
+from gazecli.cli import options
+from gazecli.cli.options import LoadOptions, cannot_matter, given, with_help
 from gazecli.errors import UsageError
 
 COCO = "coco"
 JudgeName = Literal["lexical", "likelihood", "endpoint", "none"]
 _EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: coco"
+_worded = partial(with_help, panel=_EVALUATION)
 _NATURAL_OPTIONS = ("annotations", "images", "min_area")
 
 Compare = Annotated[
@@ -44,7 +29,7 @@ class JudgeOptions:
     """Who judges, and which pictures, beside the folder's name."""
 
     layout: Annotated[
-        LayoutName | None, with_help(LAYOUT, "Read the comics in this layout.", _EVALUATION)
+        options.LayoutName | None, _worded(options.LAYOUT, "Read the comics in this layout.")
     ] = None
     annotations: Annotated[
         Path | None,
@@ -79,7 +64,7 @@ class EvaluationOptions(JudgeOptions):
         ),
     ] = None
     task: Annotated[
-        TaskName | None,
+        options.TaskName | None,
         typer.Option(
             "--task",
             help="A panel described (static, the default), the strip asked about, or a narration switched.",
@@ -92,24 +77,24 @@ class EvaluationOptions(JudgeOptions):
     ] = False
     every: Annotated[
         str | None,
-        with_help(EVERY, "dynamic: a new target every N tokens (50), or at each `sentence`.", _EVALUATION),
+        _worded(options.EVERY, "dynamic: a new target every N tokens (50), or at each `sentence`."),
     ] = None
-    samples: Annotated[
-        int | None, with_help(SAMPLES, "Draw this many strips; all when left out.", _EVALUATION)
-    ] = None
+    samples: Annotated[int | None, _worded(options.SAMPLES, "Draw this many strips; all when left out.")] = (
+        None
+    )
     seed: Annotated[
-        int | None, with_help(SEED, "Draws strips, halves, schedules and resamples (42).", _EVALUATION)
+        int | None, _worded(options.SEED, "Draws strips, halves, schedules and resamples (42).")
     ] = None
     prompt: Annotated[
-        str | None, with_help(PROMPT, "The question; the paper's for the task by default.", _EVALUATION)
+        str | None, _worded(options.PROMPT, "The question; the paper's for the task by default.")
     ] = None
     max_new_tokens: Annotated[
-        int | None, with_help(MAX_NEW_TOKENS, "The longest answer, in tokens (64).", _EVALUATION)
+        int | None, _worded(options.MAX_NEW_TOKENS, "The longest answer, in tokens (64).")
     ] = None
-    strength: Annotated[str | None, with_help(STRENGTH, "As in steer (10).", _EVALUATION)] = None
-    mode: Annotated[ModeName | None, with_help(MODE, "As in steer (boost-suppress).", _EVALUATION)] = None
+    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (10).")] = None
+    mode: Annotated[options.ModeName | None, _worded(options.MODE, "As in steer (boost-suppress).")] = None
     scope: Annotated[
-        ScopeName | None, with_help(SCOPE, "As in steer (full; dynamic: answer).", _EVALUATION)
+        options.ScopeName | None, _worded(options.SCOPE, "As in steer (full; dynamic: answer).")
     ] = None
     generations: Annotated[
         Path | None,
@@ -124,30 +109,32 @@ def is_coco(comics: Path | None) -> bool:
     return comics is not None and str(comics) == COCO
 
 
-def check_evaluation(comics: Path, options: EvaluationOptions, top: str) -> None:
+def check_evaluation(comics: Path, evaluation: EvaluationOptions, top: str) -> None:
     """UsageError for the first option that cannot matter, or contradicts another."""
-    if options.seed is not None and not 0 <= options.seed < 2**32:
+    if evaluation.seed is not None and not 0 <= evaluation.seed < 2**32:
         raise UsageError(
-            "--seed must lie between 0 and 4294967295", subject=str(options.seed), hint="leave it out for 42"
+            "--seed must lie between 0 and 4294967295",
+            subject=str(evaluation.seed),
+            hint="leave it out for 42",
         )
-    if options.sweep and top != "auto":
+    if evaluation.sweep and top != "auto":
         raise cannot_matter("top", "with --sweep", "the sweep chooses it", top)
-    if options.every is not None and options.task != "dynamic":
+    if evaluation.every is not None and evaluation.task != "dynamic":
         hint = "add --task dynamic, or leave --every out"
-        raise cannot_matter("every", "without --task dynamic", hint, options.every)
-    if options.max_new_tokens is not None and options.task == "dynamic":
+        raise cannot_matter("every", "without --task dynamic", hint, evaluation.every)
+    if evaluation.max_new_tokens is not None and evaluation.task == "dynamic":
         raise cannot_matter("max_new_tokens", "with --task dynamic", "use --every")
-    if options.judge == "none" and options.sweep:
+    if evaluation.judge == "none" and evaluation.sweep:
         raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
-    if is_coco(comics) and options.task not in (None, "static"):
+    if is_coco(comics) and evaluation.task not in (None, "static"):
         message = "natural pictures are asked about region by region"
-        raise UsageError(message, subject=f"--task {options.task}", hint="leave --task out")
-    _check_examples(comics, options)
+        raise UsageError(message, subject=f"--task {evaluation.task}", hint="leave --task out")
+    _check_examples(comics, evaluation)
 
 
-def check_judging(comics: Path | None, options: JudgeOptions, loading: LoadOptions) -> None:
+def check_judging(comics: Path | None, judging: JudgeOptions, loading: LoadOptions) -> None:
     """UsageError for the first option that cannot matter to texts that are written already."""
-    judge = options.judge
+    judge = judging.judge
     if judge == "none":
         raise UsageError(
             "gaze judge and --rejudge need a judge", subject="--judge none", hint="leave --judge out"
@@ -156,14 +143,14 @@ def check_judging(comics: Path | None, options: JudgeOptions, loading: LoadOptio
         hint = "the texts are written already, and no model is loaded"
         raise cannot_matter(name, f"with --judge {judge or 'lexical'}", hint)
     if comics is not None:
-        _check_examples(comics, options)
+        _check_examples(comics, judging)
     elif judge in ("likelihood", "endpoint"):
         raise UsageError(
             f"the {judge} judge looks at the pictures",
             hint="name them too: gaze judge FILE|HEADSET COMICS, or report --evaluate COMICS --rejudge FILE",
         )
     else:
-        for name in given(options):
+        for name in given(judging):
             if name != "judge":
                 raise cannot_matter(name, "without COMICS", "name the pictures too")
 
@@ -171,7 +158,7 @@ def check_judging(comics: Path | None, options: JudgeOptions, loading: LoadOptio
 def check_report(
     evaluate: Path | None,
     rejudge: Path | None,
-    options: EvaluationOptions,
+    evaluation: EvaluationOptions,
     loading: LoadOptions,
     more: list[str],
 ) -> None:
@@ -181,21 +168,21 @@ def check_report(
     """
     if rejudge is not None:
         allowed = [each.name for each in fields(JudgeOptions)]
-        refused, why = [name for name in [*given(options), *more] if name not in allowed], "with --rejudge"
+        refused, why = [name for name in [*given(evaluation), *more] if name not in allowed], "with --rejudge"
     elif evaluate is None:
-        refused, why = [*given(options), *given(loading), *more], "without --evaluate"
+        refused, why = [*given(evaluation), *given(loading), *more], "without --evaluate"
     else:
         return
     for name in refused:
         raise cannot_matter(name, why, "use gaze evaluate HEADSET COMICS")
 
 
-def _check_examples(comics: Path, options: JudgeOptions) -> None:
+def _check_examples(comics: Path, judging: JudgeOptions) -> None:
     if not is_coco(comics):
-        for name in given(options):
+        for name in given(judging):
             if name in _NATURAL_OPTIONS:
                 raise cannot_matter(name, "without natural pictures", "name coco, not comics")
-    elif options.annotations is None or options.images is None:
+    elif judging.annotations is None or judging.images is None:
         raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
-    elif options.layout is not None:
-        raise cannot_matter("layout", "with coco", subject=options.layout)
+    elif judging.layout is not None:
+        raise cannot_matter("layout", "with coco", subject=judging.layout)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import HIDDEN, cli_command, works_alone
 from gazecli.cli.evaluate_options import (
     Compare,
@@ -16,17 +17,7 @@ from gazecli.cli.evaluate_options import (
     check_report,
 )
 from gazecli.cli.inputs import choose_heads
-from gazecli.cli.options import (
-    SCORE,
-    TOP,
-    HeadOptions,
-    ModelOptions,
-    ScoreName,
-    cannot_matter,
-    hidden,
-    number_or_auto,
-    with_help,
-)
+from gazecli.cli.options import HeadOptions, ModelOptions, cannot_matter, hidden, number_or_auto, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.report_output import SHOWN, ReportOptions, write_report
 
@@ -44,11 +35,13 @@ def command(
     ] = None,
     *,
     files: ReportOptions,
-    top: Annotated[str, with_help(TOP, "How many heads to show or compare: auto or a number.")] = "auto",
+    top: Annotated[
+        str, with_help(options.TOP, "How many heads to show or compare: auto or a number.")
+    ] = "auto",
     compare: Compare = False,
     evaluate: Annotated[Path | None, typer.Option("--evaluate", metavar="COMICS", hidden=True)] = None,
     rejudge: Annotated[Path | None, typer.Option("--rejudge", metavar="FILE", hidden=True)] = None,
-    score: Annotated[ScoreName, hidden(SCORE)] = "auto",
+    score: Annotated[options.ScoreName, hidden(options.SCORE)] = "auto",
     evaluation: Annotated[EvaluationOptions, HIDDEN],
     loading: Annotated[ModelOptions, HIDDEN],
 ) -> None:
