@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,6 +31,8 @@ SUMMARY = "List, verify, remove, import and export what is kept."
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
+RankedModel = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
+Digests = Annotated[list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")]
 OneDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest or the beginning of one.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -114,24 +116,14 @@ def verify(output: Output) -> None:
 
 
 @cli_command()
-def rm(
-    output: Output,
-    digests: Annotated[
-        list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")
-    ],
-    *,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-) -> None:
+def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = False) -> None:
     """Remove artifacts.
 
     Example: gaze cache rm 3f9c --dry-run
     """
-    _check_yes(dry_run, yes)
     cache = _open(output)
     whole = [cache.resolve(digest) for digest in digests]
-    _confirm(cache.remove(whole, dry_run=True), dry_run, yes)
-    _print_removed(output, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
+    _remove(output, "rm", cache, lambda dry: cache.remove(whole, dry_run=dry), dry_run, yes)
 
 
 @cli_command()
@@ -146,11 +138,9 @@ def prune(
 
     Example: gaze cache prune --older-than 8w --yes
     """
-    _check_yes(dry_run, yes)
     seconds = parse_age(older_than)
     cache = _open(output)
-    _confirm(cache.prune(seconds, dry_run=True), dry_run, yes)
-    _print_removed(output, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
+    _remove(output, "prune", cache, lambda dry: cache.prune(seconds, dry_run=dry), dry_run, yes)
 
 
 @cli_command()
@@ -163,14 +153,25 @@ def import_(
         ),
     ],
     *,
-    model: Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")] = None,
+    model: RankedModel = None,
 ) -> None:
     """Put an artifact, or a ranking of heads that others made, into the cache.
 
     Example: gaze cache import ranking.json --model tiny
     """
+    from gazecli.heads.rankings import import_ranking, is_ranking
+
     cache = _open(output)
-    digest = _import(cache, file, model)
+    if is_ranking(file):
+        named = setting("model", model)
+        if named is None:
+            hint = "add --model MODEL"
+            raise UsageError("a ranking does not name its model", subject=str(file), hint=hint)
+        digest = import_ranking(file, named, cache).digest
+    elif model is not None:
+        raise cannot_matter("model", "for an artifact, which names its own model", subject=file)
+    else:
+        digest = cache.import_file(file, _check)
     document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
     output.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
@@ -196,7 +197,15 @@ def export(
     """
     cache = _open(output)
     entry = _entry(cache, digest)
-    written = _export(cache, entry, dest, form, force)
+    if form is None:
+        form = "ranking" if dest.suffix.lower() == ".json" and not os.path.isdir(dest) else "artifact"
+    if form == "artifact":
+        written = cache.export(entry.digest, dest, overwrite=force)
+    else:
+        from gazecli.heads.headset_store import headset_of
+        from gazecli.heads.rankings import export_ranking
+
+        written = export_ranking(headset_of(entry.digest, cache), dest, overwrite=force)
     document = _document("export", cache, artifacts=[_part(entry)], file=str(written))
     facts: dict[str, object] = {"exported": entry.digest, "to": written}
     output.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
@@ -224,44 +233,49 @@ def _entry(cache: Cache, prefix: str) -> Entry:
     return next(entry for entry in cache.entries() if entry.digest == digest)
 
 
-def _check_yes(dry_run: bool, yes: bool) -> None:
-    if dry_run and yes:
-        raise cannot_matter("yes", "with --dry-run, which removes nothing", "keep one of them")
-
-
-def _confirm(files: Sequence[Removed], dry_run: bool, yes: bool) -> None:
-    if dry_run or yes or not files:
-        return
-    size = size_text(sum(removed.bytes for removed in files))
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        hint = "add --yes to remove them, or --dry-run to see them"
-        raise UsageError(
-            f"{len(files)} files ({size}) would be removed, and no terminal can confirm it", hint=hint
-        )
-    typer.confirm(f"Remove {len(files)} files ({size})?", abort=True, err=True)
-
-
-def _print_removed(
-    output: Output, action: Literal["rm", "prune"], cache: Cache, files: Sequence[Removed], dry_run: bool
+def _remove(
+    output: Output,
+    action: Literal["rm", "prune"],
+    cache: Cache,
+    remove: Callable[[bool], Sequence[Removed]],
+    dry_run: bool,
+    yes: bool,
 ) -> None:
+    """Confirm, remove and print; `remove` only returns what it would remove when it is called with True."""
     from gazecli.reports.documents.housekeeping import RemovedPart
 
+    if dry_run and yes:
+        raise cannot_matter("yes", "with --dry-run, which removes nothing", "keep one of them")
+    files = remove(True)
+    if not dry_run:
+        if files and not yes:
+            _confirm(f"{len(files)} files ({_size(files)})")
+        files = remove(False)
     parts = [
         RemovedPart(path=str(file.path), bytes=file.bytes, kind=file.kind, digest=file.digest)
         for file in files
     ]
-    document = _document(action, cache, removed=parts, dry_run=dry_run)
-    done = "would be removed" if dry_run else "removed"
-    size = size_text(sum(file.bytes for file in files))
 
     def human(console: Console) -> None:
         if files:
-            print_table(
-                console, "kind file >size", [[f.kind, f.path.name, size_text(f.bytes)] for f in files]
-            )
-        console.print(f"{len(files)} files {done}, {size}")
+            rows = [[file.kind, file.path.name, size_text(file.bytes)] for file in files]
+            print_table(console, "kind file >size", rows)
+        console.print(f"{len(files)} files {'would be removed' if dry_run else 'removed'}, {_size(files)}")
 
-    output.result(document, human)
+    output.result(_document(action, cache, removed=parts, dry_run=dry_run), human)
+
+
+def _confirm(what: str) -> None:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise UsageError(
+            f"{what} would be removed, and no terminal can confirm it",
+            hint="add --yes to remove them, or --dry-run to see them",
+        )
+    typer.confirm(f"Remove {what}?", abort=True, err=True)
+
+
+def _size(files: Sequence[Removed]) -> str:
+    return size_text(sum(file.bytes for file in files))
 
 
 def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
@@ -314,52 +328,13 @@ def _show_list(console: Console, document: CacheDocument) -> None:
     if not document.artifacts:
         console.print(f"nothing is kept in {document.path}", soft_wrap=True)
         return
-    rows: list[list[object]] = [
-        [
-            kept.digest[7:19],
-            kept.kind,
-            kept.model,
-            size_text(kept.bytes),
-            age_text(kept.age_seconds),
-            kept.summary or "",
-        ]
-        for kept in document.artifacts
-    ]
+    rows: list[list[object]] = []
+    for kept in document.artifacts:
+        size, age = size_text(kept.bytes), age_text(kept.age_seconds)
+        rows.append([kept.digest[7:19], kept.kind, kept.model, size, age, kept.summary or ""])
     print_table(console, "digest kind model >size >age summary", rows)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")
-
-
-def _import(cache: Cache, file: Path, model: str | None) -> str:
-    """Put the artifact or ranking in `file` into the cache; returns its digest.
-
-    Raises HeadSetError for what is neither, UsageError for a ranking without a model or an artifact with one.
-    """
-    from gazecli.heads.rankings import is_ranking
-
-    if is_ranking(file):
-        named = setting("model", model)
-        if named is None:
-            message = "a ranking does not name its model"
-            raise UsageError(message, subject=str(file), hint="add --model MODEL")
-        from gazecli.heads.rankings import import_ranking
-
-        return import_ranking(file, named, cache).digest
-    if model is not None:
-        raise cannot_matter("model", "for an artifact, which names its own model", subject=file)
-    return cache.import_file(file, _check)
-
-
-def _export(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bool) -> Path:
-    """Write an artifact, or its ranking, into `dest`, a file or a folder; returns the file written."""
-    if form is None:
-        form = "ranking" if dest.suffix.lower() == ".json" and not os.path.isdir(dest) else "artifact"
-    if form == "artifact":
-        return cache.export(entry.digest, dest, overwrite=force)
-    from gazecli.heads.headset_store import headset_of
-    from gazecli.heads.rankings import export_ranking
-
-    return export_ranking(headset_of(entry.digest, cache), dest, overwrite=force)
 
 
 def _check(artifact: Artifact) -> None:
