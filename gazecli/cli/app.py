@@ -59,12 +59,13 @@ def needed(arguments: Sequence[str]) -> Sequence[str]:
 
 def run(arguments: list[str]) -> int:
     """Run one call of the command line and return its exit code."""
+
+    def call() -> object:
+        app = build_app(needed(arguments))
+        return app(arguments or ["--help"], prog_name="gaze", standalone_mode=False)
+
     prepare_streams()
-    return guarded(lambda: _run(arguments), arguments)
-
-
-def _run(arguments: list[str]) -> object:
-    return build_app(needed(arguments))(arguments or ["--help"], prog_name="gaze", standalone_mode=False)
+    return guarded(call, arguments)
 
 
 def _new_app(summary: str) -> typer.Typer:

@@ -122,8 +122,11 @@ def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = 
     Example: gaze cache rm 3f9c --dry-run
     """
     cache = _open(output)
-    whole = [cache.resolve(digest) for digest in digests]
-    _remove(output, "rm", cache, lambda dry: cache.remove(whole, dry_run=dry), dry_run, yes)
+
+    def remove(dry: bool) -> Sequence[Removed]:
+        return cache.remove([cache.resolve(digest) for digest in digests], dry_run=dry)
+
+    _remove(output, "rm", cache, remove, dry_run, yes)
 
 
 @cli_command()
@@ -138,9 +141,12 @@ def prune(
 
     Example: gaze cache prune --older-than 8w --yes
     """
-    seconds = parse_age(older_than)
     cache = _open(output)
-    _remove(output, "prune", cache, lambda dry: cache.prune(seconds, dry_run=dry), dry_run, yes)
+
+    def remove(dry: bool) -> Sequence[Removed]:
+        return cache.prune(parse_age(older_than), dry_run=dry)
+
+    _remove(output, "prune", cache, remove, dry_run, yes)
 
 
 @cli_command()

@@ -72,7 +72,14 @@ def cli_command(
             except BrokenPipeError as error:
                 raise StdoutClosed from error
 
-        taken += _every_command(PageFormat if pages else Format)
+        for name, annotation, default in (
+            ("ctx", typer.Context, Parameter.empty),
+            ("_format", PageFormat if pages else Format, None),
+            ("_json", Json, False),
+            ("_quiet", Quiet, False),
+            ("_verbose", Verbose, 0),
+        ):
+            taken.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
         run.__name__ = command.__name__
         run.__doc__ = command.__doc__
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
@@ -97,20 +104,6 @@ def _options_of(group: type, *, is_hidden: bool) -> Iterator[Parameter]:
 @cache  # evaluated once, so that a group which several commands take declares its options once
 def _annotations(group: type) -> dict[str, Any]:
     return inspect.get_annotations(group, eval_str=True)
-
-
-def _every_command(formats: Any) -> list[Parameter]:
-    kinds: list[tuple[str, Any, Any]] = [
-        ("ctx", typer.Context, Parameter.empty),
-        ("_format", formats, None),
-        ("_json", Json, False),
-        ("_quiet", Quiet, False),
-        ("_verbose", Verbose, 0),
-    ]
-    return [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, annotation, default in kinds
-    ]
 
 
 def output_options_of(

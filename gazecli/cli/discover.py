@@ -79,7 +79,10 @@ def command(
         "rtl": rtl,
     }
     opened = open_comics(comics, **reading)
-    _refuse_composing(opened.layout, height, gap)
+    for option, value in (("height", height), ("gap", gap)):
+        if value is not None and opened.layout in WHOLE_LAYOUTS:
+            where = f"in the {opened.layout} layout, where strips are whole"
+            raise cannot_matter(option, where, subject=value)
     for skip in opened.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
     with progress(output, share_of("discovering"), "strips") as step:
@@ -104,22 +107,13 @@ def command(
     output.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
 
 
-def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
-    """UsageError for options of composing a strip from panels, where strips are whole."""
-    for option, value in (("height", height), ("gap", gap)):
-        if value is not None and layout in WHOLE_LAYOUTS:
-            raise cannot_matter(option, f"in the {layout} layout, where strips are whole", subject=value)
-
-
 def _show_profile(output: Output, timing: Mapping[str, Any]) -> None:
     """Print the time of each phase; a stored head set took none."""
     if "profile" not in timing:
         output.warning("the head set was stored, so there is no profile; --force computes again")
         return
     whole = timing["seconds"]
-    rows: list[list[object]] = [
-        [name, f"{spent:.3f}", f"{spent / max(whole, 1e-9):.0%}"] for name, spent in timing["profile"].items()
-    ]
+    rows = [[name, f"{s:.3f}", f"{s / max(whole, 1e-9):.0%}"] for name, s in timing["profile"].items()]
     print_table(output.err, "phase >seconds >share", rows)
     output.err.print("read and patch run in parallel with the others, while the model computes")
 

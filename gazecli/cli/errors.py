@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+
+import typer
 
 from gazecli.cli.output import has_colour, without_secrets
 from gazecli.cli.signals import INTERRUPTED, report_interrupt, was_interrupted
@@ -20,12 +23,6 @@ class StdoutClosed(Exception):
     """Nobody reads stdout any more, as in `| head`: no error, and nothing to report."""
 
 
-def _verbosity(argument: str) -> int:
-    if argument == "--verbose":
-        return 1
-    return len(argument) - 1 if argument.startswith("-v") and set(argument[1:]) == {"v"} else 0
-
-
 def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
     """Run `command` and return the exit code; whatever it raises is reported on stderr."""
     try:
@@ -33,14 +30,16 @@ def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return report_interrupt() if code == INTERRUPTED else code if isinstance(code, int) else 0
     except (StdoutClosed, BrokenPipeError):
-        _discard_stdout()
+        # What is still buffered would fail again, with a message, when the interpreter ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         return report_interrupt()
     except Exception as error:  # noqa: BLE001 - whatever it is, users get one line
-        if was_interrupted() or _is_abort(error):
+        if was_interrupted() or isinstance(error, typer.Abort):
             return report_interrupt()
         return _report_error(error, arguments)
 
@@ -52,8 +51,9 @@ def _report_error(error: Exception, arguments: Sequence[str]) -> int:
         return code
     # Read from the raw command line, which may be one that cannot be parsed.
     given = list(itertools.takewhile(lambda word: word != "--", arguments))
-    with_trace = sum(map(_verbosity, given)) >= 2
-    trace = "".join(traceback.format_exception(error)) if with_trace else None
+    # Each --verbose has one v, as many as -v.
+    verbosity = sum(word.count("v") for word in given if re.fullmatch("--verbose|-v+", word))
+    trace = "".join(traceback.format_exception(error)) if verbosity >= 2 else None
     # Only an option makes it JSON: a pipe behind stdout does not change stderr.
     if "--json" in given or "--format=json" in given or ("--format", "json") in itertools.pairwise(given):
         _write(_json_line(known, trace))
@@ -96,12 +96,6 @@ def _as_usage_error(error: Exception) -> GazeError:
     )
 
 
-def _is_abort(error: Exception) -> bool:
-    import typer
-
-    return isinstance(error, typer.Abort)
-
-
 def _json_line(error: GazeError, trace: str | None) -> str:
     from gazecli.reports.documents.housekeeping import ErrorDocument, Failure
 
@@ -122,9 +116,3 @@ def _write(text: str) -> None:
     with suppress(OSError, ValueError):
         sys.stderr.write(without_secrets(text))
         sys.stderr.flush()
-
-
-def _discard_stdout() -> None:
-    # What is still buffered would fail again, with a message, when the interpreter ends.
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

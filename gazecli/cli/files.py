@@ -12,6 +12,7 @@ from gazecli.cli.output import Printable
 from gazecli.errors import UsageError, unwritable
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL import Image
 
     from gazecli.reports.documents.results import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
@@ -130,7 +131,6 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
     GazeError when that fails.
     """
     from gazecli.reports.figures import figures_of
-    from gazecli.reports.figures.style import png_of, svg_of
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,9 +138,9 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
         raise unwritable(folder, error) from error
     written = []
     for name, (figure, _) in figures_of(document).items():
-        save_text(svg_of(figure), folder / f"{name}.svg")
-        save_bytes(png_of(figure), folder / f"{name}.png")
-        written += [str(folder / f"{name}.svg"), str(folder / f"{name}.png")]
+        for path in (folder / f"{name}.svg", folder / f"{name}.png"):
+            _save_figure(figure, path)
+            written.append(str(path))
     return document.model_copy(update={"figures": written})
 
 
@@ -149,17 +149,20 @@ def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> 
     kind = path.suffix.lower()
     if kind == ".json":
         save_text(document.json_text(indent=2), path)
-        return
-    if kind == ".csv":
+    elif kind == ".csv":
         from gazecli.reports.trajectory import trajectory_csv
 
         save_text(trajectory_csv(trajectory), path)
-        return
-    from gazecli.reports.figures.style import png_of, svg_of
-    from gazecli.reports.figures.trajectory import trajectory_figure
+    else:
+        from gazecli.reports.figures.trajectory import trajectory_figure
 
-    figure = trajectory_figure(trajectory)
-    if kind == ".svg":
+        _save_figure(trajectory_figure(trajectory), path)
+
+
+def _save_figure(figure: Figure, path: Path) -> None:
+    from gazecli.reports.figures.style import png_of, svg_of
+
+    if path.suffix.lower() == ".svg":
         save_text(svg_of(figure), path)
     else:
         save_bytes(png_of(figure), path)

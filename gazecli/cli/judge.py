@@ -161,8 +161,13 @@ def _judged(
         found = open_examples(output, comics, options, chosen.headset, False, part.settings.min_area)
         examples = _matched(texts, found.usable)
     judge = judge_without_model(options.judge, chosen.cache)
-    if judge is not None and judge.name == "lexical":
-        _require_captions(texts.source, examples)
+    for example in examples if judge is not None and judge.name == "lexical" else ():
+        if example.truths is None:
+            raise AnnotationsError(
+                "the lexical judge needs captions, and a picture has none",
+                subject=example.name,
+                hint=f"write its captions and name the comics too, or judge {texts.source} otherwise",
+            )
     lines, _ = text_lines(examples, texts.runs)
     by = {**judged_by(options.judge, judge), **computed_by(loading), "sees": comics is not None}
     request = judging_request(texts.headset, lines, part.settings.model_dump(mode="json"), by)
@@ -192,13 +197,3 @@ def _matched(texts: Generations, found: list[Example]) -> list[Example]:
             )
         matched.append(same)
     return matched
-
-
-def _require_captions(source: str, examples: list[Example]) -> None:
-    for example in examples:
-        if example.truths is None:
-            raise AnnotationsError(
-                "the lexical judge needs captions, and a picture has none",
-                subject=example.name,
-                hint=f"write its captions and name the comics too, or judge {source} otherwise",
-            )

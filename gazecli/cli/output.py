@@ -93,7 +93,8 @@ class Output:
     ) -> None:
         """Print `document` as JSON, else by `human`; with --quiet a made artifact's digest alone."""
         if self.format == "json":
-            write_json(document)
+            # Indented on a terminal, one line into pipes and files.
+            write_page(document.json_text(indent=2 if is_terminal(sys.stdout) else None))
         elif self.quiet and digest is not None:
             self.out.print(digest, soft_wrap=True)
         else:
@@ -115,11 +116,6 @@ class Output:
 
     def _print(self, text: str, style: str) -> None:
         self.err.print(without_secrets(text), style=style, soft_wrap=True)
-
-
-def write_json(document: Printable) -> None:
-    """Write `document` to stdout in UTF-8: indented on a terminal, one line into pipes and files."""
-    write_page(document.json_text(indent=2 if is_terminal(sys.stdout) else None))
 
 
 def write_page(text: str) -> None:
