@@ -121,14 +121,3 @@ def works_alone(output: Output) -> bool:
         leave_launch()
         output.note(f"this is not shared among processes: one of {here.world_size} does it, the others end")
     return here.is_first
-
-
-def writes() -> bool:
-    """Whether this process writes the result of all."""
-    return current_launch().is_first
-
-
-def share_of(title: str) -> str:
-    """The title of a progress bar, which counts the first process's share."""
-    count = current_launch().world_size
-    return title if count == 1 else f"{title} (process 1 of {count})"

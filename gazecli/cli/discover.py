@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gazecli.cli import options
-from gazecli.cli.command import cli_command, share_of
+from gazecli.cli.command import cli_command
 from gazecli.cli.inputs import note_prepared
 from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.tables import bar, print_facts, print_table
+from gazecli.distributed.launcher import current_launch
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,7 +86,9 @@ def command(
             raise cannot_matter(option, where, subject=value)
     for skip in opened.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
-    with progress(output, share_of("discovering"), "strips") as step:
+    count = current_launch().world_size
+    title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
+    with progress(output, title, "strips") as step:
         found = discover(
             model,
             opened,

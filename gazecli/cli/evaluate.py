@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gazecli.cli import options
-from gazecli.cli.command import cli_command, writes
-from gazecli.cli.evaluate_options import (
-    Compare,
-    EvaluationOptions,
-    JudgeName,
-    JudgeOptions,
-    check_evaluation,
-    is_coco,
-)
+from gazecli.cli.command import cli_command
+from gazecli.cli.evaluate_options import Compare, EvaluationOptions, JudgeName, check_evaluation, is_coco
 from gazecli.cli.files import save_text, writable
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.report_output import ReportOptions, write_report
+from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -130,10 +124,7 @@ def run_evaluation(
     writable(evaluation.generations, "--generations")
     plan = plan_of(evaluation, chosen, compare, is_coco(comics))
     judge = judge_without_model(evaluation.judge, chosen.cache)
-    samples, captions = evaluation.samples, evaluation.judge in (None, "lexical")
-    examples = open_examples(
-        output, comics, evaluation, chosen.headset, captions, plan.min_area, samples, plan.seed
-    )
+    examples = open_examples(output, comics, evaluation, chosen.headset)
     numbers = list(range(len(examples.usable)))
     if plan.sweep:
         # Too few to split is found out before a model is loaded.
@@ -150,7 +141,7 @@ def run_evaluation(
         if evaluation.judge == "likelihood":
             judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
         found = _evaluated(output, vlm, chosen, examples, plan, judge, request)
-    elif writes():
+    elif current_launch().is_first:
         found = as_kept(output, chosen, kept, str(examples.comics.path))
     if found is None:
         return None
@@ -200,7 +191,7 @@ def _evaluated(
     draws = sum(each.condition.name == "control" for each in done.runs)
     if draws < CONTROLS:
         output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-    if not writes():
+    if not current_launch().is_first:
         return None
     part = evaluation_part(vlm, done, chosen.headset.digest, judge)
     comparison = comparison_part(done) if plan.compare else None
@@ -266,7 +257,7 @@ def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, n
         settings,
         len(chosen.heads),
         chosen.score,
-        42 if evaluation.seed is None else evaluation.seed,
+        _seed(evaluation),
         every,
         evaluation.sweep,
         None if natural or task == "dynamic" else by_place,
@@ -323,23 +314,16 @@ def computed_by(loading: LoadOptions) -> dict[str, object]:
     }
 
 
-def open_examples(
-    output: Output,
-    comics: Path,
-    judging: JudgeOptions,
-    headset: HeadSet,
-    needs_captions: bool,
-    min_area: float | None,
-    samples: int | None = None,
-    seed: int = 42,
-) -> Examples:
+def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, headset: HeadSet) -> Examples:
     """The pictures to evaluate on; what had to be left out is noted."""
     from gazecli.evaluation.coco import coco_examples
     from gazecli.evaluation.examples import examples_of
     from gazecli.pictures.comics.comics import open_comics
 
-    if is_coco(comics) and judging.annotations is not None and judging.images is not None:
-        found = coco_examples(judging.annotations, judging.images, min_area or 0.0, samples, seed)
+    annotations, images, samples = evaluation.annotations, evaluation.images, evaluation.samples
+    seed = _seed(evaluation)
+    if is_coco(comics) and annotations is not None and images is not None:
+        found = coco_examples(annotations, images, evaluation.min_area or 0.0, samples, seed)
     else:
         settings = headset.header["settings"]
         opened = open_comics(
@@ -349,9 +333,13 @@ def open_examples(
             gap=int(settings["gap"]),
             samples=samples,
             seed=seed,
-            layout=judging.layout,
+            layout=evaluation.layout,
         )
-        found = examples_of(opened, needs_captions)
+        found = examples_of(opened, need_captions=evaluation.judge in (None, "lexical"))
     for skip in found.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
     return found
+
+
+def _seed(evaluation: EvaluationOptions) -> int:
+    return 42 if evaluation.seed is None else evaluation.seed

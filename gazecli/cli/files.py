@@ -33,16 +33,10 @@ def check_files(picture: str, **files: Path | None) -> None:
     for name, path in files.items():
         writable(path, f"--{name}", SUFFIXES[name])
         if path is not None and _is_same_file(path, picture):
-            raise UsageError(
-                f"--{name} would replace the picture it is made from",
-                subject=str(path),
-                hint="name another file",
-            )
+            raise _refusal(f"--{name} would replace the picture it is made from", path, "name another file")
     paths = [os.path.abspath(path) for path in files.values() if path is not None]
     if len(set(paths)) < len(paths):
-        raise UsageError(
-            "two results cannot be written to one file", subject=paths[0], hint="give each its own file"
-        )
+        raise _refusal("two results cannot be written to one file", paths[0], "give each its own file")
 
 
 def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> None:
@@ -50,16 +44,12 @@ def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> No
     if path is None:
         return
     if suffixes and path.suffix.lower() not in suffixes:
-        raise UsageError(
-            f"{option} wants a file named *{' or *'.join(suffixes)}", subject=str(path), hint="rename it"
-        )
+        raise _refusal(f"{option} wants a file named *{' or *'.join(suffixes)}", path, "rename it")
     _check_length(option, path, path.name)
     if os.path.isdir(path):
-        raise UsageError(
-            f"{option} wants a file, this is a folder", subject=str(path), hint="name a file in it"
-        )
+        raise _refusal(f"{option} wants a file, this is a folder", path, "name a file in it")
     if not os.path.isdir(path.parent):
-        raise UsageError("no such folder", subject=str(path.parent), hint="make it first")
+        raise _refusal("no such folder", path.parent, "make it first")
     _check_folder(path.parent)
 
 
@@ -69,22 +59,23 @@ def writable_folder(path: Path | None, option: str) -> None:
         return
     _check_length(option, path, *path.parts)
     if os.path.exists(path) and not os.path.isdir(path):
-        raise UsageError(f"{option} wants a folder, this is a file", subject=str(path), hint="name a folder")
+        raise _refusal(f"{option} wants a folder, this is a file", path, "name a folder")
     _check_folder(next(place for place in (path, *path.absolute().parents) if os.path.exists(place)))
+
+
+def _refusal(message: str, path: object, hint: str) -> UsageError:
+    return UsageError(message, subject=str(path), hint=hint)
 
 
 def _check_length(option: str, path: Path, *names: str) -> None:
     if any(len(os.fsencode(name)) > LONGEST_NAME for name in names):
-        raise UsageError(f"{option} has too long a name", subject=path.name[:60], hint="choose a shorter one")
+        raise _refusal(f"{option} has too long a name", path.name[:60], "choose a shorter one")
 
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(
-            "the folder cannot be written",
-            subject=str(folder),
-            hint="choose another folder, or change its permissions",
-        )
+        hint = "choose another folder, or change its permissions"
+        raise _refusal("the folder cannot be written", folder, hint)
 
 
 def _is_same_file(path: Path, other: str) -> bool:

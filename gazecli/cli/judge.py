@@ -22,7 +22,7 @@ from gazecli.cli.evaluate import (
     open_examples,
     show_evaluations,
 )
-from gazecli.cli.evaluate_options import JudgeOptions, check_judging
+from gazecli.cli.evaluate_options import EvaluationOptions, JudgeOptions, check_judging
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions
 from gazecli.cli.output import Output
@@ -158,8 +158,10 @@ def _judged(
 
     part, examples = texts.part, texts.examples
     if comics is not None:
-        found = open_examples(output, comics, options, chosen.headset, False, part.settings.min_area)
-        examples = _matched(texts, found.usable)
+        # Without a judge, pictures without captions count too.
+        named = options.layout, options.annotations, options.images
+        wanted = EvaluationOptions(*named, judge="none", min_area=part.settings.min_area)
+        examples = _matched(texts, open_examples(output, comics, wanted, chosen.headset).usable)
     judge = judge_without_model(options.judge, chosen.cache)
     for example in examples if judge is not None and judge.name == "lexical" else ():
         if example.truths is None:

@@ -11,7 +11,7 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, save_page, save_picture, save_trajectory
-from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model, note_prepared, open_picture, targets_of
+from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, targets_of
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.progress import check_stream, generating
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from PIL import Image
     from rich.console import Console
 
-    from gazecli.evaluation.conditions import Condition
     from gazecli.reports.documents.results import TrackDocument
     from gazecli.reports.trajectory import Trajectory
     from gazecli.steering.spans import Span
@@ -77,6 +76,7 @@ def command(
             subject=opened.name,
             hint="say where they are: --panels 6, --panels 2x3, --regions FILE.json or --region SPEC",
         )
+    from gazecli.evaluation.conditions import CONTROLS, controls_for
     from gazecli.reports.steering import Provenance, Written, track_document
     from gazecli.steering.spans import check_spans, find_span
     from gazecli.steering.steer import check_request
@@ -86,7 +86,9 @@ def command(
     request = TRACKING_PROMPT if prompt is None else prompt
     check_request(request, max_new_tokens)
     chosen = choose_heads(output, heads)
-    controls = _controls(output, chosen)
+    controls = controls_for(chosen.headset, len(chosen.heads), chosen.score)
+    if len(controls) < CONTROLS:
+        output.note(f"{len(controls)} of {CONTROLS} controls: there are no other heads to draw")
     vlm = load_model(output, chosen, model)
     with generating(output, "tracking", stream, vlm.decode) as on_token:
         tracking = track(
@@ -121,15 +123,6 @@ def command(
     if trajectory is not None:
         save_trajectory(_trajectory(tracking), document, trajectory)
     output.result(document, lambda console: _show(console, document, streamed=stream))
-
-
-def _controls(output: Output, chosen: ChosenHeads) -> list[Condition]:
-    from gazecli.evaluation.conditions import CONTROLS, controls_for
-
-    draws = controls_for(chosen.headset, len(chosen.heads), chosen.score)
-    if len(draws) < CONTROLS:
-        output.note(f"{len(draws)} of {CONTROLS} controls: there are no other heads to draw")
-    return draws
 
 
 def _heatmap(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
