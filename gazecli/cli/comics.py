@@ -103,8 +103,7 @@ def _document(
 
     names = {name for name, _ in bad}
     usable = [strip for strip in comics.strips if strip.name not in names]
-    skipped = [SkippedPart(path=str(skip.path), reason=skip.reason) for skip in comics.skipped]
-    skipped += [SkippedPart(path=name, reason=reason) for name, reason in bad]
+    skipped = [(str(skip.path), skip.reason) for skip in comics.skipped] + list(bad)
     return ComicsDocument(
         action=action,
         path=str(comics.path),
@@ -113,14 +112,14 @@ def _document(
         strips=len(usable),
         captioned=sum(strip.captions is not None for strip in usable),
         digest=comics.digest,
-        skipped=skipped,
+        skipped=[SkippedPart(path=path, reason=reason) for path, reason in skipped],
         seed=seed,
     )
 
 
 def _show(console: Console, document: ComicsDocument) -> None:
     strips = f"{document.strips} of {document.panels} panels, {document.captioned} with captions"
-    facts: dict[str, object] = {"comics": document.path, "layout": document.layout, "strips": strips}
-    print_facts(console, {**facts, "seed": document.seed, "digest": document.digest})
+    where = {"comics": document.path, "layout": document.layout, "strips": strips}
+    print_facts(console, {**where, "seed": document.seed, "digest": document.digest})
     if document.skipped:
         print_table(console, "skipped why", [[skip.path, skip.reason] for skip in document.skipped])

@@ -56,7 +56,12 @@ def _report_error(error: Exception, arguments: Sequence[str]) -> int:
     trace = "".join(traceback.format_exception(error)) if verbosity >= 2 else None
     # Only an option makes it JSON: a pipe behind stdout does not change stderr.
     if "--json" in given or "--format=json" in given or ("--format", "json") in itertools.pairwise(given):
-        _write(_json_line(known, trace))
+        from gazecli.reports.documents.housekeeping import ErrorDocument, Failure
+
+        failure = Failure(
+            code=known.code, message=known.message, hint=known.hint, subject=known.subject, traceback=trace
+        )
+        _write(ErrorDocument(error=failure).json_text())
         return code
     if trace:
         _write(visible(trace, lines=True))
@@ -94,15 +99,6 @@ def _as_usage_error(error: Exception) -> GazeError:
     return GazeError(
         message[:1].lower() + message[1:], hint=f"`{path} --help` lists what it takes", code="usage.invalid"
     )
-
-
-def _json_line(error: GazeError, trace: str | None) -> str:
-    from gazecli.reports.documents.housekeeping import ErrorDocument, Failure
-
-    failure = Failure(
-        code=error.code, message=error.message, hint=error.hint, subject=error.subject, traceback=trace
-    )
-    return ErrorDocument(error=failure).json_text()
 
 
 def _line(word: str, colour: str, text: str) -> str:

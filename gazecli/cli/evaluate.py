@@ -19,7 +19,6 @@ from gazecli.cli.output import Output
 from gazecli.cli.progress import progress
 from gazecli.cli.report_output import ReportOptions, write_report
 from gazecli.distributed.launcher import current_launch
-from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
@@ -114,10 +113,13 @@ def run_evaluation(
     `with_scenes` adds a few pictures with the attention of each token, for which the model is loaded anyway.
     """
     from gazecli.distributed.group import join
+    from gazecli.evaluation.conditions import CONTROLS
+    from gazecli.evaluation.evaluate import evaluate
     from gazecli.evaluation.page_samples import page_samples
     from gazecli.evaluation.store import evaluation_request
     from gazecli.evaluation.sweep import halves
     from gazecli.heads.headset_store import note_headset
+    from gazecli.reports.evaluation import comparison_part, evaluation_part
     from gazecli.reports.generations import generations_part, generations_text
     from gazecli.reports.page.scenes import scenes_of
 
@@ -134,14 +136,24 @@ def run_evaluation(
         chosen.headset.digest, examples, settings, judged_by(evaluation.judge, judge)
     )
     kept = None if force else join().from_first(lambda: _found_again(chosen, request))
-    vlm, found = None, None
+    vlm, found, is_first = None, None, current_launch().is_first
     if kept is None:
         chosen.cache.ensure_writable()
         vlm = load_model(output, chosen, loading)
         if evaluation.judge == "likelihood":
             judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
-        found = _evaluated(output, vlm, chosen, examples, plan, judge, request)
-    elif current_launch().is_first:
+        with progress(output, "evaluating", "pictures") as step:
+            done = evaluate(vlm, chosen.headset, examples, plan, judge, chosen.cache, step)
+        draws = sum(each.condition.name == "control" for each in done.runs)
+        if draws < CONTROLS:
+            output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
+        if is_first:
+            part = evaluation_part(vlm, done, chosen.headset.digest, judge)
+            compared = comparison_part(done) if compare else None
+            found = keep_evaluation(
+                chosen.cache, done.headset, part, compared, examples.usable, done.runs, request
+            )
+    elif is_first:
         found = as_kept(output, chosen, kept, str(examples.comics.path))
     if found is None:
         return None
@@ -170,32 +182,6 @@ def _found_again(chosen: ChosenHeads, request: Mapping[str, Any]) -> KeptEvaluat
     kept = found_again(chosen.cache, request)
     same = kept is None or kept.headset == chosen.headset.digest or chosen.cache.get(kept.headset) is not None
     return kept if same else None
-
-
-def _evaluated(
-    output: Output,
-    vlm: VLM,
-    chosen: ChosenHeads,
-    examples: Examples,
-    plan: Plan,
-    judge: Judge | None,
-    request: Mapping[str, Any],
-) -> Evaluated | None:
-    """The evaluation, run and kept; None in a launched process other than the first."""
-    from gazecli.evaluation.conditions import CONTROLS
-    from gazecli.evaluation.evaluate import evaluate
-    from gazecli.reports.evaluation import comparison_part, evaluation_part
-
-    with progress(output, "evaluating", "pictures") as step:
-        done = evaluate(vlm, chosen.headset, examples, plan, judge, chosen.cache, step)
-    draws = sum(each.condition.name == "control" for each in done.runs)
-    if draws < CONTROLS:
-        output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-    if not current_launch().is_first:
-        return None
-    part = evaluation_part(vlm, done, chosen.headset.digest, judge)
-    comparison = comparison_part(done) if plan.compare else None
-    return keep_evaluation(chosen.cache, done.headset, part, comparison, examples.usable, done.runs, request)
 
 
 def keep_evaluation(
@@ -239,14 +225,15 @@ def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, n
     from gazecli.steering.steer import SteerSettings
 
     task: TaskName = evaluation.task or "static"
-    every = _every(evaluation.every) if task == "dynamic" else None
+    every = "50" if evaluation.every is None else evaluation.every
+    length = number_or_auto(every, "--every", "sentence") if task == "dynamic" else None
     prompt = PROMPT if natural else PROMPTS[task]
     settings = SteerSettings(
         prompt if evaluation.prompt is None else evaluation.prompt,
         evaluation.strength or "10",
         evaluation.mode or "boost-suppress",
         evaluation.scope or ("answer" if task == "dynamic" else "full"),
-        evaluation.max_new_tokens if evaluation.max_new_tokens is not None else every or _LONGEST_ANSWER,
+        evaluation.max_new_tokens if evaluation.max_new_tokens is not None else length or _LONGEST_ANSWER,
     )
     settings.check()
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
@@ -258,24 +245,12 @@ def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, n
         len(chosen.heads),
         chosen.score,
         _seed(evaluation),
-        every,
+        length,
         evaluation.sweep,
         None if natural or task == "dynamic" else by_place,
         compare,
         evaluation.min_area,
     )
-
-
-def _every(given: str | None) -> int | None:
-    """Tokens a segment, 50 when left out; None for `sentence`."""
-    if given == "sentence":
-        return None
-    try:
-        return 50 if given is None else number_or_auto(given, "--every") or 50
-    except UsageError:
-        raise UsageError(
-            "--every is `sentence` or a number of tokens", subject=given, hint="for example: --every 50"
-        ) from None
 
 
 def judge_without_model(name: JudgeName | None, cache: Cache) -> Judge | None:

@@ -59,7 +59,6 @@ SCOPE = typer.Option(
     rich_help_panel=_STEERING,
 )
 PANELS = typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE)
-RTL = typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
 LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
 SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
 SEED = typer.Option("--seed", help="Draws samples and shuffles.")
@@ -96,7 +95,9 @@ Score = Annotated[ScoreName, SCORE]
 Revision = Annotated[
     str | None, typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
 ]
-Rtl = Annotated[bool, RTL]
+Rtl = Annotated[
+    bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
+]
 Layout = Annotated[LayoutName | None, LAYOUT]
 StripPanels = Annotated[int, with_help(PANELS, "Panels of a strip.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")]
@@ -230,13 +231,13 @@ def cannot_matter(name: str, where: str, hint: str = "leave it out", subject: ob
     )
 
 
-def number_or_auto(text: str, option: str) -> int | None:
-    """None for `auto`, else the number in `text`; UsageError, naming `option`, for what is neither."""
-    if text == "auto":
+def number_or_auto(text: str, option: str, auto: str = "auto") -> int | None:
+    """None for the word `auto`, else the number in `text`; UsageError, naming `option`, for neither."""
+    if text == auto:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
         raise UsageError(
-            f"{option} is `auto` or a whole number from 1", subject=text, hint=f"for example: {option} 8"
+            f"{option} is `{auto}` or a whole number from 1", subject=text, hint=f"for example: {option} 8"
         )
     return int(text)
 

@@ -58,11 +58,9 @@ class OutputOptions:
             raise UsageError("--json contradicts --format", subject=self.format, hint="leave one of them out")
         if self.quiet and self.verbosity:
             raise UsageError("--quiet contradicts --verbose", hint="leave one of them out")
-        chosen = "json" if self.json else self.format or "auto"
-        if chosen == "auto":
-            chosen = "human" if is_terminal(sys.stdout) else "json"
-        named = self.json or self.format not in (None, "auto")
-        return Output(chosen, self.quiet, self.verbosity, named)
+        named = "json" if self.json else self.format
+        chosen = named or ("human" if is_terminal(sys.stdout) else "json")
+        return Output(chosen, self.quiet, self.verbosity, asked_for_format=named is not None)
 
 
 @dataclass(frozen=True)
