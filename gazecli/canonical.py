@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gazecli.errors import CacheError, GazeError
+
+ALGORITHM = "sha256:"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
 def canonical_json(document: object) -> str:
@@ -91,3 +95,8 @@ def read_bytes(
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def is_digest(text: object) -> bool:
+    """Whether `text` is a whole digest, in its one spelling."""
+    return isinstance(text, str) and _DIGEST.fullmatch(text) is not None

@@ -63,11 +63,12 @@ APART = "tiny"
 Record = dict[str, Any]
 COMMAND_LINE = ("commands", "options taken", "option names", "worded again")
 ENTERED = ("loaded", "entered", "functions", "deepest")
-# How a call is written has changed: the first spelling that succeeds is taken.
+# How a call is written has changed: the first spelling that succeeds is taken. Long work is told to be quiet:
+# it tells its progress every few seconds, and the clock would decide what is entered.
 CALLS: dict[str, tuple[str, ...]] = {
-    "discover": ("discover tiny COMICS",),
+    "discover": ("discover tiny COMICS --quiet",),
     "steer": ("steer STRIP --region 3",),
-    "evaluate": ("evaluate tiny COMICS", "evaluate COMICS", "report --evaluate COMICS"),
+    "evaluate": ("evaluate tiny COMICS --quiet", "report --evaluate COMICS --quiet"),
 }
 
 

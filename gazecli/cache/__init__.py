@@ -5,7 +5,7 @@ from __future__ import annotations
 from gazecli.cache.artifact import Artifact
 from gazecli.cache.artifact_folder import Entry, Removed
 from gazecli.cache.file_digests import file_digest, file_digests
-from gazecli.cache.location import cache_root
+from gazecli.cache.files import cache_root
 from gazecli.cache.maintenance import Damage
 from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.store import Cache

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gazecli.cache.files import NotPlain, open_plain, read_whole, write_whole
-from gazecli.cache.location import cache_errors, unusable
-from gazecli.canonical import canonical_json, parse_json, plain
+from gazecli.cache.files import NotPlain, cache_errors, open_plain, read_whole, unusable, write_whole
+from gazecli.canonical import ALGORITHM, canonical_json, is_digest, parse_json, plain
 from gazecli.errors import CacheError
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-ALGORITHM = "sha256:"
 SCHEMA = "gaze.artifact/1"
 MAX_TENSORS = 4096
 MAX_BYTES = 1024 * 1024 * 1024
@@ -39,7 +37,6 @@ _DTYPES = frozenset("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 floa
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 # Plain names only: anything a JSON writer may spell in two ways could change on disk without being noticed.
 _TENSOR_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +73,6 @@ class Artifact:
         for name in names:
             running.update(self.tensors[name].tobytes())
         return ALGORITHM + running.hexdigest()
-
-
-def is_digest(text: object) -> bool:
-    """Whether `text` is a whole digest, in its one spelling."""
-    return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
 def is_kind(text: object) -> bool:

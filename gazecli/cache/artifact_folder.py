@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache.artifact import ALGORITHM, is_digest, parse_file_name, read_label
-from gazecli.cache.location import cache_errors, is_there, make_folder
+from gazecli.cache.artifact import parse_file_name, read_label
+from gazecli.cache.files import cache_errors, is_there, make_folder
+from gazecli.canonical import ALGORITHM, is_digest
 from gazecli.errors import CacheError, HeadSetError
 
 MIN_PREFIX = 4

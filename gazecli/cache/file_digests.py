@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gazecli.cache.location import DIGESTS, make_folder
-from gazecli.cache.records import read_named, write_named
+from gazecli.cache.files import DIGESTS, make_folder, read_named, write_named
 from gazecli.errors import CacheError
 
 # Within a tick of the file system's clock, two versions of a file can have the same times.

@@ -1,4 +1,8 @@
-"""Single files on disk: read whole and bounded, written so that they are there whole or not at all."""
+"""The cache on disk: its folders, files that are written whole or not at all, and small JSON records.
+
+Records bear a checksum: a request's result, what was used last, a file's digest. They only spare work: one
+that is missing, damaged or foreign counts as absent.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,29 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from gazecli.errors import UsageError, unwritable
+from gazecli.canonical import canonical_json, is_digest, json_digest, parse_json
+from gazecli.errors import CacheError, UsageError, unwritable
 
+VARIABLE = "GAZE_CACHE_DIR"
+
+# The folders of the cache.
+ARTIFACTS = "artifacts"
+PARTIAL_RESULTS = "progress"
+REQUESTS = "requests"
+LATEST = "latest"
+MODELS = "models"
+DAMAGED = "damaged"
+LOCKS = "locks"
+JUDGEMENTS = "judgements"
+DIGESTS = "digests"
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+MAX_BYTES = 64 * 1024 * 1024  # of a record
 TEMPORARY_PREFIX = ".gaze-"
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -147,3 +168,117 @@ def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def cache_root() -> Path:
+    """The cache folder, which need not exist: `GAZE_CACHE_DIR`, or the platform's user cache folder."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(os.path.abspath(os.path.expanduser(chosen)))
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("gaze"))
+
+
+def make_folder(path: Path) -> Path:
+    """Make `path` with all its parents and return it; CacheError when that fails or a link stands there."""
+    with cache_errors("make a folder in", path):
+        path.mkdir(parents=True, exist_ok=True)
+    is_there(path)
+    return path
+
+
+def is_there(path: Path) -> bool:
+    """Whether the cache's own folder `path` exists; CacheError when it is a link, a file or out of reach.
+
+    A link would let removal reach outside the cache.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise unusable("read", path, error) from error
+    if not stat.S_ISDIR(mode):
+        raise CacheError(
+            "a folder of the cache is a link or a file",
+            subject=str(path),
+            hint=f"move it away, or set {VARIABLE} to another folder",
+            code="cache.unsafe",
+        )
+    return True
+
+
+@contextmanager
+def cache_errors(doing: str, path: Path) -> Iterator[None]:
+    """Turn an OSError inside into a CacheError that says what could not be done."""
+    try:
+        yield
+    except OSError as error:
+        raise unusable(doing, path, error) from error
+
+
+def unusable(doing: str, path: Path, error: OSError) -> CacheError:
+    """The CacheError for `error` while `doing` ("read", "write", …) something at `path`."""
+    reason = (error.strerror or type(error).__name__).lower()
+    if error.errno in _FULL:
+        return CacheError(
+            f"cannot {doing} the cache ({reason})",
+            subject=str(path),
+            hint=f"free some space (gaze cache prune), or set {VARIABLE} to a folder with more",
+            code="cache.full",
+        )
+    access = "read" if doing == "read" else "read and written"
+    return CacheError(
+        f"cannot {doing} the cache ({reason})",
+        subject=str(path),
+        hint=f"set {VARIABLE} to a folder that can be {access}",
+    )
+
+
+def write_record(path: Path, record: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Put `record` at `path` in one step; OSError when that fails."""
+    write_whole(path, _to_bytes(record), durable=durable)
+
+
+def write_named(path: Path, record: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Put `record` at `path`, bound to that name; OSError when that fails."""
+    write_record(path, {**record, "name": path.stem}, durable=durable)
+
+
+def read_named(path: Path) -> dict[str, Any] | None:
+    """The record at `path`, or None; one that was made under another name does not count."""
+    record = read_record(path)
+    return record if record is not None and record.get("name") == path.stem else None
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The record at `path`, or None when there is none that is whole and unchanged."""
+    try:
+        data = read_whole(path, MAX_BYTES)
+    except OSError:
+        return None
+    try:
+        record = parse_json(data)["record"]
+        # To the byte: JSON has several spellings of one text, in which a flipped bit could hide.
+        if isinstance(record, dict) and data == _to_bytes(record):
+            return record
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    return None
+
+
+def write_pointer(path: Path, digest: str) -> None:
+    """Record at `path` that what it is named after is the artifact `digest`; OSError when that fails."""
+    if read_pointer(path) != digest:
+        write_named(path, {"digest": digest})
+
+
+def read_pointer(path: Path) -> str | None:
+    """The digest recorded at `path`, or None; a record that was made under another name does not count."""
+    record = read_named(path)
+    return str(record["digest"]) if record is not None and is_digest(record.get("digest")) else None
+
+
+def _to_bytes(record: Mapping[str, Any]) -> bytes:
+    return canonical_json({"check": json_digest(record), "record": record}).encode("ascii") + b"\n"

@@ -15,8 +15,7 @@ from gazecli.cache.artifact import (
     read,
 )
 from gazecli.cache.artifact_folder import Entry, Removed, discard, entries, plain_files
-from gazecli.cache.files import is_temporary
-from gazecli.cache.location import (
+from gazecli.cache.files import (
     ARTIFACTS,
     DAMAGED,
     DIGESTS,
@@ -27,9 +26,11 @@ from gazecli.cache.location import (
     PARTIAL_RESULTS,
     REQUESTS,
     cache_errors,
+    is_temporary,
     is_there,
+    read_named,
+    read_pointer,
 )
-from gazecli.cache.records import read_named, read_pointer
 from gazecli.canonical import canonical_json
 from gazecli.errors import CacheError
 

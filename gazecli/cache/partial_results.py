@@ -18,7 +18,7 @@ from gazecli.cache.artifact import (
     write_file,
 )
 from gazecli.cache.artifact_folder import discard, plain_files, set_aside
-from gazecli.cache.location import make_folder
+from gazecli.cache.files import make_folder
 from gazecli.errors import CacheError
 
 _KIND = "progress"

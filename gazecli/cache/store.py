@@ -25,26 +25,35 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gazecli.cache import artifact_folder, location, maintenance
+from gazecli.cache import artifact_folder, maintenance
+from gazecli.cache import files as location
 from gazecli.cache.artifact import (
-    ALGORITHM,
     DAMAGED,
     MISSING,
     Artifact,
     file_name,
-    is_digest,
     is_intact,
     read,
     to_bytes,
     write,
 )
 from gazecli.cache.artifact_folder import Entry, Removed
-from gazecli.cache.files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, export_file, write_whole
-from gazecli.cache.location import cache_errors, cache_root, make_folder
+from gazecli.cache.files import (
+    TEMPORARY_PREFIX,
+    TEMPORARY_SUFFIX,
+    cache_errors,
+    cache_root,
+    export_file,
+    make_folder,
+    read_named,
+    read_pointer,
+    write_named,
+    write_pointer,
+    write_whole,
+)
 from gazecli.cache.maintenance import Damage
 from gazecli.cache.partial_results import PartialResults
-from gazecli.cache.records import read_named, read_pointer, write_named, write_pointer
-from gazecli.canonical import document_key
+from gazecli.canonical import ALGORITHM, document_key, is_digest
 from gazecli.errors import CacheError, HeadSetError
 from gazecli.plain_text import visible
 

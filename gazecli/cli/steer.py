@@ -58,7 +58,7 @@ def command(
     opened = open_picture(picture, shown)
     targets = targets_of(opened, region, all_regions)
     chosen = choose_heads(output, heads)
-    from gazecli.reports.steering import Provenance, steer_document
+    from gazecli.reports.steering import steer_document
     from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 
     question = STATIC_PROMPT if prompt is None else prompt
@@ -80,8 +80,7 @@ def command(
     note_prepared(output, "picture was", steered.layout.prepared)
     if heatmap is not None:
         save_picture(_heatmap(steered), heatmap)
-    files = [str(path) if path else None for path in (heatmap, page)]
-    document = steer_document(vlm, steered, Provenance(chosen.headset.digest, chosen.score), *files)
+    document = steer_document(vlm, steered, chosen.headset.digest, chosen.score, heatmap=heatmap, page=page)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_steering
 

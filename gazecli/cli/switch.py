@@ -69,7 +69,7 @@ def command(
 
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
     chosen = choose_heads(output, heads)
-    from gazecli.reports.steering import Provenance, switch_document
+    from gazecli.reports.steering import switch_document
     from gazecli.steering.steer import SteerSettings
     from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 
@@ -84,8 +84,9 @@ def command(
             vlm, opened, planned, chosen.heads, settings, max_new_tokens=longest, on_token=on_token
         )
     note_prepared(output, "picture was", narration.layout.prepared)
-    files = [str(path) if path else None for path in (trajectory, page)]
-    document = switch_document(vlm, narration, Provenance(chosen.headset.digest, chosen.score), *files)
+    document = switch_document(
+        vlm, narration, chosen.headset.digest, chosen.score, trajectory_file=trajectory, page=page
+    )
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_narration
 

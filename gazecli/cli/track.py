@@ -77,7 +77,7 @@ def command(
             hint="say where they are: --panels 6, --panels 2x3, --regions FILE.json or --region SPEC",
         )
     from gazecli.evaluation.conditions import CONTROLS, controls_for
-    from gazecli.reports.steering import Provenance, Written, track_document
+    from gazecli.reports.steering import track_document
     from gazecli.steering.spans import check_spans, find_span
     from gazecli.steering.steer import check_request
     from gazecli.steering.track import TRACKING_PROMPT, track
@@ -109,10 +109,13 @@ def command(
     document = track_document(
         vlm,
         tracking,
-        Provenance(chosen.headset.digest, chosen.score),
+        chosen.headset.digest,
+        chosen.score,
         [control.seed or 0 for control in controls],
         spans,
-        Written(*(str(path) if path else None for path in (trajectory, heatmap, page))),
+        trajectory_file=trajectory,
+        heatmap=heatmap,
+        page=page,
     )
     if heatmap is not None:
         save_picture(_heatmap(tracking, spans), heatmap)

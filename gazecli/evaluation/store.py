@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gazecli.cache.artifact import Artifact, is_digest
+from gazecli.cache.artifact import Artifact
 from gazecli.cache.store import Cache
+from gazecli.canonical import is_digest
 from gazecli.errors import CacheError
 
 if TYPE_CHECKING:

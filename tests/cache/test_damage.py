@@ -11,7 +11,7 @@ import pytest
 
 from gazecli.cache import Artifact, Cache
 from gazecli.cache.artifact import to_bytes
-from gazecli.cache.records import write_named
+from gazecli.cache.files import write_named
 from tests.cache.samples import everything_in, flip, listening, sample
 
 _DAMAGES = {

@@ -17,7 +17,7 @@ def _sha(data: bytes) -> str:
 
 
 def _remembered(cache: Cache) -> int:
-    from gazecli.cache.records import read_record
+    from gazecli.cache.files import read_record
 
     notes = [read_record(path) for path in everything_in(cache.root)]
     return sum(len(note["files"]) for note in notes if note)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from gazecli.cache import artifact as artifact_files
-from gazecli.cache.records import read_record, write_record
+from gazecli.cache.files import read_record, write_record
 from gazecli.errors import BadInput, CacheError, GazeError, HeadSetError, PictureError, RegionError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.rankings import read_ranking

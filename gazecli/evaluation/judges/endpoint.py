@@ -21,8 +21,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from PIL import Image
 
 from gazecli.cache import Cache
-from gazecli.cache.location import JUDGEMENTS, make_folder
-from gazecli.cache.records import read_record, write_record
+from gazecli.cache.files import JUDGEMENTS, make_folder, read_record, write_record
 from gazecli.canonical import document_key
 from gazecli.distributed.group import Group
 from gazecli.errors import CacheError, UsageError
