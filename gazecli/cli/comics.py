@@ -10,8 +10,7 @@ import typer
 
 from gazecli.cli.command import cli_command
 from gazecli.cli.options import FORCE, SEED, Layout, Rtl, StripPanels, with_help
-from gazecli.cli.output import Output
-from gazecli.cli.progress import progress
+from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import BadInput, ComicsError
 

@@ -54,7 +54,6 @@ def cli_command(
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         kinds = {each.name: get_args(each.annotation) or (each.annotation,) for each in own}
         groups: dict[str, Any] = {name: kind[0] for name, kind in kinds.items() if is_dataclass(kind[0])}
-        names = {name: [field.name for field in fields(group)] for name, group in groups.items()}
         taken = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own if each.name not in groups]
         for name, group in groups.items():
             taken += _options_of(group, is_hidden=HIDDEN in kinds[name])
@@ -66,7 +65,7 @@ def cli_command(
             if not shared and not works_alone(output):
                 return
             for name, group in groups.items():
-                given[name] = group(**{field: given.pop(field) for field in names[name]})
+                given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
             try:
                 with_output(output, **given)
             except BrokenPipeError as error:

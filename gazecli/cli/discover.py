@@ -12,8 +12,7 @@ from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.inputs import note_prepared
 from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
-from gazecli.cli.output import Output
-from gazecli.cli.progress import progress
+from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, print_facts, print_table
 from gazecli.distributed.launcher import current_launch
 

@@ -11,8 +11,7 @@ import typer
 
 from gazecli.cli.command import cli_command
 from gazecli.cli.options import LoadOptions, Revision, cannot_matter, config_path, configured, given
-from gazecli.cli.output import Output
-from gazecli.cli.progress import busy
+from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_table
 from gazecli.errors import CheckFailed, GazeError, UsageError
 

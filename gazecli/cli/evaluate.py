@@ -15,8 +15,7 @@ from gazecli.cli.evaluate_options import Compare, EvaluationOptions, JudgeName, 
 from gazecli.cli.files import save_text, writable
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
-from gazecli.cli.output import Output
-from gazecli.cli.progress import progress
+from gazecli.cli.output import Output, progress
 from gazecli.cli.report_output import ReportOptions, write_report
 from gazecli.distributed.launcher import current_launch
 

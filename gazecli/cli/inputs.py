@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
-from gazecli.cli.output import Output
-from gazecli.cli.progress import busy
+from gazecli.cli.output import Output, busy
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import RegionError, UsageError
 

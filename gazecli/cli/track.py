@@ -13,8 +13,7 @@ from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, save_page, save_picture, save_trajectory
 from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, targets_of
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
-from gazecli.cli.output import Output
-from gazecli.cli.progress import check_stream, generating
+from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
 from gazecli.errors import RegionError
 
