@@ -19,7 +19,7 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
 
 if TYPE_CHECKING:
-    from gazecli.evaluation.page_samples import PageSample
+    from gazecli.evaluation.examples import Example
     from gazecli.steering.steer import Steering
     from gazecli.steering.switch import Narration
     from gazecli.steering.track import Tracking
@@ -125,15 +125,13 @@ def _scene(
     return Scene(picture.name, picture, regions, layout.boxes.numpy(), table, unsteered, steered)
 
 
-def scenes_of(samples: Sequence[PageSample]) -> list[Scene]:
-    """Pictures of an evaluation, under the names of their strips."""
-    scenes = []
-    for part in samples:
-        if part.steering is not None:
-            scenes.append(replace(scene_of_steering(part.steering, part.truths), name=part.name))
-        elif part.narration is not None:
-            scenes.append(replace(scene_of_narration(part.narration, part.truths, part.free), name=part.name))
-    return scenes
+def scene_of_example(example: Example, generated: Steering | tuple[Narration, Tracking]) -> Scene:
+    """A picture of an evaluation, under its strip's name, from what `generate_with_maps` gave for it."""
+    truths = example.truths or ()
+    if isinstance(generated, tuple):
+        narration, free = generated
+        return replace(scene_of_narration(narration, truths, free), name=example.name)
+    return replace(scene_of_steering(generated, truths), name=example.name)
 
 
 def attention_data(scene: Scene) -> dict[str, object]:
