@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache.artifact import parse_file_name, read_label
+from gazecli.cache.artifact import DAMAGED, MISSING, Artifact, parse_file_name, read, read_label
 from gazecli.cache.files import cache_errors, is_there, make_folder
 from gazecli.canonical import ALGORITHM, is_digest
 from gazecli.errors import CacheError, HeadSetError
@@ -66,11 +66,10 @@ def plain_files(folder: Path) -> list[tuple[Path, os.stat_result]]:
 
 def entries(folder: Path) -> list[Entry]:
     """All artifacts in `folder`, newest first."""
-    listed = []
-    for path, status in plain_files(folder):
-        if named := parse_file_name(path.name):
-            kind, digest = named
-            listed.append(Entry(digest, kind, path, status.st_size, status.st_mtime, _summary(path, digest)))
+    listed = [
+        Entry(digest, kind, path, status.st_size, status.st_mtime, _summary(path, digest))
+        for kind, digest, path, status in _artifacts(folder)
+    ]
     return sorted(listed, key=lambda entry: (-entry.modified, entry.path.name))
 
 
@@ -78,7 +77,7 @@ def find(folder: Path, digest: str) -> Path | None:
     """The file that is named like the artifact `digest`, whatever is in it."""
     if not is_digest(digest):
         raise malformed(digest)
-    return next((path for path, named in _named(folder) if named == digest), None)
+    return next((path for _, named, path, _ in _artifacts(folder) if named == digest), None)
 
 
 def resolve(folder: Path, prefix: str, kind: str | None = None) -> str:
@@ -89,8 +88,8 @@ def resolve(folder: Path, prefix: str, kind: str | None = None) -> str:
     digests = sorted(
         {
             digest
-            for path, digest in _named(folder)
-            if digest.startswith(ALGORITHM + wanted) and (kind is None or path.name.startswith(f"{kind}-"))
+            for named, digest, _, _ in _artifacts(folder)
+            if digest.startswith(ALGORITHM + wanted) and kind in (None, named)
         }
     )
     if not digests:
@@ -108,13 +107,12 @@ def resolve(folder: Path, prefix: str, kind: str | None = None) -> str:
 
 def remove(folder: Path, digests: Iterable[str], *, dry_run: bool = False) -> list[Removed]:
     """Take these artifacts out of `folder`; HeadSetError, before any is gone, for an unknown one."""
-    listed = {digest: path for path, digest in _named(folder)}
+    listed = {digest: path for _, digest, path, _ in _artifacts(folder)}
     wanted = list(dict.fromkeys(digests))
     for digest in wanted:
         if digest not in listed:
             raise malformed(digest) if not is_digest(digest) else unknown(digest)
-    gone = [discard(listed[digest], dry_run=dry_run) for digest in wanted]
-    return [removed for removed in gone if removed is not None]
+    return [gone for digest in wanted if (gone := discard(listed[digest], dry_run=dry_run))]
 
 
 def discard(path: Path, *, dry_run: bool = False) -> Removed | None:
@@ -129,6 +127,20 @@ def discard(path: Path, *, dry_run: bool = False) -> Removed | None:
             kind, digest = named if named else (path.parent.name, None)
             return Removed(path, status.st_size, kind, digest)
     return None
+
+
+def read_intact(
+    path: Path, aside: Path, warn: Callable[[str], None], digest: str | None = None
+) -> Artifact | None:
+    """The artifact at `path`, or None; a damaged one is set aside with a warning. CacheError as `read`."""
+    try:
+        return read(path, digest)
+    except CacheError as error:
+        if error.code == DAMAGED:
+            set_aside(path, aside, error, warn)
+        elif error.code != MISSING:
+            raise
+        return None
 
 
 def set_aside(path: Path, aside: Path, error: CacheError, warn: Callable[[str], None]) -> None:
@@ -163,9 +175,11 @@ def malformed(digest: str) -> HeadSetError:
     )
 
 
-def _named(folder: Path) -> list[tuple[Path, str]]:
-    pairs = [(path, parse_file_name(path.name)) for path, _ in plain_files(folder)]
-    return [(path, named[1]) for path, named in pairs if named]
+def _artifacts(folder: Path) -> Iterator[tuple[str, str, Path, os.stat_result]]:
+    """Kind and digest of what is named like an artifact, with its file."""
+    for path, status in plain_files(folder):
+        if named := parse_file_name(path.name):
+            yield *named, path, status
 
 
 def _summary(path: Path, digest: str) -> dict[str, Any]:
