@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,7 @@ def parse_ranking(data: bytes, subject: str) -> list[Ranked]:
 
 def ranking_text(lines: Iterable[Ranked]) -> str:
     """The ranking as JSON, a head a line."""
-    rows = [
-        json.dumps({"layer": line.layer, "head": line.head, "score": line.score}, allow_nan=False)
-        for line in lines
-    ]
+    rows = [json.dumps(asdict(line), allow_nan=False) for line in lines]
     return "[\n " + ",\n ".join(rows) + "\n]\n"
 
 
@@ -95,8 +92,8 @@ def is_ranking(path: Path) -> bool:
             beginning = file.read(8)
     except (OSError, ValueError):
         return False  # reading it as an artifact says what is wrong
-    text = beginning[:8].removeprefix(b"\xef\xbb\xbf").lstrip()
-    return b"\0" not in beginning[:8] and text[:1] in (b"[", b"{")
+    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return b"\0" not in beginning and text[:1] in (b"[", b"{")
 
 
 def _only_list(content: object, subject: str) -> Sequence[object]:
@@ -112,9 +109,7 @@ def _only_list(content: object, subject: str) -> Sequence[object]:
 
 def _is_ranking(value: object) -> bool:
     """Whether a list's first entry is a line of a ranking."""
-    if not isinstance(value, list) or not value:
-        return False
-    first = value[0]
+    first = value[0] if isinstance(value, list) and value else None
     if isinstance(first, list):
         return len(first) == 3
     return isinstance(first, dict) and {"layer", "head"} <= set(first) and not set(_SCORES).isdisjoint(first)
@@ -183,8 +178,9 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
         "suggested": _suggested(scores[listed], size, checkpoint.id),
         "ranking": {"sha256": hashlib.sha256(data).hexdigest(), "heads": len(lines)},
     }
-    digest, stored = cache.put(HeadSet.of_ranking(header, scores, listed).to_artifact())
-    headset = HeadSet.of_ranking(header, scores, listed, digest=digest, path=stored)
+    made = HeadSet.of_ranking(header, {"scores": scores, "listed": listed})
+    digest, stored = cache.put(made.to_artifact())
+    headset = replace(made, digest=digest, path=stored)
     note_headset(cache, headset, model)
     return headset
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,9 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     bar = float(np.quantile(tensors["null"].max(axis=(1, 2)), 0.95))
     suggestion = suggest(raw, bar)
     halves = split_half(tensors["halves"], suggestion.top)
+    samples = settings.samples if settings.samples is not None else len(comics.strips)
+    settings_kept = {**asdict(settings), "samples": samples, "layout": comics.layout}
+    del settings_kept["rtl"]  # the order of the comics' panels, which their digest has
     header = {
         "model": {
             **vlm.lasting_names(),
@@ -151,22 +154,11 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "digest": comics.digest,
             "strips": sums.added,
             "panels": settings.panels,
-            "skipped": [
-                {"strip": number, "reason": reason} for number, reason in sorted(sums.skipped.items())
-            ],
+            "skipped": [{"strip": number, "reason": why} for number, why in sorted(sums.skipped.items())],
             "prepared": _prepared_as(vlm, comics, settings, sums),
         },
-        "settings": {
-            "samples": settings.samples if settings.samples is not None else len(comics.strips),
-            "panels": settings.panels,
-            "height": settings.height,
-            "gap": settings.gap,
-            "seed": settings.seed,
-            "prompt": settings.prompt,
-            "layout": comics.layout,
-            "squash": settings.squash,
-        },
-        "suggested": {"score": suggestion.score, "top": suggestion.top, "why": suggestion.why},
+        "settings": settings_kept,
+        "suggested": asdict(suggestion),
         "honesty": {
             "null_95": bar,
             "null_mean": float(tensors["null"].mean()),
