@@ -1,4 +1,4 @@
-"""The folder of artifacts: listing it, finding an artifact by digest, removing it.
+"""The folder of artifacts: listing it, reading a file of it, setting one aside, removing one.
 
 Only regular files directly in that folder are ever touched: no link is followed and no name is taken from
 outside.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,7 @@ from typing import Any
 
 from gazecli.cache.artifact import DAMAGED, MISSING, Artifact, parse_file_name, read, read_label
 from gazecli.cache.files import cache_errors, is_there, make_folder
-from gazecli.canonical import ALGORITHM, is_digest
-from gazecli.errors import CacheError, HeadSetError
-
-MIN_PREFIX = 4
-_SHOWN = 5
+from gazecli.errors import CacheError
 
 
 @dataclass(frozen=True)
@@ -68,51 +64,9 @@ def entries(folder: Path) -> list[Entry]:
     """All artifacts in `folder`, newest first."""
     listed = [
         Entry(digest, kind, path, status.st_size, status.st_mtime, _summary(path, digest))
-        for kind, digest, path, status in _artifacts(folder)
+        for kind, digest, path, status in artifacts(folder)
     ]
     return sorted(listed, key=lambda entry: (-entry.modified, entry.path.name))
-
-
-def find(folder: Path, digest: str) -> Path | None:
-    """The file that is named like the artifact `digest`, whatever is in it."""
-    if not is_digest(digest):
-        raise malformed(digest)
-    return next((path for _, named, path, _ in _artifacts(folder) if named == digest), None)
-
-
-def resolve(folder: Path, prefix: str, kind: str | None = None) -> str:
-    """The digest that `prefix` (with or without `sha256:`, 4 digits or more) begins; HeadSetError."""
-    wanted = prefix.strip().lower().removeprefix(ALGORITHM)
-    if not MIN_PREFIX <= len(wanted) <= 64 or set(wanted) - set("0123456789abcdef"):
-        raise malformed(prefix)
-    digests = sorted(
-        {
-            digest
-            for named, digest, _, _ in _artifacts(folder)
-            if digest.startswith(ALGORITHM + wanted) and kind in (None, named)
-        }
-    )
-    if not digests:
-        raise unknown(prefix)
-    if len(digests) > 1:
-        shown = ", ".join(digests[:_SHOWN]) + (", …" if len(digests) > _SHOWN else "")
-        raise HeadSetError(
-            f"{len(digests)} digests in the cache begin like this",
-            subject=prefix,
-            hint=f"give more digits of one of {shown}",
-            code="headset.ambiguous",
-        )
-    return digests[0]
-
-
-def remove(folder: Path, digests: Iterable[str], *, dry_run: bool = False) -> list[Removed]:
-    """Take these artifacts out of `folder`; HeadSetError, before any is gone, for an unknown one."""
-    listed = {digest: path for _, digest, path, _ in _artifacts(folder)}
-    wanted = list(dict.fromkeys(digests))
-    for digest in wanted:
-        if digest not in listed:
-            raise malformed(digest) if not is_digest(digest) else unknown(digest)
-    return [gone for digest in wanted if (gone := discard(listed[digest], dry_run=dry_run))]
 
 
 def discard(path: Path, *, dry_run: bool = False) -> Removed | None:
@@ -155,27 +109,7 @@ def set_aside(path: Path, aside: Path, error: CacheError, warn: Callable[[str], 
         warn(f"{error.message} was set aside in {aside}: {path.name}")
 
 
-def unknown(digest: str) -> HeadSetError:
-    """The error for a digest, or the beginning of one, that nothing in the cache has."""
-    return HeadSetError(
-        "nothing in the cache has this digest",
-        subject=digest,
-        hint="see what is there: gaze cache ls",
-        code="headset.unknown",
-    )
-
-
-def malformed(digest: str) -> HeadSetError:
-    """The error for what is neither a digest nor the beginning of one."""
-    return HeadSetError(
-        "not a digest",
-        subject=digest,
-        hint=f"give at least {MIN_PREFIX} hex digits of one that gaze cache ls shows",
-        code="headset.invalid",
-    )
-
-
-def _artifacts(folder: Path) -> Iterator[tuple[str, str, Path, os.stat_result]]:
+def artifacts(folder: Path) -> Iterator[tuple[str, str, Path, os.stat_result]]:
     """Kind and digest of what is named like an artifact, with its file."""
     for path, status in plain_files(folder):
         if named := parse_file_name(path.name):

@@ -24,9 +24,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gazecli.cache import artifact_folder, files, maintenance
+from gazecli.cache import files, maintenance
 from gazecli.cache.artifact import MISSING, Artifact, file_name, is_intact, read, to_bytes, write
-from gazecli.cache.artifact_folder import Entry, Removed
+from gazecli.cache.artifact_folder import Entry, Removed, artifacts, discard, entries, read_intact
 from gazecli.cache.files import cache_errors, make_folder
 from gazecli.cache.maintenance import Damage
 from gazecli.cache.partial_results import PartialResults
@@ -36,6 +36,8 @@ from gazecli.plain_text import visible
 
 # After that, two processes do the same work.
 WAIT_SECONDS = 3600.0
+_MIN_PREFIX = 4
+_SHOWN = 5
 
 
 def _warn_on_stderr(message: str) -> None:
@@ -77,18 +79,39 @@ class Cache:
 
     def path_of(self, digest: str) -> Path | None:
         """The file of the artifact `digest`, unread, or None; HeadSetError when that is no whole digest."""
-        return artifact_folder.find(self.artifacts, digest)
+        if not is_digest(digest):
+            raise _malformed(digest)
+        return next((path for _, named, path, _ in artifacts(self.artifacts) if named == digest), None)
 
     def resolve(self, prefix: str, kind: str | None = None) -> str:
         """The one digest here, of `kind` if given, that begins like `prefix`; HeadSetError names candidates.
 
         `prefix` is 4 to 64 hex digits, with or without `sha256:`.
         """
-        return artifact_folder.resolve(self.artifacts, prefix, kind)
+        wanted = prefix.strip().lower().removeprefix(ALGORITHM)
+        if not _MIN_PREFIX <= len(wanted) <= 64 or set(wanted) - set("0123456789abcdef"):
+            raise _malformed(prefix)
+        matching = {
+            digest
+            for named, digest, _, _ in artifacts(self.artifacts)
+            if digest.startswith(ALGORITHM + wanted) and kind in (None, named)
+        }
+        digests = sorted(matching)
+        if not digests:
+            raise _unknown(prefix)
+        if len(digests) > 1:
+            shown = ", ".join(digests[:_SHOWN]) + (", …" if len(digests) > _SHOWN else "")
+            raise HeadSetError(
+                f"{len(digests)} digests in the cache begin like this",
+                subject=prefix,
+                hint=f"give more digits of one of {shown}",
+                code="headset.ambiguous",
+            )
+        return digests[0]
 
     def entries(self) -> list[Entry]:
         """What is here, newest first, from names and headers alone."""
-        return artifact_folder.entries(self.artifacts)
+        return entries(self.artifacts)
 
     def remember(self, request: Mapping[str, Any], digest: str) -> None:
         """Record that `digest` is the result of `request`, a JSON document; a failure is only warned of."""
@@ -163,7 +186,12 @@ class Cache:
 
     def remove(self, digests: Iterable[str], *, dry_run: bool = False) -> list[Removed]:
         """Remove these artifacts; HeadSetError, before any is gone, for one that is not here."""
-        return artifact_folder.remove(self.artifacts, digests, dry_run=dry_run)
+        listed = {digest: path for _, digest, path, _ in artifacts(self.artifacts)}
+        wanted = list(dict.fromkeys(digests))
+        for digest in wanted:
+            if digest not in listed:
+                raise _unknown(digest) if is_digest(digest) else _malformed(digest)
+        return [gone for digest in wanted if (gone := discard(listed[digest], dry_run=dry_run))]
 
     def prune(self, older_than: float, keep: Collection[str] = (), *, dry_run: bool = False) -> list[Removed]:
         """Remove artifacts not written for `older_than` seconds, save those in `keep`, and leftovers."""
@@ -177,7 +205,7 @@ class Cache:
         """
         artifact = self.get(digest)
         if artifact is None:
-            raise artifact_folder.unknown(digest)
+            raise _unknown(digest)
         name = file_name(artifact.kind, digest)
         is_same = partial(is_intact, digest=digest)
         return files.export_file(to_bytes(artifact), Path(destination), name, is_same, overwrite=overwrite)
@@ -201,7 +229,7 @@ class Cache:
         return self.put(artifact)[0]
 
     def _read_intact(self, path: Path, digest: str) -> Artifact | None:
-        return artifact_folder.read_intact(path, self.root / files.DAMAGED, self.warn, digest)
+        return read_intact(path, self.root / files.DAMAGED, self.warn, digest)
 
     def _file(self, folder: str, request: Mapping[str, Any], suffix: str) -> Path:
         return self.root / folder / f"{document_key(request)}{suffix}"
@@ -212,12 +240,12 @@ class Cache:
 
     def _model_file(self, digest: str) -> Path:
         if not is_digest(digest):
-            raise artifact_folder.malformed(digest)
+            raise _malformed(digest)
         return self.root / files.MODELS / f"{digest.removeprefix(ALGORITHM)}.json"
 
     def _set_pointer(self, path: Path, digest: str) -> None:
         if not is_digest(digest):
-            raise artifact_folder.malformed(digest)
+            raise _malformed(digest)
         self._record("what was done last", path, partial(files.write_pointer, digest=digest))
 
     def _record(self, what: str, path: Path, write: Callable[[Path], None]) -> None:
@@ -231,3 +259,23 @@ class Cache:
     def _pointer(self, path: Path) -> str | None:
         digest = files.read_pointer(path)
         return digest if digest is not None and self.path_of(digest) is not None else None
+
+
+def _unknown(digest: str) -> HeadSetError:
+    """The error for a digest, or the beginning of one, that nothing in the cache has."""
+    return HeadSetError(
+        "nothing in the cache has this digest",
+        subject=digest,
+        hint="see what is there: gaze cache ls",
+        code="headset.unknown",
+    )
+
+
+def _malformed(digest: str) -> HeadSetError:
+    """The error for what is neither a digest nor the beginning of one."""
+    return HeadSetError(
+        "not a digest",
+        subject=digest,
+        hint=f"give at least {_MIN_PREFIX} hex digits of one that gaze cache ls shows",
+        code="headset.invalid",
+    )

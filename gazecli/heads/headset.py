@@ -258,29 +258,26 @@ def _measured(tensors: Tensors, digest: str) -> tuple[int, int]:
     matrices = tensors["matrices"]
     if matrices.ndim != 4 or not all(matrices.shape) or matrices.shape[2] != matrices.shape[3]:
         raise _malformed("this head set's matrices have no right shape", digest)
+    plane = matrices.shape[:2]
     shapes = {
         "matrices": matrices.shape,
         "shapes": matrices.shape,
-        "image_mass": matrices.shape[:2],
+        "image_mass": plane,
         "halves": (2, *matrices.shape),
-        "null": (*tensors["null"].shape[:1], *matrices.shape[:2]),
+        "null": (*tensors["null"].shape[:1], *plane),
+        "image_z": plane,
+        "spatial": (2, *plane),
     }
-    for name, shape in shapes.items():
-        tensor = tensors[name]
-        if tensor.dtype != np.float32 or tensor.shape != shape or not tensor.size:
+    for name, tensor in tensors.items():
+        fits = tensor.dtype == np.float32 and tensor.shape == shapes[name] and tensor.size
+        if not fits or (name in LATER and not np.isfinite(tensor).all()):
             raise _malformed(f"this head set's {name} do not fit its matrices", digest)
         # Written so that a NaN is outside.
-        if not bool(((tensor >= 0) & (tensor <= _MOST)).all()):
+        if name not in LATER and not bool(((tensor >= 0) & (tensor <= _MOST)).all()):
             raise _malformed(f"this head set's {name} hold what is no share of attention", digest)
-    for name, shape in {"image_z": matrices.shape[:2], "spatial": (2, *matrices.shape[:2])}.items():
-        later = tensors.get(name)
-        if later is not None and (
-            later.shape != shape or later.dtype != np.float32 or not np.isfinite(later).all()
-        ):
-            raise _malformed(f"this head set's {name} do not fit its matrices", digest)
     if matrices.shape[2] > MOST_PANELS:
         raise _malformed(f"this head set has more than {MOST_PANELS} panels", digest)
-    return matrices.shape[0], matrices.shape[1]
+    return plane
 
 
 def _ranked(tensors: Tensors, digest: str) -> tuple[int, int]:

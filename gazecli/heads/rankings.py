@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -55,11 +54,12 @@ def read_ranking(path: Path) -> tuple[list[Ranked], bytes]:
     """
     try:
         data = read_whole(path, MAX_BYTES, follow_links=True)
-    except NotPlain as error:
-        raise _unreadable(f"the ranking cannot be read, {error}", path) from error
     except (OSError, ValueError) as error:
         message = "no such file" if isinstance(error, FileNotFoundError) else "the ranking cannot be read"
-        raise _unreadable(message, path) from error
+        message += f", {error}" if isinstance(error, NotPlain) else ""
+        raise HeadSetError(
+            message, subject=str(path), hint="check the path", code="headset.unreadable"
+        ) from error
     return parse_ranking(data, str(path)), data
 
 
@@ -136,17 +136,13 @@ def _index(value: object, number: int, subject: str) -> int:
 def _score(value: object, number: int, subject: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _malformed(f"entry {number} has no score that is a number", subject)
-    if not abs(value) <= MAX_NUMBER or not math.isfinite(value):
+    if not abs(value) <= MAX_NUMBER:  # a NaN is not
         raise _malformed(f"entry {number}: the score is not a finite number", subject)
     return float(value)
 
 
 def _malformed(message: str, subject: str) -> HeadSetError:
     return HeadSetError(message, subject=subject, hint=_FORM, code="headset.malformed")
-
-
-def _unreadable(message: str, path: Path) -> HeadSetError:
-    return HeadSetError(message, subject=str(path), hint="check the path", code="headset.unreadable")
 
 
 def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:

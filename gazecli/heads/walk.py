@@ -176,15 +176,14 @@ def resume(partial: PartialResults, empty: Sums) -> Sums:
     They become the first process's part, whichever number of processes goes on. A part that holds a
     strip of another, or is not of the shape of `empty`, is left out and walked again.
     """
-    read = [_read(part, empty) for part in partial.parts()]
-    parts = [found for found in read if found is not None]
+    parts = partial.parts()
+    saved = [found for part in parts if (found := _read(part, empty))]
     sums = empty
-    for found in sorted(parts, key=lambda found: -found.done):
+    for found in sorted(saved, key=lambda found: -found.done):
         sums.join(found)
-    others = partial.parts()[1:]
-    if others and sums.done > 0:
+    if len(parts) > 1 and sums.done > 0:
         save(partial, sums)
-    for part in others:
+    for part in parts[1:]:
         part.clear()
     return sums
 

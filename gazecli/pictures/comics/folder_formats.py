@@ -82,8 +82,7 @@ def _strip_of_comic(comic: Path, recipe: Recipe) -> Strip | Skipped:
     if not files:
         return Skipped(comic.name, "no panel files p1.png, p2.png, …")
     if len(files) != recipe.panels:
-        error = wrong_count(len(files), recipe.panels, str(comic))
-        return Skipped(comic.name, error.message, error.hint)
+        raise wrong_count(len(files), recipe.panels, str(comic))
     captions = read_captions(comic / "captions.txt", recipe.panels)
     return ComposedStrip(comic.name, tuple(files), recipe, captions)
 
