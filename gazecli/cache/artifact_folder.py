@@ -91,22 +91,22 @@ def read_intact(
         return read(path, digest)
     except CacheError as error:
         if error.code == DAMAGED:
-            set_aside(path, aside, error, warn)
+            set_aside(path, aside, error.message, warn)
         elif error.code != MISSING:
             raise
         return None
 
 
-def set_aside(path: Path, aside: Path, error: CacheError, warn: Callable[[str], None]) -> None:
-    """Move the damaged file `path` into the folder `aside`, and say so; say also when it cannot be moved."""
+def set_aside(path: Path, aside: Path, what: str, warn: Callable[[str], None]) -> None:
+    """Move the damaged file `path`, which is `what`, into `aside`, and warn; also when it cannot be moved."""
     try:
         os.rename(path, make_folder(aside) / f"{path.name}.{secrets.token_hex(4)}")
     except FileNotFoundError:
         return
     except (OSError, CacheError):
-        warn(f"{error.message} is ignored: {path}")
+        warn(f"{what} is ignored: {path}")
     else:
-        warn(f"{error.message} was set aside in {aside}: {path.name}")
+        warn(f"{what} was set aside in {aside}: {path.name}")
 
 
 def artifacts(folder: Path) -> Iterator[tuple[str, str, Path, os.stat_result]]:

@@ -245,17 +245,12 @@ def read_named(path: Path) -> dict[str, Any] | None:
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """The record at `path`, or None when there is none that is whole and unchanged."""
-    try:
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         data = read_whole(path, MAX_BYTES)
-    except OSError:
-        return None
-    try:
         record = parse_json(data)["record"]
         # To the byte: JSON has several spellings of one text, in which a flipped bit could hide.
         if isinstance(record, dict) and data == _to_bytes(record):
             return record
-    except (ValueError, TypeError, KeyError, RecursionError):
-        pass
     return None
 
 

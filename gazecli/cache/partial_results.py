@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gazecli.cache.artifact import DAMAGED, Artifact, is_kind, write_file
+from gazecli.cache.artifact import Artifact, is_kind, write_file
 from gazecli.cache.artifact_folder import discard, plain_files, read_intact, set_aside
 from gazecli.cache.files import make_folder
 from gazecli.errors import CacheError
@@ -54,13 +54,7 @@ class PartialResults:
         kind, header = saved.header.get("kind"), saved.header.get("header")
         ours = saved.kind == _KIND and saved.header.get("request") == self._key
         if not (ours and is_kind(kind) and isinstance(header, dict)):
-            foreign = CacheError(
-                "partial results of something else",
-                subject=str(self._path),
-                code=DAMAGED,
-                hint="it is computed again",
-            )
-            set_aside(self._path, self._aside, foreign, self._warn)
+            set_aside(self._path, self._aside, "partial results of something else", self._warn)
             return None
         return Artifact(str(kind), header, saved.tensors)
 

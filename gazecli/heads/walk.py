@@ -199,10 +199,7 @@ def total(group: Group, own: Sums) -> Sums:
     if group.size == 1:
         return own
     _, tensors = own.state()
-    flat = group.sum(np.concatenate([tensor.ravel() for tensor in tensors.values()]))
-    ends = np.cumsum([tensor.size for tensor in tensors.values()])
-    pieces = np.split(flat, ends[:-1])
-    summed = {name: piece.reshape(tensors[name].shape) for name, piece in zip(tensors, pieces, strict=True)}
+    summed = {name: group.sum(tensor) for name, tensor in tensors.items()}
     facts = group.gather((own.counts, own.walked, own.skipped))
     return Sums(
         **summed,

@@ -104,19 +104,17 @@ def raw_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     for comic in folders_in(folder):
         pages = _inner_pages(comic)
         longest = 0
-        found = False
         for number, page in pages.items():
             windows, run = _windows(sorted(page), recipe.panels)
             longest = max(longest, run)
             if windows:
-                found = True
                 chance = random.Random(f"{recipe.seed}/{number}/".encode() + os.fsencode(comic.name))
                 window = chance.choice(windows)
                 files = tuple(page[panel] for panel in window)
                 yield ComposedStrip(f"{comic.name}/{number}_{window[0]}", files, recipe)
         if not pages:
             yield Skipped(comic.name, "no files named page_panel.jpg")
-        elif not found:
+        elif longest < recipe.panels:
             reason = f"no page has {recipe.panels} consecutive panels, the most is {longest}"
             yield Skipped(comic.name, reason, f"use --panels {longest}")
 
