@@ -1,11 +1,10 @@
-"""Foreign text made harmless: model output, file names and captions before a person reads them.
-
-It imports nothing of the package, like `errors`.
-"""
+"""Foreign text made harmless: model output, file names and captions before a person reads them; prompts."""
 
 from __future__ import annotations
 
 import re
+
+from gazecli.errors import UsageError
 
 _IN_LINES = "\n\t"
 # C0 and C1 controls and DEL; marks that reorder text; separators and tags that look like nothing; lone
@@ -47,3 +46,14 @@ def whole(text: str) -> str:
     """`text` without lone surrogates, as file names of broken encoding bring them: UTF-8 can carry it."""
     text = _NO_BYTES.sub(lambda match: spelled(match[0]), text)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def check_prompt(prompt: str) -> None:
+    """UsageError for a prompt without words, or one that UTF-8 cannot carry."""
+    if not prompt.strip():
+        raise UsageError("the prompt is empty", hint="leave --prompt out for the default question")
+    try:
+        prompt.encode("utf-8")
+    except UnicodeEncodeError:
+        hint = "write it in the terminal's own encoding"
+        raise UsageError("the prompt is no text in UTF-8", subject=prompt, hint=hint) from None

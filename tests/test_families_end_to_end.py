@@ -15,7 +15,7 @@ from gazecli.models.vlm import VLM
 from gazecli.reports.documents.parts import Document
 from gazecli.reports.documents.schemas import json_schema
 from gazecli.reports.headset import headset_document, report_document
-from gazecli.reports.steering import Provenance, steer_document, switch_document
+from gazecli.reports.steering import steer_document, switch_document
 from gazecli.steering.schedule import Schedule
 from tests.conftest import noise_picture, write_comics
 from tests.fixtures.checkpoints import FAMILIES
@@ -47,15 +47,14 @@ def test_a_family_walks_through_every_room(vlm_of: Callable[[str], VLM], family:
     targets = [picture.regions[0], picture.regions[2]]
     settings = gaze.SteerSettings(max_new_tokens=3)
     steering = gaze.steer_regions(vlm, picture, targets, heads, settings)
-    provenance = Provenance(headset.digest, "raw")
-    steered = checked(steer_document(vlm, steering, provenance), "steer")
+    steered = checked(steer_document(vlm, steering, headset.digest, "raw"), "steer")
     assert [answer["region"] for answer in steered["answers"]] == [1, 3]
     for answer in steered["answers"]:
         moved = answer["attention_on_region"]
         assert moved["steered"] > moved["baseline"]
     settings = gaze.SteerSettings(max_new_tokens=6)
     narration = gaze.switch(vlm, picture, Schedule(targets, [0, 3]), heads, settings)
-    switched = checked(switch_document(vlm, narration, provenance), "switch")
+    switched = checked(switch_document(vlm, narration, headset.digest, "raw"), "switch")
     assert [turn["region"] for turn in switched["schedule"]] == [1, 3]
     reported = checked(report_document(headset), "report")
     assert reported["headset"] == found["digest"] == steered["headset"]

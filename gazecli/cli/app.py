@@ -35,8 +35,8 @@ def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
         panel = _MAIN_PANEL if name in MAIN else _OTHER_PANEL
         if name in GROUPS:
             group = _new_app(module.SUMMARY)
-            for inner, command in module.COMMANDS.items():
-                _add(group, inner, command)
+            for command in module.COMMANDS:
+                _add(group, command.__name__.rstrip("_"), command)
             app.add_typer(group, name=module.NAME, rich_help_panel=panel)
         else:
             _add(app, module.NAME, module.command, panel)
@@ -59,12 +59,13 @@ def needed(arguments: Sequence[str]) -> Sequence[str]:
 
 def run(arguments: list[str]) -> int:
     """Run one call of the command line and return its exit code."""
+
+    def call() -> object:
+        app = build_app(needed(arguments))
+        return app(arguments or ["--help"], prog_name="gaze", standalone_mode=False)
+
     prepare_streams()
-    return guarded(lambda: _run(arguments), arguments)
-
-
-def _run(arguments: list[str]) -> object:
-    return build_app(needed(arguments))(arguments or ["--help"], prog_name="gaze", standalone_mode=False)
+    return guarded(call, arguments)
 
 
 def _new_app(summary: str) -> typer.Typer:

@@ -6,15 +6,14 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.config import setting
-from gazecli.cli.options import FORCE, MODEL, with_help
+from gazecli.cli.options import FORCE, MODEL, cannot_matter, setting, with_help
 from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, show_evaluation, size_text
 from gazecli.errors import CheckFailed, UsageError
@@ -33,12 +32,6 @@ _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 RankedModel = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
-Form = Annotated[
-    Literal["artifact", "ranking"] | None,
-    typer.Option(
-        "--as", help="artifact: all of it; ranking: layer, head, score in JSON, as in a file named *.json."
-    ),
-]
 Digests = Annotated[list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")]
 OneDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest or the beginning of one.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
@@ -128,11 +121,12 @@ def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = 
 
     Example: gaze cache rm 3f9c --dry-run
     """
-    _check_yes(dry_run, yes)
     cache = _open(output)
-    whole = [cache.resolve(digest) for digest in digests]
-    _confirm(cache.remove(whole, dry_run=True), dry_run, yes)
-    _print_removed(output, "rm", cache, cache.remove(whole, dry_run=dry_run), dry_run)
+
+    def remove(dry: bool) -> Sequence[Removed]:
+        return cache.remove([cache.resolve(digest) for digest in digests], dry_run=dry)
+
+    _remove(output, "rm", cache, remove, dry_run, yes)
 
 
 @cli_command()
@@ -147,11 +141,12 @@ def prune(
 
     Example: gaze cache prune --older-than 8w --yes
     """
-    _check_yes(dry_run, yes)
-    seconds = parse_age(older_than)
     cache = _open(output)
-    _confirm(cache.prune(seconds, dry_run=True), dry_run, yes)
-    _print_removed(output, "prune", cache, cache.prune(seconds, dry_run=dry_run), dry_run)
+
+    def remove(dry: bool) -> Sequence[Removed]:
+        return cache.prune(parse_age(older_than), dry_run=dry)
+
+    _remove(output, "prune", cache, remove, dry_run, yes)
 
 
 @cli_command()
@@ -170,8 +165,19 @@ def import_(
 
     Example: gaze cache import ranking.json --model tiny
     """
+    from gazecli.heads.rankings import import_ranking, is_ranking
+
     cache = _open(output)
-    digest = _import(cache, file, model)
+    if is_ranking(file):
+        named = setting("model", model)
+        if named is None:
+            hint = "add --model MODEL"
+            raise UsageError("a ranking does not name its model", subject=str(file), hint=hint)
+        digest = import_ranking(file, named, cache).digest
+    elif model is not None:
+        raise cannot_matter("model", "for an artifact, which names its own model", subject=file)
+    else:
+        digest = cache.import_file(file, _check)
     document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
     output.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
@@ -182,7 +188,13 @@ def export(
     digest: OneDigest,
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="A new file, or a folder.")],
     *,
-    form: Form = None,
+    form: Annotated[
+        Literal["artifact", "ranking"] | None,
+        typer.Option(
+            "--as",
+            help="artifact: all of it; ranking: layer, head, score in JSON, as in a file named *.json.",
+        ),
+    ] = None,
     force: Annotated[bool, FORCE] = False,
 ) -> None:
     """Copy an artifact, or a head set's ranking, out of the cache.
@@ -191,22 +203,21 @@ def export(
     """
     cache = _open(output)
     entry = _entry(cache, digest)
-    written = _export(cache, entry, dest, form, force)
+    if form is None:
+        form = "ranking" if dest.suffix.lower() == ".json" and not os.path.isdir(dest) else "artifact"
+    if form == "artifact":
+        written = cache.export(entry.digest, dest, overwrite=force)
+    else:
+        from gazecli.heads.headset_store import headset_of
+        from gazecli.heads.rankings import export_ranking
+
+        written = export_ranking(headset_of(entry.digest, cache), dest, overwrite=force)
     document = _document("export", cache, artifacts=[_part(entry)], file=str(written))
     facts: dict[str, object] = {"exported": entry.digest, "to": written}
     output.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
 
 
-COMMANDS = {
-    "ls": ls,
-    "show": show,
-    "path": path,
-    "verify": verify,
-    "rm": rm,
-    "prune": prune,
-    "import": import_,
-    "export": export,
-}
+COMMANDS = (ls, show, path, verify, rm, prune, import_, export)
 
 
 def parse_age(text: str) -> float:
@@ -228,44 +239,49 @@ def _entry(cache: Cache, prefix: str) -> Entry:
     return next(entry for entry in cache.entries() if entry.digest == digest)
 
 
-def _check_yes(dry_run: bool, yes: bool) -> None:
-    if dry_run and yes:
-        raise UsageError("--yes cannot matter with --dry-run, which removes nothing", hint="keep one of them")
-
-
-def _confirm(files: Sequence[Removed], dry_run: bool, yes: bool) -> None:
-    if dry_run or yes or not files:
-        return
-    size = size_text(sum(removed.bytes for removed in files))
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        hint = "add --yes to remove them, or --dry-run to see them"
-        raise UsageError(
-            f"{len(files)} files ({size}) would be removed, and no terminal can confirm it", hint=hint
-        )
-    typer.confirm(f"Remove {len(files)} files ({size})?", abort=True, err=True)
-
-
-def _print_removed(
-    output: Output, action: Literal["rm", "prune"], cache: Cache, files: Sequence[Removed], dry_run: bool
+def _remove(
+    output: Output,
+    action: Literal["rm", "prune"],
+    cache: Cache,
+    remove: Callable[[bool], Sequence[Removed]],
+    dry_run: bool,
+    yes: bool,
 ) -> None:
+    """Confirm, remove and print; `remove` only returns what it would remove when it is called with True."""
     from gazecli.reports.documents.housekeeping import RemovedPart
 
+    if dry_run and yes:
+        raise cannot_matter("yes", "with --dry-run, which removes nothing", "keep one of them")
+    files = remove(True)
+    if not dry_run:
+        if files and not yes:
+            _confirm(f"{len(files)} files ({_size(files)})")
+        files = remove(False)
     parts = [
         RemovedPart(path=str(file.path), bytes=file.bytes, kind=file.kind, digest=file.digest)
         for file in files
     ]
-    document = _document(action, cache, removed=parts, dry_run=dry_run)
-    done = "would be removed" if dry_run else "removed"
-    size = size_text(sum(file.bytes for file in files))
 
     def human(console: Console) -> None:
         if files:
-            print_table(
-                console, "kind file >size", [[f.kind, f.path.name, size_text(f.bytes)] for f in files]
-            )
-        console.print(f"{len(files)} files {done}, {size}")
+            rows = [[file.kind, file.path.name, size_text(file.bytes)] for file in files]
+            print_table(console, "kind file >size", rows)
+        console.print(f"{len(files)} files {'would be removed' if dry_run else 'removed'}, {_size(files)}")
 
-    output.result(document, human)
+    output.result(_document(action, cache, removed=parts, dry_run=dry_run), human)
+
+
+def _confirm(what: str) -> None:
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise UsageError(
+            f"{what} would be removed, and no terminal can confirm it",
+            hint="add --yes to remove them, or --dry-run to see them",
+        )
+    typer.confirm(f"Remove {what}?", abort=True, err=True)
+
+
+def _size(files: Sequence[Removed]) -> str:
+    return size_text(sum(file.bytes for file in files))
 
 
 def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
@@ -278,15 +294,14 @@ def _part(entry: Entry) -> ArtifactPart:
     from gazecli.evaluation.store import evaluation_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
 
-    model, comics = entry.summary.get("model"), entry.summary.get("comics")
     return ArtifactPart(
         digest=entry.digest,
         kind=entry.kind,
         path=str(entry.path),
         bytes=entry.bytes,
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
-        model=_text(model, "name"),
-        comics=_text(comics, "digest"),
+        model=_text(entry.summary.get("model"), "name"),
+        comics=_text(entry.summary.get("comics"), "digest"),
         summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
     )
 
@@ -319,53 +334,13 @@ def _show_list(console: Console, document: CacheDocument) -> None:
     if not document.artifacts:
         console.print(f"nothing is kept in {document.path}", soft_wrap=True)
         return
-    rows: list[list[object]] = [
-        [
-            kept.digest[7:19],
-            kept.kind,
-            kept.model,
-            size_text(kept.bytes),
-            age_text(kept.age_seconds),
-            kept.summary or "",
-        ]
-        for kept in document.artifacts
-    ]
+    rows: list[list[object]] = []
+    for kept in document.artifacts:
+        size, age = size_text(kept.bytes), age_text(kept.age_seconds)
+        rows.append([kept.digest[7:19], kept.kind, kept.model, size, age, kept.summary or ""])
     print_table(console, "digest kind model >size >age summary", rows)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")
-
-
-def _import(cache: Cache, file: Path, model: str | None) -> str:
-    """Put the artifact or ranking in `file` into the cache; returns its digest.
-
-    Raises HeadSetError for what is neither, UsageError for a ranking without a model or an artifact with one.
-    """
-    from gazecli.heads.rankings import is_ranking
-
-    if is_ranking(file):
-        named = setting("model", model)
-        if named is None:
-            message = "a ranking does not name its model"
-            raise UsageError(message, subject=str(file), hint="add --model MODEL")
-        from gazecli.heads.rankings import import_ranking
-
-        return import_ranking(file, named, cache).digest
-    if model is not None:
-        message = "--model cannot matter for an artifact, which names its own model"
-        raise UsageError(message, subject=str(file), hint="leave it out")
-    return cache.import_file(file, _check)
-
-
-def _export(cache: Cache, entry: Entry, dest: Path, form: str | None, force: bool) -> Path:
-    """Write an artifact, or its ranking, into `dest`, a file or a folder; returns the file written."""
-    if form is None:
-        form = "ranking" if dest.suffix.lower() == ".json" and not os.path.isdir(dest) else "artifact"
-    if form == "artifact":
-        return cache.export(entry.digest, dest, overwrite=force)
-    from gazecli.heads.headset_store import headset_of
-    from gazecli.heads.rankings import export_ranking
-
-    return export_ranking(headset_of(entry.digest, cache), dest, overwrite=force)
 
 
 def _check(artifact: Artifact) -> None:

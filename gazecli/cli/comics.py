@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,9 +10,9 @@ import typer
 
 from gazecli.cli.command import cli_command
 from gazecli.cli.options import FORCE, SEED, Layout, Rtl, StripPanels, with_help
-from gazecli.cli.output import Output
-from gazecli.cli.progress import progress
+from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import print_facts, print_table
+from gazecli.errors import BadInput, ComicsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,7 @@ def make(
 
     with progress(output, "drawing", "strips") as step:
         make_comics(dest, count, seed, panels, split, force=force, progress=step)
-    document = _document("make", open_comics(dest, panels=panels, layout="panels"), seed)
+    document = _document("make", open_comics(dest, panels=panels, layout="panels"), seed=seed)
     output.result(document, lambda console: _show(console, document), digest=document.digest)
 
 
@@ -65,16 +66,16 @@ def check(
 
     Example: gaze comics check comics/ --panels 4
     """
-    from gazecli.errors import ComicsError
     from gazecli.pictures.comics.comics import open_comics
 
     opened = open_comics(comics, panels=panels, layout=layout, rtl=rtl)
     bad: list[tuple[str, str]] = []
     with progress(output, "reading", "strips") as step:
         for number, strip in enumerate(opened.strips, 1):
-            reason = _defect(strip)
-            if reason:
-                bad.append((strip.name, reason))
+            try:
+                strip.load()
+            except BadInput as error:
+                bad.append((strip.name, error.message))
             step(number, len(opened.strips))
     if len(bad) == len(opened.strips):
         first = bad[0][1] if bad else "it holds none"
@@ -83,37 +84,25 @@ def check(
             subject=str(comics),
             hint="give whole pictures, or another number of --panels",
         )
-    document = _document("check", opened, None, bad)
+    document = _document("check", opened, bad)
     output.result(document, lambda console: _show(console, document))
 
 
-COMMANDS = {"make": make, "check": check}
-
-
-def _defect(strip: object) -> str | None:
-    from gazecli.errors import BadInput
-
-    try:
-        strip.load()  # type: ignore[attr-defined]
-    except BadInput as error:
-        return error.message
-    return None
+COMMANDS = (make, check)
 
 
 def _document(
     action: Literal["make", "check"],
     comics: Comics,
-    seed: int | None,
-    bad: list[tuple[str, str]] | None = None,
+    bad: Sequence[tuple[str, str]] = (),
+    seed: int | None = None,
 ) -> ComicsDocument:
     from gazecli.reports.documents.housekeeping import ComicsDocument
     from gazecli.reports.documents.parts import SkippedPart
 
-    faults = bad or []
-    names = {name for name, _ in faults}
+    names = {name for name, _ in bad}
     usable = [strip for strip in comics.strips if strip.name not in names]
-    skipped = [SkippedPart(path=str(skip.path), reason=skip.reason) for skip in comics.skipped]
-    skipped += [SkippedPart(path=name, reason=reason) for name, reason in faults]
+    skipped = [(str(skip.path), skip.reason) for skip in comics.skipped] + list(bad)
     return ComicsDocument(
         action=action,
         path=str(comics.path),
@@ -122,14 +111,14 @@ def _document(
         strips=len(usable),
         captioned=sum(strip.captions is not None for strip in usable),
         digest=comics.digest,
-        skipped=skipped,
+        skipped=[SkippedPart(path=path, reason=reason) for path, reason in skipped],
         seed=seed,
     )
 
 
 def _show(console: Console, document: ComicsDocument) -> None:
     strips = f"{document.strips} of {document.panels} panels, {document.captioned} with captions"
-    facts: dict[str, object] = {"comics": document.path, "layout": document.layout, "strips": strips}
-    print_facts(console, {**facts, "seed": document.seed, "digest": document.digest})
+    where = {"comics": document.path, "layout": document.layout, "strips": strips}
+    print_facts(console, {**where, "seed": document.seed, "digest": document.digest})
     if document.skipped:
         print_table(console, "skipped why", [[skip.path, skip.reason] for skip in document.skipped])

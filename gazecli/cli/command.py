@@ -54,7 +54,6 @@ def cli_command(
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         kinds = {each.name: get_args(each.annotation) or (each.annotation,) for each in own}
         groups: dict[str, Any] = {name: kind[0] for name, kind in kinds.items() if is_dataclass(kind[0])}
-        names = {name: [field.name for field in fields(group)] for name, group in groups.items()}
         taken = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in own if each.name not in groups]
         for name, group in groups.items():
             taken += _options_of(group, is_hidden=HIDDEN in kinds[name])
@@ -66,13 +65,20 @@ def cli_command(
             if not shared and not works_alone(output):
                 return
             for name, group in groups.items():
-                given[name] = group(**{field: given.pop(field) for field in names[name]})
+                given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
             try:
                 with_output(output, **given)
             except BrokenPipeError as error:
                 raise StdoutClosed from error
 
-        taken += _every_command(PageFormat if pages else Format)
+        for name, annotation, default in (
+            ("ctx", typer.Context, Parameter.empty),
+            ("_format", PageFormat if pages else Format, None),
+            ("_json", Json, False),
+            ("_quiet", Quiet, False),
+            ("_verbose", Verbose, 0),
+        ):
+            taken.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
         run.__name__ = command.__name__
         run.__doc__ = command.__doc__
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
@@ -99,20 +105,6 @@ def _annotations(group: type) -> dict[str, Any]:
     return inspect.get_annotations(group, eval_str=True)
 
 
-def _every_command(formats: Any) -> list[Parameter]:
-    kinds: list[tuple[str, Any, Any]] = [
-        ("ctx", typer.Context, Parameter.empty),
-        ("_format", formats, None),
-        ("_json", Json, False),
-        ("_quiet", Quiet, False),
-        ("_verbose", Verbose, 0),
-    ]
-    return [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, annotation, default in kinds
-    ]
-
-
 def output_options_of(
     ctx: typer.Context, form: str | None, json: bool, quiet: bool, verbose: int
 ) -> OutputOptions:
@@ -128,14 +120,3 @@ def works_alone(output: Output) -> bool:
         leave_launch()
         output.note(f"this is not shared among processes: one of {here.world_size} does it, the others end")
     return here.is_first
-
-
-def writes() -> bool:
-    """Whether this process writes the result of all."""
-    return current_launch().is_first
-
-
-def share_of(title: str) -> str:
-    """The title of a progress bar, which counts the first process's share."""
-    count = current_launch().world_size
-    return title if count == 1 else f"{title} (process 1 of {count})"

@@ -8,26 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gazecli.cli.command import cli_command, share_of
+from gazecli.cli import options
+from gazecli.cli.command import cli_command
 from gazecli.cli.inputs import note_prepared
-from gazecli.cli.options import (
-    FORCE,
-    PROMPT,
-    SAMPLES,
-    SEED,
-    TOP,
-    Layout,
-    ModelOptions,
-    Revision,
-    Rtl,
-    StripPanels,
-    number_or_auto,
-    with_help,
-)
-from gazecli.cli.output import Output
-from gazecli.cli.progress import progress
+from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
+from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, print_facts, print_table
-from gazecli.errors import UsageError
+from gazecli.distributed.launcher import current_launch
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,23 +33,26 @@ def command(
     comics: Annotated[Path, typer.Argument(metavar="COMICS", help="A folder of comics.")],
     loading: ModelOptions,
     *,
-    samples: Annotated[int | None, SAMPLES] = None,
-    panels: StripPanels = 6,
+    samples: Annotated[int | None, options.SAMPLES] = None,
+    panels: options.StripPanels = 6,
     height: Annotated[
         int | None, typer.Option(help=f"Pixels to which single panels are resized ({HEIGHT}).")
     ] = None,
     gap: Annotated[int | None, typer.Option(help=f"White pixels painted over a seam ({GAP}).")] = None,
-    seed: Annotated[int, SEED] = 42,
+    seed: Annotated[int, options.SEED] = 42,
     prompt: Annotated[
-        str | None, with_help(PROMPT, "The question, with {ordinal} and {count}; the paper's by default.")
+        str | None,
+        with_help(options.PROMPT, "The question, with {ordinal} and {count}; the paper's by default."),
     ] = None,
-    layout: Layout = None,
-    rtl: Rtl = False,
+    layout: options.Layout = None,
+    rtl: options.Rtl = False,
     batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
-    top: Annotated[str, with_help(TOP, f"How many heads to show: auto ({SHOWN}) or a number.")] = "auto",
-    force: Annotated[bool, with_help(FORCE, "Compute again what is kept already.")] = False,
+    top: Annotated[
+        str, with_help(options.TOP, f"How many heads to show: auto ({SHOWN}) or a number.")
+    ] = "auto",
+    force: Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show on stderr where the time went.")] = False,
-    revision: Revision = None,
+    revision: options.Revision = None,
 ) -> None:
     """Score every attention head of a model on comics.
 
@@ -89,10 +79,15 @@ def command(
         "rtl": rtl,
     }
     opened = open_comics(comics, **reading)
-    _refuse_composing(opened.layout, height, gap)
+    for option, value in (("height", height), ("gap", gap)):
+        if value is not None and opened.layout in WHOLE_LAYOUTS:
+            where = f"in the {opened.layout} layout, where strips are whole"
+            raise cannot_matter(option, where, subject=value)
     for skip in opened.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
-    with progress(output, share_of("discovering"), "strips") as step:
+    count = current_launch().world_size
+    title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
+    with progress(output, title, "strips") as step:
         found = discover(
             model,
             opened,
@@ -114,26 +109,13 @@ def command(
     output.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
 
 
-def _refuse_composing(layout: str, height: int | None, gap: int | None) -> None:
-    """UsageError for options of composing a strip from panels, where strips are whole."""
-    for option, value in (("--height", height), ("--gap", gap)):
-        if value is not None and layout in WHOLE_LAYOUTS:
-            raise UsageError(
-                f"{option} cannot matter in the {layout} layout, where strips are whole",
-                subject=str(value),
-                hint="leave it out",
-            )
-
-
 def _show_profile(output: Output, timing: Mapping[str, Any]) -> None:
     """Print the time of each phase; a stored head set took none."""
     if "profile" not in timing:
         output.warning("the head set was stored, so there is no profile; --force computes again")
         return
     whole = timing["seconds"]
-    rows: list[list[object]] = [
-        [name, f"{spent:.3f}", f"{spent / max(whole, 1e-9):.0%}"] for name, spent in timing["profile"].items()
-    ]
+    rows = [[name, f"{s:.3f}", f"{s / max(whole, 1e-9):.0%}"] for name, s in timing["profile"].items()]
     print_table(output.err, "phase >seconds >share", rows)
     output.err.print("read and patch run in parallel with the others, while the model computes")
 

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import platform
 import random
-from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.config import config_path, configured
-from gazecli.cli.options import LoadOptions, Revision
-from gazecli.cli.output import Output
-from gazecli.cli.progress import busy
+from gazecli.cli.options import LoadOptions, Revision, cannot_matter, config_path, configured, given
+from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_table
 from gazecli.errors import CheckFailed, GazeError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.models.checks.model_checks import Finding
     from gazecli.pictures.picture import Picture
     from gazecli.reports.documents.housekeeping import CheckPart, DoctorDocument
 
@@ -50,14 +46,15 @@ def command(
     Example: gaze doctor tiny --device cpu
     """
     if model is None:
-        _refuse_options({"revision": revision, **vars(loading)})
+        for name in ["revision"] * (revision is not None) + given(loading):
+            raise cannot_matter(name, "without a model", "name one: gaze doctor tiny")
     from gazecli.reports.documents.housekeeping import DoctorDocument
 
     with busy(output, "checking this machine"):
         checks = [*_machine(), _config(), _cache()]
     if model is not None:
         with busy(output, f"checking {model}"):
-            checks += _model(model, {"revision": revision, **loading.keywords()})
+            checks += _model(model, revision=revision, **loading.keywords())
     failed = [check for check in checks if check.status == "failed"]
     document = DoctorDocument(ok=not failed, checks=checks)
     output.result(document, lambda console: _show(console, document))
@@ -65,15 +62,6 @@ def command(
         raise CheckFailed(
             failed[0].finding, subject=failed[0].name, hint=failed[0].hint, code="doctor.failed"
         )
-
-
-def _refuse_options(options: Mapping[str, object]) -> None:
-    """UsageError for the first option given: only a model would give it a meaning."""
-    for name, value in options.items():
-        if value not in (None, False):
-            raise UsageError(
-                f"--{name.replace('_', '-')} cannot matter without a model", hint="name one: gaze doctor tiny"
-            )
 
 
 def _machine() -> list[CheckPart]:
@@ -107,7 +95,7 @@ def _config() -> CheckPart:
     try:
         settings = configured()
     except GazeError as error:
-        return _check("config", str(error), status="failed", hint=error.hint)
+        return _failed("config", error)
     chosen = ", ".join(f"{key} = {value}" for key, value in settings.items())
     return _check("config", chosen or f"none at {config_path()}")
 
@@ -119,20 +107,27 @@ def _cache() -> CheckPart:
     try:
         cache.ensure_writable()
     except GazeError as error:
-        return _check("cache", str(error), status="failed", hint=error.hint)
+        return _failed("cache", error)
     return _check("cache", f"{len(cache.entries())} artifacts in {cache.root}")
 
 
-def _model(name: str, options: Mapping[str, Any]) -> list[CheckPart]:
+def _model(name: str, **options: Any) -> list[CheckPart]:
+    """What is found of the model that `load` loads with `options`, up to the first thing that fails."""
+    from gazecli.models.checks.model_checks import self_check
+    from gazecli.models.load import load
+
     checks = []
     try:
-        for found in examine(name, **options):
+        vlm = load(name, **options)
+        what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
+        checks.append(_check("model", what))
+        for found in self_check(vlm, drawn_strip()):
             status = {True: "ok", False: "failed", None: "note"}[found.holds]
             checks.append(_check(found.name, found.words, status=status, hint=found.hint))
     except UsageError:
         raise  # nothing was checked: an option has an impossible value
     except GazeError as error:
-        checks.append(_check("model", str(error), status="failed", hint=error.hint))
+        checks.append(_failed("model", error))
     return checks
 
 
@@ -142,27 +137,13 @@ def _check(name: str, finding: str, *, status: str = "ok", hint: str | None = No
     return CheckPart(name=name, status=status, finding=finding, hint=hint)  # type: ignore[arg-type]
 
 
+def _failed(name: str, error: GazeError) -> CheckPart:
+    return _check(name, str(error), status="failed", hint=error.hint)
+
+
 def _show(console: Console, document: DoctorDocument) -> None:
     rows: list[list[object]] = [[check.status, check.name, check.finding] for check in document.checks]
     print_table(console, "state check finding", rows)
-
-
-PANELS = 3
-_HEIGHT = 192
-
-
-def examine(name: str, **options: Any) -> Iterator[Finding]:
-    """Load a model with `options` of `load` and check it, a finding at a time.
-
-    Raises ModelError or UsageError when it cannot be loaded.
-    """
-    from gazecli.models.checks.model_checks import Finding, self_check
-    from gazecli.models.load import load
-
-    vlm = load(name, **options)
-    what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
-    yield Finding("model", True, what)
-    yield from self_check(vlm, drawn_strip())
 
 
 def drawn_strip() -> Picture:
@@ -173,8 +154,9 @@ def drawn_strip() -> Picture:
     from gazecli.tiny.panel import draw_panel
     from gazecli.tiny.scenes import draw_strip
 
+    panels, height = 3, 192
     rng = random.Random("doctor")
-    strip = Image.new("RGB", (_HEIGHT * PANELS, _HEIGHT))
-    for k, scene in enumerate(draw_strip(rng, PANELS, "test")):
-        strip.paste(draw_panel(scene, rng, _HEIGHT), (k * _HEIGHT, 0))
-    return Picture.from_image(strip.point(lambda value: value // 4), panels=PANELS)
+    strip = Image.new("RGB", (height * panels, height))
+    for k, scene in enumerate(draw_strip(rng, panels, "test")):
+        strip.paste(draw_panel(scene, rng, height), (k * height, 0))
+    return Picture.from_image(strip.point(lambda value: value // 4), panels=panels)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import pairwise
+
+import typer
 
 from gazecli.cli.output import has_colour, without_secrets
 from gazecli.cli.signals import INTERRUPTED, report_interrupt, was_interrupted
@@ -21,59 +23,45 @@ class StdoutClosed(Exception):
     """Nobody reads stdout any more, as in `| head`: no error, and nothing to report."""
 
 
-@dataclass(frozen=True)
-class ErrorStyle:
-    """How errors are written: as JSON or in lines, with tracebacks or without."""
-
-    json: bool
-    tracebacks: bool
-
-    @classmethod
-    def of_arguments(cls, arguments: Sequence[str]) -> ErrorStyle:
-        """Read from the raw command line, which may be one that cannot be parsed.
-
-        Errors are JSON only with an option that says so: a pipe behind stdout does not change stderr.
-        """
-        given = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-        pairs = pairwise(given)
-        in_json = "--json" in given or "--format=json" in given or ("--format", "json") in pairs
-        return cls(in_json, sum(map(_verbosity, given)) >= 2)
-
-
-def _verbosity(argument: str) -> int:
-    if argument == "--verbose":
-        return 1
-    return len(argument) - 1 if argument.startswith("-v") and set(argument[1:]) == {"v"} else 0
-
-
 def guarded(command: Callable[[], object], arguments: Sequence[str]) -> int:
     """Run `command` and return the exit code; whatever it raises is reported on stderr."""
-    style = ErrorStyle.of_arguments(arguments)
     try:
         code = command()
         sys.stdout.flush()
         return report_interrupt() if code == INTERRUPTED else code if isinstance(code, int) else 0
     except (StdoutClosed, BrokenPipeError):
-        _discard_stdout()
+        # What is still buffered would fail again, with a message, when the interpreter ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         return report_interrupt()
     except Exception as error:  # noqa: BLE001 - whatever it is, users get one line
-        if was_interrupted() or _is_abort(error):
+        if was_interrupted() or isinstance(error, typer.Abort):
             return report_interrupt()
-        return report_error(error, style)
+        return _report_error(error, arguments)
 
 
-def report_error(error: Exception, style: ErrorStyle) -> int:
+def _report_error(error: Exception, arguments: Sequence[str]) -> int:
     """Write `error` to stderr, from one process of a launch, and return its exit code."""
     known, code = _as_gaze_error(error)
     if not is_reporter():
         return code
-    trace = "".join(traceback.format_exception(error)) if style.tracebacks else None
-    if style.json:
-        _write(_json_line(known, trace))
+    # Read from the raw command line, which may be one that cannot be parsed.
+    given = list(itertools.takewhile(lambda word: word != "--", arguments))
+    # Each --verbose has one v, as many as -v.
+    verbosity = sum(word.count("v") for word in given if re.fullmatch("--verbose|-v+", word))
+    trace = "".join(traceback.format_exception(error)) if verbosity >= 2 else None
+    # Only an option makes it JSON: a pipe behind stdout does not change stderr.
+    if "--json" in given or "--format=json" in given or ("--format", "json") in itertools.pairwise(given):
+        from gazecli.reports.documents.housekeeping import ErrorDocument, Failure
+
+        failure = Failure(
+            code=known.code, message=known.message, hint=known.hint, subject=known.subject, traceback=trace
+        )
+        _write(ErrorDocument(error=failure).json_text())
         return code
     if trace:
         _write(visible(trace, lines=True))
@@ -113,21 +101,6 @@ def _as_usage_error(error: Exception) -> GazeError:
     )
 
 
-def _is_abort(error: Exception) -> bool:
-    import typer
-
-    return isinstance(error, typer.Abort)
-
-
-def _json_line(error: GazeError, trace: str | None) -> str:
-    from gazecli.reports.documents.housekeeping import ErrorDocument, Failure
-
-    failure = Failure(
-        code=error.code, message=error.message, hint=error.hint, subject=error.subject, traceback=trace
-    )
-    return ErrorDocument(error=failure).json_text()
-
-
 def _line(word: str, colour: str, text: str) -> str:
     start, end = (f"\x1b[{colour}m", "\x1b[0m") if has_colour(sys.stderr) else ("", "")
     return f"{start}{word}:{end} {visible(text)}\n"
@@ -139,9 +112,3 @@ def _write(text: str) -> None:
     with suppress(OSError, ValueError):
         sys.stderr.write(without_secrets(text))
         sys.stderr.flush()
-
-
-def _discard_stdout() -> None:
-    # What is still buffered would fail again, with a message, when the interpreter ends.
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,32 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gazecli.cli.command import cli_command, writes
-from gazecli.cli.evaluate_options import (
-    Compare,
-    EvaluationOptions,
-    ExampleOptions,
-    JudgeName,
-    check_evaluation,
-    is_coco,
-)
+from gazecli.cli import options
+from gazecli.cli.command import cli_command
+from gazecli.cli.evaluate_options import Compare, EvaluationOptions, JudgeName, check_evaluation, is_coco
 from gazecli.cli.files import save_text, writable
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
-from gazecli.cli.options import (
-    FORCE,
-    TOP,
-    HeadOptions,
-    LoadOptions,
-    ModelOptions,
-    Score,
-    TaskName,
-    number_or_auto,
-    with_help,
-)
-from gazecli.cli.output import Output
-from gazecli.cli.progress import progress
+from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
+from gazecli.cli.output import Output, progress
 from gazecli.cli.report_output import ReportOptions, write_report
-from gazecli.errors import UsageError
+from gazecli.distributed.launcher import current_launch
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
@@ -43,15 +26,16 @@ if TYPE_CHECKING:
     from gazecli.evaluation.judges.judge import Judge
     from gazecli.evaluation.store import KeptEvaluation
     from gazecli.evaluation.trials import Run
-    from gazecli.heads.headset import Head, HeadSet
+    from gazecli.heads.headset import HeadSet
     from gazecli.models.vlm import VLM
-    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
+    from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
     from gazecli.reports.page.scenes import Scene
 
 NAME = "evaluate"
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
-Force = Annotated[bool, with_help(FORCE, "Compute again what is kept already.")]
+_SHOWN_SCENES = 6
+Force = Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")]
 
 
 @cli_command(shared=True, pages=True)
@@ -65,8 +49,8 @@ def command(
     evaluation: EvaluationOptions,
     loading: ModelOptions,
     files: ReportOptions,
-    top: Annotated[str, with_help(TOP, "How many heads to steer: auto or a number.")] = "auto",
-    score: Score = "auto",
+    top: Annotated[str, with_help(options.TOP, "How many heads to steer: auto or a number.")] = "auto",
+    score: options.Score = "auto",
     compare: Compare = False,
     force: Force = False,
 ) -> None:
@@ -102,20 +86,15 @@ class Evaluated:
     comparison: ComparisonPart | None = None
     scenes: Sequence[Scene] = ()
 
-    def document(self) -> EvaluationDocument:
-        """What is printed."""
-        from gazecli.reports.kept_evaluation import evaluation_document
-
-        return evaluation_document(self.kept, self.part, self.comparison, self.cached)
-
 
 def show_evaluations(output: Output, files: ReportOptions, found: list[Evaluated]) -> None:
     """Print evaluations of one head set, or write the report of it with these."""
     from gazecli.reports.headset import report_document
+    from gazecli.reports.kept_evaluation import evaluation_document
 
     parts = [each.part for each in found]
     report = report_document(found[0].headset, evaluations=parts, comparison=found[0].comparison)
-    documents = [each.document() for each in found]
+    documents = [evaluation_document(each.kept, each.part, each.comparison, each.cached) for each in found]
     write_report(output, files, report, scenes=found[0].scenes, evaluations=documents)
 
 
@@ -123,7 +102,7 @@ def run_evaluation(
     output: Output,
     chosen: ChosenHeads,
     comics: Path,
-    options: EvaluationOptions,
+    evaluation: EvaluationOptions,
     loading: ModelOptions,
     compare: bool,
     force: bool = False,
@@ -137,41 +116,70 @@ def run_evaluation(
     from gazecli.evaluation.store import evaluation_request
     from gazecli.evaluation.sweep import halves
     from gazecli.heads.headset_store import note_headset
+    from gazecli.reports.generations import generations_part, generations_text
 
-    writable(options.generations, "--generations")
-    plan = plan_of(options, chosen, compare, is_coco(comics))
-    judge = judge_without_model(options.judge, chosen.cache)
-    needs_captions = options.judge in (None, "lexical")
-    examples = open_examples(
-        output, comics, options, chosen.headset, needs_captions, options.samples, plan.seed, plan.min_area
-    )
+    writable(evaluation.generations, "--generations")
+    plan = plan_of(evaluation, chosen, compare, is_coco(comics))
+    judge = judge_without_model(evaluation.judge, chosen.cache)
+    examples = open_examples(output, comics, evaluation, chosen.headset)
     numbers = list(range(len(examples.usable)))
     if plan.sweep:
         # Too few to split is found out before a model is loaded.
-        numbers = halves(len(numbers), plan.seed).held_out
+        _, numbers = halves(len(numbers), plan.seed)
     settings = {**asdict(plan), **computed_by(loading)}
-    request = evaluation_request(chosen.headset.digest, examples, settings, judged_by(options.judge, judge))
+    request = evaluation_request(
+        chosen.headset.digest, examples, settings, judged_by(evaluation.judge, judge)
+    )
     kept = None if force else join().from_first(lambda: _found_again(chosen, request))
-    vlm, found = None, None
+    vlm, found, is_first = None, None, current_launch().is_first
     if kept is None:
+        from gazecli.evaluation.conditions import CONTROLS
+        from gazecli.evaluation.evaluate import evaluate
+        from gazecli.reports.evaluation import comparison_part, evaluation_part
+
         chosen.cache.ensure_writable()
         vlm = load_model(output, chosen, loading)
-        if options.judge == "likelihood":
+        if evaluation.judge == "likelihood":
             judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
-        found = _evaluated(output, vlm, chosen, examples, plan, judge, request)
-    elif writes():
+        with progress(output, "evaluating", "pictures") as step:
+            done = evaluate(vlm, chosen.headset, examples, plan, judge, chosen.cache, step)
+        draws = sum(each.condition.name == "control" for each in done.runs)
+        if draws < CONTROLS:
+            output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
+        if is_first:
+            part = evaluation_part(vlm, done, chosen.headset.digest, judge)
+            compared = comparison_part(done) if compare else None
+            found = keep_evaluation(
+                chosen.cache, done.headset, part, compared, examples.usable, done.runs, request
+            )
+    elif is_first:
         found = as_kept(output, chosen, kept, str(examples.comics.path))
     if found is None:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)
     if plan.sweep:
         output.note(f"the choice is kept as head set {found.headset.digest}")
-    if options.generations is not None:
-        found = replace(found, part=_save_generations(output, options.generations, found))
+    if evaluation.generations is not None:
+        text = generations_text(found.kept, found.part)
+        save_text(text, evaluation.generations)
+        output.note(f"every text is written to {evaluation.generations}")
+        written = generations_part(str(evaluation.generations), text)
+        found = replace(found, part=found.part.model_copy(update={"generations": written}))
     if with_scenes:
+        from gazecli.evaluation.evaluate import generate_with_maps
+        from gazecli.reports.page.scenes import scene_of_example
+
         heads = found.headset.top(found.part.settings.top, plan.score)
         vlm = vlm or load_model(output, chosen, loading)
-        found = replace(found, scenes=_scenes(output, vlm, examples, numbers, heads, plan))
+        scenes: list[Scene] = []
+        shown = numbers[:_SHOWN_SCENES]
+        with progress(output, "watching", "pictures") as step:
+            for number in shown:
+                example = examples.usable[number]
+                generated = generate_with_maps(vlm, example, number, heads, plan)
+                scenes.append(scene_of_example(example, generated))
+                step(len(scenes), len(shown))
+        found = replace(found, scenes=scenes)
     return found
 
 
@@ -182,32 +190,6 @@ def _found_again(chosen: ChosenHeads, request: Mapping[str, Any]) -> KeptEvaluat
     kept = found_again(chosen.cache, request)
     same = kept is None or kept.headset == chosen.headset.digest or chosen.cache.get(kept.headset) is not None
     return kept if same else None
-
-
-def _evaluated(
-    output: Output,
-    vlm: VLM,
-    chosen: ChosenHeads,
-    examples: Examples,
-    plan: Plan,
-    judge: Judge | None,
-    request: Mapping[str, Any],
-) -> Evaluated | None:
-    """The evaluation, run and kept; None in a launched process other than the first."""
-    from gazecli.evaluation.conditions import CONTROLS
-    from gazecli.evaluation.evaluate import evaluate
-    from gazecli.reports.evaluation import comparison_part, evaluation_part
-
-    with progress(output, "evaluating", "pictures") as step:
-        done = evaluate(vlm, chosen.headset, examples, plan, judge, chosen.cache, step)
-    draws = sum(each.condition.name == "control" for each in done.runs)
-    if draws < CONTROLS:
-        output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-    if not writes():
-        return None
-    part = evaluation_part(vlm, done, chosen.headset.digest, judge)
-    comparison = comparison_part(done) if plan.compare else None
-    return keep_evaluation(chosen.cache, done.headset, part, comparison, examples.usable, done.runs, request)
 
 
 def keep_evaluation(
@@ -243,41 +225,23 @@ def as_kept(output: Output, chosen: ChosenHeads, kept: KeptEvaluation, comics: s
     return Evaluated(headset, kept, True, part, comparison_of(kept))
 
 
-def _save_generations(output: Output, path: Path, found: Evaluated) -> EvaluationPart:
-    from gazecli.reports.generations import generations_part, generations_text
-
-    text = generations_text(found.kept, found.part)
-    save_text(text, path)
-    output.note(f"every text is written to {path}")
-    return found.part.model_copy(update={"generations": generations_part(str(path), text)})
-
-
-def _scenes(
-    output: Output, vlm: VLM, examples: Examples, numbers: list[int], heads: list[Head], plan: Plan
-) -> list[Scene]:
-    from gazecli.evaluation.page_samples import page_samples
-    from gazecli.reports.page.scenes import scenes_of
-
-    with progress(output, "watching", "pictures") as step:
-        return scenes_of(page_samples(vlm, examples.usable, numbers, heads, plan, step))
-
-
-def plan_of(options: EvaluationOptions, chosen: ChosenHeads, compare: bool, natural: bool) -> Plan:
+def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, natural: bool) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan
     from gazecli.heads.request import DISCOVERY_PROMPT
     from gazecli.steering.steer import SteerSettings
 
-    task: TaskName = options.task or "static"
-    every = _every(options.every) if task == "dynamic" else None
+    task: TaskName = evaluation.task or "static"
+    every = "50" if evaluation.every is None else evaluation.every
+    length = number_or_auto(every, "--every", "sentence") if task == "dynamic" else None
     prompt = PROMPT if natural else PROMPTS[task]
     settings = SteerSettings(
-        prompt if options.prompt is None else options.prompt,
-        options.strength or "10",
-        options.mode or "boost-suppress",
-        options.scope or ("answer" if task == "dynamic" else "full"),
-        options.max_new_tokens if options.max_new_tokens is not None else every or _LONGEST_ANSWER,
+        prompt if evaluation.prompt is None else evaluation.prompt,
+        evaluation.strength or "10",
+        evaluation.mode or "boost-suppress",
+        evaluation.scope or ("answer" if task == "dynamic" else "full"),
+        evaluation.max_new_tokens if evaluation.max_new_tokens is not None else length or _LONGEST_ANSWER,
     )
     settings.check()
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
@@ -288,25 +252,13 @@ def plan_of(options: EvaluationOptions, chosen: ChosenHeads, compare: bool, natu
         settings,
         len(chosen.heads),
         chosen.score,
-        42 if options.seed is None else options.seed,
-        every,
-        options.sweep,
+        _seed(evaluation),
+        length,
+        evaluation.sweep,
         None if natural or task == "dynamic" else by_place,
         compare,
-        options.min_area,
+        evaluation.min_area,
     )
-
-
-def _every(given: str | None) -> int | None:
-    """Tokens a segment, 50 when left out; None for `sentence`."""
-    if given == "sentence":
-        return None
-    try:
-        return 50 if given is None else number_or_auto(given, "--every") or 50
-    except UsageError:
-        raise UsageError(
-            "--every is `sentence` or a number of tokens", subject=given, hint="for example: --every 50"
-        ) from None
 
 
 def judge_without_model(name: JudgeName | None, cache: Cache) -> Judge | None:
@@ -345,23 +297,16 @@ def computed_by(loading: LoadOptions) -> dict[str, object]:
     }
 
 
-def open_examples(
-    output: Output,
-    comics: Path,
-    options: ExampleOptions,
-    headset: HeadSet,
-    needs_captions: bool,
-    samples: int | None = None,
-    seed: int = 42,
-    min_area: float | None = None,
-) -> Examples:
+def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, headset: HeadSet) -> Examples:
     """The pictures to evaluate on; what had to be left out is noted."""
     from gazecli.evaluation.coco import coco_examples
     from gazecli.evaluation.examples import examples_of
     from gazecli.pictures.comics.comics import open_comics
 
-    if is_coco(comics) and options.annotations is not None and options.images is not None:
-        found = coco_examples(options.annotations, options.images, min_area or 0.0, samples, seed)
+    annotations, images, samples = evaluation.annotations, evaluation.images, evaluation.samples
+    seed = _seed(evaluation)
+    if is_coco(comics) and annotations is not None and images is not None:
+        found = coco_examples(annotations, images, evaluation.min_area or 0.0, samples, seed)
     else:
         settings = headset.header["settings"]
         opened = open_comics(
@@ -371,9 +316,13 @@ def open_examples(
             gap=int(settings["gap"]),
             samples=samples,
             seed=seed,
-            layout=options.layout,
+            layout=evaluation.layout,
         )
-        found = examples_of(opened, needs_captions)
+        found = examples_of(opened, need_captions=evaluation.judge in (None, "lexical"))
     for skip in found.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
     return found
+
+
+def _seed(evaluation: EvaluationOptions) -> int:
+    return 42 if evaluation.seed is None else evaluation.seed

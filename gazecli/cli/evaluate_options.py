@@ -3,56 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from gazecli.cli.options import (
-    EVERY,
-    LAYOUT,
-    MAX_NEW_TOKENS,
-    MODE,
-    PROMPT,
-    SAMPLES,
-    SCOPE,
-    SEED,
-    STRENGTH,
-    LayoutName,
-    LoadOptions,
-    ModeName,
-    ScopeName,
-    TaskName,
-    with_help,
-)
+from gazecli.cli import options
+from gazecli.cli.options import LoadOptions, cannot_matter, given, with_help
 from gazecli.errors import UsageError
 
 COCO = "coco"
 JudgeName = Literal["lexical", "likelihood", "endpoint", "none"]
 _EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: coco"
+_worded = partial(with_help, panel=_EVALUATION)
+_NATURAL_OPTIONS = ("annotations", "images", "min_area")
 
 Compare = Annotated[
-    bool,
-    typer.Option("--compare", help="Set all ways to choose heads side by side; evaluate steers each."),
-]
-Judge = Annotated[
-    JudgeName | None,
-    typer.Option(
-        "--judge",
-        metavar="JUDGE",
-        help="lexical: by captions (the default) · likelihood: by the model itself · endpoint: by"
-        " GAZE_JUDGE_URL · none: later.",
-        rich_help_panel=_JUDGING,
-    ),
+    bool, typer.Option("--compare", help="Set all ways to choose heads side by side; evaluate steers each.")
 ]
 
 
 @dataclass(frozen=True)
-class ExampleOptions:
-    """Which pictures they are, beside the folder's name."""
+class JudgeOptions:
+    """Who judges, and which pictures, beside the folder's name."""
 
     layout: Annotated[
-        LayoutName | None, with_help(LAYOUT, "Read the comics in this layout.", _EVALUATION)
+        options.LayoutName | None, _worded(options.LAYOUT, "Read the comics in this layout.")
     ] = None
     annotations: Annotated[
         Path | None,
@@ -64,10 +41,20 @@ class ExampleOptions:
         Path | None,
         typer.Option("--images", metavar="DIR", help="Where the pictures lie.", rich_help_panel=_NATURAL),
     ] = None
+    judge: Annotated[
+        JudgeName | None,
+        typer.Option(
+            "--judge",
+            metavar="JUDGE",
+            help="lexical: by captions (the default) · likelihood: by the model itself · endpoint: by"
+            " GAZE_JUDGE_URL · none: later.",
+            rich_help_panel=_JUDGING,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
-class EvaluationOptions(ExampleOptions):
+class EvaluationOptions(JudgeOptions):
     """How to evaluate; None is what was left out."""
 
     min_area: Annotated[
@@ -77,7 +64,7 @@ class EvaluationOptions(ExampleOptions):
         ),
     ] = None
     task: Annotated[
-        TaskName | None,
+        options.TaskName | None,
         typer.Option(
             "--task",
             help="A panel described (static, the default), the strip asked about, or a narration switched.",
@@ -90,26 +77,25 @@ class EvaluationOptions(ExampleOptions):
     ] = False
     every: Annotated[
         str | None,
-        with_help(EVERY, "dynamic: a new target every N tokens (50), or at each `sentence`.", _EVALUATION),
+        _worded(options.EVERY, "dynamic: a new target every N tokens (50), or at each `sentence`."),
     ] = None
-    samples: Annotated[
-        int | None, with_help(SAMPLES, "Draw this many strips; all when left out.", _EVALUATION)
-    ] = None
+    samples: Annotated[int | None, _worded(options.SAMPLES, "Draw this many strips; all when left out.")] = (
+        None
+    )
     seed: Annotated[
-        int | None, with_help(SEED, "Draws strips, halves, schedules and resamples (42).", _EVALUATION)
+        int | None, _worded(options.SEED, "Draws strips, halves, schedules and resamples (42).")
     ] = None
     prompt: Annotated[
-        str | None, with_help(PROMPT, "The question; the paper's for the task by default.", _EVALUATION)
+        str | None, _worded(options.PROMPT, "The question; the paper's for the task by default.")
     ] = None
     max_new_tokens: Annotated[
-        int | None, with_help(MAX_NEW_TOKENS, "The longest answer, in tokens (64).", _EVALUATION)
+        int | None, _worded(options.MAX_NEW_TOKENS, "The longest answer, in tokens (64).")
     ] = None
-    strength: Annotated[str | None, with_help(STRENGTH, "As in steer (10).", _EVALUATION)] = None
-    mode: Annotated[ModeName | None, with_help(MODE, "As in steer (boost-suppress).", _EVALUATION)] = None
+    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (10).")] = None
+    mode: Annotated[options.ModeName | None, _worded(options.MODE, "As in steer (boost-suppress).")] = None
     scope: Annotated[
-        ScopeName | None, with_help(SCOPE, "As in steer (full; dynamic: answer).", _EVALUATION)
+        options.ScopeName | None, _worded(options.SCOPE, "As in steer (full; dynamic: answer).")
     ] = None
-    judge: Judge = None
     generations: Annotated[
         Path | None,
         typer.Option(
@@ -118,69 +104,61 @@ class EvaluationOptions(ExampleOptions):
     ] = None
 
 
-def given(options: Any) -> list[str]:
-    """Names of the fields of a group of options that differ from their defaults."""
-    return [field.name for field in fields(options) if getattr(options, field.name) != field.default]
-
-
 def is_coco(comics: Path | None) -> bool:
     """Whether natural pictures are asked for."""
     return comics is not None and str(comics) == COCO
 
 
-def check_evaluation(comics: Path, options: EvaluationOptions, top: str) -> None:
+def check_evaluation(comics: Path, evaluation: EvaluationOptions, top: str) -> None:
     """UsageError for the first option that cannot matter, or contradicts another."""
-    if options.seed is not None and not 0 <= options.seed < 2**32:
+    if evaluation.seed is not None and not 0 <= evaluation.seed < 2**32:
         raise UsageError(
-            "--seed must lie between 0 and 4294967295", subject=str(options.seed), hint="leave it out for 42"
+            "--seed must lie between 0 and 4294967295",
+            subject=str(evaluation.seed),
+            hint="leave it out for 42",
         )
-    if options.sweep and top != "auto":
-        raise UsageError("--top cannot matter with --sweep", subject=top, hint="the sweep chooses it")
-    if options.every is not None and options.task != "dynamic":
+    if evaluation.sweep and top != "auto":
+        raise cannot_matter("top", "with --sweep", "the sweep chooses it", top)
+    if evaluation.every is not None and evaluation.task != "dynamic":
         hint = "add --task dynamic, or leave --every out"
-        raise UsageError("--every cannot matter without --task dynamic", subject=options.every, hint=hint)
-    if options.max_new_tokens is not None and options.task == "dynamic":
-        raise UsageError("--max-new-tokens cannot matter with --task dynamic", hint="use --every")
-    if options.judge == "none" and options.sweep:
+        raise cannot_matter("every", "without --task dynamic", hint, evaluation.every)
+    if evaluation.max_new_tokens is not None and evaluation.task == "dynamic":
+        raise cannot_matter("max_new_tokens", "with --task dynamic", "use --every")
+    if evaluation.judge == "none" and evaluation.sweep:
         raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
-    if is_coco(comics) and options.task not in (None, "static"):
+    if is_coco(comics) and evaluation.task not in (None, "static"):
         message = "natural pictures are asked about region by region"
-        raise UsageError(message, subject=f"--task {options.task}", hint="leave --task out")
-    if not is_coco(comics) and options.min_area is not None:
-        raise UsageError("--min-area cannot matter without natural pictures", hint="name coco, not comics")
-    _check_examples(comics, options)
+        raise UsageError(message, subject=f"--task {evaluation.task}", hint="leave --task out")
+    _check_examples(comics, evaluation)
 
 
-def check_judging(
-    comics: Path | None, judge: str | None, options: ExampleOptions, loading: LoadOptions
-) -> None:
+def check_judging(comics: Path | None, judging: JudgeOptions, loading: LoadOptions) -> None:
     """UsageError for the first option that cannot matter to texts that are written already."""
+    judge = judging.judge
     if judge == "none":
         raise UsageError(
             "gaze judge and --rejudge need a judge", subject="--judge none", hint="leave --judge out"
         )
-    if judge != "likelihood":
-        for name in given(loading):
-            raise UsageError(
-                f"{_option(name)} cannot matter with --judge {judge or 'lexical'}",
-                hint="the texts are written already, and no model is loaded",
-            )
+    for name in given(loading) if judge != "likelihood" else ():
+        hint = "the texts are written already, and no model is loaded"
+        raise cannot_matter(name, f"with --judge {judge or 'lexical'}", hint)
     if comics is not None:
-        _check_examples(comics, options)
+        _check_examples(comics, judging)
     elif judge in ("likelihood", "endpoint"):
         raise UsageError(
             f"the {judge} judge looks at the pictures",
             hint="name them too: gaze judge FILE|HEADSET COMICS, or report --evaluate COMICS --rejudge FILE",
         )
     else:
-        for name in given(options):
-            raise UsageError(f"{_option(name)} cannot matter without COMICS", hint="name the pictures too")
+        for name in given(judging):
+            if name != "judge":
+                raise cannot_matter(name, "without COMICS", "name the pictures too")
 
 
 def check_report(
     evaluate: Path | None,
     rejudge: Path | None,
-    options: EvaluationOptions,
+    evaluation: EvaluationOptions,
     loading: LoadOptions,
     more: list[str],
 ) -> None:
@@ -189,31 +167,22 @@ def check_report(
     more: names of further options of evaluations that were given.
     """
     if rejudge is not None:
-        allowed = ["judge", *(each.name for each in fields(ExampleOptions))]
-        refused, why = [name for name in [*given(options), *more] if name not in allowed], "with --rejudge"
+        allowed = [each.name for each in fields(JudgeOptions)]
+        refused, why = [name for name in [*given(evaluation), *more] if name not in allowed], "with --rejudge"
+    elif evaluate is None:
+        refused, why = [*given(evaluation), *given(loading), *more], "without --evaluate"
     else:
-        refused, why = [*given(options), *given(loading), *more], "without --evaluate"
-    if refused and (rejudge is not None or evaluate is None):
-        raise UsageError(
-            f"{_option(refused[0])} cannot matter {why}", hint="use gaze evaluate HEADSET COMICS"
-        )
-
-
-def _check_examples(comics: Path, options: ExampleOptions) -> None:
-    if is_coco(comics):
-        if options.annotations is None or options.images is None:
-            raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
-        if options.layout is not None:
-            message = "--layout cannot matter with coco"
-            raise UsageError(message, subject=options.layout, hint="leave it out")
         return
-    for name in ("annotations", "images"):
-        if getattr(options, name) is not None:
-            raise UsageError(
-                f"{_option(name)} cannot matter without natural pictures", hint="name coco, not comics"
-            )
+    for name in refused:
+        raise cannot_matter(name, why, "use gaze evaluate HEADSET COMICS")
 
 
-def _option(name: str) -> str:
-    """A field's name as it is typed."""
-    return f"--{name.replace('_', '-')}"
+def _check_examples(comics: Path, judging: JudgeOptions) -> None:
+    if not is_coco(comics):
+        for name in given(judging):
+            if name in _NATURAL_OPTIONS:
+                raise cannot_matter(name, "without natural pictures", "name coco, not comics")
+    elif judging.annotations is None or judging.images is None:
+        raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
+    elif judging.layout is not None:
+        raise cannot_matter("layout", "with coco", subject=judging.layout)

@@ -12,6 +12,7 @@ from gazecli.cli.output import Printable
 from gazecli.errors import UsageError, unwritable
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL import Image
 
     from gazecli.reports.documents.results import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 240  # bytes; file systems take 255
 # What the files beside the result of a picture may be named, by the option that names them.
-SUFFIXES = {
-    "heatmap": (".png",),
-    "trajectory": (".png", ".svg", ".csv", ".json"),
-    "page": (".html", ".htm"),
-}
+SUFFIXES = {"heatmap": (".png",), "trajectory": (".png", ".svg", ".csv", ".json"), "page": (".html", ".htm")}
 
 
 def check_files(picture: str, **files: Path | None) -> None:
@@ -36,16 +33,10 @@ def check_files(picture: str, **files: Path | None) -> None:
     for name, path in files.items():
         writable(path, f"--{name}", SUFFIXES[name])
         if path is not None and _is_same_file(path, picture):
-            raise UsageError(
-                f"--{name} would replace the picture it is made from",
-                subject=str(path),
-                hint="name another file",
-            )
+            raise _refusal(f"--{name} would replace the picture it is made from", path, "name another file")
     paths = [os.path.abspath(path) for path in files.values() if path is not None]
     if len(set(paths)) < len(paths):
-        raise UsageError(
-            "two results cannot be written to one file", subject=paths[0], hint="give each its own file"
-        )
+        raise _refusal("two results cannot be written to one file", paths[0], "give each its own file")
 
 
 def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> None:
@@ -53,16 +44,12 @@ def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> No
     if path is None:
         return
     if suffixes and path.suffix.lower() not in suffixes:
-        raise UsageError(
-            f"{option} wants a file named *{' or *'.join(suffixes)}", subject=str(path), hint="rename it"
-        )
+        raise _refusal(f"{option} wants a file named *{' or *'.join(suffixes)}", path, "rename it")
     _check_length(option, path, path.name)
     if os.path.isdir(path):
-        raise UsageError(
-            f"{option} wants a file, this is a folder", subject=str(path), hint="name a file in it"
-        )
+        raise _refusal(f"{option} wants a file, this is a folder", path, "name a file in it")
     if not os.path.isdir(path.parent):
-        raise UsageError("no such folder", subject=str(path.parent), hint="make it first")
+        raise _refusal("no such folder", path.parent, "make it first")
     _check_folder(path.parent)
 
 
@@ -72,22 +59,23 @@ def writable_folder(path: Path | None, option: str) -> None:
         return
     _check_length(option, path, *path.parts)
     if os.path.exists(path) and not os.path.isdir(path):
-        raise UsageError(f"{option} wants a folder, this is a file", subject=str(path), hint="name a folder")
+        raise _refusal(f"{option} wants a folder, this is a file", path, "name a folder")
     _check_folder(next(place for place in (path, *path.absolute().parents) if os.path.exists(place)))
+
+
+def _refusal(message: str, path: object, hint: str) -> UsageError:
+    return UsageError(message, subject=str(path), hint=hint)
 
 
 def _check_length(option: str, path: Path, *names: str) -> None:
     if any(len(os.fsencode(name)) > LONGEST_NAME for name in names):
-        raise UsageError(f"{option} has too long a name", subject=path.name[:60], hint="choose a shorter one")
+        raise _refusal(f"{option} has too long a name", path.name[:60], "choose a shorter one")
 
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(
-            "the folder cannot be written",
-            subject=str(folder),
-            hint="choose another folder, or change its permissions",
-        )
+        hint = "choose another folder, or change its permissions"
+        raise _refusal("the folder cannot be written", folder, hint)
 
 
 def _is_same_file(path: Path, other: str) -> bool:
@@ -134,7 +122,6 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
     GazeError when that fails.
     """
     from gazecli.reports.figures import figures_of
-    from gazecli.reports.figures.style import png_of, svg_of
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,9 +129,9 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
         raise unwritable(folder, error) from error
     written = []
     for name, (figure, _) in figures_of(document).items():
-        save_text(svg_of(figure), folder / f"{name}.svg")
-        save_bytes(png_of(figure), folder / f"{name}.png")
-        written += [str(folder / f"{name}.svg"), str(folder / f"{name}.png")]
+        for path in (folder / f"{name}.svg", folder / f"{name}.png"):
+            _save_figure(figure, path)
+            written.append(str(path))
     return document.model_copy(update={"figures": written})
 
 
@@ -153,17 +140,20 @@ def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> 
     kind = path.suffix.lower()
     if kind == ".json":
         save_text(document.json_text(indent=2), path)
-        return
-    if kind == ".csv":
+    elif kind == ".csv":
         from gazecli.reports.trajectory import trajectory_csv
 
         save_text(trajectory_csv(trajectory), path)
-        return
-    from gazecli.reports.figures.style import png_of, svg_of
-    from gazecli.reports.figures.trajectory import trajectory_figure
+    else:
+        from gazecli.reports.figures.trajectory import trajectory_figure
 
-    figure = trajectory_figure(trajectory)
-    if kind == ".svg":
+        _save_figure(trajectory_figure(trajectory), path)
+
+
+def _save_figure(figure: Figure, path: Path) -> None:
+    from gazecli.reports.figures.style import png_of, svg_of
+
+    if path.suffix.lower() == ".svg":
         save_text(svg_of(figure), path)
     else:
         save_bytes(png_of(figure), path)

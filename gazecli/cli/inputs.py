@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gazecli.cli.command import writes
-from gazecli.cli.config import setting
-from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto
-from gazecli.cli.output import Output
-from gazecli.cli.progress import busy
+from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
+from gazecli.cli.output import Output, busy
+from gazecli.distributed.launcher import current_launch
 from gazecli.errors import RegionError, UsageError
 
 if TYPE_CHECKING:
@@ -62,12 +60,10 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
 
     with busy(output, f"loading {chosen.model}"):
         vlm = load(
-            chosen.model,
-            file_digest=lambda path: file_digest(path, chosen.cache.root),
-            **options.keywords(),
+            chosen.model, file_digest=lambda path: file_digest(path, chosen.cache.root), **options.keywords()
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
-    if writes():
+    if current_launch().is_first:
         note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm
 

@@ -22,7 +22,7 @@ from gazecli.cli.evaluate import (
     open_examples,
     show_evaluations,
 )
-from gazecli.cli.evaluate_options import ExampleOptions, Judge, JudgeName, check_judging
+from gazecli.cli.evaluate_options import EvaluationOptions, JudgeOptions, check_judging
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions
 from gazecli.cli.output import Output
@@ -51,10 +51,9 @@ def command(
         typer.Argument(metavar="COMICS", help="The pictures the texts are about, for judges that see them."),
     ] = None,
     *,
-    examples: ExampleOptions,
+    judging: JudgeOptions,
     loading: LoadOptions,
     files: ReportOptions,
-    judge: Judge = None,
     force: Force = False,
 ) -> None:
     """Judge texts that are written already, and keep the result as an evaluation.
@@ -64,9 +63,9 @@ def command(
 
     Example: gaze judge tiny comics/ --judge likelihood
     """
-    check_judging(comics, judge, examples, loading)
+    check_judging(comics, judging, loading)
     file, headset = (Path(texts), None) if _is_text_file(Path(texts)) else (None, texts)
-    found = judge_texts(output, file, headset, comics, judge, examples, loading, force)
+    found = judge_texts(output, file, headset, comics, judging, loading, force)
     show_evaluations(output, files, found)
 
 
@@ -75,8 +74,7 @@ def judge_texts(
     file: Path | None,
     headset: str | None,
     comics: Path | None,
-    judge: JudgeName | None,
-    options: ExampleOptions,
+    options: JudgeOptions,
     loading: LoadOptions,
     force: bool = False,
 ) -> list[Evaluated]:
@@ -104,7 +102,7 @@ def judge_texts(
     failures: list[AnnotationsError] = []
     for texts in written:
         try:
-            found.append(_judged(output, chosen, texts, comics, judge, options, loading, load, force))
+            found.append(_judged(output, chosen, texts, comics, options, loading, load, force))
         except AnnotationsError as error:
             # Kept texts may be about other pictures than those at hand.
             failures.append(error)
@@ -147,8 +145,7 @@ def _judged(
     chosen: ChosenHeads,
     texts: Generations,
     comics: Path | None,
-    name: JudgeName | None,
-    options: ExampleOptions,
+    options: JudgeOptions,
     loading: LoadOptions,
     load: Callable[[], VLM],
     force: bool,
@@ -161,22 +158,27 @@ def _judged(
 
     part, examples = texts.part, texts.examples
     if comics is not None:
-        area = part.settings.min_area
-        found = open_examples(output, comics, options, chosen.headset, needs_captions=False, min_area=area)
-        examples = _matched(texts, found.usable)
-    judge = judge_without_model(name, chosen.cache)
-    if judge is not None and judge.name == "lexical":
-        _require_captions(texts.source, examples)
+        # Without a judge, pictures without captions count too.
+        named = options.layout, options.annotations, options.images
+        wanted = EvaluationOptions(*named, judge="none", min_area=part.settings.min_area)
+        examples = _matched(texts, open_examples(output, comics, wanted, chosen.headset).usable)
+    judge = judge_without_model(options.judge, chosen.cache)
+    for example in examples if judge is not None and judge.name == "lexical" else ():
+        if example.truths is None:
+            raise AnnotationsError(
+                "the lexical judge needs captions, and a picture has none",
+                subject=example.name,
+                hint=f"write its captions and name the comics too, or judge {texts.source} otherwise",
+            )
     lines, _ = text_lines(examples, texts.runs)
-    by = {**judged_by(name, judge), **computed_by(loading), "sees": comics is not None}
+    by = {**judged_by(options.judge, judge), **computed_by(loading), "sees": comics is not None}
     request = judging_request(texts.headset, lines, part.settings.model_dump(mode="json"), by)
     kept = None if force else found_again(chosen.cache, request)
     if kept is not None:
         return as_kept(output, chosen, kept, part.comics.path)
     judge = judge or likelihood_judge(load(), part.task, part.settings.prompt)
     runs = rejudge_runs(texts.runs, examples, judge)
-    panels = None if any(example.sizes for example in examples) else part.comics.panels
-    metrics = run_metrics(runs, examples, part.task == "dynamic", panels, part.settings.seed)
+    metrics = run_metrics(runs, examples, part.task == "dynamic", part.settings.seed)
     judged = rejudged_part(part, judge, runs, metrics, examples)
     return keep_evaluation(chosen.cache, chosen.headset, judged, None, examples, runs, request)
 
@@ -196,13 +198,3 @@ def _matched(texts: Generations, found: list[Example]) -> list[Example]:
             )
         matched.append(same)
     return matched
-
-
-def _require_captions(source: str, examples: list[Example]) -> None:
-    for example in examples:
-        if example.truths is None:
-            raise AnnotationsError(
-                "the lexical judge needs captions, and a picture has none",
-                subject=example.name,
-                hint=f"write its captions and name the comics too, or judge {source} otherwise",
-            )

@@ -9,17 +9,14 @@ from gazecli.cli.signals import exit_process, install_handlers, report_interrupt
 
 def main() -> None:
     """Run the command line of this process and end it with its exit code."""
-    exit_process(_run())
-
-
-def _run() -> int:
     try:
         install_handlers()
         from gazecli.cli.app import run
 
-        return run(sys.argv[1:])
+        code = run(sys.argv[1:])
     except BaseException:
         # An interrupt inside an import can come out as nearly anything.
-        if was_interrupted():
-            return report_interrupt()
-        raise
+        if not was_interrupted():
+            raise
+        code = report_interrupt()
+    exit_process(code)

@@ -12,7 +12,7 @@ from gazecli.cli.tables import print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.reports.documents.housekeeping import KnownModel, ModelsDocument
+    from gazecli.reports.documents.housekeeping import ModelsDocument
 
 NAME = "models"
 
@@ -23,28 +23,26 @@ def command(output: Output) -> None:
 
     Example: gaze models --json
     """
-    document = _document()
-    output.result(document, lambda console: _show(console, document))
-
-
-def _document() -> ModelsDocument:
-    from gazecli.models.catalogue import CATALOGUE, Entry
+    from gazecli.models.catalogue import CATALOGUE
     from gazecli.reports.documents.housekeeping import KnownModel, ModelsDocument, PublishedPart
 
-    def row(entry: Entry) -> KnownModel:
-        paper = entry.published
-        return KnownModel(
+    known = [
+        KnownModel(
             alias=entry.alias,
             id=entry.id,
             family=entry.family,
             layers=entry.layers,
             heads=entry.heads,
             on_this_machine=_is_here(entry.id),
-            published=PublishedPart(top=paper.top, gaze=paper.gaze, control=paper.control) if paper else None,
+            published=PublishedPart(top=paper.top, gaze=paper.gaze, control=paper.control)
+            if (paper := entry.published)
+            else None,
             note=entry.note,
         )
-
-    return ModelsDocument(models=[row(entry) for entry in CATALOGUE])
+        for entry in CATALOGUE
+    ]
+    document = ModelsDocument(models=known)
+    output.result(document, lambda console: _show(console, document))
 
 
 def _is_here(name: str) -> bool:
@@ -57,16 +55,14 @@ def _is_here(name: str) -> bool:
 
 
 def _show(console: Console, document: ModelsDocument) -> None:
-    rows = [_cells(model) for model in document.models]
+    rows: list[list[object]] = []
+    for model in document.models:
+        paper = model.published
+        best = f"{paper.gaze:.1f} % with {paper.top} heads" if paper else ""
+        here = "yes" if model.on_this_machine else ""
+        name = f"{model.id} ({model.note})" if model.note else model.id
+        rows.append([model.alias, model.family, model.layers, model.heads, here, best, name])
     print_table(console, "model family >layers >heads here paper's_best id", rows)
     console.print(
         "Any Hugging Face id of these families works too, and so does a checkpoint folder.", style="dim"
     )
-
-
-def _cells(model: KnownModel) -> list[object]:
-    paper = model.published
-    best = f"{paper.gaze:.1f} % with {paper.top} heads" if paper else ""
-    here = "yes" if model.on_this_machine else ""
-    name = f"{model.id} ({model.note})" if model.note else model.id
-    return [model.alias, model.family, model.layers, model.heads, here, best, name]

@@ -2,22 +2,25 @@
 
 A group is a frozen dataclass whose annotated fields are options; `cli_command` fills it. A command that wants
 another default for a field subclasses the group. An option whose help differs between commands is a constant
-here, and `with_help` words it anew.
+here, and `with_help` words it anew. Three settings, of all calls, come from an option, else from the
+environment, else from the config file.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import os
+import tomllib
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import typer
 
-from gazecli.cli.config import setting
 from gazecli.errors import UsageError
 
 _MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
+_CONFIGURED = ("model", "device", "dtype")
 ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
 ScopeName = Literal["full", "question", "answer", "decode"]
 LayoutName = Literal["panels", "raw", "strips", "manifest"]
@@ -56,7 +59,6 @@ SCOPE = typer.Option(
     rich_help_panel=_STEERING,
 )
 PANELS = typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE)
-RTL = typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
 LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
 SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
 SEED = typer.Option("--seed", help="Draws samples and shuffles.")
@@ -91,10 +93,11 @@ def hidden(option: Any) -> Any:
 
 Score = Annotated[ScoreName, SCORE]
 Revision = Annotated[
-    str | None,
-    typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL),
+    str | None, typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
 ]
-Rtl = Annotated[bool, RTL]
+Rtl = Annotated[
+    bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
+]
 Layout = Annotated[LayoutName | None, LAYOUT]
 StripPanels = Annotated[int, with_help(PANELS, "Panels of a strip.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")]
@@ -184,9 +187,7 @@ class LoadOptions:
 
     def __post_init__(self) -> None:
         if self.device is not None and self.device_map is not None:
-            raise UsageError(
-                "--device cannot matter with --device-map", subject=self.device, hint="leave one of them out"
-            )
+            raise cannot_matter("device", "with --device-map", "leave one of them out", self.device)
 
     def keywords(self) -> dict[str, Any]:
         """The same as keywords of `load` and `discover`, completed by the environment and the config file."""
@@ -216,12 +217,64 @@ class ModelOptions(LoadOptions):
         return {**super().keywords(), "squash": not self.no_squash}
 
 
-def number_or_auto(text: str, option: str) -> int | None:
-    """None for `auto`, else the number in `text`; UsageError, naming `option`, for what is neither."""
-    if text == "auto":
+def given(options: Any) -> list[str]:
+    """Names of the fields of a group of options that differ from their defaults."""
+    return [field.name for field in fields(options) if getattr(options, field.name) != field.default]
+
+
+def cannot_matter(name: str, where: str, hint: str = "leave it out", subject: object = None) -> UsageError:
+    """The error for an option, named like its parameter, that changes nothing `where` it is given."""
+    return UsageError(
+        f"--{name.replace('_', '-')} cannot matter {where}",
+        subject=None if subject is None else str(subject),
+        hint=hint,
+    )
+
+
+def number_or_auto(text: str, option: str, auto: str = "auto") -> int | None:
+    """None for the word `auto`, else the number in `text`; UsageError, naming `option`, for neither."""
+    if text == auto:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
         raise UsageError(
-            f"{option} is `auto` or a whole number from 1", subject=text, hint=f"for example: {option} 8"
+            f"{option} is `{auto}` or a whole number from 1", subject=text, hint=f"for example: {option} 8"
         )
     return int(text)
+
+
+def setting(key: str, option: str | None) -> str | None:
+    """The value of `model`, `device` or `dtype`: the option, then GAZE_MODEL and so on, then config.toml.
+
+    Raises UsageError when the config file is needed and unreadable.
+    """
+    return option or os.environ.get(f"GAZE_{key.upper()}") or configured().get(key)
+
+
+def config_path() -> Path:
+    """The path of the config file."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("gaze")) / "config.toml"
+
+
+def configured() -> dict[str, str]:
+    """The config file's settings, {} when there is none; UsageError when it cannot be used."""
+    path = config_path()
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unusable(f"the config file cannot be read ({reason})", path) from error
+    for key, value in table.items():
+        if key not in _CONFIGURED:
+            raise _unusable(f"the config file has an unknown setting, {key!r}", path)
+        if not isinstance(value, str):
+            raise _unusable(f"the config file's {key!r} is not a text", path)
+    return table
+
+
+def _unusable(message: str, path: Path) -> UsageError:
+    hint = f'it may hold {", ".join(_CONFIGURED)}, e.g. device = "cpu"'
+    return UsageError(message, subject=str(path), hint=hint, code="config.invalid")

@@ -1,4 +1,4 @@
-"""The output of a command: its result on stdout and nothing else there, notes and warnings on stderr.
+"""The output of a command: its result on stdout and nothing else there, notes and progress on stderr.
 
 Holds the choice of format and colour, and takes secrets and control characters out of what is printed.
 """
@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
+from gazecli.cli.options import cannot_matter
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError
 from gazecli.plain_text import visible
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 
 WIDTH_OF_PIPES = 120
+SECONDS_BETWEEN_LINES = 10.0
+
+Step = Callable[[int, int], None]  # (done, total)
+OnToken = Callable[[int, list[list[int]]], None]  # (step, the tokens of each row so far)
 
 
 class Printable(Protocol):
@@ -58,11 +65,9 @@ class OutputOptions:
             raise UsageError("--json contradicts --format", subject=self.format, hint="leave one of them out")
         if self.quiet and self.verbosity:
             raise UsageError("--quiet contradicts --verbose", hint="leave one of them out")
-        chosen = "json" if self.json else self.format or "auto"
-        if chosen == "auto":
-            chosen = "human" if is_terminal(sys.stdout) else "json"
-        named = self.json or self.format not in (None, "auto")
-        return Output(chosen, self.quiet, self.verbosity, named)
+        named = "json" if self.json else self.format
+        chosen = named or ("human" if is_terminal(sys.stdout) else "json")
+        return Output(chosen, self.quiet, self.verbosity, asked_for_format=named is not None)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ class Output:
     ) -> None:
         """Print `document` as JSON, else by `human`; with --quiet a made artifact's digest alone."""
         if self.format == "json":
-            write_json(document)
+            # Indented on a terminal, one line into pipes and files.
+            write_page(document.json_text(indent=2 if is_terminal(sys.stdout) else None))
         elif self.quiet and digest is not None:
             self.out.print(digest, soft_wrap=True)
         else:
@@ -117,16 +123,109 @@ class Output:
         self.err.print(without_secrets(text), style=style, soft_wrap=True)
 
 
-def write_json(document: Printable) -> None:
-    """Write `document` to stdout in UTF-8: indented on a terminal, one line into pipes and files."""
-    write_page(document.json_text(indent=2 if is_terminal(sys.stdout) else None))
-
-
 def write_page(text: str) -> None:
     """Write a whole document to stdout in UTF-8, whatever encoding the terminal has."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
+
+
+@contextmanager
+def progress(output: Output, title: str, unit: str) -> Iterator[Step]:
+    """Yield a function to be called with (done, total); nothing is shown with --quiet."""
+    if output.quiet:
+        yield lambda done, total: None
+    elif is_terminal(output.err.file):
+        with _bar(output, title, unit) as step:
+            yield step
+    else:
+        yield _lines(output, title, unit)
+
+
+@contextmanager
+def busy(output: Output, title: str) -> Iterator[None]:
+    """A spinner for work of unknown length; a line with --verbose where stderr is not a terminal."""
+    if output.quiet or not is_terminal(output.err.file):
+        output.detail(title)
+        yield
+        return
+    from rich.text import Text
+
+    # As Text, because a name may look like markup.
+    with output.err.status(Text(visible(title)), spinner="dots"):
+        yield
+
+
+def check_stream(output: Output, stream: bool) -> None:
+    """UsageError for a text that is to be printed while it is written, and as JSON."""
+    if stream and output.format == "json":
+        raise cannot_matter("stream", "in JSON", "add --format human, or leave --stream out")
+
+
+@contextmanager
+def generating(
+    output: Output, title: str, stream: bool, decode: Callable[[list[int]], str], row: int = 0
+) -> Iterator[OnToken | None]:
+    """With `stream`, yield an `on_token` that prints the text of `row` as it grows; else show a spinner."""
+    if not stream:
+        with busy(output, title):
+            yield None
+        return
+    printed = ""
+
+    def on_token(_step: int, written: list[list[int]]) -> None:
+        nonlocal printed
+        text = decode(written[row])
+        # A character of several tokens is a replacement mark until it is complete.
+        if text.startswith(printed) and not text.endswith("\ufffd"):
+            output.out.file.write(visible(text[len(printed) :], lines=True))
+            output.out.file.flush()
+            printed = text
+
+    yield on_token
+    output.out.print("\n")
+
+
+@contextmanager
+def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", style="dim"),
+        TimeRemainingColumn(compact=True),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=output.err, transient=True) as bar:
+        task = bar.add_task(visible(title), total=None, rate="")
+
+        def step(done: int, total: int) -> None:
+            rate = f"{_rate(done, started):.1f} {unit}/s"
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield step
+
+
+def _lines(output: Output, title: str, unit: str) -> Step:
+    started = written = time.monotonic()
+
+    def step(done: int, total: int) -> None:
+        nonlocal written
+        now = time.monotonic()
+        if now - written < SECONDS_BETWEEN_LINES:
+            return
+        written = now
+        rate = _rate(done, started)
+        left = f", {(total - done) / rate:.0f} s left" if rate else ""
+        output.note(f"{title}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}")
+
+    return step
+
+
+def _rate(done: int, started: float) -> float:
+    return done / max(time.monotonic() - started, 1e-6)
 
 
 def prepare_streams() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import HIDDEN, cli_command, works_alone
 from gazecli.cli.evaluate_options import (
     Compare,
@@ -16,19 +17,9 @@ from gazecli.cli.evaluate_options import (
     check_report,
 )
 from gazecli.cli.inputs import choose_heads
-from gazecli.cli.options import (
-    SCORE,
-    TOP,
-    HeadOptions,
-    ModelOptions,
-    ScoreName,
-    hidden,
-    number_or_auto,
-    with_help,
-)
+from gazecli.cli.options import HeadOptions, ModelOptions, cannot_matter, hidden, number_or_auto, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.report_output import SHOWN, ReportOptions, write_report
-from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cli.evaluate import Evaluated
@@ -40,16 +31,17 @@ NAME = "report"
 def command(
     output: Output,
     headset: Annotated[
-        str | None,
-        typer.Argument(metavar="HEADSET", help="A digest, file or model; else the one used last."),
+        str | None, typer.Argument(metavar="HEADSET", help="A digest, file or model; else the one used last.")
     ] = None,
     *,
     files: ReportOptions,
-    top: Annotated[str, with_help(TOP, "How many heads to show or compare: auto or a number.")] = "auto",
+    top: Annotated[
+        str, with_help(options.TOP, "How many heads to show or compare: auto or a number.")
+    ] = "auto",
     compare: Compare = False,
     evaluate: Annotated[Path | None, typer.Option("--evaluate", metavar="COMICS", hidden=True)] = None,
     rejudge: Annotated[Path | None, typer.Option("--rejudge", metavar="FILE", hidden=True)] = None,
-    score: Annotated[ScoreName, hidden(SCORE)] = "auto",
+    score: Annotated[options.ScoreName, hidden(options.SCORE)] = "auto",
     evaluation: Annotated[EvaluationOptions, HIDDEN],
     loading: Annotated[ModelOptions, HIDDEN],
 ) -> None:
@@ -67,14 +59,12 @@ def command(
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
     if form == "csv" and evaluate is None and not compare and top != "auto":
-        raise UsageError(
-            "--top cannot matter in CSV, which lists every head", subject=top, hint="leave it out"
-        )
+        raise cannot_matter("top", "in CSV, which lists every head", subject=top)
     # A plain report shows as many heads as --top says.
     more = ["score"] * (score != "auto") + ["top"] * (rejudge is not None and top != "auto")
     check_report(evaluate, rejudge, evaluation, loading, more)
     if rejudge is not None:
-        check_judging(evaluate, evaluation.judge, evaluation, loading)
+        check_judging(evaluate, evaluation, loading)
     elif evaluate is not None:
         check_evaluation(evaluate, evaluation, top)
     if (evaluate is None or rejudge is not None) and not works_alone(output):
@@ -84,7 +74,7 @@ def command(
     if rejudge is not None:
         from gazecli.cli.judge import judge_texts
 
-        found = judge_texts(output, rejudge, headset, evaluate, evaluation.judge, evaluation, loading)
+        found = judge_texts(output, rejudge, headset, evaluate, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
         chosen = choose_heads(output, HeadOptions(headset, counted, score))

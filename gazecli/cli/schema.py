@@ -30,7 +30,8 @@ def command(
     from gazecli.reports.documents.schemas import DOCUMENTS, json_schema
 
     if name is None:
-        _print_names(output, list(DOCUMENTS))
+        names = list(DOCUMENTS)
+        sys.stdout.write((json.dumps(names) if output.format == "json" else "\n".join(names)) + "\n")
         return
     wanted = name.removeprefix("gaze.").removesuffix("/1")
     if wanted not in DOCUMENTS:
@@ -38,7 +39,3 @@ def command(
         raise UsageError("there is no such document", subject=name, hint=hint, code="schema.unknown")
     indent = 2 if output.format == "human" or is_terminal(sys.stdout) else None
     sys.stdout.write(json.dumps(json_schema(wanted), indent=indent) + "\n")
-
-
-def _print_names(output: Output, names: list[str]) -> None:
-    sys.stdout.write(json.dumps(names) + "\n" if output.format == "json" else "\n".join(names) + "\n")

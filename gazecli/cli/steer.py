@@ -7,24 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, save_page, save_picture
 from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, targets_of
-from gazecli.cli.options import (
-    HEATMAP,
-    MAX_NEW_TOKENS,
-    PROMPT,
-    REGION,
-    HeadOptions,
-    ModelOptions,
-    Page,
-    PictureArgument,
-    PictureOptions,
-    SteeringOptions,
-    Stream,
-)
-from gazecli.cli.output import Output
-from gazecli.cli.progress import check_stream, generating
+from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions
+from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
 from gazecli.errors import UsageError
 
@@ -41,22 +29,22 @@ NAME = "steer"
 @cli_command()
 def command(
     output: Output,
-    picture: PictureArgument,
+    picture: options.PictureArgument,
     shown: PictureOptions,
     heads: HeadOptions,
     steering: SteeringOptions,
     model: ModelOptions,
     *,
-    region: Annotated[list[str] | None, REGION] = None,
+    region: Annotated[list[str] | None, options.REGION] = None,
     all_regions: Annotated[bool, typer.Option("--all-regions", help="Every panel in turn.")] = False,
-    prompt: Annotated[str | None, PROMPT] = None,
-    max_new_tokens: Annotated[int, MAX_NEW_TOKENS] = 64,
+    prompt: Annotated[str | None, options.PROMPT] = None,
+    max_new_tokens: Annotated[int, options.MAX_NEW_TOKENS] = 64,
     no_baseline: Annotated[
         bool, typer.Option("--no-baseline", help="Leave the unsteered answer out.")
     ] = False,
-    heatmap: Annotated[Path | None, HEATMAP] = None,
-    page: Page = None,
-    stream: Stream = False,
+    heatmap: Annotated[Path | None, options.HEATMAP] = None,
+    page: options.Page = None,
+    stream: options.Stream = False,
 ) -> None:
     """Describe a region by turning the gaze heads there.
 
@@ -69,7 +57,7 @@ def command(
     opened = open_picture(picture, shown)
     targets = targets_of(opened, region, all_regions)
     chosen = choose_heads(output, heads)
-    from gazecli.reports.steering import Provenance, steer_document
+    from gazecli.reports.steering import steer_document
     from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 
     question = STATIC_PROMPT if prompt is None else prompt
@@ -91,8 +79,7 @@ def command(
     note_prepared(output, "picture was", steered.layout.prepared)
     if heatmap is not None:
         save_picture(_heatmap(steered), heatmap)
-    files = [str(path) if path else None for path in (heatmap, page)]
-    document = steer_document(vlm, steered, Provenance(chosen.headset.digest, chosen.score), *files)
+    document = steer_document(vlm, steered, chosen.headset.digest, chosen.score, heatmap=heatmap, page=page)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_steering
 

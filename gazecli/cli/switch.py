@@ -8,27 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, save_page, save_trajectory
 from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
-from gazecli.cli.options import (
-    EVERY,
-    MAX_NEW_TOKENS,
-    PROMPT,
-    SCOPE,
-    TRAJECTORY,
-    HeadOptions,
-    ModelOptions,
-    Page,
-    PictureArgument,
-    PictureOptions,
-    ScopeName,
-    SteeringOptions,
-    Stream,
-    with_help,
-)
-from gazecli.cli.output import Output
-from gazecli.cli.progress import check_stream, generating
+from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions, with_help
+from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
 
 if TYPE_CHECKING:
@@ -45,13 +30,13 @@ NAME = "switch"
 class SwitchOptions(SteeringOptions):
     """Steering that leaves the prompt alone, which all targets share."""
 
-    scope: Annotated[ScopeName, SCOPE] = "answer"
+    scope: Annotated[options.ScopeName, options.SCOPE] = "answer"
 
 
 @cli_command()
 def command(
     output: Output,
-    picture: PictureArgument,
+    picture: options.PictureArgument,
     shown: PictureOptions,
     heads: HeadOptions,
     steering: SwitchOptions,
@@ -60,16 +45,17 @@ def command(
     schedule: Annotated[
         str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes are separated by ;")
     ],
-    every: Annotated[int | None, EVERY] = None,
+    every: Annotated[int | None, options.EVERY] = None,
     at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,
     on: Annotated[Literal["sentence"] | None, typer.Option(help="A new target when a sentence ends.")] = None,
-    prompt: Annotated[str | None, with_help(PROMPT, "The request; the paper's by default.")] = None,
+    prompt: Annotated[str | None, with_help(options.PROMPT, "The request; the paper's by default.")] = None,
     max_new_tokens: Annotated[
-        int | None, with_help(MAX_NEW_TOKENS, "The longest text; as long as the schedule when left out.")
+        int | None,
+        with_help(options.MAX_NEW_TOKENS, "The longest text; as long as the schedule when left out."),
     ] = None,
-    trajectory: Annotated[Path | None, TRAJECTORY] = None,
-    page: Page = None,
-    stream: Stream = False,
+    trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
+    page: options.Page = None,
+    stream: options.Stream = False,
 ) -> None:
     """Change what is described while the model writes.
 
@@ -82,7 +68,7 @@ def command(
 
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
     chosen = choose_heads(output, heads)
-    from gazecli.reports.steering import Provenance, switch_document
+    from gazecli.reports.steering import switch_document
     from gazecli.steering.steer import SteerSettings
     from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 
@@ -97,8 +83,9 @@ def command(
             vlm, opened, planned, chosen.heads, settings, max_new_tokens=longest, on_token=on_token
         )
     note_prepared(output, "picture was", narration.layout.prepared)
-    files = [str(path) if path else None for path in (trajectory, page)]
-    document = switch_document(vlm, narration, Provenance(chosen.headset.digest, chosen.score), *files)
+    document = switch_document(
+        vlm, narration, chosen.headset.digest, chosen.score, trajectory_file=trajectory, page=page
+    )
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_narration
 

@@ -8,25 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, save_page, save_picture, save_trajectory
-from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model, note_prepared, open_picture, targets_of
-from gazecli.cli.options import (
-    HEATMAP,
-    MAX_NEW_TOKENS,
-    PROMPT,
-    REGION,
-    TRAJECTORY,
-    HeadOptions,
-    ModelOptions,
-    Page,
-    PictureArgument,
-    PictureOptions,
-    Stream,
-    with_help,
-)
-from gazecli.cli.output import Output
-from gazecli.cli.progress import check_stream, generating
+from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, targets_of
+from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
+from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
 from gazecli.errors import RegionError
 
@@ -34,11 +21,9 @@ if TYPE_CHECKING:
     from PIL import Image
     from rich.console import Console
 
-    from gazecli.evaluation.conditions import Condition
     from gazecli.reports.documents.results import TrackDocument
     from gazecli.reports.trajectory import Trajectory
-    from gazecli.steering.spans import Span
-    from gazecli.steering.track import Tracking
+    from gazecli.steering.track import Span, Tracking
 
 NAME = "track"
 
@@ -46,7 +31,7 @@ NAME = "track"
 @cli_command()
 def command(
     output: Output,
-    picture: PictureArgument,
+    picture: options.PictureArgument,
     shown: PictureOptions,
     heads: HeadOptions,
     model: ModelOptions,
@@ -59,16 +44,18 @@ def command(
     ] = None,
     heatmap: Annotated[
         Path | None,
-        with_help(HEATMAP, "Paint the attention of each --span, or of all the text, into a PNG file."),
+        with_help(
+            options.HEATMAP, "Paint the attention of each --span, or of all the text, into a PNG file."
+        ),
     ] = None,
-    trajectory: Annotated[Path | None, TRAJECTORY] = None,
-    page: Page = None,
+    trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
+    page: options.Page = None,
     region: Annotated[
-        list[str] | None, with_help(REGION, "Watch this region too; written as for steer.")
+        list[str] | None, with_help(options.REGION, "Watch this region too; written as for steer.")
     ] = None,
-    prompt: Annotated[str | None, with_help(PROMPT, "The request; the paper's by default.")] = None,
-    max_new_tokens: Annotated[int, with_help(MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
-    stream: Stream = False,
+    prompt: Annotated[str | None, with_help(options.PROMPT, "The request; the paper's by default.")] = None,
+    max_new_tokens: Annotated[int, with_help(options.MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
+    stream: options.Stream = False,
 ) -> None:
     """Record where the heads look while the model writes freely; nothing is steered.
 
@@ -87,16 +74,18 @@ def command(
             subject=opened.name,
             hint="say where they are: --panels 6, --panels 2x3, --regions FILE.json or --region SPEC",
         )
-    from gazecli.reports.steering import Provenance, Written, track_document
-    from gazecli.steering.spans import check_spans, find_span
+    from gazecli.evaluation.conditions import CONTROLS, controls_for
+    from gazecli.reports.steering import track_document
     from gazecli.steering.steer import check_request
-    from gazecli.steering.track import TRACKING_PROMPT, track
+    from gazecli.steering.track import TRACKING_PROMPT, check_spans, find_span, track
 
     check_spans(span or [])
     request = TRACKING_PROMPT if prompt is None else prompt
     check_request(request, max_new_tokens)
     chosen = choose_heads(output, heads)
-    controls = _controls(output, chosen)
+    controls = controls_for(chosen.headset, len(chosen.heads), chosen.score)
+    if len(controls) < CONTROLS:
+        output.note(f"{len(controls)} of {CONTROLS} controls: there are no other heads to draw")
     vlm = load_model(output, chosen, model)
     with generating(output, "tracking", stream, vlm.decode) as on_token:
         tracking = track(
@@ -117,10 +106,13 @@ def command(
     document = track_document(
         vlm,
         tracking,
-        Provenance(chosen.headset.digest, chosen.score),
+        chosen.headset.digest,
+        chosen.score,
         [control.seed or 0 for control in controls],
         spans,
-        Written(*(str(path) if path else None for path in (trajectory, heatmap, page))),
+        trajectory_file=trajectory,
+        heatmap=heatmap,
+        page=page,
     )
     if heatmap is not None:
         save_picture(_heatmap(tracking, spans), heatmap)
@@ -131,15 +123,6 @@ def command(
     if trajectory is not None:
         save_trajectory(_trajectory(tracking), document, trajectory)
     output.result(document, lambda console: _show(console, document, streamed=stream))
-
-
-def _controls(output: Output, chosen: ChosenHeads) -> list[Condition]:
-    from gazecli.evaluation.conditions import CONTROLS, controls_for
-
-    draws = controls_for(chosen.headset, len(chosen.heads), chosen.score)
-    if len(draws) < CONTROLS:
-        output.note(f"{len(draws)} of {CONTROLS} controls: there are no other heads to draw")
-    return draws
 
 
 def _heatmap(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
@@ -183,11 +166,7 @@ def _show(console: Console, document: TrackDocument, *, streamed: bool) -> None:
         console.print()
         print_table(console, "part >region >area >gaze >gaze/area >control/area", pointed)
     print_provenance(
-        console,
-        document,
-        heatmap=document.heatmap,
-        trajectory=document.trajectory_file,
-        page=document.page,
+        console, document, heatmap=document.heatmap, trajectory=document.trajectory_file, page=document.page
     )
 
 

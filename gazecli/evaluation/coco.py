@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from gazecli.canonical import read_json
 from gazecli.errors import AnnotationsError, BadInput, UsageError
 from gazecli.evaluation.coco_synonyms import SYNONYMS
-from gazecli.evaluation.examples import Example, Examples
+from gazecli.evaluation.examples import Example, Examples, is_readable
 from gazecli.pictures.comics.comics import Comics
 from gazecli.pictures.comics.strip import BoxedStrip, Recipe, Skipped
 from gazecli.pictures.image_files import probe_size
@@ -27,25 +27,12 @@ _SMALL, _MEDIUM = 32.0**2, 96.0**2  # COCO's own bounds, in pixels of area
 
 
 @dataclass(frozen=True)
-class Thing:
+class _Thing:
     """One annotated thing: its category, its box in pixels, and its area, at most the box's."""
 
     category: str
     box: Box
     area: float
-
-    @property
-    def size(self) -> str:
-        """COCO's size class: small, medium or large."""
-        return "small" if self.area < _SMALL else "medium" if self.area < _MEDIUM else "large"
-
-
-@dataclass(frozen=True)
-class AnnotatedPicture:
-    """A picture with one thing of each of at least two categories, the largest first."""
-
-    strip: BoxedStrip
-    things: list[Thing]
 
 
 def coco_examples(
@@ -72,41 +59,24 @@ def coco_examples(
     if samples is not None and samples < len(found):
         drawn = sorted(random.Random(seed).sample(range(len(found)), samples))
         found = [found[number] for number in drawn]
-    usable: list[Example] = []
-    for picture in found:
-        try:
-            picture.strip.load()
-        except BadInput as error:
-            skipped.append(Skipped(picture.strip.name, error.message, error.hint))
-        else:
-            usable.append(_example(picture))
+    usable = [example for example in found if is_readable(example, skipped)]
     if not usable:
         raise AnnotationsError("no picture can be read", subject=str(images), hint="check --images")
     most = max(example.regions for example in usable)
     strips = [example.strip for example in usable if example.strip is not None]
-    return Examples(Comics(annotations, "coco", most, [*strips], skipped), usable, skipped)
+    return Examples(Comics(annotations, "coco", most, strips, skipped), usable, skipped)
 
 
-def _example(picture: AnnotatedPicture) -> Example:
-    return Example(
-        picture.strip.name,
-        len(picture.things),
-        tuple(thing.category for thing in picture.things),
-        picture.strip,
-        tuple(SYNONYMS.get(thing.category.casefold(), ()) for thing in picture.things),
-        tuple(thing.size for thing in picture.things),
-    )
-
-
-def read_coco(
-    annotations: Path, images: Path, min_area: float = 0.0
-) -> tuple[list[AnnotatedPicture], list[Skipped]]:
+def read_coco(annotations: Path, images: Path, min_area: float = 0.0) -> tuple[list[Example], list[Skipped]]:
     """Every annotated picture that can be used, by file name, and those that cannot, with reasons.
 
-    Of several things of one category the largest counts, since a name cannot tell them apart; crowds and
-    things smaller than `min_area` are left out. Raises AnnotationsError for what is no such file, or damaged.
+    A picture needs things of two categories; its largest come first. Of several things of one category the
+    largest counts, since a name cannot tell them apart; crowds and things smaller than `min_area` are left
+    out. Raises AnnotationsError for what is no such file, or damaged.
     """
-    document = _parsed(annotations)
+    document = read_json(annotations, _MAX_BYTES, "the file of annotations", AnnotationsError, _FORM)
+    if not isinstance(document, dict):
+        raise AnnotationsError("the annotations are no JSON object", subject=str(annotations), hint=_FORM)
     if not images.is_dir():
         raise AnnotationsError(
             "there is no such folder of pictures", subject=str(images), hint="check --images"
@@ -118,7 +88,7 @@ def read_coco(
     files: dict[int, tuple[str, Mapping[str, Any]]] = {}
     for entry, place in _entries(document, "images"):
         files[_integer(entry, "id", place)] = (_file_name(entry, place), entry)
-    things: dict[int, list[Thing]] = {number: [] for number in files}
+    things: dict[int, list[_Thing]] = {number: [] for number in files}
     for entry, place in _entries(document, "annotations"):
         thing = _thing(entry, place, names)
         picture = _integer(entry, "image_id", place)
@@ -129,7 +99,7 @@ def read_coco(
     used, skipped = [], []
     for number, (name, entry) in sorted(files.items(), key=lambda each: each[1][0]):
         try:
-            used.append(_picture(name, images / name, entry, things[number]))
+            used.append(_example(name, images / name, entry, things[number]))
         except BadInput as failure:
             skipped.append(Skipped(name, failure.message, failure.hint))
     if not used:
@@ -138,8 +108,8 @@ def read_coco(
     return used, skipped
 
 
-def _picture(name: str, path: Path, entry: Mapping[str, Any], things: list[Thing]) -> AnnotatedPicture:
-    largest: dict[str, Thing] = {}
+def _example(name: str, path: Path, entry: Mapping[str, Any], things: list[_Thing]) -> Example:
+    largest: dict[str, _Thing] = {}
     for thing in sorted(things, key=lambda thing: -thing.area):
         largest.setdefault(thing.category, thing)
     if len(largest) < 2:
@@ -153,46 +123,39 @@ def _picture(name: str, path: Path, entry: Mapping[str, Any], things: list[Thing
             f"its file has {width} x {height} pixels, which is not what is annotated",
             hint="use the pictures the annotations were made for, not resized",
         )
-    chosen = [
-        Thing(thing.category, box, thing.area)
-        for thing in largest.values()
-        if (box := _inside(thing.box, width, height)) is not None
-    ]
-    if len(chosen) != len(largest):
-        raise AnnotationsError("a box lies outside the picture", hint=_FORM)
-    recipe = Recipe(len(chosen), 0, 0, 0, False)
-    names = [thing.category for thing in chosen]
-    strip = BoxedStrip(name, (path,), recipe, names, boxes=tuple(thing.box for thing in chosen))
-    return AnnotatedPicture(strip, chosen)
+    truths, regions = tuple(largest), len(largest)
+    boxes = tuple(_inside(thing.box, width, height) for thing in largest.values())
+    strip = BoxedStrip(name, (path,), Recipe(regions, 0, 0, 0, False), list(truths), boxes=boxes)
+    synonyms = tuple(SYNONYMS.get(truth.casefold(), ()) for truth in truths)
+    sizes = tuple(_size_class(thing.area) for thing in largest.values())
+    return Example(name, regions, truths, strip, synonyms, sizes)
 
 
-def _inside(box: Box, width: int, height: int) -> Box | None:
+def _inside(box: Box, width: int, height: int) -> Box:
     left, top, right, bottom = box
     cut = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
-    return cut if cut[0] < cut[2] and cut[1] < cut[3] else None
+    if cut[0] >= cut[2] or cut[1] >= cut[3]:
+        raise AnnotationsError("a box lies outside the picture", hint=_FORM)
+    return cut
 
 
-def _parsed(path: Path) -> Mapping[str, Any]:
-    document = read_json(path, _MAX_BYTES, "the file of annotations", AnnotationsError, _FORM)
-    if not isinstance(document, dict):
-        raise AnnotationsError("the annotations are no JSON object", subject=str(path), hint=_FORM)
-    return document
+def _size_class(area: float) -> str:
+    return "small" if area < _SMALL else "medium" if area < _MEDIUM else "large"
 
 
-def _entries(document: Mapping[str, Any], name: str) -> list[tuple[Mapping[str, Any], str]]:
+def _entries(document: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[str, Any], str]]:
     """The objects of one list, each with what to call it in messages."""
     listed = document.get(name)
     if not isinstance(listed, list) or not listed:
         raise AnnotationsError(f"the annotations have no list of {name}", subject=name, hint=_FORM)
-    found: list[tuple[Mapping[str, Any], str]] = []
     for number, entry in enumerate(listed):
+        place = f"{name}[{number}]"
         if not isinstance(entry, dict):
-            _refuse("it is no object", f"{name}[{number}]")
-        found.append((entry, f"{name}[{number}]"))
-    return found
+            _refuse("it is no object", place)
+        yield entry, place
 
 
-def _thing(entry: Mapping[str, Any], place: str, names: Mapping[int, str]) -> Thing | None:
+def _thing(entry: Mapping[str, Any], place: str, names: Mapping[int, str]) -> _Thing | None:
     """None for a crowd, and for a box without extent."""
     category = _integer(entry, "category_id", place)
     if category not in names:
@@ -208,7 +171,7 @@ def _thing(entry: Mapping[str, Any], place: str, names: Mapping[int, str]) -> Th
         _refuse("area is no number from 0", place)
     if entry.get("iscrowd") or not width or not height:
         return None
-    return Thing(names[category], (left, top, left + width, top + height), float(area))
+    return _Thing(names[category], (left, top, left + width, top + height), float(area))
 
 
 def _file_name(entry: Mapping[str, Any], place: str) -> str:

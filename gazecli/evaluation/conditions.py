@@ -22,28 +22,27 @@ class Condition:
     heads: list[Head]
     seed: int | None = None
 
+    @property
+    def blinds(self) -> bool:
+        """Whether the heads are blinded instead of steered."""
+        return self.name in ("asked", "blind", "blind_control")
 
-def conditions_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
+
+def conditions_for(headset: HeadSet, top: int, score: str, blinding: bool = False) -> list[Condition]:
     """Gaze heads, five different controls, all heads, none.
 
-    There are fewer controls where the layers of the top have no more heads to draw from. UsageError for an
-    impossible `top` or `score`.
+    With `blinding` there follow nothing blinded, and the same gaze heads and controls blinded. There are
+    fewer controls where the layers of the top have no more heads to draw from. UsageError for an impossible
+    `top` or `score`.
     """
     layers, heads = headset.matrices.shape[:2]
     everything = [Head(layer, head) for layer in range(layers) for head in range(heads)]
-    chosen = Condition("gaze", headset.top(top, score))
-    controls = controls_for(headset, top, score)
-    return [chosen, *controls, Condition("all", everything), Condition("unsteered", [])]
-
-
-def blindings_for(headset: HeadSet, top: int, score: str) -> list[Condition]:
-    """Nothing blinded, the gaze heads, and the same controls that are steered."""
-    controls = controls_for(headset, top, score)
-    return [
-        Condition("asked", []),
-        Condition("blind", headset.top(top, score)),
-        *(Condition("blind_control", control.heads, control.seed) for control in controls),
-    ]
+    best, controls = headset.top(top, score), controls_for(headset, top, score)
+    steered = [Condition("gaze", best), *controls, Condition("all", everything), Condition("unsteered", [])]
+    if not blinding:
+        return steered
+    blind_controls = [Condition("blind_control", control.heads, control.seed) for control in controls]
+    return [*steered, Condition("asked", []), Condition("blind", best), *blind_controls]
 
 
 def controls_for(headset: HeadSet, top: int, score: str) -> list[Condition]:

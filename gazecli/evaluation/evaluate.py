@@ -5,34 +5,28 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gazecli.cache.store import Cache
-from gazecli.distributed.group import Group, join
-from gazecli.evaluation.conditions import Condition, blindings_for, conditions_for
-from gazecli.evaluation.examples import Examples
+from gazecli.distributed.group import join
+from gazecli.evaluation.conditions import Condition, conditions_for
+from gazecli.evaluation.examples import Example, Examples, chance_of
 from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.metrics import ConditionMetrics, condition_metrics, run_metrics
-from gazecli.evaluation.sweep import (
-    SweepPoint,
-    best_of,
-    condition_count,
-    halves,
-    sweep_heads,
-    with_suggestion,
-)
+from gazecli.evaluation.sweep import SweepPoint, best_of, condition_count, halves, sweep_heads
 from gazecli.evaluation.tasks.blinding import BlindingTask
-from gazecli.evaluation.tasks.dynamic import NarrationTask
+from gazecli.evaluation.tasks.dynamic import NarrationTask, panel_order, panel_schedule
 from gazecli.evaluation.tasks.static import RedirectionTask
 from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import Head, HeadSet, selections
 from gazecli.heads.request import panel_prompts
 from gazecli.models.vlm import VLM
-from gazecli.steering.steer import STATIC_PROMPT, SteerSettings
-from gazecli.steering.switch import DYNAMIC_PROMPT
+from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer_regions
+from gazecli.steering.switch import DYNAMIC_PROMPT, Narration, switch
+from gazecli.steering.track import Tracking, track
 
 TaskName = Literal["static", "vqa", "dynamic"]
 PROMPTS: dict[TaskName, str] = {
@@ -104,12 +98,6 @@ class Evaluation:
         return len(self.runs[0].numbers)
 
 
-def panels_of(examples: Examples) -> int | None:
-    """Regions a picture, None where it varies."""
-    counts = {example.regions for example in examples.usable}
-    return counts.pop() if len(counts) == 1 and not examples.usable[0].sizes else None
-
-
 def evaluate(
     vlm: VLM,
     headset: HeadSet,
@@ -127,76 +115,54 @@ def evaluate(
     """
     headset.check_model(vlm.digest, vlm.name)
     group = join()
-    _agree(group, headset, examples, plan)
+    if group.size > 1:
+        # Strips of different folders may have the same names.
+        known = [(example.name, example.truths) for example in examples.usable]
+        seen = (headset.digest, examples.comics.digest, known, plan)
+        group.agree("head sets, pictures or settings", seen)
     began = time.monotonic()
-    steering = _steering_task(vlm, examples, plan, judge, group)
-    blinding = _blinding_task(vlm, examples, plan, judge, group)
+    steering, blinding = _tasks(vlm, examples, plan, judge)
     numbers, top = list(range(len(examples.usable))), headset.resolve_top(plan.top)
     sweep: list[SweepPoint] = []
     choice = None
     if plan.sweep:
-        split = halves(len(numbers), plan.seed)
-        numbers = split.held_out
+        choosing, numbers = halves(len(numbers), plan.seed)
         runs_ahead = _run_count(headset, plan, headset.resolve_top("auto"))
-        steps = condition_count(headset) * len(split.choosing) + runs_ahead * len(numbers)
+        steps = condition_count(headset) * len(choosing) + runs_ahead * len(numbers)
         advance = _advance(progress, steps)
-        sweep = sweep_heads(steering, headset, plan.score, split.choosing, plan.seed, advance)
+        sweep = sweep_heads(steering, headset, plan.score, choosing, plan.seed, advance)
         best = best_of(sweep)
-        top, choice = best.k, SweepChoice(best.k, best.gaze, len(split.choosing))
+        top, choice = best.k, SweepChoice(best.k, best.gaze, len(choosing))
     else:
         advance = _advance(progress, _run_count(headset, plan, top) * len(numbers))
-    runs = [
-        Run(condition, numbers, task.trials(numbers, condition.heads, advance))
-        for task, conditions in (
-            (steering, conditions_for(headset, top, plan.score)),
-            (blinding, blindings_for(headset, top, plan.score)),
-        )
-        if task is not None
-        for condition in conditions
-    ]
-    panels = panels_of(examples)
-    metrics = run_metrics(runs, examples.usable, plan.task == "dynamic", panels, plan.seed) if judge else []
-    selectors = _selectors(steering, headset, plan, runs[0], panels, advance) if plan.compare else []
+    runs = []
+    for condition in conditions_for(headset, top, plan.score, plan.question is not None):
+        task = blinding if condition.blinds else steering
+        runs.append(Run(condition, numbers, task.trials(numbers, condition.heads, advance)))
+    metrics = run_metrics(runs, examples.usable, plan.task == "dynamic", plan.seed) if judge else []
+    selectors = _selectors(steering, headset, plan, runs[0], advance) if plan.compare else []
     if isinstance(judge, EndpointJudge):
         judge.add_up(group)
-    evaluated = headset
-    if choice is not None:
-        suggestion = _suggestion(plan, choice, sweep, metrics[0].accuracy, examples)
-        evaluated = group.from_first(lambda: with_suggestion(headset, suggestion, cache))
     seconds = round(time.monotonic() - began, 3)
-    return Evaluation(plan, examples, evaluated, runs, metrics, selectors, sweep, choice, seconds)
+    done = Evaluation(plan, examples, headset, runs, metrics, selectors, sweep, choice, seconds)
+    if choice is None:
+        return done
+    return replace(done, headset=group.from_first(lambda: _with_choice(done, choice, cache)))
 
 
-def _agree(group: Group, headset: HeadSet, examples: Examples, plan: Plan) -> None:
-    """UsageError unless every process steers the same heads over the same pictures and captions."""
-    if group.size == 1:
-        return
-    # Strips of different folders may have the same names.
-    known = [(example.name, example.truths) for example in examples.usable]
-    seen = (headset.digest, examples.comics.digest, known, plan)
-    group.agree("head sets, pictures or settings", seen)
-
-
-def _steering_task(vlm: VLM, examples: Examples, plan: Plan, judge: Judge | None, group: Group) -> Task:
+def _tasks(vlm: VLM, examples: Examples, plan: Plan, judge: Judge | None) -> tuple[Task, Task]:
+    """The one that steers, and the one that blinds if the plan has a question for it."""
+    usable, settings = examples.usable, plan.settings
+    prompts = panel_prompts(plan.question, examples.comics.panels) if plan.question is not None else []
+    blinding = BlindingTask(vlm, usable, prompts, settings.max_new_tokens, judge=judge)
     if plan.task == "dynamic":
-        return NarrationTask(vlm, examples.usable, plan.settings, judge, plan.every, plan.seed, group)
-    return RedirectionTask(vlm, examples.usable, plan.settings, judge, group)
-
-
-def _blinding_task(
-    vlm: VLM, examples: Examples, plan: Plan, judge: Judge | None, group: Group
-) -> Task | None:
-    if plan.question is None:
-        return None
-    prompts = panel_prompts(plan.question, examples.comics.panels)
-    return BlindingTask(vlm, examples.usable, prompts, plan.settings.max_new_tokens, judge, group)
+        return NarrationTask(vlm, usable, settings, plan.every, plan.seed, judge=judge), blinding
+    return RedirectionTask(vlm, usable, settings, judge=judge), blinding
 
 
 def _run_count(headset: HeadSet, plan: Plan, top: int) -> int:
     """How many times every picture is run; with a sweep an estimate, as K is not chosen yet."""
-    count = len(conditions_for(headset, top, plan.score))
-    if plan.question is not None:
-        count += len(blindings_for(headset, top, plan.score))
+    count = len(conditions_for(headset, top, plan.score, plan.question is not None))
     # One of the selectors is the gaze condition.
     return count + len(selections(headset, top)) - 1 if plan.compare else count
 
@@ -211,28 +177,44 @@ def _advance(progress: Callable[[int, int], None], total: int) -> Advance:
     return advance
 
 
-def _selectors(
-    task: Task, headset: HeadSet, plan: Plan, gaze: Run, panels: int | None, advance: Advance
-) -> list[Selector]:
+def _selectors(task: Task, headset: HeadSet, plan: Plan, gaze: Run, advance: Advance) -> list[Selector]:
     """Every score's best heads steered over the same pictures; `gaze` is one of them already."""
     selectors = []
     for score, heads in selections(headset, len(gaze.condition.heads)).items():
         same = heads == gaze.condition.heads
         pictures = gaze.pictures if same else task.trials(gaze.numbers, heads, advance)
-        metrics = None
-        if task.judge is not None:
-            metrics = condition_metrics(Condition("gaze", heads), pictures, panels, plan.seed)
+        metrics = (
+            condition_metrics(Condition("gaze", heads), pictures, None, plan.seed) if task.judge else None
+        )
         selectors.append(Selector(score, heads, metrics))
     return selectors
 
 
-def _suggestion(
-    plan: Plan, choice: SweepChoice, sweep: Sequence[SweepPoint], accuracy: float, examples: Examples
-) -> dict[str, object]:
-    held_out = len(examples.usable) - choice.strips
+def _with_choice(done: Evaluation, choice: SweepChoice, cache: Cache) -> HeadSet:
+    """The head set with the sweep's choice as its suggestion, kept in the cache under its own digest."""
     why = (
-        f"of {len(sweep)} numbers of heads this steered best ({plan.task}): accuracy {choice.accuracy:.3f} "
-        f"on the {choice.strips} strips that chose it, {accuracy:.3f} on {held_out} "
-        f"held-out ones, chance {examples.chance:.3f}"
+        f"of {len(done.sweep)} numbers of heads this steered best ({done.plan.task}): accuracy "
+        f"{choice.accuracy:.3f} on the {choice.strips} strips that chose it, {done.metrics[0].accuracy:.3f} "
+        f"on {done.strips} held-out ones, chance {chance_of(done.examples.usable):.3f}"
     )
-    return {"score": plan.score, "top": choice.k, "why": why}
+    suggested = {"score": done.plan.score, "top": choice.k, "why": why}
+    changed = replace(done.headset, header={**done.headset.header, "suggested": suggested})
+    digest, path = cache.put(changed.to_artifact())
+    return replace(changed, digest=digest, path=path)
+
+
+def generate_with_maps(
+    vlm: VLM, example: Example, number: int, heads: Sequence[Head], plan: Plan
+) -> Steering | tuple[Narration, Tracking]:
+    """Picture `number` once more, with the attention of every written token kept.
+
+    It is steered to every region, or narrated under its schedule and freely.
+    """
+    picture, settings = example.load(), plan.settings
+    if plan.task != "dynamic":
+        return steer_regions(
+            vlm, picture, picture.regions, heads, settings, require_effect=False, with_maps=True
+        )
+    schedule = panel_schedule(picture, panel_order(example.regions, plan.seed, number), plan.every)
+    narration = switch(vlm, picture, schedule, heads, settings, require_effect=False)
+    return narration, track(vlm, picture, heads, settings.prompt, max_new_tokens=schedule.most_tokens)

@@ -53,16 +53,21 @@ class Examples:
     usable: list[Example]
     skipped: list[Skipped]
 
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing, mean over targets."""
-        return chance_of(self.usable)
-
 
 def chance_of(examples: Sequence[Example]) -> float:
     """Accuracy of guessing one of each picture's regions, mean over targets."""
     # Each of n regions is guessed with 1 / n, so every picture adds one hit to its n targets.
     return len(examples) / sum(example.regions for example in examples)
+
+
+def is_readable(example: Example, skipped: list[Skipped]) -> bool:
+    """Whether the picture can be decoded; the reason joins `skipped` if not."""
+    try:
+        example.load()
+    except BadInput as error:
+        skipped.append(Skipped(example.name, error.message, error.hint))
+        return False
+    return True
 
 
 def examples_of(comics: Comics, need_captions: bool = True) -> Examples:
@@ -76,13 +81,10 @@ def examples_of(comics: Comics, need_captions: bool = True) -> Examples:
         if strip.captions is None and need_captions:
             skipped.append(Skipped(strip.name, "it has no captions to judge answers by"))
             continue
-        try:
-            strip.load()
-        except BadInput as error:
-            skipped.append(Skipped(strip.name, error.message, error.hint))
-        else:
-            truths = tuple(strip.captions) if strip.captions is not None else None
-            usable.append(Example(strip.name, comics.panels, truths, strip))
+        truths = tuple(strip.captions) if strip.captions is not None else None
+        example = Example(strip.name, comics.panels, truths, strip)
+        if is_readable(example, skipped):
+            usable.append(example)
     if not usable and need_captions:
         raise ComicsError(
             "no strip has captions, by which answers are judged",

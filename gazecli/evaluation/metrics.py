@@ -80,19 +80,17 @@ class GroupMetrics:
 
 
 def run_metrics(
-    runs: Sequence[Run], examples: Sequence[Example], narrated: bool, panels: int | None, seed: int
+    runs: Sequence[Run], examples: Sequence[Example], narrated: bool, seed: int
 ) -> list[ConditionMetrics]:
     """One entry a run, as `condition_metrics`; with those of narrations where `narrated`."""
-    return [
-        condition_metrics(
-            run.condition,
-            run.pictures,
-            panels,
-            seed,
-            narration_metrics(run, examples) if narrated else None,
-        )
-        for run in runs
-    ]
+    counts = {example.regions for example in examples}
+    # In natural pictures the number of a region means nothing.
+    panels = counts.pop() if len(counts) == 1 and not examples[0].sizes else None
+    metrics = []
+    for run in runs:
+        narration = narration_metrics(run, examples) if narrated else None
+        metrics.append(condition_metrics(run.condition, run.pictures, panels, seed, narration))
+    return metrics
 
 
 def condition_metrics(

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,14 @@ from gazecli.cache.artifact import Artifact
 from gazecli.cache.store import Cache
 from gazecli.canonical import is_digest
 from gazecli.errors import CacheError
+from gazecli.evaluation.trials import Outcome
 
 if TYPE_CHECKING:
     from gazecli.evaluation.examples import Examples
 
 KIND = "evaluation"
 METHOD = 1  # raised whenever the same request would give another evaluation
-OUTCOMES = ("judged", "abstained", "junk", "unchanged", "unjudged")
+_OUTCOMES = get_args(Outcome)  # stored as their places
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class KeptEvaluation:
 
     headset: digest of the head set whose heads were steered. model: its model. evaluation, comparison: blocks
     of a report, as JSON. lines: pictures, conditions and texts, one JSON object a line; verdicts: for each
-    text the region it describes, if any, and its outcome, one of OUTCOMES.
+    text the region it describes, if any, and its outcome.
     """
 
     headset: str
@@ -49,7 +50,7 @@ class KeptEvaluation:
     def to_artifact(self) -> Artifact:
         """The form that is hashed and stored."""
         regions = [region or 0 for region, _ in self.verdicts]
-        outcomes = [OUTCOMES.index(outcome) for _, outcome in self.verdicts]
+        outcomes = [_OUTCOMES.index(outcome) for _, outcome in self.verdicts]
         header = {
             "headset": self.headset,
             "model": dict(self.model),
@@ -71,24 +72,17 @@ class KeptEvaluation:
         header, tensors = artifact.header, artifact.tensors
         try:
             pairs = zip(tensors["regions"].tolist(), tensors["outcomes"].tolist(), strict=True)
-            verdicts = [(int(region) or None, OUTCOMES[int(outcome)]) for region, outcome in pairs]
+            verdicts = [(int(region) or None, _OUTCOMES[int(outcome)]) for region, outcome in pairs]
             lines = tensors["lines"].tobytes().decode("utf-8")
-            blocks = [header["model"], header["evaluation"], header["comparison"] or {}]
-            fits = is_digest(header["headset"]) and all(isinstance(block, dict) for block in blocks)
+            names = ("headset", "model", "evaluation", "comparison")
+            headset, model, evaluation, comparison = (header[name] for name in names)
+            blocks = (model, evaluation, comparison or {})
+            fits = is_digest(headset) and all(isinstance(block, dict) for block in blocks)
         except (KeyError, IndexError, TypeError, ValueError):
             fits = False
         if not fits or artifact.kind != KIND:
             raise malformed(digest)
-        return cls(
-            header["headset"],
-            header["model"],
-            header["evaluation"],
-            header["comparison"],
-            lines,
-            verdicts,
-            digest,
-            path,
-        )
+        return cls(headset, model, evaluation, comparison, lines, verdicts, digest, path)
 
 
 def keep(cache: Cache, evaluation: KeptEvaluation, request: Mapping[str, Any]) -> KeptEvaluation:
@@ -106,12 +100,9 @@ def found_again(cache: Cache, request: Mapping[str, Any]) -> KeptEvaluation | No
 
 def evaluations_of(cache: Cache, headset: str) -> list[KeptEvaluation]:
     """All evaluations of the head set with this digest, newest first; damaged ones count as absent."""
-    listed = [
-        entry.digest
-        for entry in cache.entries()
-        if entry.kind == KIND and entry.summary.get("headset") == headset
-    ]
-    return [kept for digest in listed if (kept := _get(cache, digest)) is not None]
+    listed = [each for each in cache.entries() if each.kind == KIND]
+    own = [each.digest for each in listed if each.summary.get("headset") == headset]
+    return [kept for digest in own if (kept := _get(cache, digest)) is not None]
 
 
 def evaluation_summary(header: Mapping[str, Any]) -> str | None:

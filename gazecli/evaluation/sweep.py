@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from gazecli.cache.store import Cache
 from gazecli.errors import UsageError
 from gazecli.evaluation.conditions import Condition, has_controls
-from gazecli.evaluation.metrics import ConditionMetrics, condition_metrics
+from gazecli.evaluation.metrics import condition_metrics
 from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.heads.headset import Head, HeadSet
 
@@ -33,18 +31,10 @@ class SweepPoint:
     control_ci95: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True)
-class Halves:
-    """Numbers of the pictures on which K is chosen, and of those on which the choice is tested."""
+def halves(pictures: int, seed: int) -> tuple[list[int], list[int]]:
+    """Numbers of the pictures on which K is chosen, and of the held-out ones on which the choice is tested.
 
-    choosing: list[int]
-    held_out: list[int]
-
-
-def halves(pictures: int, seed: int) -> Halves:
-    """Split the pictures at random; with an odd number the held-out half is the larger.
-
-    UsageError for fewer than two.
+    Split at random; of an odd number one more is held out. UsageError for fewer than two.
     """
     if pictures < 2:
         raise UsageError(
@@ -54,7 +44,7 @@ def halves(pictures: int, seed: int) -> Halves:
         )
     order = random.Random(seed).sample(range(pictures), pictures)
     middle = pictures // 2
-    return Halves(sorted(order[:middle]), sorted(order[middle:]))
+    return sorted(order[:middle]), sorted(order[middle:])
 
 
 def head_counts(headset: HeadSet) -> list[int]:
@@ -67,29 +57,20 @@ def head_counts(headset: HeadSet) -> list[int]:
 def sweep_heads(
     task: Task, headset: HeadSet, score: str, numbers: Sequence[int], seed: int, advance: Advance
 ) -> list[SweepPoint]:
-    """Accuracy for every K on the pictures `numbers`; `advance` is called after each picture.
+    """Accuracy for every K on the pictures `numbers`, resampled by `seed`; `advance` is called after each."""
 
-    `seed` resamples.
-    """
-
-    def measure(heads: list[Head]) -> ConditionMetrics:
+    def measure(heads: list[Head]) -> tuple[float, tuple[float, float]]:
         trials = task.trials(numbers, heads, advance)
-        return condition_metrics(Condition("gaze", heads), trials, None, seed)
+        metrics = condition_metrics(Condition("gaze", heads), trials, None, seed)
+        return metrics.accuracy, metrics.ci95
 
     points = []
     for k in head_counts(headset):
-        gaze, control = measure(headset.top(k, score)), None
+        gaze, gaze_ci95 = measure(headset.top(k, score))
+        control, control_ci95 = None, None
         if has_controls(headset, k):
-            control = measure(headset.controls(k, seed=0, score=score))
-        points.append(
-            SweepPoint(
-                k,
-                gaze.accuracy,
-                control.accuracy if control else None,
-                gaze.ci95,
-                control.ci95 if control else None,
-            )
-        )
+            control, control_ci95 = measure(headset.controls(k, seed=0, score=score))
+        points.append(SweepPoint(k, gaze, control, gaze_ci95, control_ci95))
     return points
 
 
@@ -101,10 +82,3 @@ def condition_count(headset: HeadSet) -> int:
 def best_of(points: Sequence[SweepPoint]) -> SweepPoint:
     """The point with the highest accuracy; of equals the one with the fewest heads."""
     return max(points, key=lambda point: (point.gaze, -point.k))
-
-
-def with_suggestion(headset: HeadSet, suggested: Mapping[str, Any], cache: Cache) -> HeadSet:
-    """The same head set with another suggestion, kept in the cache under its own digest."""
-    changed = replace(headset, header={**headset.header, "suggested": dict(suggested)})
-    digest, path = cache.put(changed.to_artifact())
-    return replace(changed, digest=digest, path=path)

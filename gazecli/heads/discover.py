@@ -68,7 +68,7 @@ def discover(
     settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash)
     settings.check()
     size = parse_batch_size(batch_size)
-    spread = parse_device_map(device_map)
+    spread = None if device_map is None else parse_device_map(device_map)
     cache = cache if cache is not None else Cache()
     if not isinstance(comics, Comics):
         comics = open_comics(

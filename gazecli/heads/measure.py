@@ -23,7 +23,7 @@ from gazecli.models.attention.watchers import MapKeeper
 from gazecli.models.devices import is_out_of_memory, release
 from gazecli.models.inference.profile import phase
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
-from gazecli.models.token_maps.token_grid import TokenGrid, token_grid_of
+from gazecli.models.token_maps.image_tokens import TokenGrid, token_grid_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import Strip
 

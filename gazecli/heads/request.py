@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from gazecli.cache.file_digests import file_digest
 from gazecli.errors import UsageError
 from gazecli.models.checkpoint import find_checkpoint
-from gazecli.models.prompts import check_prompt
 from gazecli.pictures.comics.comics import Comics
 from gazecli.pictures.ordinals import count_word, ordinal_word
+from gazecli.plain_text import check_prompt
 
 if TYPE_CHECKING:
     from gazecli.models.device_map import DeviceMap

@@ -13,11 +13,8 @@ from gazecli.errors import ModelError
 def find_vision_tower(model: Any) -> Any:
     """The module that turns pixels into features, or None."""
     inner = getattr(model, "model", model)
-    for name in ("visual", "vision_tower", "vision_model"):
-        tower = getattr(inner, name, None)
-        if tower is not None:
-            return tower
-    return None
+    towers = (getattr(inner, name, None) for name in ("visual", "vision_tower", "vision_model"))
+    return next((tower for tower in towers if tower is not None), None)
 
 
 def find_placeholder(config: Any, family: str) -> int:

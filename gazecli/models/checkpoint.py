@@ -48,8 +48,14 @@ class Checkpoint:
     folder: Path
 
     def digest(self, file_digest: Callable[[Path], str] | None = None) -> str:
-        """The digest that names the checkpoint's contents; `file_digest` may remember single files."""
-        return checkpoint_digest(self.folder, file_digest)
+        """`sha256:…` over names and contents of the checkpoint's files; `file_digest` may remember some."""
+        digest_of = file_digest or _sha256
+        facts = {}
+        named = [self.folder / name for name in _NAMES if (self.folder / name).is_file()]
+        for path in (*named, *self.folder.glob("*.py"), *self.folder.glob("*.safetensors")):
+            blob = path.resolve().name if path.is_symlink() else ""
+            facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
+        return f"sha256:{json_digest(facts)}"
 
     def config(self) -> dict[str, Any]:
         """The parsed config.json.
@@ -113,16 +119,13 @@ def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) 
 
     Raises ModelError with the command that fetches it when it is not here and cannot be fetched.
     """
+    if revision is not None and (is_folder(name) or name == "tiny"):
+        what = "the model in the package" if name == "tiny" else "a local folder"
+        raise UsageError(f"--revision cannot matter for {what}", subject=name, hint="leave it out")
     if is_folder(name):
-        if revision is not None:
-            raise UsageError("--revision cannot matter for a local folder", subject=name, hint="leave it out")
         folder = Path(os.path.expanduser(name)).resolve()
         return Checkpoint(folder.name, folder.name, hub_revision(folder), folder)
     if name == "tiny":
-        if revision is not None:
-            raise UsageError(
-                "--revision cannot matter for the model in the package", subject=name, hint="leave it out"
-            )
         return Checkpoint("tiny", "tiny", None, Path(__file__).parent.parent / "tiny" / "checkpoint")
     base, _, at = name.partition("@")
     if at and revision is not None and at != revision:
@@ -172,22 +175,6 @@ def _snapshot(hub_id: str, revision: str | None, fetch: bool) -> Path:
         ) from None
 
 
-def checkpoint_files(folder: Path) -> list[Path]:
-    """The files that decide what a checkpoint computes, in a stable order."""
-    named = [folder / name for name in _NAMES if (folder / name).is_file()]
-    return named + sorted(folder.glob("*.py")) + sorted(folder.glob("*.safetensors"))
-
-
-def checkpoint_digest(folder: Path, file_digest: Callable[[Path], str] | None = None) -> str:
-    """`sha256:…` over names and contents of a checkpoint's files."""
-    digest_of = file_digest or _sha256
-    facts = {}
-    for path in checkpoint_files(folder):
-        blob = path.resolve().name if path.is_symlink() else ""
-        facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
-    return f"sha256:{json_digest(facts)}"
-
-
 def hub_revision(folder: Path) -> str | None:
     """The commit of a Hub snapshot folder, None for any other folder."""
     return folder.name if folder.parent.name == "snapshots" and _REVISION.fullmatch(folder.name) else None
@@ -218,17 +205,13 @@ def read_dimensions(checkpoint: Checkpoint) -> Dimensions:
     try:
         text = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True).get_text_config()
         layers, heads = text.num_hidden_layers, text.num_attention_heads
+        if not all(isinstance(count, int) and count > 0 for count in (layers, heads)):
+            raise ValueError(f"{layers} layers of {heads} heads")
     except Exception as failure:  # config classes raise nearly anything on values they did not expect
-        raise _unknown(checkpoint) from failure
-    if not (isinstance(layers, int) and isinstance(heads, int) and layers > 0 and heads > 0):
-        raise _unknown(checkpoint)
+        raise ModelError(
+            "config.json does not say how many layers and heads this model has",
+            subject=checkpoint.name,
+            hint="choose a model of `gaze models`, or check the folder's config.json",
+            code="model.broken",
+        ) from failure
     return Dimensions(layers, heads, family)
-
-
-def _unknown(checkpoint: Checkpoint) -> ModelError:
-    return ModelError(
-        "config.json does not say how many layers and heads this model has",
-        subject=checkpoint.name,
-        hint="choose a model of `gaze models`, or check the folder's config.json",
-        code="model.broken",
-    )

@@ -6,12 +6,8 @@ Nothing heavy is imported.
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gazecli.canonical import read_json
 from gazecli.distributed.launcher import current_launch
@@ -27,13 +23,11 @@ _PLACE = re.compile(r"cpu|disk|mps|cuda(:\d+)?")
 _HINT = f"use {', '.join(STRATEGIES)}, or a JSON file that maps names of modules to 0, 1, …, cpu or disk"
 
 
-def parse_device_map(given: DeviceMap | None) -> DeviceMap | None:
+def parse_device_map(given: DeviceMap) -> DeviceMap:
     """A strategy of accelerate as it is, else the map of modules given, or read from the JSON file named.
 
     Raises UsageError for anything else, and where several processes would each spread the model.
     """
-    if given is None:
-        return None
     if current_launch().world_size > 1:
         raise UsageError(
             "a device map cannot matter with several processes, each of which takes one device",
@@ -47,22 +41,6 @@ def parse_device_map(given: DeviceMap | None) -> DeviceMap | None:
     return _checked(given, "device_map")
 
 
-def spread_options(device_map: DeviceMap, max_memory: Mapping[int | str, int | str] | None) -> dict[str, Any]:
-    """Arguments of `from_pretrained`; `offload_folder` is a fresh private folder, see `remove_with`."""
-    options: dict[str, Any] = {
-        "device_map": device_map if isinstance(device_map, str) else dict(device_map),
-        "offload_folder": tempfile.mkdtemp(prefix="gaze-offload-"),
-    }
-    if max_memory is not None:
-        options["max_memory"] = dict(max_memory)
-    return options
-
-
-def remove_with(model: Any, folder: str) -> None:
-    """Remove the folder of offloaded weights when the model goes, at the end of the process at the latest."""
-    weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
-
-
 def _checked(found: object, subject: str) -> ModuleMap:
     if not isinstance(found, Mapping) or not found:
         raise UsageError("this maps no module to a device", subject=subject, hint=_HINT)
@@ -70,4 +48,4 @@ def _checked(found: object, subject: str) -> ModuleMap:
         number = isinstance(where, int) and not isinstance(where, bool) and where >= 0
         if not isinstance(name, str) or not (number or (isinstance(where, str) and _PLACE.fullmatch(where))):
             raise UsageError(f"{name!r} cannot lie on {where!r}", subject=subject, hint=_HINT)
-    return found
+    return dict(found)

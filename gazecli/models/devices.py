@@ -33,9 +33,7 @@ def choose_device(name: str | None) -> torch.device:
     if name in (None, "auto"):
         if torch.cuda.is_available():
             return own_gpu()
-        if torch.backends.mps.is_available():
-            return torch.device("mps")
-        return torch.device("cpu")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(str(name))
     except RuntimeError:

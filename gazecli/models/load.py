@@ -6,6 +6,8 @@ Only safetensors weights are loaded, and a checkpoint's own code only with `trus
 from __future__ import annotations
 
 import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,9 @@ from gazecli.distributed.launcher import current_launch
 from gazecli.errors import ModelError, UsageError
 from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.checkpoint import Checkpoint, find_checkpoint, is_folder
-from gazecli.models.device_map import DeviceMap, parse_device_map, remove_with, spread_options
+from gazecli.models.device_map import DeviceMap, parse_device_map
 from gazecli.models.devices import DTYPES, choose_device, choose_dtype
-from gazecli.models.processor import complete_processor, load_processor
+from gazecli.models.processor import complete_processor, first_line, load_processor
 from gazecli.models.vlm import VLM
 
 ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
@@ -47,7 +49,7 @@ def load(
     number format that is not here. `squash`: whether pictures that its processor would crop are stretched to
     its square instead.
     """
-    spread = parse_device_map(device_map)
+    spread = None if device_map is None else parse_device_map(device_map)
     if max_memory is not None and not isinstance(spread, str):
         raise UsageError("max_memory cannot matter without a strategy", hint='add device_map="auto"')
     target = choose_device(device)
@@ -69,7 +71,7 @@ def load(
         source=str(checkpoint.folder) if is_folder(name) else name,
         squash=squash,
     )
-    if is_remote(model):
+    if not type(model).__module__.startswith("transformers."):  # it came with the checkpoint
         require_reachable(vlm)
     return vlm
 
@@ -107,11 +109,15 @@ def _load_model(
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    options = {} if device_map is None else spread_options(device_map, max_memory)
-    # The copies of several processes would not fit into main memory on their way to their GPUs.
-    straight = (
-        {"device_map": {"": device}} if device.type == "cuda" and current_launch().world_size > 1 else {}
-    )
+    options: dict[str, Any] = {}
+    offloaded = None
+    if device_map is not None:
+        offloaded = tempfile.mkdtemp(prefix="gaze-offload-")
+        most = None if max_memory is None else dict(max_memory)
+        options = {"device_map": device_map, "max_memory": most, "offload_folder": offloaded}
+    elif device.type == "cuda" and current_launch().world_size > 1:
+        # The copies of several processes would not fit into main memory on their way to their GPUs.
+        options = {"device_map": {"": device}}
     try:
         model: Any = model_class(checkpoint.config()).from_pretrained(
             checkpoint.folder,
@@ -119,25 +125,24 @@ def _load_model(
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             local_files_only=True,
-            **(options or straight),
+            **options,
         )
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as failure:  # foreign files: configs, safetensors and remote code raise nearly anything
-        if options:
-            shutil.rmtree(options["offload_folder"], ignore_errors=True)
-        reason = str(failure).strip().splitlines()
+        if offloaded is not None:
+            shutil.rmtree(offloaded, ignore_errors=True)
         raise ModelError(
-            f"the checkpoint cannot be loaded ({reason[0][:200] if reason else type(failure).__name__})",
+            f"the checkpoint cannot be loaded ({first_line(failure)})",
             subject=checkpoint.name,
             hint="check that the folder is complete: config.json and every *.safetensors shard"
-            + ("; and that the device map names every part of the model" if options else ""),
+            + ("; and that the device map names every part of the model" if device_map else ""),
             code="model.broken",
         ) from failure
-    if options:
-        remove_with(model, options["offload_folder"])
-    else:
+    if offloaded is None:
         model = model.to(device)
+    else:  # at the end of the process at the latest
+        weakref.finalize(model, shutil.rmtree, offloaded, ignore_errors=True)
     _refuse_unknown_numbers(model, checkpoint)
     return model
 
@@ -183,11 +188,6 @@ def model_class(config: Mapping[str, Any]) -> Any:
         (name for name in _CLASSES if name in registered and hasattr(transformers, name)), _CLASSES[0]
     )
     return getattr(transformers, name)
-
-
-def is_remote(model: Any) -> bool:
-    """Whether the model's class came with the checkpoint."""
-    return not type(model).__module__.startswith("transformers.")
 
 
 @torch.inference_mode()

@@ -1,42 +1,77 @@
-"""Pictures and a prompt's text become model inputs and a layout, squashed where the processor would crop."""
+"""Pictures and a question become model inputs and a layout, squashed where the processor would crop."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from PIL import Image
 
-from gazecli.errors import PictureError
+from gazecli.errors import ModelError, PictureError, UsageError
+from gazecli.models.architecture import find_placeholder
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.token_maps.registry import TokenMap
-from gazecli.models.token_maps.views import boxes_of, check_count, unseen_margin
+from gazecli.models.token_maps.registry import TOKEN_MAPS
+from gazecli.models.token_maps.views import boxes_of, unseen_margin
 from gazecli.pictures.picture import Picture
 
 
-@dataclass(frozen=True)
 class Preparation:
-    """How one model's processor is called, and how its placeholders are read."""
+    """How one model's processor is called, and how its placeholders are read.
 
-    processor: Any
-    token_map: TokenMap
-    placeholder: int
-    family: str
+    Raises ModelError for a processor without a token map, and for a model without a placeholder.
+    """
+
+    def __init__(self, processor: Any, config: Any) -> None:
+        self.processor = processor
+        self.family: str = config.model_type
+        names = [kind.__name__ for kind in type(processor).__mro__]
+        known = next((name for name in names if name in TOKEN_MAPS), None)
+        if known is None:
+            raise ModelError(
+                f"no token map is known for its processor {names[0]}",
+                subject=self.family,
+                hint=f"supported processors: {', '.join(sorted(TOKEN_MAPS))}",
+                code="model.unsupported",
+            )
+        self.token_map = TOKEN_MAPS[known]
+        self.placeholder = find_placeholder(config, self.family)
+
+    def prompt(self, question: str, pictures: int = 1, system: str | None = None) -> str:
+        """The prompt of one turn with `pictures` pictures before the question, by the model's chat template.
+
+        A checkpoint without a template gets the plain form its placeholder suggests. Raises UsageError for a
+        text that spells the token which stands for the picture: it would be taken for one.
+        """
+        spelled = self.processor.tokenizer.convert_ids_to_tokens(self.placeholder)
+        if isinstance(spelled, str) and spelled in f"{system or ''}\n{question}":
+            raise UsageError(
+                "the prompt holds the model's own token for a picture", subject=spelled, hint="leave it out"
+            )
+        content = [{"type": "image"}] * pictures + [{"type": "text", "text": question}]
+        turns: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if system is not None:
+            turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
+        owners = (self.processor, self.processor.tokenizer)
+        template = next(filter(None, (getattr(owner, "chat_template", None) for owner in owners)), None)
+        if template is None:
+            token = getattr(self.processor, "image_token", "<image>")
+            return f"{system + ' ' if system else ''}{token * pictures}\n{question}\n"
+        text: str = self.processor.apply_chat_template(
+            turns, add_generation_prompt=True, tokenize=False, chat_template=template
+        )
+        return text
 
     def process(self, pictures: Sequence[Picture], text: str, squash: bool = True) -> tuple[Any, ImageLayout]:
         """Model inputs on the CPU, batch of one, and the layout.
 
         With `squash`, a picture whose edges no token would look at is squashed to the model's square
-        instead. Raises ModelError when the token map does not fit the prompt.
+        instead. Raises PictureError for a picture that the processor does not take, ModelError when the
+        token map does not fit the prompt.
         """
         images = [picture.image for picture in pictures]
-        inputs = self.call(images, text)
-        boxes = self._boxes(inputs, images)
-        cropped = [
-            unseen_margin(mine, image.width, image.height) for mine, image in zip(boxes, images, strict=True)
-        ]
+        inputs, boxes = self._call(images, text)
+        cropped = [unseen_margin(mine, *image.size) for mine, image in zip(boxes, images, strict=True)]
         squashed = squash and any(cropped)
         if squashed:
             high, wide = inputs["pixel_values"].shape[-2:]
@@ -44,28 +79,22 @@ class Preparation:
                 image.resize((wide, high), Image.Resampling.BICUBIC) if lost else image
                 for image, lost in zip(images, cropped, strict=True)
             ]
-            inputs = self.call(images, text)
-            boxes = self._boxes(inputs, images)
+            inputs, boxes = self._call(images, text)
             for mine, image, picture in zip(boxes, images, pictures, strict=True):
                 mine *= torch.tensor([picture.width / image.width, picture.height / image.height]).repeat(2)
         ids = inputs["input_ids"][0]
         positions = (ids == self.placeholder).nonzero().flatten()
-        owner = [number for number, mine in enumerate(boxes) for _ in mine]
-        check_count(len(owner), len(positions), self.family)
-        layout = ImageLayout(
-            positions,
-            torch.cat(boxes),
-            torch.tensor(owner),
-            len(ids),
-            prepared="squashed" if squashed else None,
+        owner = torch.arange(len(boxes)).repeat_interleave(torch.tensor([len(mine) for mine in boxes]))
+        if len(owner) != len(positions):
+            words = f"the token map predicts {len(owner)} image tokens, the prompt holds {len(positions)}"
+            hint = "this processor works differently from the one the map was written for; please report it"
+            raise ModelError(words, subject=self.family, hint=hint, code="model.token_map")
+        return inputs, ImageLayout(
+            positions, torch.cat(boxes), owner, len(ids), "squashed" if squashed else None
         )
-        return inputs, layout
 
-    def call(self, images: Sequence[Image.Image], text: str) -> Any:
-        """What the processor makes of one prompt, less the training labels that PaliGemma's adds.
-
-        Raises PictureError for a picture that it does not take.
-        """
+    def _call(self, images: Sequence[Image.Image], text: str) -> tuple[Any, list[torch.Tensor]]:
+        """What the processor makes of one prompt, and the boxes of each picture's image tokens."""
         try:
             inputs = self.processor(images=list(images), text=[text], return_tensors="pt")
         except ValueError as refusal:
@@ -76,11 +105,8 @@ class Preparation:
                 hint="crop it, or give it a less extreme shape",
                 code="picture.unfit",
             ) from refusal
-        inputs.pop("labels", None)
-        return inputs
-
-    def _boxes(self, inputs: Any, images: Sequence[Image.Image]) -> list[torch.Tensor]:
-        return [
+        inputs.pop("labels", None)  # of training, which PaliGemma's adds
+        return inputs, [
             boxes_of(self.token_map(self.processor, inputs, number, image.size), *image.size)
             for number, image in enumerate(images)
         ]

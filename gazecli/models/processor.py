@@ -35,7 +35,10 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
             raise _needs_torchvision(folder, state)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stock = _stock_class(name)
+            if name == "PixtralProcessor" and state != "working":
+                stock = _pixtral_on_pillow()
+            else:
+                stock = getattr(transformers, name or "", None)
             if stock is not None:
                 return _for_stills(stock, folder, trust_remote_code)
             own = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
@@ -45,7 +48,7 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
         raise
     except Exception as failure:  # foreign files: tokenizers and processors raise nearly anything
         raise ModelError(
-            f"the processor of this checkpoint cannot be loaded ({_first_line(failure)})",
+            f"the processor of this checkpoint cannot be loaded ({first_line(failure)})",
             subject=str(folder),
             hint="the folder needs the tokenizer and preprocessor files beside config.json",
             code="model.processor",
@@ -97,15 +100,6 @@ def _processor_class(folder: Path, model_type: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _stock_class(name: str | None) -> Any:
-    """The processor class of transformers, or None for one it does not know."""
-    import transformers
-
-    if name == "PixtralProcessor" and torchvision_state() != "working":
-        return _pixtral_on_pillow()
-    return getattr(transformers, name, None) if name else None
-
-
 def _pixtral_on_pillow() -> Any:
     """Pixtral's processor imports one function of its picture processor's module; the Pillow twin has it."""
     package = "transformers.models.pixtral"
@@ -151,7 +145,8 @@ def _for_stills(stock: Any, folder: Path, trust_remote_code: bool) -> Any:
     return processor
 
 
-def _first_line(failure: BaseException) -> str:
+def first_line(failure: BaseException) -> str:
+    """What a foreign error says first, cut short; its class where it says nothing."""
     text = str(failure).strip().splitlines()
     return text[0][:160] if text else type(failure).__name__
 
@@ -171,14 +166,8 @@ def torchvision_state() -> Literal["absent", "working", "broken"]:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         sys.modules["torchvision"] = None  # type: ignore[assignment]
-        _forget_in_transformers()
+        checks = sys.modules.get("transformers.utils.import_utils")
+        for check in ("is_torchvision_available", "is_torchvision_v2_available"):
+            getattr(getattr(checks, check, None), "cache_clear", lambda: None)()
         return "broken"
     return "working"
-
-
-def _forget_in_transformers() -> None:
-    checks = sys.modules.get("transformers.utils.import_utils")
-    for check in ("is_torchvision_available", "is_torchvision_v2_available"):
-        remembered = getattr(checks, check, None)
-        if remembered is not None and hasattr(remembered, "cache_clear"):
-            remembered.cache_clear()

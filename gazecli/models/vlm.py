@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gazecli.errors import HeadSetError, ModelError
-from gazecli.models.architecture import count_heads, find_attention, find_decoder, find_placeholder
+from gazecli.models.architecture import count_heads, find_attention, find_decoder
 from gazecli.models.attention.bias import Mode, Scope, key_bias
 from gazecli.models.attention.gaze_attention import (
     NAME,
@@ -25,9 +25,7 @@ from gazecli.models.attention.kv_cache import cache_among
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.preprocessing import Preparation
-from gazecli.models.prompts import prompt_text, refuse_image_token
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.token_maps.registry import token_map_for
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 
@@ -54,13 +52,8 @@ class VLM:
 
     def __post_init__(self) -> None:
         self.model.eval()
-        self.family: str = self.model.config.model_type
-        self.preparation = Preparation(
-            self.processor,
-            token_map_for(self.processor, self.family),
-            find_placeholder(self.model.config, self.family),
-            self.family,
-        )
+        self.preparation = Preparation(self.processor, self.model.config)
+        self.family = self.preparation.family
         self.decoder = find_decoder(self.model, self.family)
         self.attention = find_attention(self.decoder, self.family)
         self.layers = len(self.decoder.layers)
@@ -124,8 +117,7 @@ class VLM:
         model's square. Raises ModelError when the token map does not fit the prompt.
         """
         pictures = [picture] if isinstance(picture, Picture) else list(picture)
-        refuse_image_token(self.tokenizer, self.preparation.placeholder, prompt, system)
-        text = prompt_text(self.processor, prompt, len(pictures), system)
+        text = self.preparation.prompt(prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)
         self._check_tokens(inputs["input_ids"])
@@ -215,9 +207,7 @@ class VLM:
         ends = self.model.generation_config.eos_token_id
         if ends is None:
             ends = self.tokenizer.eos_token_id
-        if ends is None:
-            return set()
-        return set(ends) if isinstance(ends, list | tuple) else {int(ends)}
+        return set(ends if isinstance(ends, list | tuple) else [ends]) - {None}
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of generated tokens, without special tokens."""

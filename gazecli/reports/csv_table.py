@@ -18,7 +18,6 @@ from gazecli.reports.documents.evaluation import (
     SelectorPart,
     SweepPart,
 )
-from gazecli.reports.documents.parts import HeadPart
 from gazecli.reports.documents.results import ReportDocument
 
 _COLUMNS = (
@@ -40,7 +39,11 @@ def harmless_cell(text: str) -> str:
 
 def report_csv(document: ReportDocument) -> str:
     """The report as one table with a header line; cells that do not apply are empty."""
-    rows = [_head(document, place, head) for place, head in enumerate(document.heads)]
+    top = document.suggested.top
+    rows: list[Row] = [
+        {"row": "head", **head.model_dump(), "suggested": int(place < top)}
+        for place, head in enumerate(document.heads)
+    ]
     for evaluation in document.evaluations:
         rows += [_condition(evaluation, condition) for condition in evaluation.conditions]
         rows += [row for group in evaluation.groups for row in _groups(evaluation, group)]
@@ -59,73 +62,36 @@ def report_csv(document: ReportDocument) -> str:
     return out.getvalue()
 
 
-def _head(document: ReportDocument, place: int, head: HeadPart) -> Row:
-    return {
-        "row": "head",
-        "layer": head.layer,
-        "head": head.head,
-        "raw": head.raw,
-        "selectivity": head.selectivity,
-        "image_mass": head.image_mass,
-        "image": head.image,
-        "localization": head.localization,
-        "suggested": int(place < document.suggested.top),
-    }
-
-
 def _condition(evaluation: EvaluationPart, condition: ConditionPart) -> Row:
-    regions = {f"region_{number}": share for number, share in enumerate(condition.per_region, 1)}
+    own = condition.model_dump(
+        include={*"k seed accuracy abstained junk unchanged n natural schedule_rho natural_rho".split()}
+    )
     latency = condition.latency
     return {
         "row": "condition",
         "score": evaluation.settings.score,
         "task": evaluation.task,
         "condition": condition.name,
-        "k": condition.k,
-        "seed": condition.seed,
-        "accuracy": condition.accuracy,
-        "ci95_low": condition.ci95[0],
-        "ci95_high": condition.ci95[1],
+        **own,
+        **_interval(condition.ci95),
         "chance": evaluation.chance,
-        "abstained": condition.abstained,
-        "junk": condition.junk,
-        "unchanged": condition.unchanged,
-        "n": condition.n,
-        "natural": condition.natural,
-        "schedule_rho": condition.schedule_rho,
-        "natural_rho": condition.natural_rho,
         "judge": evaluation.judge,
         "looks_after": latency.looks.median if latency and latency.looks else None,
         "text_after": latency.text.median if latency and latency.text else None,
-        **regions,
+        **{f"region_{number}": share for number, share in enumerate(condition.per_region, 1)},
     }
 
 
 def _groups(evaluation: EvaluationPart, group: GroupPart) -> list[Row]:
-    shares = {name: getattr(group, name) for name in ("gaze", "control", "all", "unsteered")}
     shared = {"row": "group", "task": evaluation.task, "by": group.by, "name": group.name, "n": group.n}
     return [
         {**shared, "judge": evaluation.judge, "condition": name, "accuracy": share}
-        for name, share in shares.items()
-        if share is not None
+        for name in ("gaze", "control", "all", "unsteered")
+        if (share := getattr(group, name)) is not None
     ]
 
 
-def _selector(comparison: ComparisonPart, selector: SelectorPart) -> Row:
-    low, high = selector.ci95 or (None, None)
-    return {
-        "row": "selector",
-        "score": selector.score,
-        "k": comparison.k,
-        "accuracy": selector.accuracy,
-        "ci95_low": low,
-        "ci95_high": high,
-        "n": selector.n,
-    }
-
-
 def _steps(evaluation: EvaluationPart, step: SweepPart) -> list[Row]:
-    both = {"gaze": (step.gaze, step.gaze_ci95), "control": (step.control, step.control_ci95)}
     shared = {
         "row": "sweep",
         "score": evaluation.settings.score,
@@ -133,17 +99,27 @@ def _steps(evaluation: EvaluationPart, step: SweepPart) -> list[Row]:
         "k": step.k,
         "chance": evaluation.chance,
     }
+    both = (("gaze", step.gaze, step.gaze_ci95), ("control", step.control, step.control_ci95))
     return [
-        {
-            **shared,
-            "condition": name,
-            "accuracy": share,
-            "ci95_low": interval[0] if interval else None,
-            "ci95_high": interval[1] if interval else None,
-        }
-        for name, (share, interval) in both.items()
+        {**shared, "condition": name, "accuracy": share, **_interval(interval)}
+        for name, share, interval in both
         if share is not None
     ]
+
+
+def _selector(comparison: ComparisonPart, selector: SelectorPart) -> Row:
+    return {
+        "row": "selector",
+        "score": selector.score,
+        "k": comparison.k,
+        "accuracy": selector.accuracy,
+        **_interval(selector.ci95),
+        "n": selector.n,
+    }
+
+
+def _interval(ends: tuple[float, float] | None) -> Row:
+    return dict(zip(("ci95_low", "ci95_high"), ends or (None, None), strict=True))
 
 
 def _cell(value: object) -> object:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import mean, median
+from typing import Any
 
 from gazecli.errors import BadInput
 from gazecli.evaluation.evaluate import Evaluation, Selector
-from gazecli.evaluation.examples import Example, chance_of
+from gazecli.evaluation.examples import Example, Examples, chance_of
 from gazecli.evaluation.judges.endpoint import PROMPT, EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
 from gazecli.evaluation.metrics import RESAMPLES, ConditionMetrics, Delay, GroupMetrics, group_metrics
-from gazecli.evaluation.sweep import SweepPoint
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import overlaps
-from gazecli.models.attention.bias import parse_strength
 from gazecli.models.vlm import VLM
 from gazecli.reports.documents.evaluation import (
-    ChoicePart,
     ComparisonPart,
     ConditionPart,
     DelayPart,
@@ -30,43 +28,32 @@ from gazecli.reports.documents.evaluation import (
     JudgingPart,
     LatencyPart,
     SelectorPart,
-    SweepPart,
 )
-from gazecli.reports.documents.parts import ComicsPart, SkippedPart, TimingPart
+from gazecli.reports.steering import steering_settings
 
-DIGITS = 6
-SHOWN_EXAMPLES = 6
+_SHOWN_EXAMPLES = 6
 
 
 def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge | None) -> EvaluationPart:
     """The block of the report; `swept` is the digest of the head set asked for."""
-    choice = evaluation.choice
-    usable = evaluation.examples.usable
-    written = [usable[number] for number in evaluation.runs[0].numbers]
-    part = EvaluationPart(
-        comics=_comics(evaluation),
-        task=evaluation.plan.task,
-        judge="none",
-        chance=_rounded(chance_of(written)),
-        strips=evaluation.strips,
-        settings=_settings(vlm, evaluation),
-        conditions=[],
-        sweep=[_sweep_point(point) for point in evaluation.sweep],
-        choice=ChoicePart(
-            k=choice.k,
-            accuracy=_rounded(choice.accuracy),
-            strips=choice.strips,
-            headset=evaluation.headset.digest,
-            swept=swept,
-        )
-        if choice
-        else None,
-        timing=TimingPart(seconds=evaluation.seconds),
+    choice, runs, usable = evaluation.choice, evaluation.runs, evaluation.examples.usable
+    headset = evaluation.headset.digest
+    part = EvaluationPart.model_validate(
+        {
+            "comics": _comics(evaluation.examples),
+            "task": evaluation.plan.task,
+            "judge": "none",
+            "chance": chance_of([usable[number] for number in runs[0].numbers]),
+            "strips": evaluation.strips,
+            "settings": _settings(vlm, evaluation),
+            "conditions": [],
+            "sweep": evaluation.sweep,
+            "choice": {**vars(choice), "headset": headset, "swept": swept} if choice else None,
+            "examples": _examples(runs, usable),
+            "timing": {"seconds": evaluation.seconds},
+        }
     )
-    examples = _examples(evaluation.runs, usable)
-    if judge is None:
-        return part.model_copy(update={"examples": examples})
-    return _judged(part, judge, evaluation.runs, evaluation.metrics, usable, examples)
+    return _judged(part, judge, runs, evaluation.metrics, usable) if judge is not None else part
 
 
 def rejudged_part(
@@ -77,8 +64,8 @@ def rejudged_part(
     examples: Sequence[Example],
 ) -> EvaluationPart:
     """The block of texts that were judged later."""
-    fresh = part.model_copy(update={"timing": None, "generations": None, "digest": None})
-    return _judged(fresh, judge, runs, metrics, examples, _examples(runs, examples))
+    fresh = {"timing": None, "generations": None, "digest": None, "examples": _examples(runs, examples)}
+    return _judged(part.model_copy(update=fresh), judge, runs, metrics, examples)
 
 
 def comparison_part(evaluation: Evaluation) -> ComparisonPart:
@@ -95,22 +82,20 @@ def _judged(
     judge: Judge,
     runs: Sequence[Run],
     metrics: Sequence[ConditionMetrics],
-    known: Sequence[Example],
-    examples: list[ExamplePart],
+    examples: Sequence[Example],
 ) -> EvaluationPart:
     return part.model_copy(
         update={
             "judge": judge.name,
             "judging": _judging(judge),
             "conditions": [_condition(each) for each in metrics],
-            "groups": [_group(group) for group in group_metrics(known, runs)],
-            "examples": examples,
+            "groups": [_group(group) for group in group_metrics(examples, runs)],
         }
     )
 
 
 def _judging(judge: Judge) -> JudgingPart:
-    how: dict[str, object] = {}
+    how: dict[str, Any] = {}
     if isinstance(judge, EndpointJudge):
         how = {
             "model": judge.address.model,
@@ -121,18 +106,14 @@ def _judging(judge: Judge) -> JudgingPart:
         }
     elif isinstance(judge, LikelihoodJudge):
         how = {"model": judge.vlm.name, "prompt": judge.prompt}
-    return JudgingPart.model_validate({"name": judge.name, "independent": judge.independent, **how})
+    return JudgingPart(name=judge.name, independent=judge.independent, **how)
 
 
 def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
     plan = evaluation.plan
+    top = evaluation.choice.k if evaluation.choice else plan.top
     return EvaluationSettings(
-        strength=parse_strength(plan.settings.strength),
-        mode=plan.settings.mode,
-        scope=plan.settings.scope,
-        top=evaluation.choice.k if evaluation.choice else plan.top,
-        score=plan.score,
-        max_new_tokens=plan.settings.max_new_tokens,
+        **steering_settings(plan.settings, top, plan.score),
         prompt=plan.settings.prompt,
         question=plan.question,
         seed=plan.seed,
@@ -144,38 +125,28 @@ def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
     )
 
 
-def _comics(evaluation: Evaluation) -> ComicsPart:
-    comics, examples = evaluation.examples.comics, evaluation.examples
-    return ComicsPart(
-        path=str(comics.path),
-        digest=comics.digest,
-        strips=len(examples.usable),
-        panels=comics.panels,
-        skipped=[SkippedPart(path=skip.path, reason=skip.reason) for skip in examples.skipped],
-    )
+def _comics(examples: Examples) -> dict[str, Any]:
+    return {
+        "path": examples.comics.path,
+        "digest": examples.comics.digest,
+        "strips": len(examples.usable),
+        "panels": examples.comics.panels,
+        "skipped": examples.skipped,
+    }
 
 
 def _condition(metrics: ConditionMetrics) -> ConditionPart:
     condition, narration = metrics.condition, metrics.narration
-    return ConditionPart(
-        name=condition.name,
-        k=len(condition.heads),
-        heads=None if condition.name == "all" else list(condition.heads),
-        seed=condition.seed,
-        accuracy=_rounded(metrics.accuracy),
-        ci95=(_rounded(metrics.ci95[0]), _rounded(metrics.ci95[1])),
-        per_region=[_perhaps(share) for share in metrics.per_region],
-        abstained=metrics.abstained,
-        junk=metrics.junk,
-        unchanged=metrics.unchanged,
-        n=metrics.n,
-        natural=_perhaps(narration.natural) if narration else None,
-        schedule_rho=_perhaps(narration.schedule_rho) if narration else None,
-        natural_rho=_perhaps(narration.natural_rho) if narration else None,
-        latency=LatencyPart(text=_delay(narration.text_delay), looks=_delay(narration.attention_delay))
-        if narration and narration.attention_delay
-        else None,
-    )
+    block = {**vars(condition), **vars(metrics), "k": len(condition.heads)}
+    del block["condition"], block["narration"]
+    if condition.name == "all":
+        block["heads"] = None
+    if narration:
+        block |= {name: getattr(narration, name) for name in ("natural", "schedule_rho", "natural_rho")}
+        if narration.attention_delay:
+            text, attention = _delay(narration.text_delay), _delay(narration.attention_delay)
+            block["latency"] = LatencyPart(text=text, looks=attention)
+    return ConditionPart.model_validate(block)
 
 
 def _delay(delay: Delay | None) -> DelayPart | None:
@@ -183,30 +154,23 @@ def _delay(delay: Delay | None) -> DelayPart | None:
         return None
     tokens = delay.tokens
     return DelayPart(
-        mean=_rounded(mean(tokens)) if tokens else None,
-        median=_rounded(median(tokens)) if tokens else None,
+        mean=mean(tokens) if tokens else None,
+        median=median(tokens) if tokens else None,
         reached=len(tokens),
         switches=delay.switches,
     )
 
 
 def _group(group: GroupMetrics) -> GroupPart:
-    return GroupPart.model_validate(
-        {
-            "by": group.by,
-            "name": group.name,
-            "n": group.n,
-            "gaze": _rounded(group.accuracies["gaze"]),
-            **{name: _perhaps(group.accuracies.get(name)) for name in ("control", "all", "unsteered")},
-        }
-    )
+    shares = {name: group.accuracies.get(name) for name in ("gaze", "control", "all", "unsteered")}
+    return GroupPart.model_validate({"by": group.by, "name": group.name, "n": group.n, **shares})
 
 
 def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExamplePart]:
     """The first pictures, with the answers under the gaze heads; none whose pixels are not at hand."""
     gaze = runs[0]
     shown = []
-    for number, trials in zip(gaze.numbers[:SHOWN_EXAMPLES], gaze.pictures, strict=False):
+    for number, trials in zip(gaze.numbers[:_SHOWN_EXAMPLES], gaze.pictures, strict=False):
         example = examples[number]
         if example.strip is None:
             continue
@@ -231,35 +195,5 @@ def _examples(runs: Sequence[Run], examples: Sequence[Example]) -> list[ExampleP
 
 
 def _selector(selector: Selector) -> SelectorPart:
-    metrics = selector.metrics
-    return SelectorPart.model_validate(
-        {
-            "score": selector.score,
-            "heads": list(selector.heads),
-            "accuracy": _rounded(metrics.accuracy) if metrics else None,
-            "ci95": _interval(metrics.ci95) if metrics else None,
-            "n": metrics.n if metrics else None,
-        }
-    )
-
-
-def _sweep_point(point: SweepPoint) -> SweepPart:
-    return SweepPart(
-        k=point.k,
-        gaze=_rounded(point.gaze),
-        control=_perhaps(point.control),
-        gaze_ci95=_interval(point.gaze_ci95),
-        control_ci95=_interval(point.control_ci95),
-    )
-
-
-def _interval(ends: tuple[float, float] | None) -> tuple[float, float] | None:
-    return (_rounded(ends[0]), _rounded(ends[1])) if ends is not None else None
-
-
-def _perhaps(value: float | None) -> float | None:
-    return None if value is None else _rounded(value)
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), DIGITS)
+    found = {name: getattr(selector.metrics, name, None) for name in ("accuracy", "ci95", "n")}
+    return SelectorPart.model_validate({"score": selector.score, "heads": selector.heads, **found})

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -51,7 +51,10 @@ def text_lines(examples: Sequence[Example], runs: Sequence[Run]) -> tuple[str, l
     `examples` are all that the numbers of the runs count.
     """
     lines: list[BaseModel] = [_picture(place, examples[at]) for place, at in enumerate(runs[0].numbers)]
-    lines += [_condition(place, run.condition) for place, run in enumerate(runs)]
+    lines += [
+        ConditionLine.model_validate({"condition": place, **vars(run.condition)})
+        for place, run in enumerate(runs)
+    ]
     verdicts: list[tuple[int | None, str]] = []
     for place, run in enumerate(runs):
         for picture, trials in enumerate(run.pictures):
@@ -66,20 +69,15 @@ def generations_text(kept: KeptEvaluation, part: EvaluationPart) -> str:
 
 
 def _head(kept: KeptEvaluation, part: EvaluationPart) -> GenerationsDocument:
-    unjudged: dict[str, object] = {
-        "judge": "none",
-        "judging": None,
-        "conditions": [],
-        "groups": [],
-        "examples": [],
-    }
+    unjudged: dict[str, Any] = {name: [] for name in ("conditions", "groups", "examples")}
+    unjudged |= {"judge": "none", "judging": None, "digest": None}
     texts = len(kept.verdicts)
     return GenerationsDocument(
         headset=kept.headset,
         pictures=part.strips,
         conditions=max(0, kept.lines.count("\n") - part.strips - texts),
         texts=texts,
-        evaluation=part.model_copy(update={**unjudged, "digest": None}),
+        evaluation=part.model_copy(update=unjudged),
     )
 
 
@@ -125,55 +123,27 @@ def _read(source: str, head: GenerationsDocument, lines: Sequence[str]) -> Gener
             raise _damaged(f"line {at} names a condition or picture that is not there", source)
         if text.target > pictures[text.picture].regions:
             raise _damaged(f"line {at} names a region that is not there", source)
-        response = Response(text.target, text.text, text.unsteered, tuple(text.pieces), text.looked)
+        response = Response(text.target, text.text, text.unsteered, text.pieces, text.looked)
         runs[text.condition].pictures[text.picture].append(Trial(response, None, "unjudged"))
     examples = [_example(line, source) for line in pictures]
     return Generations(source, head.headset, head.evaluation, examples, runs)
 
 
 def _picture(place: int, example: Example) -> PictureLine:
-    return PictureLine(
-        picture=place,
-        name=example.name,
-        digest=example.identity,
-        regions=example.regions,
-        truths=list(example.truths) if example.truths is not None else None,
-        synonyms=[list(others) for others in example.synonyms],
-        sizes=list(example.sizes),
-    )
-
-
-def _condition(place: int, condition: Condition) -> ConditionLine:
-    return ConditionLine(
-        condition=place, name=condition.name, heads=list(condition.heads), seed=condition.seed
-    )
+    known = {name: getattr(example, name) for name in ("name", "regions", "truths", "synonyms", "sizes")}
+    return PictureLine(picture=place, digest=example.identity, **known)
 
 
 def _text(condition: int, picture: int, response: Response) -> TextLine:
-    return TextLine(
-        condition=condition,
-        picture=picture,
-        target=response.target,
-        text=response.text,
-        unsteered=response.unsteered,
-        pieces=list(response.pieces),
-        looked=response.attention_delay,
-    )
+    written = {name: getattr(response, name) for name in ("target", "text", "unsteered", "pieces")}
+    return TextLine(condition=condition, picture=picture, looked=response.attention_delay, **written)
 
 
 def _example(line: PictureLine, source: str) -> Example:
     lists: list[Sequence[object]] = [each for each in (line.truths, line.synonyms, line.sizes) if each]
     if any(len(each) != line.regions for each in lists):
         raise _damaged(f"picture {line.name} has {line.regions} regions and not as many truths", source)
-    return Example(
-        line.name,
-        line.regions,
-        tuple(line.truths) if line.truths is not None else None,
-        None,
-        tuple(map(tuple, line.synonyms)),
-        tuple(line.sizes),
-        line.digest,
-    )
+    return Example(line.name, line.regions, line.truths, None, line.synonyms, line.sizes, line.digest)
 
 
 def _line(part: BaseModel) -> str:

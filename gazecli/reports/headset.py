@@ -6,35 +6,25 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from gazecli.errors import HeadSetError
-from gazecli.heads.headset import Head, HeadSet, overlaps, selections
+from gazecli.heads.headset import HeadSet, overlaps, selections
 from gazecli.heads.scores import SCORE_NAMES, ranking
 from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart, SelectorPart
-from gazecli.reports.documents.parts import (
-    ComicsPart,
-    HeadPart,
-    ImportedPart,
-    ModelPart,
-    SkippedPart,
-    SuggestedPart,
-    TimingPart,
-)
+from gazecli.reports.documents.parts import TimingPart
 from gazecli.reports.documents.results import (
-    DiscoverySettings,
     HeadSetDocument,
     HistogramPart,
-    HonestyPart,
     LayerPart,
     MatrixPart,
     ReportDocument,
 )
 
-DIGITS = 6
-LACKING = ["selectivity", "image mass", "matrices", "label-shuffled null", "split halves", "comics"]
+_LACKING = ["selectivity", "image mass", "matrices", "label-shuffled null", "split halves", "comics"]
 _LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "pillow", "accelerate")
 _BINS = 40
 
@@ -43,21 +33,13 @@ def headset_document(
     headset: HeadSet, comics_path: str | None = None, skipped: Sequence[tuple[str, str]] = ()
 ) -> HeadSetDocument:
     """What `discover` prints. `skipped` are (path, reason) of strips that were left out before the walk."""
-    timing = dict(headset.timing)
     with _well_formed(headset):
         return HeadSetDocument(
             digest=headset.digest,
-            path=_path(headset),
             cached=headset.cached,
             resumed_from=headset.resumed_from,
-            model=ModelPart(**headset.model),
-            comics=_comics(headset, comics_path, skipped),
-            settings=DiscoverySettings(**headset.header["settings"]),
-            heads=head_parts(headset),
-            suggested=SuggestedPart(**headset.header["suggested"]),
-            honesty=_honesty(headset),
-            imported=_imported(headset),
-            timing=TimingPart.model_validate(timing) if timing else None,
+            timing=TimingPart.model_validate(headset.timing) if headset.timing else None,
+            **_shared(headset, comics_path, skipped),
         )
 
 
@@ -73,21 +55,17 @@ def report_document(
     with _well_formed(headset):
         return ReportDocument(
             headset=headset.digest,
-            path=_path(headset),
-            model=ModelPart(**headset.model),
-            comics=_comics(headset, None, ()),
-            settings=DiscoverySettings(**headset.header["settings"]),
-            suggested=SuggestedPart(**headset.header["suggested"]),
-            honesty=_honesty(headset),
-            imported=_imported(headset),
-            heads=head_parts(headset),
             layers=_layers(headset),
-            matrices=[_matrix(headset, head) for head in best],
+            matrices=[
+                MatrixPart(layer=layer, head=head, matrix=headset.matrices[layer, head].tolist())
+                for layer, head in best
+            ],
             histogram=_histogram(headset),
             comparison=comparison,
             evaluation=evaluations[0] if evaluations else None,
             evaluations=list(evaluations),
             versions=versions(),
+            **_shared(headset),
         )
 
 
@@ -112,58 +90,53 @@ def versions() -> dict[str, str]:
     return found
 
 
-def head_parts(headset: HeadSet) -> list[HeadPart]:
+def _shared(
+    headset: HeadSet, comics_path: str | None = None, skipped: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
+    """What both documents say; TypeError, KeyError or AttributeError where the header is malformed."""
+    header = headset.header
+    comics, ranking_file = header["comics"], header.get("ranking")
+    left_out = [(f"strip {each['strip']}", each["reason"]) for each in comics.get("skipped", [])]
+    imported = None
+    if ranking_file:
+        imported = {"sha256": ranking_file["sha256"], "heads": ranking_file["heads"], "lacks": _LACKING}
+    return {
+        "path": headset.path,
+        "model": headset.model,
+        "comics": {
+            "path": comics_path,
+            "digest": comics["digest"],
+            "strips": comics["strips"],
+            "panels": comics.get("panels", headset.panels),
+            "prepared": comics.get("prepared"),
+            "skipped": [{"path": path, "reason": reason} for path, reason in [*skipped, *left_out]],
+        },
+        "settings": header["settings"],
+        "suggested": header["suggested"],
+        "honesty": header.get("honesty") or None,
+        "imported": imported,
+        "heads": _heads(headset),
+    }
+
+
+def _heads(headset: HeadSet) -> list[dict[str, Any]]:
     """All heads with their scores, best first by the suggested score."""
     suggested = headset.scores(headset.resolve_score("auto"))
-    ordered = ranking(suggested)
-    if headset.ranked is not None:
-        return [
-            HeadPart(
-                layer=layer,
-                head=head,
-                raw=_rounded(suggested[layer, head]),
-                selectivity=None,
-                image_mass=None,
-            )
-            for layer, head in ordered
-            if np.isfinite(suggested[layer, head])
-        ]
-    scores = {name: headset.scores(name) for name in SCORE_NAMES if headset.has(name)}
+    scores = {"raw": suggested}
+    if headset.ranked is None:
+        scores = {name: headset.scores(name) for name in SCORE_NAMES if headset.has(name)}
+        scores["image_mass"] = headset.image_mass
+    unknown = {"selectivity": None, "image_mass": None}
     return [
-        HeadPart(
-            layer=layer,
-            head=head,
-            image_mass=_rounded(headset.image_mass[layer, head]),
-            **{name: _rounded(score[layer, head]) for name, score in scores.items()},
-        )
-        for layer, head in ordered
+        {
+            "layer": layer,
+            "head": head,
+            **unknown,
+            **{name: float(score[layer, head]) for name, score in scores.items()},
+        }
+        for layer, head in ranking(suggested)
+        if np.isfinite(suggested[layer, head])  # an imported ranking need not list every head
     ]
-
-
-def _comics(headset: HeadSet, path: str | None, skipped: Sequence[tuple[str, str]]) -> ComicsPart:
-    block = headset.header["comics"]
-    left_out = [SkippedPart(path=where, reason=reason) for where, reason in skipped]
-    left_out += [
-        SkippedPart(path=f"strip {s['strip']}", reason=s["reason"]) for s in block.get("skipped", [])
-    ]
-    return ComicsPart(
-        path=path,
-        digest=block["digest"],
-        strips=block["strips"],
-        panels=block.get("panels", headset.panels),
-        prepared=block.get("prepared"),
-        skipped=left_out,
-    )
-
-
-def _honesty(headset: HeadSet) -> HonestyPart | None:
-    block = headset.header.get("honesty")
-    return HonestyPart(**block) if block else None
-
-
-def _imported(headset: HeadSet) -> ImportedPart | None:
-    block = headset.header.get("ranking")
-    return ImportedPart(sha256=block["sha256"], heads=block["heads"], lacks=LACKING) if block else None
 
 
 @contextmanager
@@ -187,8 +160,8 @@ def _layers(headset: HeadSet) -> list[LayerPart]:
         LayerPart(
             layer=layer,
             heads_in_top=sum(head.layer == layer for head in top),
-            best=_rounded(np.nanmax(row)),
-            mean=_rounded(np.nanmean(row)),
+            best=float(np.nanmax(row)),
+            mean=float(np.nanmean(row)),
         )
         for layer, row in enumerate(scores)
         if np.isfinite(row).any()  # an imported ranking need not list a head of every layer
@@ -202,22 +175,7 @@ def _histogram(headset: HeadSet) -> HistogramPart | None:
     highest = max(float(raw.max()), float(null.max()), 1e-9)
     edges = np.linspace(0.0, highest, _BINS + 1)
     return HistogramPart(
-        edges=[_rounded(edge) for edge in edges],
+        edges=edges.tolist(),
         heads=np.histogram(raw, edges)[0].tolist(),
-        null=[_rounded(count / len(null)) for count in np.histogram(null, edges)[0]],
+        null=(np.histogram(null, edges)[0] / len(null)).tolist(),
     )
-
-
-def _matrix(headset: HeadSet, head: Head) -> MatrixPart:
-    rows = headset.matrices[head.layer, head.head]
-    return MatrixPart(
-        layer=head.layer, head=head.head, matrix=[[_rounded(value) for value in row] for row in rows]
-    )
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), DIGITS)
-
-
-def _path(headset: HeadSet) -> str | None:
-    return str(headset.path) if headset.path is not None else None

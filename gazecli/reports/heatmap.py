@@ -39,9 +39,8 @@ def heatmap_image(image: Image.Image, boxes: Floats, maps: Sequence[AttentionMap
 
     boxes: (N, 4) pixels of the picture each token covers, NaN where it covers none.
     """
-    scale = min(1.0, LONGEST_SIDE / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    small = shrunk(image, LONGEST_SIDE)
+    size = small.size
     ratio = np.array([size[0] / image.width, size[1] / image.height] * 2)
     densities = [density(each.weights, boxes * ratio, size) for each in maps]
     peak = max((float(each.max()) for each in densities), default=0.0)
@@ -61,6 +60,13 @@ def heatmap_image(image: Image.Image, boxes: Floats, maps: Sequence[AttentionMap
     pen = ImageDraw.Draw(sheet)
     pen.text((_MARGIN, step * len(maps) + 3), _LEGEND, fill=(90, 90, 90), font=ImageFont.load_default(13))
     return sheet
+
+
+def shrunk(image: Image.Image, longest: int) -> Image.Image:
+    """The image as RGB, the longer side of at most `longest` pixels."""
+    scale = min(1.0, longest / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
 def density(weights: Floats, boxes: Floats, size: tuple[int, int]) -> Floats:

@@ -30,7 +30,7 @@ def kept_evaluation(
     verdicts: Sequence[tuple[int | None, str]],
 ) -> KeptEvaluation:
     """What is kept of an evaluation of `headset`, with its texts as JSON lines and a verdict on each."""
-    block = _json(part)
+    block = part.model_dump(mode="json")
     block |= dict.fromkeys(_ELSEWHERE)
     block["comics"]["path"] = None
     for example in block["examples"]:
@@ -41,7 +41,7 @@ def kept_evaluation(
         headset.digest,
         headset.model,
         block,
-        _json(comparison) if comparison is not None else None,
+        comparison.model_dump(mode="json") if comparison is not None else None,
         lines,
         verdicts,
     )
@@ -81,11 +81,6 @@ def evaluation_document(
         evaluation=part,
         comparison=comparison,
     )
-
-
-def _json(part: Part) -> dict[str, Any]:
-    block: dict[str, Any] = part.model_dump(mode="json")
-    return block
 
 
 def _parsed(kind: type[Block], block: Mapping[str, Any], kept: KeptEvaluation) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,21 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from gazecli.errors import RegionError, SteeringError, UsageError
-from gazecli.models.attention.bias import Mode, Scope, key_bias, parse_strength
-from gazecli.models.attention.value_weighted import ValueWeightedAttention
-from gazecli.models.attention.watchers import RowKeeper, Together
+from gazecli.models.attention.bias import Mode, Scope, has_moved, key_bias, parse_strength
+from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
 from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
-from gazecli.models.prompts import check_prompt
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
+from gazecli.plain_text import check_prompt
 
 STATIC_PROMPT = "What is happening in this panel of the comic strip?"
 # Watched decode steps when the bias acts on written tokens only.
 _DECODE_STEPS = 8
-_MOVED = 1e-3
-_THERE_ALREADY = 0.99
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,23 @@ class SteerSettings:
         check_request(self.prompt, self.max_new_tokens)
         if self.scope == "decode" and self.max_new_tokens < 2:
             raise UsageError("scope decode acts from the second token on", hint="raise --max-new-tokens")
+
+    def check_heads(self, vlm: VLM, heads: Sequence[HeadPair]) -> dict[int, list[int]]:
+        """The heads to steer by layer, after `check`; UsageError for none, HeadSetError for unknown ones."""
+        if not heads:
+            raise UsageError("no heads to steer", hint="choose at least one")
+        self.check()
+        return vlm.check_heads(heads)
+
+    def bias(
+        self,
+        vlm: VLM,
+        heads: Mapping[int, Sequence[int]],
+        layout: ImageLayout,
+        targets: Sequence[Region | None],
+    ) -> KeyBias:
+        """The bias that points `heads` at one target a row, as `key_bias`."""
+        return key_bias(heads, layout, targets, self.strength, self.mode, self.scope, vlm.device)
 
 
 @dataclass(frozen=True)
@@ -121,21 +136,10 @@ def steer_regions(
     """
     if not targets:
         raise RegionError("no region to look at", hint="name one, or give the picture's panels")
-    if not heads:
-        raise UsageError("no heads to steer", hint="choose at least one")
-    settings.check()
+    by_layer = settings.check_heads(vlm, heads)
     began = time.monotonic()
-    by_layer = vlm.check_heads(heads)
     inputs, layout = vlm.prepare(picture, settings.prompt)
-    bias = key_bias(
-        by_layer,
-        layout,
-        [None, *targets],
-        settings.strength,
-        settings.mode,
-        settings.scope,
-        vlm.device,
-    )
+    bias = settings.bias(vlm, by_layer, layout, [None, *targets])
     first_watched, watched = (1, _DECODE_STEPS) if settings.scope == "decode" else (0, 1)
     watcher = RowKeeper(by_layer, layout.length, first_watched, watched)
     weighted = ValueWeightedAttention(layout.positions, [heads]) if with_maps else None
@@ -155,21 +159,30 @@ def steer_regions(
             "every answer ended before steering began", subject=vlm.name, hint="use --scope answer or full"
         )
     rows = watcher.image_rows(layout.positions)  # (targets + 1, heads, N)
-    answers = [
-        _answer(
-            vlm,
-            layout,
-            target,
-            tokens,
-            rows[0],
-            mine,
-            weighted.maps(row, 0, len(tokens)) if weighted else None,
+    answers = []
+    for row, (target, tokens) in enumerate(zip(targets, written[1:], strict=True), 1):
+        owned = layout.owned(target)
+        before, after = (float(each[:, owned].sum(1).mean()) for each in (rows[0], rows[row]))
+        if require_effect and not has_moved(before, after):
+            raise SteeringError(
+                f"the heads' attention on region {target.number} did not move ({before:.3f} to {after:.3f})",
+                subject=vlm.name,
+                hint="this answer would be an unsteered one; use a larger --strength, or check the model "
+                "with `gaze doctor`",
+            )
+        answers.append(
+            Answer(
+                region=target,
+                text=vlm.decode(tokens).strip(),
+                tokens=len(tokens),
+                attention_baseline=before,
+                attention_steered=after,
+                image_tokens=int(owned.sum()),
+                rows=rows[row],
+                pieces=pieces_of(vlm.decode, tokens),
+                maps=weighted.maps(row, 0, len(tokens)) if weighted else None,
+            )
         )
-        for row, (target, tokens, mine) in enumerate(zip(targets, written[1:], rows[1:], strict=True), 1)
-    ]
-    if require_effect:
-        for answer in answers:
-            _require_effect(answer, vlm)
     regions = regions_with(picture, targets)
     return Steering(
         picture=picture,
@@ -203,43 +216,6 @@ def regions_with(picture: Picture, targets: Sequence[Region]) -> list[Region]:
     """The picture's regions, then the targets that are none of them, each once."""
     shown = list(picture.regions)
     for target in targets:
-        same = (known.box == target.box and known.mask is target.mask for known in shown)
-        if not any(same):
+        if not any(known.box == target.box and known.mask is target.mask for known in shown):
             shown.append(target)
     return shown
-
-
-def _answer(
-    vlm: VLM,
-    layout: ImageLayout,
-    target: Region,
-    tokens: list[int],
-    unsteered: npt.NDArray[np.float32],
-    steered: npt.NDArray[np.float32],
-    maps: npt.NDArray[np.float32] | None,
-) -> Answer:
-    owned = layout.owned(target)
-    return Answer(
-        region=target,
-        text=vlm.decode(tokens).strip(),
-        tokens=len(tokens),
-        attention_baseline=float(unsteered[:, owned].sum(1).mean()),
-        attention_steered=float(steered[:, owned].sum(1).mean()),
-        image_tokens=int(owned.sum()),
-        rows=steered,
-        pieces=pieces_of(vlm.decode, tokens),
-        maps=maps,
-    )
-
-
-def _require_effect(answer: Answer, vlm: VLM) -> None:
-    before, after = answer.attention_baseline, answer.attention_steered
-    # Written so that a NaN counts as not moved.
-    if not (after - before >= _MOVED or before >= _THERE_ALREADY):
-        raise SteeringError(
-            f"the heads' attention on region {answer.region.number} did not move "
-            f"({before:.3f} to {after:.3f})",
-            subject=vlm.name,
-            hint="this answer would be an unsteered one; use a larger --strength, or check the model with "
-            "`gaze doctor`",
-        )

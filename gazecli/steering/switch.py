@@ -13,10 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from gazecli.errors import SteeringError, UsageError
-from gazecli.models.attention.bias import key_bias
+from gazecli.errors import SteeringError
 from gazecli.models.attention.gaze_attention import KeyBias
-from gazecli.models.attention.value_weighted import ValueWeightedAttention
+from gazecli.models.attention.watchers import ValueWeightedAttention
 from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
@@ -82,17 +81,11 @@ def switch(
     The end token is held back until the last target has begun. Raises UsageError without heads or regions,
     SteeringError when the heads did not follow; with `require_effect` off, the text is returned as it is.
     """
-    if not heads:
-        raise UsageError("no heads to steer", hint="choose at least one")
-    settings.check()
-    by_layer = vlm.check_heads(heads)
+    by_layer = settings.check_heads(vlm, heads)
     if require_effect:
         _require_effect(vlm, picture, schedule.targets, heads, settings)
     inputs, layout = vlm.prepare(picture, settings.prompt)
-    biases = [
-        key_bias(by_layer, layout, [target], settings.strength, settings.mode, settings.scope, vlm.device)
-        for target in schedule.targets
-    ]
+    biases = [settings.bias(vlm, by_layer, layout, [target]) for target in schedule.targets]
     pace = _Pace(vlm, schedule, biases)
     began = time.monotonic()
     most = max_new_tokens or schedule.most_tokens

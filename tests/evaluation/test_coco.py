@@ -20,21 +20,21 @@ Document = dict[str, Any]
 
 def test_of_each_kind_of_thing_the_largest_is_a_region(tmp_path: Path) -> None:
     found, skipped = read_coco(*write_coco(tmp_path))
-    assert [picture.strip.name for picture in found] == ["b.png", "deep/a.png"]
+    assert [example.name for example in found] == ["b.png", "deep/a.png"]
     street = found[1]
-    assert [(thing.category, thing.box) for thing in street.things] == [
-        ("person", (10.0, 20.0, 130.0, 140.0)),
-        ("dog", (150.0, 60.0, 200.0, 100.0)),
-        ("hot dog", (0.0, 0.0, 20.0, 20.0)),
+    assert street.truths == ("person", "dog", "hot dog")
+    assert street.sizes == ("large", "medium", "small")
+    assert [region.box for region in street.load().regions] == [
+        (10.0, 20.0, 130.0, 140.0),
+        (150.0, 60.0, 200.0, 100.0),
+        (0.0, 0.0, 20.0, 20.0),
     ]
-    assert [thing.size for thing in street.things] == ["large", "medium", "small"]
-    assert [region.box for region in street.strip.load().regions] == [thing.box for thing in street.things]
     assert [(skip.path, "fewer than two" in skip.reason) for skip in skipped] == [("c.png", True)]
 
 
 def test_small_things_are_left_out(tmp_path: Path) -> None:
     found, skipped = read_coco(*write_coco(tmp_path), min_area=500)
-    assert [[thing.category for thing in picture.things] for picture in found] == [["person", "dog"]]
+    assert [example.truths for example in found] == [("person", "dog")]
     assert [skip.path for skip in skipped] == ["b.png", "c.png"]
 
 
@@ -42,7 +42,7 @@ def test_boxes_are_cut_at_the_pictures_edge(tmp_path: Path) -> None:
     document = copy.deepcopy(DOCUMENT)
     document["annotations"][1]["bbox"] = [150, 60, 900, 900]
     found, _ = read_coco(*write_coco(tmp_path, document))
-    assert found[1].things[1].box == (150.0, 60.0, 240.0, 160.0)
+    assert found[1].load().regions[1].box == (150.0, 60.0, 240.0, 160.0)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_bad_picture_is_left_out_with_a_reason(
     annotations, images = write_coco(tmp_path)
     damage(images)
     found, skipped = read_coco(annotations, images)
-    assert [picture.strip.name for picture in found] == ["deep/a.png"]
+    assert [example.name for example in found] == ["deep/a.png"]
     assert reason in f"{skipped[0].path} {skipped[0].reason}"
 
 

@@ -59,13 +59,13 @@ def test_each_narration_has_a_trial_a_panel_in_scheduled_order(
 ) -> None:
     examples = captioned_examples(tmp_path / "comics", 2)
     settings = SteerSettings(DYNAMIC_PROMPT, scope="answer")
-    task = NarrationTask(vlm_of("qwen2_vl"), examples.usable, settings, LexicalJudge(), every, seed=1)
+    task = NarrationTask(vlm_of("qwen2_vl"), examples.usable, settings, every, 1, judge=LexicalJudge())
     heads = Condition("gaze", HEADS).heads  # type: ignore[arg-type]
     for chosen in (heads, []):
         narrated = task.trials([0, 1], chosen, lambda: None)
         assert [[trial.target for trial in trials] for trials in narrated] == task.orders
     run = Run(Condition("gaze", heads), [0, 1], task.trials([0, 1], heads, lambda: None))
-    [metrics] = run_metrics([run], examples.usable, True, 3, 0)
+    [metrics] = run_metrics([run], examples.usable, True, 0)
     assert metrics.n == 6
     assert metrics.narration is not None
     assert metrics.accuracy + metrics.narration.natural <= 1

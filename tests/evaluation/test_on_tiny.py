@@ -51,7 +51,7 @@ def headset(vlm: VLM, examples: Examples, tmp_path_factory: pytest.TempPathFacto
 def test_gaze_heads_redirect_better_than_controls_all_and_none(
     vlm: VLM, examples: Examples, headset: HeadSet
 ) -> None:
-    task = RedirectionTask(vlm, examples.usable, SteerSettings(max_new_tokens=24), LexicalJudge())
+    task = RedirectionTask(vlm, examples.usable, SteerSettings(max_new_tokens=24), judge=LexicalJudge())
 
     def accuracy(condition: Condition) -> float:
         return hit_rate(task.trials(STRIPS, condition.heads, lambda: None))
@@ -64,7 +64,7 @@ def test_gaze_heads_redirect_better_than_controls_all_and_none(
 
 
 def test_the_judge_agrees_with_exact_captions(vlm: VLM, examples: Examples, headset: HeadSet) -> None:
-    task = RedirectionTask(vlm, examples.usable, SteerSettings(max_new_tokens=24), LexicalJudge())
+    task = RedirectionTask(vlm, examples.usable, SteerSettings(max_new_tokens=24), judge=LexicalJudge())
     pictures = task.trials(STRIPS, headset.top(), lambda: None)
     exact = 0
     for number, trials in zip(STRIPS, pictures, strict=True):
@@ -78,7 +78,7 @@ def test_the_judge_agrees_with_exact_captions(vlm: VLM, examples: Examples, head
 
 def test_a_steered_narration_follows_the_schedule(vlm: VLM, examples: Examples, headset: HeadSet) -> None:
     settings = SteerSettings(PROMPTS["dynamic"], scope="answer")
-    task = NarrationTask(vlm, examples.usable, settings, LexicalJudge(), None, seed=3)
+    task = NarrationTask(vlm, examples.usable, settings, None, 3, judge=LexicalJudge())
     heads = headset.top()
     steered = task.trials(STRIPS, heads, lambda: None)
     free = task.trials(STRIPS, [], lambda: None)
@@ -98,7 +98,7 @@ def test_without_sight_of_the_gaze_heads_the_model_cannot_tell_panels_apart(
     vlm: VLM, examples: Examples, headset: HeadSet
 ) -> None:
     prompts = panel_prompts(DISCOVERY_PROMPT, 6)
-    task = BlindingTask(vlm, examples.usable, prompts, 24, LexicalJudge())
+    task = BlindingTask(vlm, examples.usable, prompts, 24, judge=LexicalJudge())
 
     def accuracy(heads: list[Head]) -> float:
         return hit_rate(task.trials(STRIPS, heads, lambda: None))

@@ -12,7 +12,7 @@ from gazecli.cache import Cache
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.evaluation.conditions import conditions_for, controls_for
 from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
-from gazecli.evaluation.examples import Examples
+from gazecli.evaluation.examples import Examples, chance_of
 from gazecli.evaluation.judges.lexical import LexicalJudge
 from gazecli.evaluation.tasks.static import RedirectionTask
 from gazecli.heads.discover import discover
@@ -93,7 +93,7 @@ def test_every_condition_asks_for_every_region_of_every_picture(
     assert [t.n for t in metrics] == [9] * count
     assert all(len(t.per_region) == 3 for t in metrics)
     assert metrics[-1].unchanged == 0
-    assert found.examples.chance == pytest.approx(1 / 3)
+    assert chance_of(found.examples.usable) == pytest.approx(1 / 3)
     assert found.headset is headset
     assert steps == [(step, 3 * count) for step in range(1, 3 * count + 1)]
 
@@ -106,7 +106,7 @@ def test_an_evaluation_can_be_repeated(
 
 
 def test_judged_trials_follow_from_the_answers(vlm: VLM, headset: HeadSet, examples: Examples) -> None:
-    task = RedirectionTask(vlm, examples.usable, SHORT, LexicalJudge())
+    task = RedirectionTask(vlm, examples.usable, SHORT, judge=LexicalJudge())
     steered = task.trials([0, 2], headset.top(2), lambda: None)
     plain = task.trials([0], [], lambda: None)[0]
     assert [[trial.target for trial in trials] for trials in steered] == [[1, 2, 3]] * 2

@@ -37,10 +37,10 @@ def test_the_best_k_is_the_smallest_of_equals() -> None:
 
 @given(st.integers(2, 200), st.integers(0, 2**31))
 def test_no_picture_both_chooses_and_tests(pictures: int, seed: int) -> None:
-    split = halves(pictures, seed)
-    assert sorted(split.choosing + split.held_out) == list(range(pictures))
-    assert 0 <= len(split.held_out) - len(split.choosing) <= 1
-    assert halves(pictures, seed) == split
+    choosing, held_out = halves(pictures, seed)
+    assert sorted(choosing + held_out) == list(range(pictures))
+    assert 0 <= len(held_out) - len(choosing) <= 1
+    assert halves(pictures, seed) == (choosing, held_out)
 
 
 @pytest.mark.parametrize("pictures", [0, 1])

@@ -1,4 +1,4 @@
-"""Fates of answers, and the tallies made of them."""
+"""Outcomes of responses, and the metrics made of them."""
 
 from __future__ import annotations
 

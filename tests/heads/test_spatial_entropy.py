@@ -22,7 +22,7 @@ from gazecli.heads.scores import (
     peaks_at_bottom,
     spatial_entropy,
 )
-from gazecli.models.token_maps.token_grid import token_grid_of
+from gazecli.models.token_maps.image_tokens import token_grid_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
 from tests.conftest import noise_picture, write_comics

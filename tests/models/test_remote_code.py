@@ -14,7 +14,7 @@ import transformers.dynamic_module_utils
 
 import gazecli as gaze
 from gazecli.errors import ModelError
-from gazecli.models.checkpoint import checkpoint_digest
+from gazecli.models.checkpoint import find_checkpoint
 from gazecli.models.checks.model_checks import self_check
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
@@ -76,9 +76,10 @@ def test_a_checkpoint_without_a_processor_is_refused_with_the_reason(stock: Path
 
 def test_own_code_is_part_of_what_a_checkpoint_is(stock: Path, tmp_path: Path) -> None:
     folder = with_own_code(stock, tmp_path / "looker")
-    before = checkpoint_digest(folder)
-    assert before == checkpoint_digest(with_own_code(stock, tmp_path / "twin"))
-    assert before != checkpoint_digest(with_own_code(stock, tmp_path / "other", OWN_ATTENTION))
+    twin, other = tmp_path / "twin", tmp_path / "other"
+    before = find_checkpoint(str(folder)).digest()
+    assert before == find_checkpoint(str(with_own_code(stock, twin))).digest()
+    assert before != find_checkpoint(str(with_own_code(stock, other, OWN_ATTENTION))).digest()
 
 
 @pytest.mark.parametrize("family", ["llava", "llava_full", "llava_bunny", "llava_next"])

@@ -101,7 +101,7 @@ def test_a_wrong_token_map_is_found_and_described(fresh: VLM, broken: Broken, ex
         [view] = patch_grid(*given)
         return broken(view.xs, view.ys)
 
-    fresh.preparation = replace(fresh.preparation, token_map=token_map)
+    fresh.preparation.token_map = token_map
     found = findings(fresh)["token map"]
     assert found.holds is False
     assert expected in found.words

@@ -19,14 +19,16 @@ from gazecli.reports.documents.evaluation import (
     SelectorPart,
     SweepPart,
 )
-from gazecli.reports.documents.parts import ComicsPart, HeadPart, ModelPart, SkippedPart, SuggestedPart
+from gazecli.reports.documents.parts import ComicsPart, ModelPart, SkippedPart
 from gazecli.reports.documents.results import (
     DiscoverySettings,
+    HeadPart,
     HistogramPart,
     HonestyPart,
     LayerPart,
     MatrixPart,
     ReportDocument,
+    SuggestedPart,
 )
 from gazecli.reports.page.scenes import Scene, SceneText
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from gazecli.plain_text import visible
 from gazecli.reports.documents.housekeeping import CheckPart, DoctorDocument, ErrorDocument, Failure
-from gazecli.reports.documents.parts import HeadPart, RegionPart, TimingPart
-from gazecli.reports.documents.results import TurnPart
+from gazecli.reports.documents.parts import TimingPart
+from gazecli.reports.documents.results import HeadPart, RegionPart, TurnPart
 from gazecli.reports.documents.schemas import json_schema
 
 any_text = st.text(st.characters())  # lone surrogates included

@@ -57,7 +57,7 @@ def test_the_data_of_a_hostile_scene_end_no_element() -> None:
 
 
 def test_a_page_of_the_same_picture_is_the_same_page() -> None:
-    assert picture_data(scene().picture) == picture_data(scene().picture)
+    assert picture_data(scene().picture.image) == picture_data(scene().picture.image)
     assert page_of("x", [Section("a", "A", scenes=[scene()])]) == page_of(
         "x", [Section("a", "A", scenes=[scene()])]
     )

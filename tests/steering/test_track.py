@@ -14,8 +14,7 @@ from gazecli.models.inference.generate import Limits, generate, pieces_of
 from gazecli.models.vlm import VLM
 from gazecli.pictures.regions import Region
 from gazecli.steering.schedule import sentence_spans
-from gazecli.steering.spans import find_span
-from gazecli.steering.track import TRACKING_PROMPT, track
+from gazecli.steering.track import TRACKING_PROMPT, find_span, track
 from tests import oracle
 from tests.conftest import QWEN, noise_picture
 

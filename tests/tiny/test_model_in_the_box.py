@@ -49,7 +49,7 @@ def test_its_gaze_heads_redirect_and_others_do_not(vlm: VLM, examples: list[Exam
     headset = discover_heads(vlm, tmp_path, 10, 777_003)
     heads = headset.top()
     assert headset.scores("raw").max() >= 0.7
-    task = RedirectionTask(vlm, examples, STATIC, None)
+    task = RedirectionTask(vlm, examples, STATIC)
     gaze = exact_share(task, heads)
     controls = [exact_share(task, headset.controls(len(heads), seed=seed)) for seed in range(3)]
     assert gaze >= 0.9

@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gazecli.cache import Artifact, Cache
-from gazecli.cli.output import Output, console_on
-from gazecli.cli.progress import busy
+from gazecli.cli.output import Output, busy, console_on
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.heads.headset import HeadSet
 from gazecli.plain_text import json_escaped, visible

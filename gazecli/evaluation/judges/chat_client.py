@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -22,13 +21,11 @@ _TRY_AGAIN = {408, 409, 425, 429}
 class ChatClient:
     """One endpoint; `shown` is its address in messages, without secrets."""
 
-    def __init__(
-        self, url: str, key: str | None, shown: str, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, url: str, key: str | None, shown: str) -> None:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = url
         self._shown = shown
-        self._sleep = sleep
+        self._sleep = time.sleep
 
     def reply(self, body: dict[str, Any]) -> str:
         """What the model answers to `body`; a busy or broken endpoint is tried four times, ever more slowly.

@@ -59,29 +59,17 @@ class Address:
         """
         for name in (URL, MODEL):
             if not variables.get(name):
-                raise UsageError(
-                    f"{name} is not set",
-                    hint=f"--judge endpoint needs {URL} (such as https://host/v1), {MODEL} and perhaps {KEY}",
-                    code="judge.address",
-                )
+                hint = f"--judge endpoint needs {URL} (such as https://host/v1), {MODEL} and perhaps {KEY}"
+                raise _unusable(f"{name} is not set", hint)
         key = variables.get(KEY) or None
         if key and not _KEY.fullmatch(key):
-            raise UsageError(
-                f"{KEY} holds characters that no key has", hint="set it again", code="judge.address"
-            )
+            raise _unusable(f"{KEY} holds characters that no key has", "set it again")
         address = cls(variables[URL].rstrip("/"), variables[MODEL], key)
         parts = _parts(address.url)
         if parts is None:
-            raise UsageError(
-                f"{URL} is not an http address", hint="such as https://host/v1", code="judge.address"
-            )
+            raise _unusable(f"{URL} is not an http address", "such as https://host/v1")
         if key and parts.scheme == "http" and parts.hostname not in _NEARBY:
-            raise UsageError(
-                "a key is not sent without encryption",
-                subject=parts.hostname,
-                hint="use https",
-                code="judge.address",
-            )
+            raise _unusable("a key is not sent without encryption", "use https", parts.hostname)
         return address
 
     @property
@@ -91,6 +79,10 @@ class Address:
         host = parts.hostname or ""
         place = f"{host}:{parts.port}" if parts.port else host
         return urlunsplit((parts.scheme, place, parts.path, "", ""))
+
+
+def _unusable(message: str, hint: str, subject: str | None = None) -> UsageError:
+    return UsageError(message, subject=subject, hint=hint, code="judge.address")
 
 
 def _parts(url: str) -> SplitResult | None:

@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby
 
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Verdict
@@ -116,10 +116,7 @@ def is_junk(text: str) -> bool:
     words = words_of(text)
     if not words:
         return True
-    run = longest = 1
-    for before, word in pairwise(words):
-        run = run + 1 if word == before else 1
-        longest = max(longest, run)
+    longest = max(len(list(same)) for _, same in groupby(words))
     loops = len(words) >= _SHORTEST_LOOP and len(set(words)) < _DISTINCT * len(words)
     return loops or longest >= _IN_A_ROW
 

@@ -8,41 +8,34 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gazecli.distributed.group import ALONE, Group
 from gazecli.errors import UsageError
-from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.tasks.task import Task
 from gazecli.evaluation.trials import Response
 from gazecli.heads.headset import Head
 from gazecli.models.inference.generate import Limits, generate
-from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import Schedule, plan, sentence_spans
 from gazecli.steering.steer import SteerSettings
 from gazecli.steering.switch import Narration, Segment, switch
 
 
+@dataclass
 class NarrationTask(Task):
     """One narration a picture, a segment a panel of `every` tokens; None changes after each sentence."""
 
-    def __init__(
-        self,
-        vlm: VLM,
-        examples: Sequence[Example],
-        settings: SteerSettings,
-        judge: Judge | None,
-        every: int | None,
-        seed: int,
-        group: Group = ALONE,
-    ) -> None:
-        super().__init__(vlm, examples, judge, group)
-        self.settings = settings
-        self.every = every
-        self.orders = [panel_order(example.regions, seed, number) for number, example in enumerate(examples)]
+    settings: SteerSettings
+    every: int | None
+    seed: int
+    orders: list[list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.orders = [
+            panel_order(each.regions, self.seed, number) for number, each in enumerate(self.examples)
+        ]
 
     def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
         """One response a segment, in the order of writing."""

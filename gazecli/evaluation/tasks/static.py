@@ -3,59 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from gazecli.distributed.group import ALONE, Group
-from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.tasks.task import Task
 from gazecli.evaluation.trials import Response
 from gazecli.heads.headset import Head
 from gazecli.models.inference.generate import Limits, generate
-from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.steer import SteerSettings, steer_regions
 
 
+@dataclass
 class RedirectionTask(Task):
     """One question, answered once a region: all regions of a picture are steered in one batch.
 
     Serves `static` and `vqa`, which differ in their question. Unsteered answers are written once a picture.
     """
 
-    def __init__(
-        self,
-        vlm: VLM,
-        examples: Sequence[Example],
-        settings: SteerSettings,
-        judge: Judge | None,
-        group: Group = ALONE,
-    ) -> None:
-        super().__init__(vlm, examples, judge, group)
-        self.settings = settings
-        self._unsteered: dict[int, str] = {}
+    settings: SteerSettings
+    _unsteered: dict[int, str] = field(default_factory=dict, init=False)
 
     def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
         """One response a region; without heads the unsteered answer stands for each."""
-        picture = self.examples[number].load()
+        picture, settings = self.examples[number].load(), self.settings
         unsteered = self._unsteered_answer(number, picture)
         if not heads:
             return [Response(region.number, unsteered) for region in picture.regions]
+        # Whether heads redirect is measured here: ineffective ones count as a miss.
         steering = steer_regions(
-            self.vlm,
-            picture,
-            picture.regions,
-            heads,
-            self.settings,
-            with_baseline=False,
-            # Whether heads redirect is measured here: ineffective ones count as a miss.
-            require_effect=False,
+            self.vlm, picture, picture.regions, heads, settings, with_baseline=False, require_effect=False
         )
         return [Response(answer.region.number, answer.text, unsteered) for answer in steering.answers]
 
     def _unsteered_answer(self, number: int, picture: Picture) -> str:
         if number not in self._unsteered:
             inputs, layout = self.vlm.prepare(picture, self.settings.prompt)
-            limits = Limits(self.settings.max_new_tokens)
-            written = generate(self.vlm, inputs, layout, None, 1, limits)
+            written = generate(self.vlm, inputs, layout, None, 1, Limits(self.settings.max_new_tokens))
             self._unsteered[number] = self.vlm.decode(written[0]).strip()
         return self._unsteered[number]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from gazecli.distributed.group import ALONE, Group
+from gazecli.distributed.group import join
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.trials import Response, Trial, judge_responses
@@ -18,16 +19,13 @@ from gazecli.models.vlm import VLM
 Advance = Callable[[], None]
 
 
+@dataclass
 class Task(ABC):
-    """Responses of `vlm` to `examples`, judged by `judge` if there is one; `group` shares the pictures."""
+    """Responses of `vlm` to `examples`, judged by `judge` if there is one."""
 
-    def __init__(
-        self, vlm: VLM, examples: Sequence[Example], judge: Judge | None, group: Group = ALONE
-    ) -> None:
-        self.vlm = vlm
-        self.examples = list(examples)
-        self.judge = judge
-        self.group = group
+    vlm: VLM
+    examples: Sequence[Example]
+    judge: Judge | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
@@ -36,16 +34,17 @@ class Task(ABC):
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """The trials of each of the pictures `numbers`; `advance` is called once a picture.
 
-        Every process of the group must call this. The same pictures always fall to the same process, so what
-        a task keeps of a picture serves it again.
+        Every process of the launch must call this. The same pictures always fall to the same process, so
+        what a task keeps of a picture serves it again.
         """
-        share = self.group.share(numbers)
+        group = join()
+        share = group.share(numbers)
         trials = []
         for number in share:
             responses = self.responses(number, heads)
             trials.append(judge_responses(self.judge, self.examples[number], responses))
             advance()
-        gathered = self.group.whole(trials)
+        gathered = group.whole(trials)
         for _ in range(len(numbers) - len(share)):
             advance()
         return gathered

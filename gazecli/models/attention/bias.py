@@ -22,6 +22,7 @@ Scope = Literal["full", "question", "answer", "decode"]
 MODES: tuple[str, ...] = get_args(Mode)
 SCOPES: tuple[str, ...] = get_args(Scope)
 HARD = 10000.0  # the released code's stand-in for infinity
+_MOVED, _THERE_ALREADY = 1e-3, 0.99
 
 
 def parse_strength(strength: float | str) -> float:
@@ -67,14 +68,18 @@ def key_bias(
     generated = torch.zeros(len(targets), 1)
     for number, target in enumerate(targets):
         if target is not None:
-            rows[number] = target_row(layout, target, delta, mode, picture)
+            if mode in ("suppress-all", "max-suppress-all"):
+                rows[number] = -delta
+            rows[number, layout.positions] = -delta
+            rows[number, layout.tokens(target, picture)] = delta if mode == "boost-suppress" else 0.0
             generated[number] = -delta if mode == "max-suppress-all" else 0.0
-    return KeyBias(
-        heads=heads,
-        prompt=rows.to(device),
-        generated=generated.to(device),
-        from_query=first_steered_query(layout, scope),
-    )
+    from_query = {
+        "full": 0,
+        "question": int(layout.positions[-1]) + 1,
+        "answer": layout.length - 1,
+        "decode": layout.length,
+    }[scope]
+    return KeyBias(heads, rows.to(device), generated.to(device), from_query)
 
 
 def blinding(heads: Mapping[int, Sequence[int]], layout: ImageLayout, device: torch.device) -> KeyBias:
@@ -87,23 +92,6 @@ def blinding(heads: Mapping[int, Sequence[int]], layout: ImageLayout, device: to
     return KeyBias(heads=heads, prompt=row.to(device), generated=torch.zeros(1, 1, device=device))
 
 
-def target_row(
-    layout: ImageLayout, target: Region, delta: float, mode: Mode, picture: int = 0
-) -> torch.Tensor:
-    """The bias over the prompt's keys for one target: (L,)."""
-    row = torch.zeros(layout.length)
-    if mode in ("suppress-all", "max-suppress-all"):
-        row -= delta
-    row[layout.positions] = -delta
-    row[layout.tokens(target, picture)] = delta if mode == "boost-suppress" else 0.0
-    return row
-
-
-def first_steered_query(layout: ImageLayout, scope: Scope) -> int:
-    """The first query position the bias acts on."""
-    return {
-        "full": 0,
-        "question": int(layout.positions[-1]) + 1,
-        "answer": layout.length - 1,
-        "decode": layout.length,
-    }[scope]
+def has_moved(before: float, after: float) -> bool:
+    """Whether the attention on a target has risen under a bias, or was all there; a NaN has not moved."""
+    return after - before >= _MOVED or before >= _THERE_ALREADY

@@ -83,12 +83,9 @@ class KeyBias:
 
     def over_keys(self, first_key: int, keys: int) -> torch.Tensor:
         """The bias of `keys` keys from absolute index `first_key` on: (B, K) float32."""
-        length = self.prompt.shape[1]
         inside = self.prompt[:, first_key : first_key + keys]
         missing = keys - inside.shape[1]
-        if missing == 0 or first_key + keys <= length:
-            return inside
-        return torch.cat((inside, self.generated.expand(-1, missing)), dim=1)
+        return torch.cat((inside, self.generated.expand(-1, missing)), dim=1) if missing else inside
 
 
 @dataclass
@@ -173,7 +170,8 @@ def gaze_attention(
     bias: torch.Tensor | None = None
     if heads is not None and state.bias is not None and state.total > state.bias.from_query:
         bias = state.bias_over(first_key, keys).to(query.device)  # (B, K); layers may lie elsewhere
-        scores = scores.biased(heads.flags, bias, state.bias.from_query - first_query)
+        acts_from = state.bias.from_query - first_query
+        scores = replace(scores, flags=heads.flags, bias=bias, from_query=acts_from)
     if state.watcher is not None and state.watcher.wants(layer):
         rows = state.watcher.rows(range(first_query, state.total))
         weights = read_rows(query, key, rows, scores)

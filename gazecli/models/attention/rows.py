@@ -6,7 +6,7 @@ A row's scores are softcap(q . k scale) + bias + mask, and its softmax may share
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -40,10 +40,6 @@ class Scores:
     def beyond_kernels(self) -> bool:
         """Whether scores are more than a scaled product, which fast kernels do not know."""
         return self.softcap is not None or self.sinks is not None
-
-    def biased(self, flags: torch.Tensor, bias: torch.Tensor, from_query: int) -> Scores:
-        """The same with a bias for chosen heads."""
-        return replace(self, flags=flags, bias=bias, from_query=from_query)
 
 
 def read_rows(query: torch.Tensor, key: torch.Tensor, rows: Rows, how: Scores) -> torch.Tensor:

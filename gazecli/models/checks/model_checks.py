@@ -7,31 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from gazecli.errors import CheckFailed, GazeError, ModelError
-from gazecli.models.attention.bias import key_bias
-from gazecli.models.checks.last_token import (
-    Last,
-    RowsByLayer,
-    behind_a_cache,
-    from_eager_attention,
-    in_one_pass,
-)
+from gazecli.models.attention.bias import has_moved, key_bias
+from gazecli.models.checks.last_token import RowsByLayer, behind_a_cache, from_eager_attention, in_one_pass
 from gazecli.models.checks.token_map_check import diagnosis, misfit, perturb
 from gazecli.models.devices import is_out_of_memory
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION, with_ids
-from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.pictures.regions import Region
 
 PROMPT = "What is happening in this panel of the comic strip?"
 # Attention weights. In half precision every layer adds its own rounding, so only the first is compared.
 _EXACT, _HALF = 1e-3, 2e-2
-_MOVED, _THERE_ALREADY = 1e-3, 0.99
 # Of the bias a token is written under: a row lies on one panel then, and moves with a bias that is misplaced.
 _STRENGTH = 10.0
 
@@ -48,16 +38,16 @@ class Finding:
 
 def self_check(vlm: VLM, picture: Picture) -> Iterator[Finding]:
     """Check a loaded model on a dark picture with at least two regions, a finding at a time."""
-    yield _guarded("token map", lambda: check_token_map(vlm, picture))
-    yield _guarded("steering", lambda: check_steering(vlm, picture))
-    yield _guarded("attention", lambda: check_attention(vlm, picture))
-    yield _guarded("writing", lambda: check_writing(vlm, picture))
+    yield _guarded("token map", check_token_map, vlm, picture)
+    yield _guarded("steering", check_steering, vlm, picture)
+    yield _guarded("attention", check_attention, vlm, picture)
+    yield _guarded("writing", check_writing, vlm, picture)
 
 
-def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+def _guarded(name: str, check: Callable[[VLM, Picture], Finding], vlm: VLM, picture: Picture) -> Finding:
     """A check's finding; what keeps a check from being made is one too, unless it is want of memory."""
     try:
-        return check()
+        return check(vlm, picture)
     except CheckFailed as cannot:
         return Finding(name, None, cannot.message, cannot.hint)
     except GazeError as failure:
@@ -104,8 +94,7 @@ def check_steering(vlm: VLM, picture: Picture) -> Finding:
             steered = in_one_pass(vlm, inputs).rows[layer]
         before, after = (float(rows[head, owned].sum()) for rows in (unsteered[layer], steered))
         place = f"layer {layer} head {head}"
-        # Written so that a NaN counts as not moved.
-        if not (after - before >= _MOVED or before >= _THERE_ALREADY):
+        if not has_moved(before, after):
             words = f"a bias on {place} left its attention on a panel as it was ({before:.3f} to {after:.3f})"
             return Finding("steering", False, words, "steering this model does nothing; please report it")
         others = float((steered[:head] - unsteered[layer][:head]).abs().amax()) if head else 0.0
@@ -140,9 +129,14 @@ def check_writing(vlm: VLM, picture: Picture) -> Finding:
             hint="the other checks still hold",
         )
     inputs, layout = vlm.prepare(picture, PROMPT)
+    heads = {layer: [head] for layer, head in _some_heads(vlm).items()}
+    target = picture.regions[1]
+    bias = key_bias(heads, layout, [target], _STRENGTH, "boost-suppress", "full", vlm.device)
     hint = "do not trust what it writes when steered, nor what is read then; please report it"
     try:
-        written, read = _written_and_read(vlm, inputs, layout, picture.regions[1])
+        with vlm.biased(bias):
+            token, written = behind_a_cache(vlm, inputs)
+            read = in_one_pass(vlm, with_ids(inputs, [*inputs["input_ids"][0].tolist(), token], vlm))
     except ModelError as miscount:  # its own hint is for callers, who choose their cache
         return Finding("writing", False, miscount.message, hint)
     holds, words = _compared(vlm, written.rows, read.rows)
@@ -153,16 +147,6 @@ def check_writing(vlm: VLM, picture: Picture) -> Finding:
         words += f", and its logits by {apart:.1g} of the largest"
     words = f"a written token's rows differ from those of one pass by {words}"
     return Finding("writing", holds, words, None if holds else hint)
-
-
-def _written_and_read(vlm: VLM, inputs: Any, layout: ImageLayout, target: Region) -> tuple[Last, Last]:
-    """One token under a bias: written behind a cache, and read at the end of a pass over prompt and token."""
-    heads = {layer: [head] for layer, head in _some_heads(vlm).items()}
-    bias = key_bias(heads, layout, [target], _STRENGTH, "boost-suppress", "full", vlm.device)
-    with vlm.biased(bias):
-        token, written = behind_a_cache(vlm, inputs)
-        ids = [*inputs["input_ids"][0].tolist(), token]
-        return written, in_one_pass(vlm, with_ids(inputs, ids, vlm))
 
 
 def _some_heads(vlm: VLM) -> dict[int, int]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from transformers import AttentionInterface
 
@@ -104,13 +105,10 @@ def diagnosis(layout: ImageLayout, trials: list[Trial]) -> str | None:
     )
     for one, other, words in wrongs:
         for has, should in ((one, other), (other, one)):
-            if (has == np.arange(len(boxes))).all() and _all_fit(layout.positions, boxes[should], trials):
+            fits = (misfit(layout.positions, boxes[should], trial) is None for trial in trials)
+            if (has == np.arange(len(boxes))).all() and all(fits):
                 return words
     return None
-
-
-def _all_fit(positions: torch.Tensor, boxes: torch.Tensor, trials: list[Trial]) -> bool:
-    return all(misfit(positions, boxes, trial) is None for trial in trials)
 
 
 def _words(box: torch.Tensor) -> str:
@@ -137,8 +135,6 @@ def _inner_half(start: float, stop: float, limit: int) -> tuple[int, int]:
 
 
 def _inverted(picture: Picture, area: Area) -> Picture:
-    from PIL import Image
-
     left, top, right, bottom = area
     pixels = np.array(picture.image)
     pixels[top:bottom, left:right] = 255 - pixels[top:bottom, left:right]

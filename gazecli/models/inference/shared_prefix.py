@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from gazecli.models.attention.gaze_attention import RowWatcher
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, keeps_everything, repeat_rows
 from gazecli.models.attention.watchers import KeysOnly, MapKeeper, RegionMass, Together
 from gazecli.models.devices import pinned, send
 from gazecli.models.inference.profile import phase, phase_with_vision
-from gazecli.models.prompts import prompt_text
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
@@ -50,11 +50,8 @@ class Questions:
     @property
     def key(self) -> tuple[object, ...]:
         """Pictures with equal keys can be computed in one batch."""
-        shapes = tuple(
-            (name, tuple(tensor.shape))
-            for name, tensor in sorted(self.inputs.items())
-            if torch.is_tensor(tensor)
-        )
+        tensors = sorted((name, part) for name, part in self.inputs.items() if torch.is_tensor(part))
+        shapes = tuple((name, tuple(tensor.shape)) for name, tensor in tensors)
         grid = self.inputs.get("image_grid_thw")
         sizes = tuple(grid.flatten().tolist()) if grid is not None else ()
         return (self.shared, sizes, shapes, tuple(map(tuple, self.ids)))
@@ -62,7 +59,7 @@ class Questions:
 
 def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
     """Tokenise `prompts` about one picture; the picture is processed once."""
-    texts = [prompt_text(vlm.processor, prompt) for prompt in prompts]
+    texts = [vlm.preparation.prompt(prompt) for prompt in prompts]
     inputs, layout = vlm.preparation.process([picture], texts[0], vlm.squash)
     first: list[int] = inputs["input_ids"][0].tolist()
     ids = _other_prompts(vlm, texts, first) or [
@@ -76,11 +73,8 @@ def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     """Length of the longest prefix all share; at least one token is left to each."""
-    limit = min(len(sequence) for sequence in sequences) - 1
-    for place in range(limit):
-        if any(sequence[place] != sequences[0][place] for sequence in sequences):
-            return place
-    return limit
+    limit = min(map(len, sequences)) - 1
+    return next((k for k, tokens in enumerate(zip(*sequences, strict=False)) if len(set(tokens)) > 1), limit)
 
 
 def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[list[int]] | None:
@@ -129,13 +123,26 @@ def last_token_mass(
 def _packed(
     vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
-    """All questions about a picture in one row behind their prefix."""
+    """All questions about a picture in one row behind their prefix; each counts and sees as if alone."""
     shared = batch[0].shared
-    tails = PackedTails.behind(shared, [ids[shared:] for ids in batch[0].ids])
-    watcher = RegionMass(table, send(shared + tails.ends, vlm.device), last=vlm.last_needed)
+    tails = [torch.tensor(ids[shared:]) for ids in batch[0].ids]
+    lengths = torch.tensor([len(tail) for tail in tails])
+    ends = lengths.cumsum(0) - 1
+    owner = torch.arange(len(tails)).repeat_interleave(lengths)  # (T,), which tail a token of the row is of
+    place = torch.arange(len(owner))
+    own = (owner[:, None] == owner) & (place[:, None] >= place)  # (T, T)
+    mask = torch.cat((own.new_ones(len(owner), shared), own), dim=1)  # (T, S + T), which key each query sees
+    positions = send(shared + place - (ends - lengths + 1)[owner], vlm.device).expand(len(batch), -1)
+    deltas = getattr(getattr(vlm.model, "model", vlm.model), "rope_deltas", None)
+    if deltas is not None:
+        # Qwen models count a picture as its longer side: what follows it stands that much earlier.
+        positions = positions + deltas.to(vlm.device)
+    watcher = RegionMass(table, send(shared + ends, vlm.device), last=vlm.last_needed)
     with vlm.watching(_with_maps(watcher, maps)):
         vlm.model(
-            **tails.inputs(vlm.model, len(batch)),
+            input_ids=send(torch.cat(tails), vlm.device).expand(len(batch), -1),
+            position_ids=positions,
+            attention_mask=send(mask[None, None], vlm.device),
             **as_argument(vlm.model, cache),
             use_cache=True,
             logits_to_keep=1,
@@ -245,49 +252,4 @@ def with_ids(inputs: Any, ids: Sequence[int], vlm: VLM) -> dict[str, Any]:
 
 def right_padded(tails: Sequence[Sequence[int]]) -> torch.Tensor:
     """(rows, longest); padding stands behind the watched token, where no causal row sees it."""
-    longest = max(len(tail) for tail in tails)
-    padded = torch.zeros(len(tails), longest, dtype=torch.long)
-    for row, tail in zip(padded, tails, strict=True):
-        row[: len(tail)] = torch.tensor(tail)
-    return padded
-
-
-@dataclass(frozen=True)
-class PackedTails:
-    """Tails of T tokens in all behind a prefix of S.
-
-    ids: (T,). positions: (T,), counted as if each tail followed the prefix alone. mask: (1, 1, T, S + T),
-    which key each query sees. ends: (tails,), where in the row the last token of each stands.
-    """
-
-    ids: torch.Tensor
-    positions: torch.Tensor
-    mask: torch.Tensor
-    ends: torch.Tensor
-
-    @classmethod
-    def behind(cls, shared: int, tails: Sequence[Sequence[int]]) -> PackedTails:
-        """Lay `tails` side by side behind a prefix of `shared` tokens."""
-        lengths = torch.tensor([len(tail) for tail in tails])
-        owner = torch.arange(len(tails)).repeat_interleave(lengths)  # (T,)
-        place = torch.arange(len(owner))
-        ends = lengths.cumsum(0) - 1
-        starts = ends - lengths + 1
-        own = (owner[:, None] == owner[None, :]) & (place[:, None] >= place[None, :])  # (T, T)
-        mask = torch.cat((torch.ones(len(owner), shared, dtype=torch.bool), own), dim=1)
-        ids = torch.tensor([token for tail in tails for token in tail])
-        return cls(ids, shared + place - starts[owner], mask[None, None], ends)
-
-    def inputs(self, model: Any, rows: int) -> dict[str, torch.Tensor]:
-        """Model inputs for `rows` equal rows, one behind each prefix in the cache."""
-        device = model.get_input_embeddings().weight.device
-        positions = send(self.positions, device).expand(rows, -1)
-        deltas = getattr(getattr(model, "model", model), "rope_deltas", None)
-        if deltas is not None:
-            # Qwen models count a picture as its longer side: what follows it stands that much earlier.
-            positions = positions + deltas.to(device)
-        return {
-            "input_ids": send(self.ids, device).expand(rows, -1),
-            "position_ids": positions,
-            "attention_mask": send(self.mask, device),
-        }
+    return pad_sequence([torch.tensor(tail, dtype=torch.long) for tail in tails], batch_first=True)

@@ -1,4 +1,4 @@
-"""`ImageLayout`: where image tokens stand in a prompt, and which pixels each looks at."""
+"""`ImageLayout`: where image tokens stand in a prompt, and which pixels each looks at; and as one grid."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import torch
 
 from gazecli.errors import RegionError
 from gazecli.pictures.regions import Region
+
+_SAME_SIZE = 0.2  # cells of one view differ by rounding, those of two views by more
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,10 @@ class ImageLayout:
 
     def region_table(self, regions: Sequence[Region], picture: int = 0) -> npt.NDArray[np.float32]:
         """Which image token belongs to which region: (N, R) of 0 and 1."""
-        columns = [self.owned(region, picture) for region in regions]
-        return (
-            np.stack(columns, axis=1).astype(np.float32)
-            if columns
-            else np.zeros((len(self.boxes), 0), np.float32)
-        )
+        table = np.zeros((len(self.boxes), len(regions)), np.float32)
+        for column, region in enumerate(regions):
+            table[:, column] = self.owned(region, picture)
+        return table
 
     def membership(self, regions: Sequence[Region]) -> torch.Tensor:
         """Which prompt token belongs to which region of the first picture: (length, R + 1) of 0 and 1.
@@ -76,3 +76,61 @@ class ImageLayout:
             table[self.tokens(region), column] = 1.0
         table[self.positions, -1] = 1.0
         return table
+
+
+@dataclass(frozen=True)
+class TokenGrid:
+    """What an attention map is drawn on: `rows` x `columns` cells.
+
+    tokens, row, column: (n,), which of the layout's image tokens lies in which cell. Cells that no token
+    looks at stay empty.
+    """
+
+    tokens: npt.NDArray[np.intp]
+    row: npt.NDArray[np.intp]
+    column: npt.NDArray[np.intp]
+    rows: int
+    columns: int
+
+    def drawn(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Values of `tokens` put in their cells: (…, n) -> (…, rows, columns), NaN in empty cells."""
+        grid = np.full((*values.shape[:-1], self.rows, self.columns), np.nan)
+        grid[..., self.row, self.column] = values
+        return grid
+
+
+def token_grid_of(layout: ImageLayout, picture: int = 0) -> TokenGrid | None:
+    """The grid of one picture's image tokens; None when no token looks at anything.
+
+    A picture seen as tiles and as a thumbnail has several views; the one with most tokens counts, its tiles
+    joined.
+    """
+    boxes = layout.boxes.numpy().astype(np.float64)
+    seeing = np.flatnonzero((layout.picture == picture).numpy() & ~np.isnan(boxes).any(1))
+    if not seeing.size:
+        return None
+    tokens = _largest_view(seeing, boxes)
+    centres = (boxes[tokens, :2] + boxes[tokens, 2:]) / 2  # (n, 2)
+    cell = np.median(boxes[tokens, 2:] - boxes[tokens, :2], axis=0)
+    column, row = np.rint((centres - centres.min(0)) / cell).astype(np.intp).T
+    return TokenGrid(tokens, row, column, int(row.max()) + 1, int(column.max()) + 1)
+
+
+def _largest_view(seeing: npt.NDArray[np.intp], boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """Of the views the tokens run through, those with equal cells taken together, the largest."""
+    corners = boxes[seeing, :2]
+    # Views run row by row: where the next cell lies neither further right nor below, another begins.
+    goes_on = (corners[1:, 1] > corners[:-1, 1]) | (
+        (corners[1:, 1] == corners[:-1, 1]) & (corners[1:, 0] > corners[:-1, 0])
+    )
+    runs = np.split(seeing, np.flatnonzero(~goes_on) + 1)
+    groups: list[tuple[npt.NDArray[np.float64], list[npt.NDArray[np.intp]]]] = []
+    for run in runs:
+        cell = np.median(boxes[run, 2:] - boxes[run, :2], axis=0)
+        for known, members in groups:
+            if (np.abs(cell - known) <= _SAME_SIZE * known).all():
+                members.append(run)
+                break
+        else:
+            groups.append((cell, [run]))
+    return np.concatenate(max((members for _, members in groups), key=lambda each: sum(map(len, each))))

@@ -10,25 +10,25 @@ import math
 import sys
 from typing import Any
 
-from gazecli.models.token_maps.views import Axis, Blind, Interval, Size, View, even, picture_setting
+from gazecli.models.token_maps.views import Axis, Blind, Interval, Size, View, even, picture_setting, whole
 
 
 def internvl(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """InternVL: tiles, then the whole."""
     columns, rows = _canvas(processor, size)
-    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_length), whole="last")
+    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_length))
 
 
 def aya_vision(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """Aya Vision: tiles, then the whole; `patch_size` holds the downsampling already."""
     columns, rows = _canvas(processor, size)
-    return _tiles(size, columns, rows, processor.img_size // processor.patch_size, whole="last")
+    return _tiles(size, columns, rows, processor.img_size // processor.patch_size)
 
 
 def cohere2_vision(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """Cohere 2 Vision: tiles, then the whole; `patch_size` means tokens a side of a tile."""
     columns, rows = _canvas(processor, size)
-    return _tiles(size, columns, rows, int(processor.patch_size), whole="last")
+    return _tiles(size, columns, rows, int(processor.patch_size))
 
 
 def lfm2_vl(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
@@ -40,7 +40,7 @@ def lfm2_vl(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[Vie
     tolerance = limits.pop("max_pixels_tolerance")
     least = picture_setting(processor, "min_image_tokens")
     wide, high = rules.smart_resize(height, width, min_image_tokens=least, **limits)
-    everything = View(even(0, width, wide // token), even(0, height, high // token))
+    everything = whole(size, wide // token, high // token)
     few, most = (picture_setting(processor, f"{limit}_tiles") for limit in ("min", "max"))
     splits = picture_setting(processor, "do_image_splitting") and not few == most == 1
     large = rules._is_image_too_large(height, width, max_pixels_tolerance=tolerance, **limits)
@@ -66,7 +66,7 @@ def ovis2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View 
             target_patch_size=int(picture_setting(processor, "size")["height"]),
             max_image_tiles=picture_setting(processor, "max_patches"),
         )
-    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_length), whole="first")
+    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_length), whole_first=True)
 
 
 def idefics(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
@@ -82,7 +82,7 @@ def idefics(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[Vie
         else:
             rows = math.ceil(height / tile)
             columns = math.ceil(int(rows * tile * aspect) / tile)
-    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_len), whole="last")
+    return _tiles(size, columns, rows, math.isqrt(processor.image_seq_len))
 
 
 def molmo2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
@@ -138,14 +138,13 @@ def _rules(processor: Any) -> Any:
     return sys.modules[type(processor.image_processor).__module__]
 
 
-def _tiles(size: Size, columns: int, rows: int, cells: int, whole: str) -> list[View | Blind]:
+def _tiles(
+    size: Size, columns: int, rows: int, cells: int, *, whole_first: bool = False
+) -> list[View | Blind]:
     """Views of all tiles, row by row, with the whole picture first or last; one tile is the whole."""
-    width, height = size
-    everything = View(even(0, width, cells), even(0, height, cells))
-    if columns * rows <= 1:
-        return [everything]
-    views = _grid(size, columns, rows, cells)
-    return [everything, *views] if whole == "first" else [*views, everything]
+    everything = whole(size, cells, cells)
+    views = _grid(size, columns, rows, cells) if columns * rows > 1 else []
+    return [everything, *views] if whole_first else [*views, everything]
 
 
 def _grid(size: Size, columns: int, rows: int, cells: int) -> list[View | Blind]:

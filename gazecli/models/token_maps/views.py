@@ -1,18 +1,16 @@
 """What token maps are written in: views of the original picture, which become a box for each image token.
 
 A view is the pixel interval of every column and every row in the ORIGINAL picture. Intervals may overlap,
-leave gaps or stick out; views are expanded row by row, clipped, and counted against the placeholders.
+leave gaps or stick out; views are expanded row by row and clipped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-
-from gazecli.errors import ModelError
 
 Size = tuple[int, int]  # width, height
 Interval = tuple[float, float]
@@ -31,6 +29,10 @@ class Blind:
     """`count` image tokens that look at no pixel: newlines, class tokens, padding."""
 
     count: int = 1
+
+
+# Of a processor, the inputs it made, the number of a picture in the prompt, and that picture's size.
+TokenMap = Callable[[Any, Any, int, Size], list[View | Blind]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ def even(start: float, stop: float, count: int) -> list[Interval]:
     return [(start + i * step, start + (i + 1) * step) for i in range(count)]
 
 
+def whole(size: Size, columns: int, rows: int) -> View:
+    """The whole picture in equal cells."""
+    return View(even(0, size[0], columns), even(0, size[1], rows))
+
+
 def picture_setting(processor: Any, name: str) -> Any:
     """One effective setting of the picture processor, or None.
 
@@ -113,17 +120,3 @@ def unseen_margin(boxes: torch.Tensor, width: int, height: int) -> bool:
     cell = (seeing[:, 2:] - seeing[:, :2]).amax(0)
     margins = torch.cat((low[:2], torch.tensor([width, height]) - high[2:]))
     return bool((margins > cell.repeat(2) / 2).any())
-
-
-def check_count(predicted: int, placeholders: int, family: str) -> None:
-    """Refuse a map that does not fit the prompt.
-
-    Raises ModelError when the number of tokens differs from the placeholders in the prompt.
-    """
-    if predicted != placeholders:
-        raise ModelError(
-            f"the token map predicts {predicted} image tokens, the prompt holds {placeholders}",
-            subject=family,
-            hint="this processor works differently from the one the map was written for; please report it",
-            code="model.token_map",
-        )

@@ -11,37 +11,34 @@ from typing import Any
 
 import numpy as np
 
-from gazecli.models.token_maps.views import Axis, Blind, Size, View, even, picture_setting
+from gazecli.models.token_maps.views import Axis, Blind, Size, View, even, picture_setting, whole
 
 
 def patch_grid(processor: Any, inputs: Any, picture: int, size: Size) -> list[View | Blind]:
     """Qwen-VL and GLM: `image_grid_thw` counts patches; `merge_size` squared patches make a token."""
     merge = int(processor.image_processor.merge_size)
     _, rows, columns = (int(n) for n in inputs["image_grid_thw"][picture])
-    width, height = size
-    return [View(even(0, width, columns // merge), even(0, height, rows // merge))]
+    return [whole(size, columns // merge, rows // merge)]
 
 
 def pixtral(processor: Any, inputs: Any, picture: int, size: Size) -> list[View | Blind]:
     """Pixtral and Mistral 3: line breaks have ids of their own and are no image tokens."""
     patch = int(processor.patch_size) * int(processor.spatial_merge_size)
     rows, columns = (int(n) // patch for n in inputs["image_sizes"][picture])
-    width, height = size
-    return [View(even(0, width, columns), even(0, height, rows))]
+    return [whole(size, columns, rows)]
 
 
 def positioned(processor: Any, inputs: Any, picture: int, size: Size) -> list[View | Blind]:
     """Gemma 4: each patch comes with its column and row, padding with -1; squares of them are pooled."""
     kernel = int(processor.image_processor.pooling_kernel_size)
     columns, rows = (int(last) + 1 for last in inputs["image_position_ids"][picture].amax(0))
-    width, height = size
-    return [View(even(0, width, columns // kernel), even(0, height, rows // kernel))]
+    return [whole(size, columns // kernel, rows // kernel)]
 
 
 def squashed(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """PaliGemma: the whole picture in a square, aspect not kept."""
     cells = math.isqrt(processor.image_seq_length)
-    return [View(even(0, size[0], cells), even(0, size[1], cells))]
+    return [whole(size, cells, cells)]
 
 
 def pan_and_scan(processor: Any, inputs: Any, picture: int, size: Size) -> list[View | Blind]:

@@ -16,6 +16,7 @@ from gazecli.reports.documents.parts import (
     Digest,
     Document,
     Interval,
+    Measure,
     ModelPart,
     Number,
     Open,
@@ -47,9 +48,9 @@ class PictureLine(Part):
     name: Text
     digest: Text | None
     regions: Ordinal
-    truths: list[Text] | None
-    synonyms: list[list[Text]]
-    sizes: list[Text]
+    truths: tuple[Text, ...] | None
+    synonyms: tuple[tuple[Text, ...], ...]
+    sizes: tuple[Text, ...]
 
 
 class ConditionLine(Part):
@@ -69,7 +70,7 @@ class TextLine(Part):
     target: Ordinal
     text: Text
     unsteered: Text | None
-    pieces: list[Text]
+    pieces: tuple[Text, ...]
     looked: Ordinal | None
 
 
@@ -79,8 +80,8 @@ class DelayPart(Part):
     `mean` and `median` are over the `reached` of all `switches`, null when none was.
     """
 
-    mean: Number | None
-    median: Number | None
+    mean: Measure | None
+    median: Measure | None
     reached: Count
     switches: Count
 
@@ -117,8 +118,8 @@ class ConditionPart(Part):
     unchanged: Count
     n: Count
     natural: Share | None = None
-    schedule_rho: Number | None = None
-    natural_rho: Number | None = None
+    schedule_rho: Measure | None = None
+    natural_rho: Measure | None = None
     latency: LatencyPart | None = None
 
 

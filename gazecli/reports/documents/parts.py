@@ -6,7 +6,8 @@ Imports no model library.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from pathlib import PurePath
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -15,7 +16,11 @@ from gazecli.version import VERSION
 
 
 def _carried(value: object) -> object:
-    return whole(value) if isinstance(value, str) else value
+    return whole(str(value)) if isinstance(value, str | PurePath) else value
+
+
+def _rounded(digits: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: round(value, digits) if isinstance(value, float) else value)
 
 
 def _opened(schema: dict[str, Any]) -> None:
@@ -26,12 +31,16 @@ def _opened(schema: dict[str, Any]) -> None:
 Text = Annotated[str, BeforeValidator(_carried)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(allow_inf_nan=False, ge=0.0, le=1.0 + 1e-6)]
+Measure = Annotated[Number, _rounded(6)]
+Share = Annotated[float, Field(allow_inf_nan=False, ge=0.0, le=1.0 + 1e-6), _rounded(6)]
+# A number or more for every token: fewer digits. The rule written last is the first that acts.
+TokenMeasure = Annotated[Measure, _rounded(5)]
+TokenShare = Annotated[Share, _rounded(5)]
 Count = Annotated[int, Field(ge=0)]
 Ordinal = Annotated[int, Field(ge=1)]
 # Rooms hand over tuples and lists alike; in JSON both are arrays.
 Pair = Annotated[tuple[Count, Count], Field(strict=False)]
-Interval = Annotated[tuple[Number, Number], Field(strict=False)]
+Interval = Annotated[tuple[Measure, Measure], Field(strict=False)]
 Box = Annotated[
     tuple[Number, Number, Number, Number],
     Field(strict=False, description="x0, y0, x1, y1 in pixels of the original picture"),
@@ -40,13 +49,17 @@ Box = Annotated[
 
 
 class Part(BaseModel):
-    """A block of a document: strict types, no unknown keys, no NaN or infinity."""
+    """A block of a document: strict types, no unknown keys, no NaN or infinity.
+
+    Its fields can be read from any object that has attributes of their names.
+    """
 
     model_config = ConfigDict(
         strict=True,
         extra="forbid",
         frozen=True,
         populate_by_name=True,
+        from_attributes=True,
         allow_inf_nan=False,
         defer_build=True,  # most commands use few of the documents they import
         json_schema_extra=_opened,
@@ -104,60 +117,10 @@ class ComicsPart(Part):
     prepared: Text | None = None
 
 
-class HeadPart(Part):
-    """A head and its scores. Layers and heads count from 0; an imported ranking has no more than `raw`.
-
-    `image` and `localization` are the other selectors' scores; null in head sets made before they were kept.
-    """
-
-    layer: Count
-    head: Count
-    raw: Number
-    selectivity: Number | None
-    image_mass: Number | None
-    image: Number | None = None
-    localization: Number | None = None
-
-
-class ImportedPart(Part):
-    """A head set that was imported as a ranking: the file's SHA-256, the heads it lists, what is unknown."""
-
-    sha256: Text
-    heads: Count
-    lacks: list[Text]
-
-
-class SuggestedPart(Part):
-    """By which score, and how many of the best heads, to steer."""
-
-    score: Literal["raw", "selectivity", "image", "localization"]
-    top: Count
-    why: Text
-
-
 class TimingPart(Open):
     """How long it took; rates beside the seconds."""
 
     seconds: Number
-
-
-class PicturePart(Part):
-    """Which picture it was; `prepared` is what was done to it before the processor, such as `squashed`."""
-
-    path: Text | None
-    sha256: Text
-    width: Ordinal
-    height: Ordinal
-    prepared: Text | None = None
-
-
-class RegionPart(Part):
-    """A region of the picture, and how many image tokens cover it."""
-
-    number: Ordinal
-    box: Box
-    tokens: Count
-    label: Text | None = None
 
 
 class SteeringSettings(Open):
@@ -169,24 +132,3 @@ class SteeringSettings(Open):
     top: Ordinal
     score: Text
     max_new_tokens: Ordinal
-
-
-class AttentionPart(Part):
-    """Mean attention of the steered heads, on the target's image tokens as a share of one."""
-
-    baseline: Share
-    steered: Share
-
-
-class GeneratedPart(Part):
-    """What the model wrote, and in how many tokens."""
-
-    text: Text
-    tokens: Count
-
-
-class AnswerPart(GeneratedPart):
-    """What the model wrote while it was steered at `region`."""
-
-    region: Ordinal
-    attention_on_region: AttentionPart

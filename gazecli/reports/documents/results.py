@@ -12,29 +12,65 @@ from pydantic import Field
 
 from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
 from gazecli.reports.documents.parts import (
-    AnswerPart,
     Box,
     ComicsPart,
     Count,
     Digest,
     Document,
-    GeneratedPart,
-    HeadPart,
-    ImportedPart,
+    Measure,
     ModelPart,
     Number,
     Open,
     Ordinal,
     Pair,
     Part,
-    PicturePart,
-    RegionPart,
     Share,
     SteeringSettings,
-    SuggestedPart,
     Text,
     TimingPart,
+    TokenMeasure,
+    TokenShare,
 )
+
+
+class PicturePart(Part):
+    """Which picture it was; `prepared` is what was done to it before the processor, such as `squashed`."""
+
+    path: Text | None
+    sha256: Text
+    width: Ordinal
+    height: Ordinal
+    prepared: Text | None = None
+
+
+class RegionPart(Part):
+    """A region of the picture, and how many image tokens cover it."""
+
+    number: Ordinal
+    box: Box
+    tokens: Count
+    label: Text | None = None
+
+
+class AttentionPart(Part):
+    """Mean attention of the steered heads, on the target's image tokens as a share of one."""
+
+    baseline: Share
+    steered: Share
+
+
+class GeneratedPart(Part):
+    """What the model wrote, and in how many tokens."""
+
+    text: Text
+    tokens: Count
+
+
+class AnswerPart(GeneratedPart):
+    """What the model wrote while it was steered at `region`."""
+
+    region: Ordinal
+    attention_on_region: AttentionPart
 
 
 class TrajectoryPart(Part):
@@ -42,7 +78,7 @@ class TrajectoryPart(Part):
 
     heads: Ordinal
     value_weighted: bool
-    steps: list[list[Number]]
+    steps: list[list[TokenMeasure]]
 
 
 class PointingPart(Part):
@@ -52,11 +88,11 @@ class PointingPart(Part):
     """
 
     region: Ordinal
-    area: Share
-    gaze: Share
-    gaze_ratio: Number
-    control: Share | None
-    control_ratio: Number | None
+    area: TokenShare
+    gaze: TokenShare
+    gaze_ratio: TokenMeasure
+    control: TokenShare | None
+    control_ratio: TokenMeasure | None
 
 
 class SentencePart(Part):
@@ -66,8 +102,8 @@ class SentencePart(Part):
     end: Count
     text: Text
     region: Ordinal | None
-    gaze: Share | None
-    control: Share | None
+    gaze: TokenShare | None
+    control: TokenShare | None
 
 
 class SpanPart(Part):
@@ -87,7 +123,7 @@ class ControlTrajectoryPart(Part):
 
     seed: Count
     heads: list[Pair]
-    steps: list[list[Number]]
+    steps: list[list[TokenMeasure]]
 
 
 class TrackSettings(Open):
@@ -96,6 +132,37 @@ class TrackSettings(Open):
     top: Ordinal
     score: Text
     max_new_tokens: Ordinal
+
+
+class HeadPart(Part):
+    """A head and its scores. Layers and heads count from 0; an imported ranking has no more than `raw`.
+
+    `image` and `localization` are the other selectors' scores; null in head sets made before they were kept.
+    """
+
+    layer: Count
+    head: Count
+    raw: Measure
+    selectivity: Measure | None
+    image_mass: Measure | None
+    image: Measure | None = None
+    localization: Measure | None = None
+
+
+class ImportedPart(Part):
+    """A head set that was imported as a ranking: the file's SHA-256, the heads it lists, what is unknown."""
+
+    sha256: Text
+    heads: Count
+    lacks: list[Text]
+
+
+class SuggestedPart(Part):
+    """By which score, and how many of the best heads, to steer."""
+
+    score: Literal["raw", "selectivity", "image", "localization"]
+    top: Count
+    why: Text
 
 
 class DiscoverySettings(Open):
@@ -213,8 +280,8 @@ class LayerPart(Part):
 
     layer: Count
     heads_in_top: Count
-    best: Number
-    mean: Number
+    best: Measure
+    mean: Measure
 
 
 class MatrixPart(Part):
@@ -222,15 +289,15 @@ class MatrixPart(Part):
 
     layer: Count
     head: Count
-    matrix: list[list[Number]]
+    matrix: list[list[Measure]]
 
 
 class HistogramPart(Part):
     """How many heads have a raw score between `edges`; `null`: with shuffled labels, mean over the draws."""
 
-    edges: list[Number]
+    edges: list[Measure]
     heads: list[Count]
-    null: list[Number]
+    null: list[Measure]
 
 
 class ReportDocument(Document):

@@ -48,17 +48,8 @@ def regions(document: ReportDocument) -> Figure | None:
         figure = new_figure(COLUMN, 2.1)
         axes = figure.subplots()
         for name, shares in lines.items():
-            gaze = name == "gaze"
-            axes.plot(
-                range(1, len(shares) + 1),
-                shares,
-                "o-" if gaze else "s--",
-                color=GAZE if gaze else INK,
-                markersize=4,
-                linewidth=1.4,
-                markerfacecolor=GAZE if gaze else "white",
-                label=named(name, groups[name]),
-            )
+            places = range(1, len(shares) + 1)
+            _line(axes, places, shares, named(name, groups[name]), gaze=name == "gaze")
         chance(axes, evaluation.chance, "y")
         _accuracy_axis(axes, "accuracy")
         axes.set_xticks(range(1, len(next(iter(lines.values()))) + 1))
@@ -77,16 +68,12 @@ def sweep(document: ReportDocument) -> Figure | None:
         figure = new_figure(COLUMN, 2.3)
         axes = figure.subplots()
         ks = [step.k for step in steps]
-        _line(axes, ks, [step.gaze for step in steps], [step.gaze_ci95 for step in steps], gaze=True)
-        with_control = [step for step in steps if step.control is not None]
-        if with_control:
-            _line(
-                axes,
-                [step.k for step in with_control],
-                [float(step.control or 0.0) for step in with_control],
-                [step.control_ci95 for step in with_control],
-                gaze=False,
-            )
+        _band(axes, ks, [step.gaze_ci95 for step in steps], GAZE)
+        _line(axes, ks, [step.gaze for step in steps], "gaze heads", gaze=True)
+        controls = {step.k: step.control for step in steps if step.control is not None}
+        if controls:
+            _band(axes, ks, [step.control_ci95 for step in steps], INK)
+            _line(axes, list(controls), list(controls.values()), "as many others", gaze=False)
         if evaluation.choice is not None:
             k = evaluation.choice.k
             axes.axvline(k, color=MARK, linewidth=1, zorder=0, label=f"chosen, {k}")
@@ -110,9 +97,7 @@ def selectors(document: ReportDocument) -> Figure | None:
             share = each.accuracy or 0.0
             axes.barh(row, share, height=0.62, color=GAZE)
             if each.ci95 is not None:
-                low, high = each.ci95
-                error = [[max(share - low, 0.0)], [max(high - share, 0.0)]]
-                axes.errorbar(share, row, xerr=error, color=INK, linewidth=1, capsize=2.5)
+                _interval(axes, row, share, each.ci95)
         axes.set_yticks(range(len(steered)), [each.score for each in steered])
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
@@ -152,44 +137,44 @@ def chance(axes: Axes, share: float, which: str) -> None:
 
 
 def _bar(axes: Axes, row: int, name: str, draws: Sequence[ConditionPart]) -> None:
-    mean = float(np.mean([draw.accuracy for draw in draws]))
+    shares = [draw.accuracy for draw in draws]
+    mean = float(np.mean(shares))
     axes.barh(row, mean, height=0.62, color=GAZE if name == "gaze" else OTHER)
     if len(draws) > 1:
-        shares = [draw.accuracy for draw in draws]
         axes.plot(shares, np.full(len(shares), row), "o", color=INK, markersize=3, markerfacecolor="white")
         highest = max(shares)
     else:
-        low, high = draws[0].ci95
-        error = [[max(mean - low, 0.0)], [max(high - mean, 0.0)]]
-        axes.errorbar(mean, row, xerr=error, color=INK, linewidth=1, capsize=2.5)
-        highest = max(mean, high)
+        _interval(axes, row, mean, draws[0].ci95)
+        highest = max(mean, draws[0].ci95[1])
     axes.annotate(
         f"{mean:.2f}", (highest, row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=7
     )
 
 
-def _line(
-    axes: Axes,
-    ks: Sequence[int],
-    shares: Sequence[float],
-    intervals: Sequence[tuple[float, float] | None],
-    *,
-    gaze: bool,
+def _interval(axes: Axes, row: int, share: float, ends: tuple[float, float]) -> None:
+    error = [[max(share - ends[0], 0.0)], [max(ends[1] - share, 0.0)]]
+    axes.errorbar(share, row, xerr=error, color=INK, linewidth=1, capsize=2.5)
+
+
+def _line(axes: Axes, places: Sequence[int], shares: Sequence[float], label: str, *, gaze: bool) -> None:
+    axes.plot(
+        places,
+        shares,
+        "o-" if gaze else "s--",
+        color=GAZE if gaze else INK,
+        markersize=4,
+        linewidth=1.4,
+        markerfacecolor=GAZE if gaze else "white",
+        label=label,
+    )
+
+
+def _band(
+    axes: Axes, ks: Sequence[int], intervals: Sequence[tuple[float, float] | None], colour: str
 ) -> None:
-    colour = GAZE if gaze else INK
     known = [(k, *interval) for k, interval in zip(ks, intervals, strict=True) if interval is not None]
     if known:
         axes.fill_between(*zip(*known, strict=True), color=colour, alpha=0.18, linewidth=0)  # type: ignore[arg-type]
-    axes.plot(
-        ks,
-        shares,
-        "o-" if gaze else "s--",
-        color=colour,
-        markersize=4,
-        linewidth=1.4,
-        markerfacecolor=colour if gaze else "white",
-        label="gaze heads" if gaze else "as many others",
-    )
 
 
 def _k_axis(axes: Axes, ks: Sequence[int]) -> None:
@@ -209,9 +194,7 @@ def _accuracy_axis(axes: Axes, label: str) -> None:
 
 
 def _per_region(draws: Sequence[ConditionPart]) -> list[float]:
-    table = np.array(
-        [[np.nan if share is None else share for share in draw.per_region] for draw in draws], dtype=float
-    )
+    table = np.array([draw.per_region for draw in draws], dtype=float)  # None becomes NaN
     known = np.isfinite(table).sum(0)
     mean: list[float] = np.where(known, np.nansum(table, 0) / np.maximum(known, 1), np.nan).tolist()
     return mean

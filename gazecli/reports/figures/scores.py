@@ -19,6 +19,7 @@ from gazecli.reports.figures.style import (
     MARK,
     OTHER,
     PAGE,
+    colour_bar,
     count_axis,
     new_figure,
     style,
@@ -45,9 +46,7 @@ def score_map(document: ReportDocument) -> Figure:
         axes.spines[:].set_visible(True)
         count_axis(axes, "x", model.heads, 0, "head")
         count_axis(axes, "y", model.layers, 0, "layer")
-        bar = figure.colorbar(shown, ax=axes, shrink=0.9, pad=0.03)
-        bar.outline.set_linewidth(0.6)
-        bar.set_label(f"{score} score")
+        colour_bar(figure, shown, axes, f"{score} score", shrink=0.9, pad=0.03)
     return figure
 
 
@@ -75,9 +74,8 @@ def score_histogram(document: ReportDocument) -> Figure | None:
             )
         axes.set_yscale("symlog", linthresh=1)
         axes.set_ylim(0, None)
-        ticks = [
-            tick for tick in (0, 1, 3, 10, 30, 100, 300, 1000, 3000) if tick <= max(heads.max(), null.max())
-        ]
+        most = max(heads.max(), null.max())
+        ticks = [tick for tick in (0, 1, 3, 10, 30, 100, 300, 1000, 3000) if tick <= most]
         axes.set_yticks(ticks, [str(tick) for tick in ticks])
         axes.minorticks_off()
         axes.set_xlim(edges[0], edges[-1])
@@ -99,11 +97,9 @@ def matrices(document: ReportDocument) -> Figure | None:
     with style():
         figure = new_figure(PAGE if across > 2 else COLUMN, 0.5 + down * (1.65 if across > 2 else 1.5))
         grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-        for place, axes in enumerate(grid.flat):
-            if place >= len(shown):
-                axes.set_axis_off()
-                continue
-            part = shown[place]
+        for axes in grid.flat[len(shown) :]:
+            axes.set_axis_off()
+        for axes, part in zip(grid.flat, shown, strict=False):
             drawn = axes.imshow(np.array(part.matrix), cmap=LIGHT_TO_DARK, vmin=0, vmax=max(highest, 1e-9))
             axes.spines[:].set_visible(True)
             axes.set_title(f"layer {part.layer} head {part.head}")
@@ -111,9 +107,7 @@ def matrices(document: ReportDocument) -> Figure | None:
             count_axis(axes, "y", panels, 1, "")
         figure.supxlabel("panel attended to", fontsize=8)
         figure.supylabel("panel asked about", fontsize=8)
-        bar = figure.colorbar(drawn, ax=grid, shrink=0.8, pad=0.02, aspect=30)
-        bar.outline.set_linewidth(0.6)
-        bar.set_label("mean attention")
+        colour_bar(figure, drawn, grid, "mean attention", shrink=0.8, pad=0.02, aspect=30)
     return figure
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 COLUMN, PAGE = 3.4, 7.0  # inches: a column and a page of a paper
@@ -66,8 +67,7 @@ def style(**changes: Any) -> Iterator[None]:
     """Inside, figures are made and saved in the style of this package."""
     # Building a font cache is nothing that users can do anything about.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    settings: Any = {**matplotlib.rcParamsDefault, **_STYLE}
-    settings.update(changes)
+    settings: Any = {**matplotlib.rcParamsDefault, **_STYLE, **changes}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # it shows as a box
         yield
@@ -127,3 +127,10 @@ def count_axis(axes: Axes, which: str, length: int, first: int, label: str) -> N
         places = list(range(length))
     axis.set_ticks(places, [str(place + first) for place in places])
     axis.set_label_text(label)
+
+
+def colour_bar(figure: Figure, shown: AxesImage, axes: Any, label: str, **place: Any) -> None:
+    """The key to the colours of `shown`, beside `axes`."""
+    bar = figure.colorbar(shown, ax=axes, **place)
+    bar.outline.set_linewidth(0.6)
+    bar.set_label(label)

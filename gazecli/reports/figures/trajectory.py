@@ -14,7 +14,16 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from gazecli.plain_text import visible
-from gazecli.reports.figures.style import FAINT, LIGHT_TO_DARK, MARK, PAGE, count_axis, new_figure, style
+from gazecli.reports.figures.style import (
+    FAINT,
+    LIGHT_TO_DARK,
+    MARK,
+    PAGE,
+    colour_bar,
+    count_axis,
+    new_figure,
+    style,
+)
 from gazecli.reports.trajectory import Floats, Trajectory
 
 _LETTERED = 100  # tokens whose words still fit under the axis
@@ -37,9 +46,7 @@ def trajectory_figure(trajectory: Trajectory) -> Figure:
             axes.set_title(title, loc="left")
             axes.tick_params(axis="x", length=0)
         _label_tokens(grid[-1], trajectory.pieces, lettered)
-        bar = figure.colorbar(drawn, ax=list(grid), shrink=0.9, pad=0.01, aspect=18)
-        bar.outline.set_linewidth(0.6)
-        bar.set_label("share of attention")
+        colour_bar(figure, drawn, list(grid), "share of attention", shrink=0.9, pad=0.01, aspect=18)
     return figure
 
 
@@ -56,8 +63,7 @@ def _draw_row(axes: Axes, steps: Floats, trajectory: Trajectory) -> AxesImage:
         axes.add_patch(
             Rectangle((start - 0.5, row - 0.5), end - start, 1, fill=False, edgecolor=MARK, linewidth=1.3)
         )
-    names = [str(number) for number in trajectory.numbers]
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(table)), [str(number) for number in trajectory.numbers])
     axes.set_ylabel("region")
     return drawn
 

@@ -19,30 +19,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gazecli.plain_text import json_escaped, visible
+from gazecli.reports.heatmap import shrunk
 from gazecli.reports.page.scenes import Scene, attention_data, percents, picture_data
 from gazecli.reports.tables import Table, cell_text
 from gazecli.version import VERSION
 
 _HERE = Path(__file__).parent
-_CANVAS = 1400  # pixels of the longer side
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure as an SVG element, and its caption."""
-
-    svg: Markup
-    caption: str
+_LONGEST_SIDE = 1400  # pixels of a picture and of the canvas over it
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; what it has none of is left out."""
+    """A part of the page; what it has none of is left out. figures: an SVG element and a caption each."""
 
     anchor: str
     title: str
     facts: Mapping[str, object] = field(default_factory=dict)
-    figures: Sequence[Figure] = ()
+    figures: Sequence[tuple[Markup, str]] = ()
     tables: Sequence[Table] = ()
     scenes: Sequence[Scene] = ()
 
@@ -68,17 +61,17 @@ def page_of(title: str, sections: Sequence[Section], version: str = VERSION) -> 
 
 def _shown(scene: Scene) -> dict[str, Any]:
     picture = scene.picture
-    scale = min(1.0, _CANVAS / max(picture.width, picture.height))
+    small = shrunk(picture.image, _LONGEST_SIDE)
     count = len(scene.regions)
     parts = f", {count} regions" if count > 1 else ", one region" if count else ""
     data = json_escaped(json.dumps(attention_data(scene), separators=(",", ":")))
     return {
         "name": scene.name,
         "alt": f"{scene.name}, {picture.width} by {picture.height} pixels{parts}",
-        "picture": picture_data(picture),
+        "picture": picture_data(small),
         "aspect": f"{picture.width / picture.height:.4f}",
-        "width": max(1, round(picture.width * scale)),
-        "height": max(1, round(picture.height * scale)),
+        "width": small.width,
+        "height": small.height,
         "regions": [(region.number, percents(region.box, picture)) for region in scene.regions],
         "unsteered": scene.unsteered,
         "steered": scene.steered,

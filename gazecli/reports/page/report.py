@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from markupsafe import Markup
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from gazecli.plain_text import whole
 from gazecli.reports.documents.evaluation import EvaluationPart
 from gazecli.reports.documents.results import PictureDocument, ReportDocument
-from gazecli.reports.page.html import Figure, Section, page_of
+from gazecli.reports.page.html import Section, page_of
 from gazecli.reports.page.scenes import Scene, SceneText
 from gazecli.reports.tables import (
     evaluation_facts,
@@ -34,7 +34,11 @@ def report_page(
     of the evaluation.
     """
     drawn = drawn_figures(document) if figures is None else figures
-    pick = _picker(drawn)
+
+    def pick(*names: str) -> list[tuple[Markup, str]]:
+        # The figures are this package's own; what they carry of foreign text, the drawing has escaped.
+        return [(Markup(drawn[name][0]), drawn[name][1]) for name in names if name in drawn]  # noqa: S704
+
     sections = [Section("summary", "Summary", report_facts(document))]
     for place, evaluation in enumerate(document.evaluations):
         sections.append(
@@ -71,14 +75,6 @@ def drawn_figures(document: ReportDocument) -> dict[str, tuple[str, str]]:
         name: (inline_svg(figure, name, caption), caption)
         for name, (figure, caption) in figures_of(document).items()
     }
-
-
-def _picker(figures: Figures) -> Callable[..., list[Figure]]:
-    def pick(*names: str) -> list[Figure]:
-        # The figures are this package's own; what they carry of foreign text, the drawing has escaped.
-        return [Figure(Markup(figures[name][0]), figures[name][1]) for name in names if name in figures]  # noqa: S704
-
-    return pick
 
 
 def _judged_scenes(evaluation: EvaluationPart | None, scenes: Sequence[Scene]) -> list[Scene]:

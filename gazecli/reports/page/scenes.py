@@ -19,15 +19,13 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
 
 if TYPE_CHECKING:
-    from gazecli.evaluation.page_samples import PageSample
-    from gazecli.models.token_maps.image_tokens import ImageLayout
+    from gazecli.evaluation.examples import Example
     from gazecli.steering.steer import Steering
     from gazecli.steering.switch import Narration
     from gazecli.steering.track import Tracking
 
 Floats = npt.NDArray[np.floating]
 _MOST_LINES = 64  # cells across or down
-_LONGEST_SIDE = 1400  # pixels of the picture on the page
 _QUALITY = 82
 
 
@@ -86,7 +84,7 @@ def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
         for answer in steering.answers
         if answer.maps is not None
     ]
-    return _scene(steering.picture, steering.regions, steering.layout, plain, steered)
+    return _scene(steering, plain, steered)
 
 
 def scene_of_narration(
@@ -106,7 +104,7 @@ def scene_of_narration(
         )
         for part in narration.segments
     ]
-    return _scene(narration.picture, narration.regions, narration.layout, plain, steered)
+    return _scene(narration, plain, steered)
 
 
 def scene_of_tracking(tracking: Tracking) -> Scene:
@@ -116,29 +114,24 @@ def scene_of_tracking(tracking: Tracking) -> Scene:
     if tracking.controls:
         note = f"mean over {len(tracking.controls)} draws"
         controls.append(SceneText("Control heads", tracking.pieces, tracking.maps[1:].mean(0), notes=[note]))
-    return _scene(tracking.picture, tracking.regions, tracking.layout, texts, controls)
+    return _scene(tracking, texts, controls)
 
 
 def _scene(
-    picture: Picture,
-    regions: Sequence[Region],
-    layout: ImageLayout,
-    unsteered: Sequence[SceneText],
-    steered: Sequence[SceneText],
+    result: Steering | Narration | Tracking, unsteered: Sequence[SceneText], steered: Sequence[SceneText]
 ) -> Scene:
+    picture, regions, layout = result.picture, result.regions, result.layout
     table = layout.region_table(regions)
     return Scene(picture.name, picture, regions, layout.boxes.numpy(), table, unsteered, steered)
 
 
-def scenes_of(samples: Sequence[PageSample]) -> list[Scene]:
-    """Pictures of an evaluation, under the names of their strips."""
-    scenes = []
-    for part in samples:
-        if part.steering is not None:
-            scenes.append(replace(scene_of_steering(part.steering, part.truths), name=part.name))
-        elif part.narration is not None:
-            scenes.append(replace(scene_of_narration(part.narration, part.truths, part.free), name=part.name))
-    return scenes
+def scene_of_example(example: Example, generated: Steering | tuple[Narration, Tracking]) -> Scene:
+    """A picture of an evaluation, under its strip's name, from what `generate_with_maps` gave for it."""
+    truths = example.truths or ()
+    if isinstance(generated, tuple):
+        narration, free = generated
+        return replace(scene_of_narration(narration, truths, free), name=example.name)
+    return replace(scene_of_steering(generated, truths), name=example.name)
 
 
 def attention_data(scene: Scene) -> dict[str, object]:
@@ -153,9 +146,7 @@ def attention_data(scene: Scene) -> dict[str, object]:
     peak = max((float(each.max(initial=0.0)) for each in rasters), default=0.0)
     texts = []
     for text, each in zip(scene.texts, rasters, strict=True):
-        shares = np.zeros((len(text.pieces), 0))
-        if len(scene.regions):
-            shares = np.asarray(text.attention) @ scene.region_table
+        shares = np.asarray(text.attention) @ scene.region_table
         texts.append({"cells": _bytes(each / peak if peak > 0 else each), "shares": _bytes(shares)})
     return {
         "xs": [round(float(x) / width * 100, 3) for x in xs],
@@ -183,13 +174,10 @@ def raster(attention: Floats, boxes: Floats, xs: Floats, ys: Floats) -> Floats:
     return mass / area
 
 
-def picture_data(picture: Picture) -> str:
-    """The picture as a data address, at most 1400 pixels a side."""
-    scale = min(1.0, _LONGEST_SIDE / max(picture.image.size))
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    small = picture.image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+def picture_data(image: Image.Image) -> str:
+    """The picture as a data address."""
     out = io.BytesIO()
-    small.save(out, format="JPEG", quality=_QUALITY, subsampling=0)
+    image.save(out, format="JPEG", quality=_QUALITY, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
 
 

@@ -73,7 +73,7 @@ def panel_task(vlm: VLM, examples: Sequence[Example], wordings: Sequence[str]) -
     """A question about each panel by its place; wordings in turn."""
     panels = examples[0].regions
     prompts = [fill(wordings[k % len(wordings)], k + 1, panels) for k in range(panels)]
-    return BlindingTask(vlm, examples, prompts, 40, None)
+    return BlindingTask(vlm, examples, prompts, 40)
 
 
 def narrated_sentences(
@@ -84,7 +84,7 @@ def narrated_sentences(
     A sentence in whose middle the target changes belongs to neither and is left out.
     """
     settings = SteerSettings(PROMPTS["dynamic"], scope="answer")
-    task = NarrationTask(vlm, examples, settings, None, every, _ORDER_SEED)
+    task = NarrationTask(vlm, examples, settings, every, _ORDER_SEED)
     # One generator for all strips, as in the table that the README has.
     rng = random.Random(_ORDER_SEED)
     task.orders = [derangement(example.regions, rng) for example in examples]
@@ -134,26 +134,24 @@ def measure(vlm: VLM, folder: Path, strips: int, seed: int) -> dict[str, object]
     figures["suggested K"] = len(heads)
     figures["split-half r"] = headset.header["honesty"]["split_half_r"]
     examples = by_count[6]
-    task = RedirectionTask(vlm, examples, STATIC, None)
+    task = RedirectionTask(vlm, examples, STATIC)
     for top in sorted({1, 4, 8, len(heads), 16, 24, vlm.layers * vlm.heads}):
         label = "all heads" if top == vlm.layers * vlm.heads else f"top {top}"
         figures[f"static, {label}"] = exact_share(task, headset.top(top))
     figures["static, suggested top"] = figures[f"static, top {len(heads)}"]
-    figures["static, only combinations never seen"] = exact_share(
-        RedirectionTask(vlm, unseen, STATIC, None), heads
-    )
+    figures["static, only combinations never seen"] = exact_share(RedirectionTask(vlm, unseen, STATIC), heads)
     controls = [exact_share(task, headset.controls(len(heads), seed=s)) for s in CONTROL_SEEDS]
     figures["static, controls"] = controls
     figures["static, controls mean"] = float(np.mean(controls))
     for panels in (3, 4):
-        fewer = RedirectionTask(vlm, by_count[panels], STATIC, None)
+        fewer = RedirectionTask(vlm, by_count[panels], STATIC)
         figures[f"static, suggested top, {panels} panels"] = exact_share(fewer, heads)
     for label, settings in (
         ("static, hard", replace(STATIC, strength="hard")),
         ("static, scope answer", replace(STATIC, scope="answer")),
         ("vqa, suggested top", replace(STATIC, prompt=PROMPTS["vqa"])),
     ):
-        figures[label] = exact_share(RedirectionTask(vlm, examples, settings, None), heads)
+        figures[label] = exact_share(RedirectionTask(vlm, examples, settings), heads)
     unsteered = exact_answers(task)
     figures["unsteered, a given target"] = float(np.mean(unsteered))
     figures["unsteered, any panel"] = float(np.mean([any(hits) for hits in unsteered]))
