@@ -34,16 +34,14 @@ def plain(document: Mapping[str, Any]) -> dict[str, Any]:
     """`document` as a reader will get it back: lists for tuples, text keys; CacheError if it is not JSON."""
     try:
         copy = parse_json(canonical_json(document))
+        if not isinstance(copy, dict):
+            raise TypeError("it is no object")
     except (ValueError, TypeError, RecursionError) as error:
         raise CacheError(
             f"not a JSON document ({error})",
             code="cache.invalid",
             hint="an artifact holds JSON and plain arrays only",
         ) from error
-    if not isinstance(copy, dict):
-        raise CacheError(
-            "not a JSON object", code="cache.invalid", hint="an artifact holds JSON and plain arrays only"
-        )
     return copy
 
 

@@ -56,7 +56,7 @@ class UsageError(BadInput):
 
 
 class PictureError(BadInput):
-    """A picture cannot be read, or is cannot be used."""
+    """A picture cannot be read or used."""
 
     default_code = "picture.unreadable"
 

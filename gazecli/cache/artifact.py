@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +57,8 @@ class Artifact:
         if len(self.tensors) > MAX_TENSORS:
             raise _invalid(f"an artifact has at most {MAX_TENSORS} tensors", str(len(self.tensors)))
         object.__setattr__(self, "header", plain(self.header))
-        object.__setattr__(
-            self, "tensors", {name: _settled(name, self.tensors[name]) for name in self.tensors}
-        )
+        settled = {name: _settled(name, tensor) for name, tensor in self.tensors.items()}
+        object.__setattr__(self, "tensors", settled)
 
     @property
     def digest(self) -> str:
@@ -78,11 +77,6 @@ class Artifact:
 def is_kind(text: object) -> bool:
     """Whether `text` can be an artifact's kind."""
     return isinstance(text, str) and _KIND.fullmatch(text) is not None
-
-
-def total_bytes(tensors: Iterable[NDArray[Any]]) -> int:
-    """Bytes of all the elements of `tensors`."""
-    return sum(tensor.nbytes for tensor in tensors)
 
 
 def _settled(name: str, tensor: NDArray[Any]) -> NDArray[Any]:
@@ -205,7 +199,9 @@ def from_bytes(data: bytes) -> tuple[Artifact, Label]:
     length = int.from_bytes(data[:8], "little")
     label = _label(data[8 : 8 + _bounded(length)], length)
     try:
-        tensors = {name: _writable(tensor) for name, tensor in load(data).items()}
+        tensors = {
+            name: tensor if tensor.flags.writeable else tensor.copy() for name, tensor in load(data).items()
+        }
         return Artifact(label.kind, label.header, tensors), label
     except (
         SafetensorError,
@@ -261,7 +257,3 @@ def _label(text: bytes, length: int) -> Label:
     ):
         raise ValueError("its header is malformed")
     return Label(kind, digest, header)
-
-
-def _writable(tensor: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return tensor if tensor.flags.writeable else tensor.copy()

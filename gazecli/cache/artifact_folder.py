@@ -1,4 +1,4 @@
-"""The folder of artifacts: listing it, finding an artifact by digest, removing it.
+"""The folder of artifacts: listing it, reading a file of it, setting one aside, removing one.
 
 Only regular files directly in that folder are ever touched: no link is followed and no name is taken from
 outside.
@@ -9,19 +9,15 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache.artifact import parse_file_name, read_label
+from gazecli.cache.artifact import DAMAGED, MISSING, Artifact, parse_file_name, read, read_label
 from gazecli.cache.files import cache_errors, is_there, make_folder
-from gazecli.canonical import ALGORITHM, is_digest
-from gazecli.errors import CacheError, HeadSetError
-
-MIN_PREFIX = 4
-_SHOWN = 5
+from gazecli.errors import CacheError
 
 
 @dataclass(frozen=True)
@@ -66,55 +62,11 @@ def plain_files(folder: Path) -> list[tuple[Path, os.stat_result]]:
 
 def entries(folder: Path) -> list[Entry]:
     """All artifacts in `folder`, newest first."""
-    listed = []
-    for path, status in plain_files(folder):
-        if named := parse_file_name(path.name):
-            kind, digest = named
-            listed.append(Entry(digest, kind, path, status.st_size, status.st_mtime, _summary(path, digest)))
+    listed = [
+        Entry(digest, kind, path, status.st_size, status.st_mtime, _summary(path, digest))
+        for kind, digest, path, status in artifacts(folder)
+    ]
     return sorted(listed, key=lambda entry: (-entry.modified, entry.path.name))
-
-
-def find(folder: Path, digest: str) -> Path | None:
-    """The file that is named like the artifact `digest`, whatever is in it."""
-    if not is_digest(digest):
-        raise malformed(digest)
-    return next((path for path, named in _named(folder) if named == digest), None)
-
-
-def resolve(folder: Path, prefix: str, kind: str | None = None) -> str:
-    """The digest that `prefix` (with or without `sha256:`, 4 digits or more) begins; HeadSetError."""
-    wanted = prefix.strip().lower().removeprefix(ALGORITHM)
-    if not MIN_PREFIX <= len(wanted) <= 64 or set(wanted) - set("0123456789abcdef"):
-        raise malformed(prefix)
-    digests = sorted(
-        {
-            digest
-            for path, digest in _named(folder)
-            if digest.startswith(ALGORITHM + wanted) and (kind is None or path.name.startswith(f"{kind}-"))
-        }
-    )
-    if not digests:
-        raise unknown(prefix)
-    if len(digests) > 1:
-        shown = ", ".join(digests[:_SHOWN]) + (", …" if len(digests) > _SHOWN else "")
-        raise HeadSetError(
-            f"{len(digests)} digests in the cache begin like this",
-            subject=prefix,
-            hint=f"give more digits of one of {shown}",
-            code="headset.ambiguous",
-        )
-    return digests[0]
-
-
-def remove(folder: Path, digests: Iterable[str], *, dry_run: bool = False) -> list[Removed]:
-    """Take these artifacts out of `folder`; HeadSetError, before any is gone, for an unknown one."""
-    listed = {digest: path for path, digest in _named(folder)}
-    wanted = list(dict.fromkeys(digests))
-    for digest in wanted:
-        if digest not in listed:
-            raise malformed(digest) if not is_digest(digest) else unknown(digest)
-    gone = [discard(listed[digest], dry_run=dry_run) for digest in wanted]
-    return [removed for removed in gone if removed is not None]
 
 
 def discard(path: Path, *, dry_run: bool = False) -> Removed | None:
@@ -131,41 +83,37 @@ def discard(path: Path, *, dry_run: bool = False) -> Removed | None:
     return None
 
 
-def set_aside(path: Path, aside: Path, error: CacheError, warn: Callable[[str], None]) -> None:
-    """Move the damaged file `path` into the folder `aside`, and say so; say also when it cannot be moved."""
+def read_intact(
+    path: Path, aside: Path, warn: Callable[[str], None], digest: str | None = None
+) -> Artifact | None:
+    """The artifact at `path`, or None; a damaged one is set aside with a warning. CacheError as `read`."""
+    try:
+        return read(path, digest)
+    except CacheError as error:
+        if error.code == DAMAGED:
+            set_aside(path, aside, error.message, warn)
+        elif error.code != MISSING:
+            raise
+        return None
+
+
+def set_aside(path: Path, aside: Path, what: str, warn: Callable[[str], None]) -> None:
+    """Move the damaged file `path`, which is `what`, into `aside`, and warn; also when it cannot be moved."""
     try:
         os.rename(path, make_folder(aside) / f"{path.name}.{secrets.token_hex(4)}")
     except FileNotFoundError:
         return
     except (OSError, CacheError):
-        warn(f"{error.message} is ignored: {path}")
+        warn(f"{what} is ignored: {path}")
     else:
-        warn(f"{error.message} was set aside in {aside}: {path.name}")
+        warn(f"{what} was set aside in {aside}: {path.name}")
 
 
-def unknown(digest: str) -> HeadSetError:
-    """The error for a digest, or the beginning of one, that nothing in the cache has."""
-    return HeadSetError(
-        "nothing in the cache has this digest",
-        subject=digest,
-        hint="see what is there: gaze cache ls",
-        code="headset.unknown",
-    )
-
-
-def malformed(digest: str) -> HeadSetError:
-    """The error for what is neither a digest nor the beginning of one."""
-    return HeadSetError(
-        "not a digest",
-        subject=digest,
-        hint=f"give at least {MIN_PREFIX} hex digits of one that gaze cache ls shows",
-        code="headset.invalid",
-    )
-
-
-def _named(folder: Path) -> list[tuple[Path, str]]:
-    pairs = [(path, parse_file_name(path.name)) for path, _ in plain_files(folder)]
-    return [(path, named[1]) for path, named in pairs if named]
+def artifacts(folder: Path) -> Iterator[tuple[str, str, Path, os.stat_result]]:
+    """Kind and digest of what is named like an artifact, with its file."""
+    for path, status in plain_files(folder):
+        if named := parse_file_name(path.name):
+            yield *named, path, status
 
 
 def _summary(path: Path, digest: str) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def file_digests(paths: Sequence[str | Path], root: Path | None) -> list[str]:
     if not absolute:
         return []
     folder = os.path.commonpath([os.path.dirname(path) for path in absolute])
-    note = _note_path(folder, root) if root is not None else None
+    key = hashlib.sha256(os.fsencode(folder)).hexdigest()
+    note = root / DIGESTS / f"{key}.json" if root is not None else None
     remembered = _load(note)
     fresh: dict[str, list[str]] = {}
     digests = []
@@ -57,27 +58,21 @@ def file_digests(paths: Sequence[str | Path], root: Path | None) -> list[str]:
     return digests
 
 
-def _note_path(folder: str, root: Path) -> Path:
-    key = hashlib.sha256(os.fsencode(folder)).hexdigest()
-    return root / DIGESTS / f"{key}.json"
-
-
 def _load(note: Path | None) -> dict[str, list[str]]:
     record = read_named(note) if note is not None else None
-    files = record.get("files") if record is not None else None
+    files = (record or {}).get("files")
     return files if isinstance(files, dict) else {}
 
 
 def _save(note: Path, folder: str, fresh: dict[str, list[str]]) -> None:
     # Read again: another process may have remembered other files while this one was reading.
-    others = {
-        name: known for name, known in _load(note).items() if os.path.exists(os.path.join(folder, name))
-    }
-    if len(others) + len(fresh) > _MAX_REMEMBERED:
-        others = {}
+    others = _load(note).items()
+    files = {name: known for name, known in others if os.path.exists(os.path.join(folder, name))} | fresh
+    if len(files) > _MAX_REMEMBERED:
+        files = fresh
     with suppress(CacheError, OSError):
         make_folder(note.parent)
-        write_named(note, {"files": {**others, **fresh}}, durable=False)
+        write_named(note, {"files": files}, durable=False)
 
 
 def _measure(path: str) -> tuple[str, str | None]:

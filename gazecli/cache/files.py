@@ -32,11 +32,11 @@ LOCKS = "locks"
 JUDGEMENTS = "judgements"
 DIGESTS = "digests"
 
-_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 MAX_BYTES = 64 * 1024 * 1024  # of a record
-TEMPORARY_PREFIX = ".gaze-"
-TEMPORARY_SUFFIX = ".tmp"
 
+_TEMPORARY_PREFIX = ".gaze-"
+_TEMPORARY_SUFFIX = ".tmp"
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 # O_NONBLOCK: opening a named pipe must not wait for somebody to write into it.
 _READ = os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0)
@@ -68,11 +68,8 @@ def read_whole(path: Path, limit: int, *, follow_links: bool = False) -> bytes:
     """The bytes of a regular file of at most `limit` bytes; NotPlain or OSError otherwise."""
     with os.fdopen(open_plain(path, follow_links=follow_links), "rb") as file:
         # The size is that of the open file, and one byte more is read, because files grow.
-        if os.fstat(file.fileno()).st_size > limit:
+        if os.fstat(file.fileno()).st_size > limit or len(data := file.read(limit + 1)) > limit:
             raise NotPlain(f"it is larger than {limit} bytes")
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise NotPlain(f"it is larger than {limit} bytes")
     return data
 
 
@@ -82,13 +79,15 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     The file is private until it is complete, then has the permissions of the user's umask. `durable`
     also waits until the disk has it.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(12)}{TEMPORARY_SUFFIX}")
+    temporary = temporary_file(path.parent)
     descriptor = os.open(temporary, _CREATE, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            _apply_umask(descriptor)
+            if sys.platform != "win32":
+                with suppress(PermissionError, NotImplementedError):
+                    os.fchmod(descriptor, 0o666 & ~_umask())
             if durable:
                 _sync(descriptor)
         os.replace(temporary, path)
@@ -136,9 +135,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def temporary_file(folder: Path) -> Path:
+    """A file in `folder` that no other writer takes."""
+    return folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(12)}{_TEMPORARY_SUFFIX}"
+
+
 def is_temporary(name: str) -> bool:
     """Whether a file of this name was on its way when its writer died."""
-    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
+    return name.startswith(_TEMPORARY_PREFIX) and name.endswith(_TEMPORARY_SUFFIX)
 
 
 def _sync(descriptor: int) -> None:
@@ -148,12 +152,6 @@ def _sync(descriptor: int) -> None:
         # Some network and user-space file systems have no such call; a failing disk still counts.
         if error.errno not in _NO_SYNC:
             raise
-
-
-def _apply_umask(descriptor: int) -> None:
-    if sys.platform != "win32":
-        with suppress(PermissionError, NotImplementedError):
-            os.fchmod(descriptor, 0o666 & ~_umask())
 
 
 def _umask() -> int:
@@ -221,19 +219,12 @@ def cache_errors(doing: str, path: Path) -> Iterator[None]:
 def unusable(doing: str, path: Path, error: OSError) -> CacheError:
     """The CacheError for `error` while `doing` ("read", "write", …) something at `path`."""
     reason = (error.strerror or type(error).__name__).lower()
-    if error.errno in _FULL:
-        return CacheError(
-            f"cannot {doing} the cache ({reason})",
-            subject=str(path),
-            hint=f"free some space (gaze cache prune), or set {VARIABLE} to a folder with more",
-            code="cache.full",
-        )
     access = "read" if doing == "read" else "read and written"
-    return CacheError(
-        f"cannot {doing} the cache ({reason})",
-        subject=str(path),
-        hint=f"set {VARIABLE} to a folder that can be {access}",
-    )
+    hint, code = f"set {VARIABLE} to a folder that can be {access}", None
+    if error.errno in _FULL:
+        hint = f"free some space (gaze cache prune), or set {VARIABLE} to a folder with more"
+        code = "cache.full"
+    return CacheError(f"cannot {doing} the cache ({reason})", subject=str(path), hint=hint, code=code)
 
 
 def write_record(path: Path, record: Mapping[str, Any], *, durable: bool = True) -> None:
@@ -254,17 +245,12 @@ def read_named(path: Path) -> dict[str, Any] | None:
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """The record at `path`, or None when there is none that is whole and unchanged."""
-    try:
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         data = read_whole(path, MAX_BYTES)
-    except OSError:
-        return None
-    try:
         record = parse_json(data)["record"]
         # To the byte: JSON has several spellings of one text, in which a flipped bit could hide.
         if isinstance(record, dict) and data == _to_bytes(record):
             return record
-    except (ValueError, TypeError, KeyError, RecursionError):
-        pass
     return None
 
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gazecli.cache.artifact import (
-    MISSING,
-    file_name,
-    parse_file_name,
-    read,
-)
+from gazecli.cache.artifact import MISSING, parse_file_name, read
 from gazecli.cache.artifact_folder import Entry, Removed, discard, entries, plain_files
 from gazecli.cache.files import (
     ARTIFACTS,
@@ -56,10 +51,11 @@ def verify(root: Path) -> list[Damage]:
     """Read every artifact, partial result and record under `root`; CacheError when that cannot be done."""
     found = [_artifact_damage(path) for path in _everything(root / ARTIFACTS)]
     found += [_partial_damage(path) for path in _everything(root / PARTIAL_RESULTS)]
-    for name in _POINTERS:
-        found += [_record_damage(path, read_pointer) for path in _everything(root / name)]
-    for name in _RECORDS:
-        found += [_record_damage(path, read_named) for path in _everything(root / name)]
+    for name in (*_POINTERS, *_RECORDS):
+        read_record = read_pointer if name in _POINTERS else read_named
+        for path in _everything(root / name):
+            if read_record(path) is None and os.path.lexists(path):
+                found.append(Damage(path, "a damaged record"))
     return [damage for damage in found if damage is not None]
 
 
@@ -83,11 +79,11 @@ def prune(
         files = plain_files(root / name)
         paths += [path for path, status in files if now - status.st_mtime >= older_than]
     paths += _unneeded_models(root, now - older_than, kept)
-    paths += _damaged_records(root)
-    paths += _stale_pointers(root, {entry.digest for entry in kept})
+    paths += [path for path in _records(root, _RECORDS) if read_named(path) is None]
+    digests = {entry.digest for entry in kept}
+    paths += [path for path in _records(root, _POINTERS) if read_pointer(path) not in digests]
     paths += _leftovers(root, now)
-    gone = [discard(path, dry_run=dry_run) for path in dict.fromkeys(paths)]
-    return [removed for removed in gone if removed is not None]
+    return [gone for path in dict.fromkeys(paths) if (gone := discard(path, dry_run=dry_run))]
 
 
 def _unneeded_models(root: Path, before: float, kept: Collection[Entry]) -> Iterable[Path]:
@@ -97,18 +93,9 @@ def _unneeded_models(root: Path, before: float, kept: Collection[Entry]) -> Iter
             yield path
 
 
-def _damaged_records(root: Path) -> Iterable[Path]:
-    for name in _RECORDS:
-        for path, _ in plain_files(root / name):
-            if not is_temporary(path.name) and read_named(path) is None:
-                yield path
-
-
-def _stale_pointers(root: Path, digests_kept: Collection[str]) -> Iterable[Path]:
-    for name in _POINTERS:
-        for path, _ in plain_files(root / name):
-            if not is_temporary(path.name) and read_pointer(path) not in digests_kept:
-                yield path
+def _records(root: Path, folders: Iterable[str]) -> Iterable[Path]:
+    for name in folders:
+        yield from (path for path, _ in plain_files(root / name) if not is_temporary(path.name))
 
 
 def _leftovers(root: Path, now: float) -> Iterable[Path]:
@@ -130,17 +117,11 @@ def _artifact_damage(path: Path) -> Damage | None:
     if named is None:
         return Damage(path, "it is not named like an artifact")
     kind, digest = named
-    return _damage(path, digest, kind)
-
-
-def _damage(path: Path, digest: str | None, kind: str | None = None) -> Damage | None:
     try:
-        artifact = read(path, digest)
+        same = read(path, digest).kind == kind
     except CacheError as error:
         return None if error.code == MISSING else Damage(path, error.message, digest)
-    if digest is not None and kind is not None and file_name(artifact.kind, digest) != path.name:
-        return Damage(path, "it is named like another kind of artifact", digest)
-    return None
+    return None if same else Damage(path, "it is named like another kind of artifact", digest)
 
 
 def _partial_damage(path: Path) -> Damage | None:
@@ -151,7 +132,3 @@ def _partial_damage(path: Path) -> Damage | None:
     # Processes that share a request number their files: <request>.<number>.safetensors.
     request = path.name.partition(".")[0]
     return None if header.get("request") == request else Damage(path, "partial results of something else")
-
-
-def _record_damage(path: Path, reader: Callable[[Path], object]) -> Damage | None:
-    return None if reader(path) is not None or not os.path.lexists(path) else Damage(path, "a damaged record")

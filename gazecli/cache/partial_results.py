@@ -9,15 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gazecli.cache.artifact import (
-    DAMAGED,
-    MISSING,
-    Artifact,
-    is_kind,
-    read,
-    write_file,
-)
-from gazecli.cache.artifact_folder import discard, plain_files, set_aside
+from gazecli.cache.artifact import Artifact, is_kind, write_file
+from gazecli.cache.artifact_folder import discard, plain_files, read_intact, set_aside
 from gazecli.cache.files import make_folder
 from gazecli.errors import CacheError
 
@@ -55,28 +48,13 @@ class PartialResults:
 
     def load(self) -> Artifact | None:
         """What was saved last, or None; CacheError when the cache cannot be read."""
-        try:
-            saved = read(self._path)
-        except CacheError as error:
-            if error.code == DAMAGED:
-                set_aside(self._path, self._aside, error, self._warn)
-            elif error.code != MISSING:
-                raise
+        saved = read_intact(self._path, self._aside, self._warn)
+        if saved is None:
             return None
         kind, header = saved.header.get("kind"), saved.header.get("header")
-        if (
-            saved.kind != _KIND
-            or saved.header.get("request") != self._key
-            or not is_kind(kind)
-            or not isinstance(header, dict)
-        ):
-            foreign = CacheError(
-                "partial results of something else",
-                subject=str(self._path),
-                code=DAMAGED,
-                hint="it is computed again",
-            )
-            set_aside(self._path, self._aside, foreign, self._warn)
+        ours = saved.kind == _KIND and saved.header.get("request") == self._key
+        if not (ours and is_kind(kind) and isinstance(header, dict)):
+            set_aside(self._path, self._aside, "partial results of something else", self._warn)
             return None
         return Artifact(str(kind), header, saved.tensors)
 

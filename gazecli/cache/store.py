@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,32 +24,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gazecli.cache import artifact_folder, maintenance
-from gazecli.cache import files as location
-from gazecli.cache.artifact import (
-    DAMAGED,
-    MISSING,
-    Artifact,
-    file_name,
-    is_intact,
-    read,
-    to_bytes,
-    write,
-)
-from gazecli.cache.artifact_folder import Entry, Removed
-from gazecli.cache.files import (
-    TEMPORARY_PREFIX,
-    TEMPORARY_SUFFIX,
-    cache_errors,
-    cache_root,
-    export_file,
-    make_folder,
-    read_named,
-    read_pointer,
-    write_named,
-    write_pointer,
-    write_whole,
-)
+from gazecli.cache import files, maintenance
+from gazecli.cache.artifact import MISSING, Artifact, file_name, is_intact, read, to_bytes, write
+from gazecli.cache.artifact_folder import Entry, Removed, artifacts, discard, entries, read_intact
+from gazecli.cache.files import cache_errors, make_folder
 from gazecli.cache.maintenance import Damage
 from gazecli.cache.partial_results import PartialResults
 from gazecli.canonical import ALGORITHM, document_key, is_digest
@@ -59,6 +36,8 @@ from gazecli.plain_text import visible
 
 # After that, two processes do the same work.
 WAIT_SECONDS = 3600.0
+_MIN_PREFIX = 4
+_SHOWN = 5
 
 
 def _warn_on_stderr(message: str) -> None:
@@ -73,15 +52,15 @@ class Cache:
     """
 
     def __init__(self, root: str | Path | None = None, warn: Callable[[str], None] = _warn_on_stderr) -> None:
-        self.root = Path(os.path.abspath(root)) if root is not None else cache_root()
-        self.artifacts = self.root / location.ARTIFACTS
+        self.root = Path(os.path.abspath(root)) if root is not None else files.cache_root()
+        self.artifacts = self.root / files.ARTIFACTS
         self.warn = warn
 
     def ensure_writable(self) -> None:
         """Write and remove a small file, so that long work need not find out at its end; CacheError."""
-        probe = make_folder(self.artifacts) / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+        probe = files.temporary_file(make_folder(self.artifacts))
         with cache_errors("write", self.artifacts):
-            write_whole(probe, b"gaze", durable=False)
+            files.write_whole(probe, b"gaze", durable=False)
             os.unlink(probe)
 
     def put(self, artifact: Artifact) -> tuple[str, Path]:
@@ -100,26 +79,47 @@ class Cache:
 
     def path_of(self, digest: str) -> Path | None:
         """The file of the artifact `digest`, unread, or None; HeadSetError when that is no whole digest."""
-        return artifact_folder.find(self.artifacts, digest)
+        if not is_digest(digest):
+            raise _malformed(digest)
+        return next((path for _, named, path, _ in artifacts(self.artifacts) if named == digest), None)
 
     def resolve(self, prefix: str, kind: str | None = None) -> str:
         """The one digest here, of `kind` if given, that begins like `prefix`; HeadSetError names candidates.
 
         `prefix` is 4 to 64 hex digits, with or without `sha256:`.
         """
-        return artifact_folder.resolve(self.artifacts, prefix, kind)
+        wanted = prefix.strip().lower().removeprefix(ALGORITHM)
+        if not _MIN_PREFIX <= len(wanted) <= 64 or set(wanted) - set("0123456789abcdef"):
+            raise _malformed(prefix)
+        matching = {
+            digest
+            for named, digest, _, _ in artifacts(self.artifacts)
+            if digest.startswith(ALGORITHM + wanted) and kind in (None, named)
+        }
+        digests = sorted(matching)
+        if not digests:
+            raise _unknown(prefix)
+        if len(digests) > 1:
+            shown = ", ".join(digests[:_SHOWN]) + (", …" if len(digests) > _SHOWN else "")
+            raise HeadSetError(
+                f"{len(digests)} digests in the cache begin like this",
+                subject=prefix,
+                hint=f"give more digits of one of {shown}",
+                code="headset.ambiguous",
+            )
+        return digests[0]
 
     def entries(self) -> list[Entry]:
         """What is here, newest first, from names and headers alone."""
-        return artifact_folder.entries(self.artifacts)
+        return entries(self.artifacts)
 
     def remember(self, request: Mapping[str, Any], digest: str) -> None:
         """Record that `digest` is the result of `request`, a JSON document; a failure is only warned of."""
-        self._set_pointer(self._file(location.REQUESTS, request, ".json"), digest)
+        self._set_pointer(self._file(files.REQUESTS, request, ".json"), digest)
 
     def recall(self, request: Mapping[str, Any]) -> str | None:
         """The digest recorded for `request` while its artifact is here, or None."""
-        return self._pointer(self._file(location.REQUESTS, request, ".json"))
+        return self._pointer(self._file(files.REQUESTS, request, ".json"))
 
     def set_latest(self, name: str, digest: str) -> None:
         """Record `digest` as what was used last under any `name`; a failure is only warned of."""
@@ -131,24 +131,19 @@ class Cache:
 
     def set_source(self, digest: str, source: str) -> None:
         """Record where the model `digest` was loaded from; a failure is only warned of."""
-        path = self._model_file(digest)
-        try:
-            make_folder(path.parent)
-            with cache_errors("write", path):
-                write_named(path, {"source": source})
-        except CacheError as error:
-            self.warn(f"where the model lies is not recorded: {error}")
+        record = partial(files.write_named, record={"source": source})
+        self._record("where the model lies", self._model_file(digest), record)
 
     def source_of(self, digest: str) -> str | None:
         """Where the model `digest` was loaded from last, or None."""
-        record = read_named(self._model_file(digest)) if is_digest(digest) else None
-        source = record.get("source") if record is not None else None
+        record = files.read_named(self._model_file(digest)) if is_digest(digest) else None
+        source = (record or {}).get("source")
         return source if isinstance(source, str) else None
 
     def partial_results(self, request: Mapping[str, Any]) -> PartialResults:
         """Where partial results of `request` are saved."""
-        path = self._file(location.PARTIAL_RESULTS, request, ".safetensors")
-        return PartialResults(path, path.stem, self.root / location.DAMAGED, self.warn)
+        path = self._file(files.PARTIAL_RESULTS, request, ".safetensors")
+        return PartialResults(path, path.stem, self.root / files.DAMAGED, self.warn)
 
     @contextmanager
     def working_on(
@@ -164,7 +159,7 @@ class Cache:
         supported, or takes too long, work goes on without. Ask `recall` again inside: the one waited for may
         have done the work.
         """
-        path = self._file(location.LOCKS, request, ".lock")
+        path = self._file(files.LOCKS, request, ".lock")
         # Never a soft lock, which outlives the process that is killed.
         lock = FileLock(path, poll_interval=0.1, fallback_to_soft=False)
         try:
@@ -191,7 +186,12 @@ class Cache:
 
     def remove(self, digests: Iterable[str], *, dry_run: bool = False) -> list[Removed]:
         """Remove these artifacts; HeadSetError, before any is gone, for one that is not here."""
-        return artifact_folder.remove(self.artifacts, digests, dry_run=dry_run)
+        listed = {digest: path for _, digest, path, _ in artifacts(self.artifacts)}
+        wanted = list(dict.fromkeys(digests))
+        for digest in wanted:
+            if digest not in listed:
+                raise _unknown(digest) if is_digest(digest) else _malformed(digest)
+        return [gone for digest in wanted if (gone := discard(listed[digest], dry_run=dry_run))]
 
     def prune(self, older_than: float, keep: Collection[str] = (), *, dry_run: bool = False) -> list[Removed]:
         """Remove artifacts not written for `older_than` seconds, save those in `keep`, and leftovers."""
@@ -205,10 +205,10 @@ class Cache:
         """
         artifact = self.get(digest)
         if artifact is None:
-            raise artifact_folder.unknown(digest)
+            raise _unknown(digest)
         name = file_name(artifact.kind, digest)
         is_same = partial(is_intact, digest=digest)
-        return export_file(to_bytes(artifact), Path(destination), name, is_same, overwrite=overwrite)
+        return files.export_file(to_bytes(artifact), Path(destination), name, is_same, overwrite=overwrite)
 
     def import_file(self, source: str | Path, check: Callable[[Artifact], None] | None = None) -> str:
         """Put the artifact in file `source` into the cache and return its digest.
@@ -229,37 +229,53 @@ class Cache:
         return self.put(artifact)[0]
 
     def _read_intact(self, path: Path, digest: str) -> Artifact | None:
-        try:
-            return read(path, digest)
-        except CacheError as error:
-            if error.code == DAMAGED:
-                artifact_folder.set_aside(path, self.root / location.DAMAGED, error, self.warn)
-            elif error.code != MISSING:
-                raise
-            return None
+        return read_intact(path, self.root / files.DAMAGED, self.warn, digest)
 
     def _file(self, folder: str, request: Mapping[str, Any], suffix: str) -> Path:
         return self.root / folder / f"{document_key(request)}{suffix}"
 
     def _latest_file(self, name: str) -> Path:
         key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-        return self.root / location.LATEST / f"{key}.json"
+        return self.root / files.LATEST / f"{key}.json"
 
     def _model_file(self, digest: str) -> Path:
         if not is_digest(digest):
-            raise artifact_folder.malformed(digest)
-        return self.root / location.MODELS / f"{digest.removeprefix(ALGORITHM)}.json"
+            raise _malformed(digest)
+        return self.root / files.MODELS / f"{digest.removeprefix(ALGORITHM)}.json"
 
     def _set_pointer(self, path: Path, digest: str) -> None:
         if not is_digest(digest):
-            raise artifact_folder.malformed(digest)
+            raise _malformed(digest)
+        self._record("what was done last", path, partial(files.write_pointer, digest=digest))
+
+    def _record(self, what: str, path: Path, write: Callable[[Path], None]) -> None:
         try:
             make_folder(path.parent)
             with cache_errors("write", path):
-                write_pointer(path, digest)
+                write(path)
         except CacheError as error:
-            self.warn(f"what was done last is not recorded: {error}")
+            self.warn(f"{what} is not recorded: {error}")
 
     def _pointer(self, path: Path) -> str | None:
-        digest = read_pointer(path)
+        digest = files.read_pointer(path)
         return digest if digest is not None and self.path_of(digest) is not None else None
+
+
+def _unknown(digest: str) -> HeadSetError:
+    """The error for a digest, or the beginning of one, that nothing in the cache has."""
+    return HeadSetError(
+        "nothing in the cache has this digest",
+        subject=digest,
+        hint="see what is there: gaze cache ls",
+        code="headset.unknown",
+    )
+
+
+def _malformed(digest: str) -> HeadSetError:
+    """The error for what is neither a digest nor the beginning of one."""
+    return HeadSetError(
+        "not a digest",
+        subject=digest,
+        hint=f"give at least {_MIN_PREFIX} hex digits of one that gaze cache ls shows",
+        code="headset.invalid",
+    )

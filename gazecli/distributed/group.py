@@ -56,7 +56,7 @@ class Group:
         return gathered
 
     def sum(self, mine: Float64) -> Float64:
-        """The sum over all processes of an array: one reduction, the same result everywhere."""
+        """The sum over all processes of an array of any shape, the same everywhere."""
         if self.size == 1:
             return mine
         import torch

@@ -70,9 +70,12 @@ def discover(
     size = parse_batch_size(batch_size)
     spread = None if device_map is None else parse_device_map(device_map)
     cache = cache if cache is not None else Cache()
-    opened = comics if isinstance(comics, Comics) else _open(comics, settings)
-    strips = replace(opened, hash_files=partial(file_digests, root=cache.root))
-    request = Request(model, strips, settings, cache.root, device, dtype, revision, spread, trust_remote_code)
+    if not isinstance(comics, Comics):
+        comics = open_comics(
+            comics, panels=panels, height=height, gap=gap, samples=samples, seed=seed, layout=layout, rtl=rtl
+        )
+    comics = replace(comics, hash_files=partial(file_digests, root=cache.root))
+    request = Request(model, comics, settings, cache.root, device, dtype, revision, spread, trust_remote_code)
     group = join()
     # The first process digests; the others then find the digests remembered.
     document = group.from_first(lambda: request.document)
@@ -125,10 +128,7 @@ def _found_again(stored: HeadSet, began: float) -> HeadSet:
 
 
 def parse_batch_size(batch_size: int | str) -> int | None:
-    """`auto` is None; else a number from 1 to 4096.
-
-    Raises UsageError for anything else.
-    """
+    """`auto` is None; else a number from 1 to 4096. Raises UsageError for anything else."""
     if batch_size == "auto":
         return None
     try:
@@ -142,16 +142,3 @@ def parse_batch_size(batch_size: int | str) -> int | None:
             hint="leave it out: auto takes what fits",
         )
     return size
-
-
-def _open(path: str | Path, settings: Settings) -> Comics:
-    return open_comics(
-        path,
-        panels=settings.panels,
-        height=settings.height,
-        gap=settings.gap,
-        samples=settings.samples,
-        seed=settings.seed,
-        layout=settings.layout,
-        rtl=settings.rtl,
-    )

@@ -6,8 +6,9 @@ image_z and spatial; an imported ranking has scores and which heads it lists. Bo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,31 +70,15 @@ class HeadSet:
     spatial: Float32 | None = None
 
     @classmethod
-    def of_tensors(
-        cls,
-        header: Mapping[str, Any],
-        tensors: Mapping[str, npt.NDArray[Any]],
-        *,
-        digest: str = "",
-        path: Path | None = None,
-    ) -> HeadSet:
+    def of_tensors(cls, header: Mapping[str, Any], tensors: Tensors) -> HeadSet:
         """A head set of the tensors named as its fields are."""
-        own: dict[str, Any] = {
-            name: tensors[name].astype(np.float32) for name in (*TENSORS, *LATER) if name in tensors
-        }
-        return cls(header=header, digest=digest, path=path, **own)
+        own: dict[str, Any] = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+        return cls(header, **own)
 
     @classmethod
-    def of_ranking(
-        cls,
-        header: Mapping[str, Any],
-        scores: npt.NDArray[Any],
-        listed: npt.NDArray[np.bool_],
-        *,
-        digest: str = "",
-        path: Path | None = None,
-    ) -> HeadSet:
-        """A head set of scores alone: (L, H), of the heads `listed`: (L, H)."""
+    def of_ranking(cls, header: Mapping[str, Any], tensors: Tensors) -> HeadSet:
+        """A head set of `scores` alone: (L, H), of the heads `listed`: bool (L, H)."""
+        scores, listed = tensors["scores"], tensors["listed"]
         layers, heads = scores.shape
         nothing = np.zeros((layers, heads, 0, 0), np.float32)
         return cls(
@@ -103,8 +88,6 @@ class HeadSet:
             image_mass=np.full((layers, heads), np.nan, np.float32),
             halves=np.stack([nothing, nothing]),
             null=np.zeros((0, layers, heads), np.float32),
-            digest=digest,
-            path=path,
             ranked=np.where(listed, scores, np.nan).astype(np.float32),
         )
 
@@ -148,7 +131,7 @@ class HeadSet:
         return localization(self.image_mass, entropy, bottom).astype(np.float32)
 
     def has(self, score: str) -> bool:
-        """Whether this head set knows what `score` takes."""
+        """Whether this head set has what `score` takes."""
         if self.ranked is not None:
             return bool(score == self.header["suggested"]["score"])
         return {"image": self.image_z, "localization": self.spatial}.get(score, self.matrices) is not None
@@ -189,13 +172,7 @@ class HeadSet:
         """
         chosen = self.top(k, score)
         layers, heads = self.matrices.shape[:2]
-        taken = set(chosen)
-        outside = [
-            Head(layer, head)
-            for layer in range(layers)
-            for head in range(heads)
-            if (layer, head) not in taken
-        ]
+        outside = [Head(*place) for place in np.ndindex(layers, heads) if place not in chosen]
         if len(outside) < len(chosen):
             raise UsageError(
                 f"only {len(outside)} heads lie outside the top {len(chosen)}: no control is possible",
@@ -205,10 +182,9 @@ class HeadSet:
         rng = np.random.default_rng([seed, len(chosen)])
         rng.shuffle(outside)
         picked: list[Head] = []
-        for layer in sorted({head.layer for head in chosen}):
-            wanted = sum(head.layer == layer for head in chosen)
-            picked += [Head(*head) for head in outside if head[0] == layer][:wanted]
-        rest = [Head(*head) for head in outside if tuple(head) not in set(picked)]
+        for layer, wanted in sorted(Counter(head.layer for head in chosen).items()):
+            picked += [head for head in outside if head.layer == layer][:wanted]
+        rest = [head for head in outside if head not in picked]
         return sorted(picked + rest[: len(chosen) - len(picked)])
 
     def check_model(self, digest: str, name: str) -> None:
@@ -253,10 +229,8 @@ class HeadSet:
         attention, or its header is not whole.
         """
         check_stored(artifact, digest)
-        header, tensors = artifact.header, artifact.tensors
-        if set(tensors) == RANKED:
-            return cls.of_ranking(header, tensors["scores"], tensors["listed"], digest=digest, path=path)
-        return cls.of_tensors(header, tensors, digest=digest, path=path)
+        make = cls.of_ranking if set(artifact.tensors) == RANKED else cls.of_tensors
+        return replace(make(artifact.header, artifact.tensors), digest=digest, path=path)
 
 
 def selections(headset: HeadSet, k: int) -> dict[str, list[Head]]:
@@ -284,29 +258,26 @@ def _measured(tensors: Tensors, digest: str) -> tuple[int, int]:
     matrices = tensors["matrices"]
     if matrices.ndim != 4 or not all(matrices.shape) or matrices.shape[2] != matrices.shape[3]:
         raise _malformed("this head set's matrices have no right shape", digest)
+    plane = matrices.shape[:2]
     shapes = {
         "matrices": matrices.shape,
         "shapes": matrices.shape,
-        "image_mass": matrices.shape[:2],
+        "image_mass": plane,
         "halves": (2, *matrices.shape),
-        "null": (*tensors["null"].shape[:1], *matrices.shape[:2]),
+        "null": (*tensors["null"].shape[:1], *plane),
+        "image_z": plane,
+        "spatial": (2, *plane),
     }
-    for name, shape in shapes.items():
-        tensor = tensors[name]
-        if tensor.dtype != np.float32 or tensor.shape != shape or not tensor.size:
+    for name, tensor in tensors.items():
+        fits = tensor.dtype == np.float32 and tensor.shape == shapes[name] and tensor.size
+        if not fits or (name in LATER and not np.isfinite(tensor).all()):
             raise _malformed(f"this head set's {name} do not fit its matrices", digest)
         # Written so that a NaN is outside.
-        if not bool(((tensor >= 0) & (tensor <= _MOST)).all()):
+        if name not in LATER and not bool(((tensor >= 0) & (tensor <= _MOST)).all()):
             raise _malformed(f"this head set's {name} hold what is no share of attention", digest)
-    for name, shape in {"image_z": matrices.shape[:2], "spatial": (2, *matrices.shape[:2])}.items():
-        later = tensors.get(name)
-        if later is not None and (
-            later.shape != shape or later.dtype != np.float32 or not np.isfinite(later).all()
-        ):
-            raise _malformed(f"this head set's {name} do not fit its matrices", digest)
     if matrices.shape[2] > MOST_PANELS:
         raise _malformed(f"this head set has more than {MOST_PANELS} panels", digest)
-    return matrices.shape[0], matrices.shape[1]
+    return plane
 
 
 def _ranked(tensors: Tensors, digest: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gazecli.cache.artifact import Artifact, read
+from gazecli.cache.artifact import read
 from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
 from gazecli.errors import CacheError, HeadSetError, ModelError
@@ -22,8 +22,7 @@ _LAST = "headset"
 
 def stored_headset(cache: Cache, request: Mapping[str, Any]) -> HeadSet | None:
     """The head set this request gave before, or None."""
-    digest = cache.recall(request)
-    return _get(cache, digest) if digest is not None else None
+    return _get(cache, cache.recall(request))
 
 
 def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
@@ -50,10 +49,7 @@ def find_headset(spec: str, cache: Cache) -> HeadSet:
     path = os.path.expanduser(spec)
     if os.path.isfile(path):
         return _from_file(Path(path))
-    as_model = _newest_of(spec, cache)
-    if as_model is not None:
-        return as_model
-    return headset_of(cache.resolve(spec, KIND), cache)
+    return _newest_of(spec, cache) or headset_of(cache.resolve(spec, KIND), cache)
 
 
 def headset_of(digest: str, cache: Cache) -> HeadSet:
@@ -72,8 +68,7 @@ def last_headset(cache: Cache) -> HeadSet:
 
     Raises HeadSetError when none was ever made.
     """
-    digest = cache.latest_for(_LAST)
-    found = _get(cache, digest) if digest is not None else None
+    found = _get(cache, cache.latest_for(_LAST))
     if found is None:
         raise HeadSetError(
             "there is no head set yet",
@@ -89,8 +84,8 @@ def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
         checkpoint = find_checkpoint(spec, fetch=False)
     except ModelError:
         return None
-    digest = cache.latest_for(_of_model(checkpoint.digest(lambda path: file_digest(path, cache.root))))
-    found = _get(cache, digest) if digest is not None else None
+    model = checkpoint.digest(lambda path: file_digest(path, cache.root))
+    found = _get(cache, cache.latest_for(_of_model(model)))
     if found is None:
         raise HeadSetError(
             "no head set of this model is stored",
@@ -103,7 +98,7 @@ def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
 
 def _from_file(path: Path) -> HeadSet:
     try:
-        artifact: Artifact = read(path, follow_links=True)
+        artifact = read(path, follow_links=True)
     except CacheError as failure:
         raise HeadSetError(
             failure.message, subject=str(path), hint="give a file that gaze wrote", code="headset.unreadable"
@@ -111,9 +106,9 @@ def _from_file(path: Path) -> HeadSet:
     return HeadSet.from_artifact(artifact, artifact.digest, path)
 
 
-def _get(cache: Cache, digest: str) -> HeadSet | None:
-    artifact = cache.get(digest)
-    if artifact is None:
+def _get(cache: Cache, digest: str | None) -> HeadSet | None:
+    artifact = cache.get(digest) if digest is not None else None
+    if digest is None or artifact is None:
         return None
     return HeadSet.from_artifact(artifact, digest, cache.path_of(digest))
 

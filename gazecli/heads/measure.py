@@ -136,8 +136,8 @@ def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | No
     """Each strip's (layers, heads, P, R + 3) of a batch; the device is waited for here and nowhere else."""
     layers = sorted(by_layer)
     device = by_layer[layers[0]].device
-    stacked = torch.stack([by_layer[layer].to(device, torch.float32) for layer in layers])
-    parts = [stacked, maps.kept(layers, device)] if maps else [stacked]
+    kept = [by_layer, maps.keeper.layers] if maps else [by_layer]
+    parts = [torch.stack([part[layer].to(device, torch.float32) for layer in layers]) for part in kept]
     joined = torch.cat([part.flatten() for part in parts]).cpu()  # one wait for both
     pieces = joined.split([part.numel() for part in parts])
     fetched = [piece.view(part.shape) for piece, part in zip(pieces, parts, strict=True)]
@@ -153,7 +153,7 @@ def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | No
                 code="discover.not_finite",
             )
         full = np.zeros((vlm.layers, vlm.heads, *strip.shape[2:]))
-        full[sorted(by_layer), : strip.shape[1]] = strip
+        full[layers, : strip.shape[1]] = strip
         found.append(full)
     return found
 
@@ -205,14 +205,10 @@ class Maps:
     lattice: TokenGrid
     keeper: MapKeeper
 
-    def kept(self, layers: Sequence[int], device: torch.device) -> torch.Tensor:
-        """The maps on `device`: (layers, M, H, n) in float32."""
-        return torch.stack([self.keeper.layers[layer].to(device, torch.float32) for layer in layers])
-
     def columns(self, kept: torch.Tensor, shape: Sequence[int]) -> Float64:
         """Entropy, peak at the bottom and 1 where there is a map: (B, layers, H, P, 3), else zeros.
 
-        `kept` is on the host; `shape` begins with (B, layers, H, P).
+        `kept` is (layers, M, H, n) on the host; `shape` begins with (B, layers, H, P).
         """
         columns = np.zeros((*shape[:4], 3))
         finite = torch.nan_to_num(kept)  # attention that is not finite is refused with the masses

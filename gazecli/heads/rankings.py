@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +54,12 @@ def read_ranking(path: Path) -> tuple[list[Ranked], bytes]:
     """
     try:
         data = read_whole(path, MAX_BYTES, follow_links=True)
-    except NotPlain as error:
-        raise _unreadable(f"the ranking cannot be read, {error}", path) from error
     except (OSError, ValueError) as error:
         message = "no such file" if isinstance(error, FileNotFoundError) else "the ranking cannot be read"
-        raise _unreadable(message, path) from error
+        message += f", {error}" if isinstance(error, NotPlain) else ""
+        raise HeadSetError(
+            message, subject=str(path), hint="check the path", code="headset.unreadable"
+        ) from error
     return parse_ranking(data, str(path)), data
 
 
@@ -81,10 +81,7 @@ def parse_ranking(data: bytes, subject: str) -> list[Ranked]:
 
 def ranking_text(lines: Iterable[Ranked]) -> str:
     """The ranking as JSON, a head a line."""
-    rows = [
-        json.dumps({"layer": line.layer, "head": line.head, "score": line.score}, allow_nan=False)
-        for line in lines
-    ]
+    rows = [json.dumps(asdict(line), allow_nan=False) for line in lines]
     return "[\n " + ",\n ".join(rows) + "\n]\n"
 
 
@@ -95,8 +92,8 @@ def is_ranking(path: Path) -> bool:
             beginning = file.read(8)
     except (OSError, ValueError):
         return False  # reading it as an artifact says what is wrong
-    text = beginning[:8].removeprefix(b"\xef\xbb\xbf").lstrip()
-    return b"\0" not in beginning[:8] and text[:1] in (b"[", b"{")
+    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return b"\0" not in beginning and text[:1] in (b"[", b"{")
 
 
 def _only_list(content: object, subject: str) -> Sequence[object]:
@@ -112,9 +109,7 @@ def _only_list(content: object, subject: str) -> Sequence[object]:
 
 def _is_ranking(value: object) -> bool:
     """Whether a list's first entry is a line of a ranking."""
-    if not isinstance(value, list) or not value:
-        return False
-    first = value[0]
+    first = value[0] if isinstance(value, list) and value else None
     if isinstance(first, list):
         return len(first) == 3
     return isinstance(first, dict) and {"layer", "head"} <= set(first) and not set(_SCORES).isdisjoint(first)
@@ -141,17 +136,13 @@ def _index(value: object, number: int, subject: str) -> int:
 def _score(value: object, number: int, subject: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _malformed(f"entry {number} has no score that is a number", subject)
-    if not abs(value) <= MAX_NUMBER or not math.isfinite(value):
+    if not abs(value) <= MAX_NUMBER:  # a NaN is not
         raise _malformed(f"entry {number}: the score is not a finite number", subject)
     return float(value)
 
 
 def _malformed(message: str, subject: str) -> HeadSetError:
     return HeadSetError(message, subject=subject, hint=_FORM, code="headset.malformed")
-
-
-def _unreadable(message: str, path: Path) -> HeadSetError:
-    return HeadSetError(message, subject=str(path), hint="check the path", code="headset.unreadable")
 
 
 def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
@@ -183,8 +174,9 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
         "suggested": _suggested(scores[listed], size, checkpoint.id),
         "ranking": {"sha256": hashlib.sha256(data).hexdigest(), "heads": len(lines)},
     }
-    digest, stored = cache.put(HeadSet.of_ranking(header, scores, listed).to_artifact())
-    headset = HeadSet.of_ranking(header, scores, listed, digest=digest, path=stored)
+    made = HeadSet.of_ranking(header, {"scores": scores, "listed": listed})
+    digest, stored = cache.put(made.to_artifact())
+    headset = replace(made, digest=digest, path=stored)
     note_headset(cache, headset, model)
     return headset
 

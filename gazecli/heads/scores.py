@@ -45,9 +45,8 @@ def diagonal_mean(matrices: Floats) -> Floats:
 def row_normalised(matrices: Floats) -> Floats:
     """Each row divided by its sum; a row without any mass becomes uniform: (…, P, P)."""
     sums = matrices.sum(-1, keepdims=True)
-    panels = matrices.shape[-1]
     safe = np.where(sums > 0, sums, 1.0)
-    normalised: Floats = np.where(sums > 0, matrices / safe, 1.0 / panels)
+    normalised: Floats = np.where(sums > 0, matrices / safe, 1.0 / matrices.shape[-1])
     return normalised
 
 
@@ -68,9 +67,8 @@ def shuffled_scores(matrices: Floats, seed: int, strip: int, shuffles: int = SHU
 
 def ranking(scores: Floats) -> list[tuple[int, int]]:
     """All heads, best first; ties go to the lower layer, then the lower head."""
-    layers, heads = scores.shape
     order = np.argsort(-scores.reshape(-1), kind="stable")
-    return [(int(i) // heads, int(i) % heads) for i in order[: layers * heads]]
+    return [divmod(place, scores.shape[1]) for place in order.tolist()]
 
 
 @dataclass(frozen=True)

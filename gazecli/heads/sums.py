@@ -7,7 +7,8 @@ such numbers without any error up to 8192 strips, so interrupted and shared walk
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import deepcopy
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -82,13 +83,7 @@ class Sums:
 
     def with_batch(self, batch: Sequence[tuple[int, Float64 | str]], seed: int) -> Sums:
         """A copy with these numbered strips added, or skipped for the reason that stands in their place."""
-        grown = replace(
-            self,
-            **{name: getattr(self, name).copy() for name in _SUMS},
-            counts=list(self.counts),
-            walked=set(self.walked),
-            skipped=dict(self.skipped),
-        )
+        grown = deepcopy(self)
         for number, strip in batch:
             if isinstance(strip, str):
                 grown.skip(number, strip)
@@ -110,12 +105,13 @@ class Sums:
     def means(self) -> dict[str, Float32]:
         """The head set's tensors: means over the strips added."""
         count = max(1, self.added)
-        halves = np.stack([self.raw[half] / max(1, self.counts[half]) for half in (0, 1)])
         tensors = {
             "matrices": self.raw.sum(0) / count,
             "shapes": self.shape / count,
             "image_mass": self.mass / count,
-            "halves": halves,
+            "halves": np.stack(
+                [raw / max(1, number) for raw, number in zip(self.raw, self.counts, strict=True)]
+            ),
             "null": self.null / count,
             "image_z": self.image_z / count,
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,9 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     bar = float(np.quantile(tensors["null"].max(axis=(1, 2)), 0.95))
     suggestion = suggest(raw, bar)
     halves = split_half(tensors["halves"], suggestion.top)
+    samples = settings.samples if settings.samples is not None else len(comics.strips)
+    settings_kept = {**asdict(settings), "samples": samples, "layout": comics.layout}
+    del settings_kept["rtl"]  # the order of the comics' panels, which their digest has
     header = {
         "model": {
             **vlm.lasting_names(),
@@ -151,22 +154,11 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "digest": comics.digest,
             "strips": sums.added,
             "panels": settings.panels,
-            "skipped": [
-                {"strip": number, "reason": reason} for number, reason in sorted(sums.skipped.items())
-            ],
+            "skipped": [{"strip": number, "reason": why} for number, why in sorted(sums.skipped.items())],
             "prepared": _prepared_as(vlm, comics, settings, sums),
         },
-        "settings": {
-            "samples": settings.samples if settings.samples is not None else len(comics.strips),
-            "panels": settings.panels,
-            "height": settings.height,
-            "gap": settings.gap,
-            "seed": settings.seed,
-            "prompt": settings.prompt,
-            "layout": comics.layout,
-            "squash": settings.squash,
-        },
-        "suggested": {"score": suggestion.score, "top": suggestion.top, "why": suggestion.why},
+        "settings": settings_kept,
+        "suggested": asdict(suggestion),
         "honesty": {
             "null_95": bar,
             "null_mean": float(tensors["null"].mean()),
@@ -184,15 +176,14 @@ def resume(partial: PartialResults, empty: Sums) -> Sums:
     They become the first process's part, whichever number of processes goes on. A part that holds a
     strip of another, or is not of the shape of `empty`, is left out and walked again.
     """
-    read = [_read(part, empty) for part in partial.parts()]
-    parts = [found for found in read if found is not None]
+    parts = partial.parts()
+    saved = [found for part in parts if (found := _read(part, empty))]
     sums = empty
-    for found in sorted(parts, key=lambda found: -found.done):
+    for found in sorted(saved, key=lambda found: -found.done):
         sums.join(found)
-    others = partial.parts()[1:]
-    if others and sums.done > 0:
+    if len(parts) > 1 and sums.done > 0:
         save(partial, sums)
-    for part in others:
+    for part in parts[1:]:
         part.clear()
     return sums
 
@@ -208,10 +199,7 @@ def total(group: Group, own: Sums) -> Sums:
     if group.size == 1:
         return own
     _, tensors = own.state()
-    flat = group.sum(np.concatenate([tensor.ravel() for tensor in tensors.values()]))
-    ends = np.cumsum([tensor.size for tensor in tensors.values()])
-    pieces = np.split(flat, ends[:-1])
-    summed = {name: piece.reshape(tensors[name].shape) for name, piece in zip(tensors, pieces, strict=True)}
+    summed = {name: group.sum(tensor) for name, tensor in tensors.items()}
     facts = group.gather((own.counts, own.walked, own.skipped))
     return Sums(
         **summed,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from gazecli.errors import ComicsError, PictureError, UsageError
 from gazecli.pictures.image_files import MAX_PIXELS, check_size, open_pixels
@@ -37,13 +37,11 @@ def panel_files(folder: Path) -> list[Path]:
     """
     numbered: dict[int, Path] = {}
     try:
-        entries = sorted(entry for entry in folder.iterdir() if _PANEL_NAME.fullmatch(entry.name))
-        entries = [entry for entry in entries if entry.is_file()]
+        found = [(match, entry) for entry in folder.iterdir() if (match := _PANEL_NAME.fullmatch(entry.name))]
+        panels = sorted((int(match[1]), entry) for match, entry in found if entry.is_file())
     except OSError as error:
         raise ComicsError("the folder cannot be read", subject=str(folder), hint="check the path") from error
-    for entry in entries:
-        match = _PANEL_NAME.fullmatch(entry.name)
-        number = int(match[1]) if match else 0
+    for number, entry in panels:
         if number in numbered:
             raise ComicsError(
                 f"two files for panel {number}", subject=str(folder), hint=f"keep one of them: {entry.name}"
@@ -54,7 +52,7 @@ def panel_files(folder: Path) -> list[Path]:
         raise ComicsError(
             f"panel {missing} is missing", subject=str(folder), hint="number the files from p1 without a hole"
         )
-    return [numbered[number] for number in sorted(numbered)]
+    return list(numbered.values())
 
 
 def compose_strip(
@@ -85,16 +83,9 @@ def compose_strip(
     left = 0
     for panel in panels:
         strip.paste(panel, (left, 0))
+        if left:
+            start = left - gap // 2
+            strip.paste("white", (start, 0, start + gap, height))
         boxes.append((float(left), 0.0, float(left + panel.width), float(height)))
         left += panel.width
-    _paint_gaps(strip, [box[0] for box in boxes[1:]], gap)
     return strip, boxes
-
-
-def _paint_gaps(strip: Image.Image, seams: Sequence[float], gap: int) -> None:
-    if gap == 0:
-        return
-    pen = ImageDraw.Draw(strip)
-    for seam in seams:
-        start = int(seam) - gap // 2
-        pen.rectangle((start, 0, start + gap - 1, strip.height - 1), fill="white")

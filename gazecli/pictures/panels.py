@@ -53,13 +53,11 @@ def parse_panels(spec: str | int) -> tuple[int, int] | None:
     return rows, columns
 
 
-def split_columns(width: int, height: int, count: int, rtl: bool = False) -> list[Box]:
-    """`count` equal columns, from the right with `rtl`. Raises UsageError when pixels are too few."""
-    return split_grid(width, height, 1, count, rtl)
-
-
 def split_grid(width: int, height: int, rows: int, columns: int, rtl: bool = False) -> list[Box]:
-    """An equal grid in reading order, rows then columns. Raises UsageError when pixels are too few."""
+    """An equal grid in reading order, rows then columns, those from the right with `rtl`.
+
+    Raises UsageError when pixels are too few.
+    """
     if not (1 <= columns <= width and 1 <= rows <= height):
         raise UsageError(
             f"a picture of {width} x {height} pixels cannot be split that way",
@@ -112,7 +110,7 @@ def _best_cut(planes: NDArray[np.uint8], rtl: bool) -> list[Block]:
     area = planes.shape[1] * planes.shape[2]
     for colour in gutter_colours(planes):
         distance = distance_from(planes, colour)
-        cuts = [cut_along_gutters(distance, tolerance, _PANEL_SHARE, rtl) for tolerance in _TOLERANCES]
+        cuts = [cut_along_gutters(distance, tolerance, rtl) for tolerance in _TOLERANCES]
         covered = max(sum(_areas(cut)) for cut in cuts) - _COVERAGE_SLACK * area
         # A cut that finds more panels is the better one, unless it finds them by losing content.
         cut = max((cut for cut in cuts if sum(_areas(cut)) >= covered), key=len)
@@ -183,21 +181,22 @@ def _typical(colours: list[Colour]) -> Colour:
     return red, green, blue
 
 
-def cut_along_gutters(distance: NDArray[np.uint8], tolerance: int, smallest: float, rtl: bool) -> list[Block]:
+def cut_along_gutters(distance: NDArray[np.uint8], tolerance: int, rtl: bool) -> list[Block]:
     """Blocks between gutters, trimmed, in reading order.
 
     `distance` is how far each pixel lies from the gutters' colour, [H, W]; a gutter's pixels lie within
-    `tolerance`. Blocks below `smallest` of the picture's area are dropped.
+    `tolerance`. Specks are dropped.
     """
     height, width = distance.shape
     area = height * width
     cutter = _Cutter(distance, tolerance, max(4, round(_MIN_SIDE * area**0.5)), rtl)
-    kept = []
-    for block in cutter.cut((0, 0, width, height)):
-        share = (block[2] - block[0]) * (block[3] - block[1]) / area
-        if share >= _RAGGED_SHARE or (share >= smallest and cutter.has_straight_edge(block)):
-            kept.append(block)
-    return kept
+    blocks = list(cutter.cut((0, 0, width, height)))
+    shares = [size / area for size in _areas(blocks)]
+    return [
+        block
+        for block, share in zip(blocks, shares, strict=True)
+        if share >= _RAGGED_SHARE or (share >= _PANEL_SHARE and cutter.has_straight_edge(block))
+    ]
 
 
 class _Cutter:
@@ -247,9 +246,8 @@ class _Cutter:
         gutter = lines.max(axis=1) <= self.tolerance
         gutter[gutter] = lines[gutter].mean(axis=1) <= self.mean_tolerance
         edges = np.flatnonzero(np.diff(np.concatenate(([False], ~gutter, [False])).astype(np.int8)))
-        runs = [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
         pieces: list[tuple[int, int]] = []
-        for start, end in runs:
+        for start, end in edges.reshape(-1, 2).tolist():
             if pieces and not self._parted(lines, pieces[-1], (start, end)):
                 pieces[-1] = (pieces[-1][0], end)
             else:

@@ -15,7 +15,7 @@ from gazecli.pictures.compose import GAP, HEIGHT, compose_strip, panel_files
 from gazecli.pictures.image_files import MAX_PIXELS, check_size, decode, open_pixels
 from gazecli.pictures.panels import find_panels, parse_panels, split_grid
 from gazecli.pictures.region_specs import panel_region, parse_region, read_regions, regions_of
-from gazecli.pictures.regions import Box, Region
+from gazecli.pictures.regions import Box, Region, numbered
 
 
 class Picture:
@@ -91,11 +91,23 @@ class Picture:
         `height` and `gap` compose a folder. Raises PictureError, RegionError, ComicsError, UsageError.
         """
         _check_choice(panels, regions, rtl)
-        if str(source) != "-" and os.path.isdir(source):
-            return cls._of_folder(Path(source), panels, regions, rtl, height, gap, max_pixels)
-        opened = open_pixels(str(source), max_pixels=max_pixels)
-        numbered = _number(opened.image, panels, regions, rtl)
-        return cls(opened.image, numbered, str(source), opened.sha256)
+        name = str(source)
+        if name == "-" or not os.path.isdir(source):
+            opened = open_pixels(name, max_pixels=max_pixels)
+            return cls(opened.image, _regions(opened.image, panels, regions, rtl), name, opened.sha256)
+        if parse_panels(panels) is not None or rtl:
+            raise UsageError(
+                "a comic folder has its own panels, left to right",
+                subject=name,
+                hint="leave out --panels and --rtl",
+            )
+        files = panel_files(Path(source))
+        if not files:
+            raise PictureError(
+                "this folder is no comic", subject=name, hint="it needs panels p1.png, p2.png, …"
+            )
+        image, boxes = compose_strip(files, height, gap, max_pixels)
+        return cls(image, numbered(boxes) if regions is None else _regions(image, "auto", regions), name)
 
     @classmethod
     def from_image(
@@ -114,38 +126,8 @@ class Picture:
         _check_choice("auto" if panels is None else panels, regions, rtl)
         check_size(*image.size, "the image", max_pixels)
         pixels = decode(image, "the image")
-        numbered = (
-            [] if panels is None and regions is None else _number(pixels, panels or "auto", regions, rtl)
-        )
-        return cls(pixels, numbered)
-
-    @classmethod
-    def _of_folder(
-        cls,
-        folder: Path,
-        panels: str | int,
-        regions: Sequence[Box] | Path | None,
-        rtl: bool,
-        height: int,
-        gap: int,
-        max_pixels: int,
-    ) -> Picture:
-        if parse_panels(panels) is not None or rtl:
-            raise UsageError(
-                "a comic folder has its own panels, left to right",
-                subject=str(folder),
-                hint="leave out --panels and --rtl",
-            )
-        files = panel_files(folder)
-        if not files:
-            raise PictureError(
-                "this folder is no comic", subject=str(folder), hint="it needs panels p1.png, p2.png, …"
-            )
-        image, boxes = compose_strip(files, height, gap, max_pixels)
-        numbered = regions_of(boxes, *image.size, str(folder))
-        if regions is not None:
-            numbered = _number(image, "auto", regions, False)
-        return cls(image, numbered, str(folder))
+        wanted = panels is not None or regions is not None
+        return cls(pixels, _regions(pixels, panels or "auto", regions, rtl) if wanted else [])
 
 
 def _check_choice(panels: str | int, regions: object, rtl: bool) -> None:
@@ -158,13 +140,12 @@ def _check_choice(panels: str | int, regions: object, rtl: bool) -> None:
         )
 
 
-def _number(
-    image: Image.Image, panels: str | int, regions: Sequence[Box] | Path | None, rtl: bool
+def _regions(
+    image: Image.Image, panels: str | int, regions: Sequence[Box] | Path | None, rtl: bool = False
 ) -> list[Region]:
     if isinstance(regions, str | Path):
         return read_regions(Path(regions), *image.size)
     if regions is not None:
         return regions_of(list(regions), *image.size, "regions")
     split = parse_panels(panels)
-    boxes = find_panels(image, rtl) if split is None else split_grid(*image.size, *split, rtl)
-    return [Region(number, box) for number, box in enumerate(boxes, start=1)]
+    return numbered(find_panels(image, rtl) if split is None else split_grid(*image.size, *split, rtl))

@@ -156,19 +156,17 @@ def _masked(name: str, size: tuple[int, int], number: int) -> Region:
     subject = f"@{name}"
     if not name:
         raise RegionError("the mask has no file name", subject=subject, hint="write @mask.png")
+    needed = f"a mask has the picture's size, {size[0]} x {size[1]} pixels"
     try:
         opened = open_pixels(Path(name), max_pixels=size[0] * size[1], backdrop="black")
     except PictureError as error:
+        what, hint = f"the mask cannot be used, {error.message}", error.hint
         if error.code == "picture.too_large":
-            raise RegionError(
-                "the mask is larger than the picture", subject=subject, hint=_mask_hint(*size)
-            ) from error
-        raise RegionError(
-            f"the mask cannot be used, {error.message}", subject=subject, hint=error.hint
-        ) from error
+            what, hint = "the mask is larger than the picture", needed
+        raise RegionError(what, subject=subject, hint=hint) from error
     if opened.image.size != size:
         width, height = opened.image.size
-        raise RegionError(f"the mask is {width} x {height} pixels", subject=subject, hint=_mask_hint(*size))
+        raise RegionError(f"the mask is {width} x {height} pixels", subject=subject, hint=needed)
     mask = np.asarray(np.asarray(opened.image.convert("L")) >= 128)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
@@ -177,10 +175,6 @@ def _masked(name: str, size: tuple[int, int], number: int) -> Region:
         )
     box = (float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1)
     return Region(number, box, mask)
-
-
-def _mask_hint(width: int, height: int) -> str:
-    return f"a mask has the picture's size, {width} x {height} pixels"
 
 
 def check_box(values: Sequence[float], width: int, height: int, subject: str) -> Box:

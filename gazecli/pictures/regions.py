@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,11 @@ class Region:
             + _interpolate(summed, top, left)
         )
         return np.where((right > left) & (bottom > top), covered, 0.0)
+
+
+def numbered(boxes: Sequence[Box]) -> list[Region]:
+    """A region a box, numbered from 1."""
+    return [Region(number, box) for number, box in enumerate(boxes, start=1)]
 
 
 def _interpolate(

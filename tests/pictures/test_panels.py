@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from gazecli.errors import UsageError
-from gazecli.pictures.panels import find_panels, parse_panels, split_columns, split_grid
+from gazecli.pictures.panels import find_panels, parse_panels, split_grid
 from tests.pictures.drawn import Colour, noisy, strip_of
 
 
@@ -224,9 +224,9 @@ def test_even_splits_cover_the_picture_in_reading_order(width: int, height: int,
 
 
 def test_columns_are_a_grid_of_one_row() -> None:
-    assert split_columns(360, 56, 3) == [(0, 0, 120, 56), (120, 0, 240, 56), (240, 0, 360, 56)]
+    assert split_grid(360, 56, 1, 3) == [(0, 0, 120, 56), (120, 0, 240, 56), (240, 0, 360, 56)]
     with pytest.raises(UsageError):
-        split_columns(5, 5, 6)
+        split_grid(5, 5, 1, 6)
 
 
 def test_the_panels_spec_is_auto_columns_or_a_grid() -> None:

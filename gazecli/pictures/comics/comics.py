@@ -91,8 +91,8 @@ def open_comics(
     _check_options(panels, samples, layout)
     check_composition(height, gap)
     folder = Path(path)
-    name = layout or _recognise(folder)
     _check_folder(folder)
+    name = layout or _recognise(folder)
     if rtl and name != "strips":
         raise UsageError(
             f"the {name} layout has its order in its files", subject="rtl", hint="leave out --rtl"
@@ -137,7 +137,6 @@ def _check_folder(folder: Path) -> None:
 
 
 def _recognise(folder: Path) -> str:
-    _check_folder(folder)
     for name, (recognises, _) in _LAYOUTS.items():
         if recognises(folder):
             return name
@@ -157,10 +156,8 @@ def _choose(candidates: Sequence[Strip], samples: int | None, seed: int) -> tupl
             break
         try:
             candidates[index].check()
-            if not good:
-                candidates[
-                    index
-                ].load()  # a folder of which nothing can be used is found out before work starts
+            if not good:  # a folder of which nothing can be used is found out before work starts
+                candidates[index].load()
         except BadInput as error:
             bad[index] = Skipped(candidates[index].name, error.message, error.hint)
         else:

@@ -45,12 +45,12 @@ def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
 
 def files_in(folder: Path) -> list[Path]:
     """Regular files of a folder. Raises ComicsError when it cannot be read."""
-    return _entries(folder, Path.is_file)
+    return _entries(folder, os.path.isfile)
 
 
 def folders_in(folder: Path) -> list[Path]:
     """Folders of a folder. Raises ComicsError when it cannot be read."""
-    return _entries(folder, Path.is_dir)
+    return _entries(folder, os.path.isdir)
 
 
 def _entries(folder: Path, kind: Callable[[Path], bool]) -> list[Path]:
@@ -60,14 +60,7 @@ def _entries(folder: Path, kind: Callable[[Path], bool]) -> list[Path]:
         raise ComicsError(
             "the folder cannot be read", subject=str(folder), hint="check the path and its permissions"
         ) from error
-    return sorted((entry for entry in entries if _is(entry, kind)), key=lambda entry: natural_key(entry.name))
-
-
-def _is(entry: Path, kind: Callable[[Path], bool]) -> bool:
-    try:
-        return kind(entry)
-    except OSError:  # a link without permission to follow it, or one that goes in circles
-        return False
+    return sorted(filter(kind, entries), key=lambda entry: natural_key(entry.name))
 
 
 def is_panels_folder(folder: Path) -> bool:
@@ -89,8 +82,7 @@ def _strip_of_comic(comic: Path, recipe: Recipe) -> Strip | Skipped:
     if not files:
         return Skipped(comic.name, "no panel files p1.png, p2.png, …")
     if len(files) != recipe.panels:
-        error = wrong_count(len(files), recipe.panels, str(comic))
-        return Skipped(comic.name, error.message, error.hint)
+        raise wrong_count(len(files), recipe.panels, str(comic))
     captions = read_captions(comic / "captions.txt", recipe.panels)
     return ComposedStrip(comic.name, tuple(files), recipe, captions)
 
@@ -104,51 +96,36 @@ def _is_comic(folder: Path) -> bool:
 
 def is_raw_folder(folder: Path) -> bool:
     """`raw`: whether a folder inside holds files named page_panel."""
-    return any(
-        _PANEL_NAME.fullmatch(entry.name) is not None
-        for comic in folders_in(folder)
-        for entry in _files(comic)
-    )
+    return any(_PANEL_NAME.fullmatch(entry.name) for comic in folders_in(folder) for entry in _files(comic))
 
 
 def raw_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     """A strip per page with enough consecutive panels; comics without such a page are skipped."""
     for comic in folders_in(folder):
-        pages = _inner_pages(_pages(comic))
+        pages = _inner_pages(comic)
         longest = 0
-        found = False
         for number, page in pages.items():
             windows, run = _windows(sorted(page), recipe.panels)
             longest = max(longest, run)
             if windows:
-                found = True
-                yield _window_of_page(comic, number, page, windows, recipe)
+                chance = random.Random(f"{recipe.seed}/{number}/".encode() + os.fsencode(comic.name))
+                window = chance.choice(windows)
+                files = tuple(page[panel] for panel in window)
+                yield ComposedStrip(f"{comic.name}/{number}_{window[0]}", files, recipe)
         if not pages:
             yield Skipped(comic.name, "no files named page_panel.jpg")
-        elif not found:
+        elif longest < recipe.panels:
             reason = f"no page has {recipe.panels} consecutive panels, the most is {longest}"
             yield Skipped(comic.name, reason, f"use --panels {longest}")
 
 
-def _window_of_page(comic: Path, number: int, page: Page, windows: list[list[int]], recipe: Recipe) -> Strip:
-    chance = random.Random(f"{recipe.seed}/{number}/".encode() + os.fsencode(comic.name))
-    window = chance.choice(windows)
-    files = tuple(page[panel] for panel in window)
-    return ComposedStrip(f"{comic.name}/{number}_{window[0]}", files, recipe)
-
-
-def _pages(comic: Path) -> dict[int, Page]:
+def _inner_pages(comic: Path) -> dict[int, Page]:
     pages: dict[int, Page] = {}
     for entry in _files(comic):
         if match := _PANEL_NAME.fullmatch(entry.name):
             pages.setdefault(int(match[1]), {}).setdefault(int(match[2]), entry)
-    return dict(sorted(pages.items()))
-
-
-def _inner_pages(pages: dict[int, Page]) -> dict[int, Page]:
-    if len(pages) <= _SHORT_COMIC:
-        return pages
-    return dict(list(pages.items())[_OUTER_PAGES:-_OUTER_PAGES])
+    outer = _OUTER_PAGES if len(pages) > _SHORT_COMIC else 0
+    return dict(sorted(pages.items())[outer : len(pages) - outer])
 
 
 def _windows(numbers: list[int], length: int) -> tuple[list[list[int]], int]:

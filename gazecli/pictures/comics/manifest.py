@@ -30,9 +30,7 @@ def manifest_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:
-            number = 0
-            while line := file.readline(_MAX_LINE + 1):
-                number += 1
+            for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE + 1), b""), start=1):
                 if len(line) > _MAX_LINE:
                     yield Skipped(f"{MANIFEST}:{number}", f"the line is longer than {_MAX_LINE} bytes", _FORM)
                     return

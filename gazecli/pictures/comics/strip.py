@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from gazecli.canonical import json_digest
 from gazecli.errors import ComicsError
 from gazecli.pictures.compose import compose_strip
 from gazecli.pictures.image_files import check_header, open_pixels, probe_size
-from gazecli.pictures.panels import find_panels
+from gazecli.pictures.panels import find_panels, split_grid
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.region_specs import regions_of
-from gazecli.pictures.regions import Box, Region
+from gazecli.pictures.regions import numbered
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ComposedStrip(Strip):
 
     def load(self) -> Picture:
         image, boxes = compose_strip(self.sources, self.recipe.height, self.recipe.gap)
-        return Picture(image, _numbered(boxes), str(self.sources[0].parent))
+        return Picture(image, numbered(boxes), str(self.sources[0].parent))
 
     @property
     def recipe_document(self) -> dict[str, object]:
@@ -93,11 +93,10 @@ class CutStrip(Strip):
     def load(self) -> Picture:
         path = self.sources[0]
         opened = open_pixels(path)
-        width, height = opened.image.size
-        boxes = find_panels(opened.image, self.recipe.rtl) or [(0.0, 0.0, float(width), float(height))]
+        boxes = find_panels(opened.image, self.recipe.rtl) or split_grid(*opened.image.size, 1, 1)
         if len(boxes) != self.recipe.panels:
             raise wrong_count(len(boxes), self.recipe.panels, str(path))
-        return Picture(opened.image, _numbered(boxes), str(path), opened.sha256)
+        return Picture(opened.image, numbered(boxes), str(path), opened.sha256)
 
     @property
     def recipe_document(self) -> dict[str, object]:
@@ -131,7 +130,3 @@ def wrong_count(found: int, wanted: int, subject: str) -> ComicsError:
     return ComicsError(
         f"{panels} found, not {wanted}", subject=subject, hint=f"use --panels {found}", code="comics.panels"
     )
-
-
-def _numbered(boxes: Sequence[Box]) -> list[Region]:
-    return [Region(number, box) for number, box in enumerate(boxes, start=1)]
