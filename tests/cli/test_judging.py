@@ -36,7 +36,7 @@ def test_texts_that_were_kept_are_judged_later_as_they_would_have_been_at_once(
     unjudged = kept.document("report")["evaluation"]
     assert (unjudged["judge"], unjudged["conditions"]) == ("none", [])
     assert unjudged["generations"]["texts"] == 3 * len(at_once["conditions"])
-    later = gaze("report", "--rejudge", texts).document("report")["evaluation"]
+    later = gaze("report", "--rejudge", texts, "--judge", "lexical").document("report")["evaluation"]
     assert judged(later) == {**judged(at_once), "examples": []}
     with_pictures = gaze("report", "--rejudge", texts, "--evaluate", comics).document("report")
     assert judged(with_pictures["evaluation"]) == judged(at_once)

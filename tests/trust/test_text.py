@@ -141,6 +141,8 @@ def test_a_prompt_that_spells_a_picture_or_is_no_text_is_refused(gaze: Gaze, kno
         for prompt, message in (("caf\udce9", "UTF-8"), (" \n", "empty")):
             model = ("--model", "no/such", "--heads", "tiny")
             assert message in error_of(gaze(*call, *model, "--prompt", prompt, "--json"))["message"]
+    discover = ("discover", "tiny", EXAMPLES / "comics", "--prompt", "{ordinal} <|image_pad|>", "--json")
+    assert "token for a picture" in error_of(gaze(*discover))["message"]
     for prompt in ("{ordinal} caf\udce9", "{ordinal.__class__}", "{0}", "{ordinal!r:>999999999}", "{", " "):
         error_of(gaze("discover", "no/such", EXAMPLES / "comics", "--prompt", prompt, "--json"))
 
