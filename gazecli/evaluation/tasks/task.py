@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gazecli.distributed.group import join
+from gazecli.distributed.group import Group, join
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.trials import Response, Trial, judge_responses
@@ -21,11 +21,15 @@ Advance = Callable[[], None]
 
 @dataclass
 class Task(ABC):
-    """Responses of `vlm` to `examples`, judged by `judge` if there is one."""
+    """Responses of `vlm` to `examples`, judged by `judge` if there is one.
+
+    group: the processes that share the pictures; by default all of this launch.
+    """
 
     vlm: VLM
     examples: Sequence[Example]
     judge: Judge | None = field(default=None, kw_only=True)
+    group: Group = field(default_factory=join, kw_only=True)
 
     @abstractmethod
     def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
@@ -34,17 +38,16 @@ class Task(ABC):
     def trials(self, numbers: Sequence[int], heads: Sequence[Head], advance: Advance) -> list[list[Trial]]:
         """The trials of each of the pictures `numbers`; `advance` is called once a picture.
 
-        Every process of the launch must call this. The same pictures always fall to the same process, so
+        Every process of the group must call this. The same pictures always fall to the same process, so
         what a task keeps of a picture serves it again.
         """
-        group = join()
-        share = group.share(numbers)
+        share = self.group.share(numbers)
         trials = []
         for number in share:
             responses = self.responses(number, heads)
             trials.append(judge_responses(self.judge, self.examples[number], responses))
             advance()
-        gathered = group.whole(trials)
+        gathered = self.group.whole(trials)
         for _ in range(len(numbers) - len(share)):
             advance()
         return gathered
