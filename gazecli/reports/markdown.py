@@ -17,6 +17,7 @@ from gazecli.reports.tables import (
     cell_text,
     evaluation_facts,
     evaluation_tables,
+    evaluation_title,
     heads_table,
     layers_table,
     repeat_facts,
@@ -41,7 +42,7 @@ def report_markdown(document: ReportDocument, shown: int = 10) -> str:
     if document.comparison is not None:
         parts += _titled(selectors_table(document.comparison))
     for evaluation in document.evaluations:
-        parts += [f"## Evaluation: {evaluation.task}", _facts(evaluation_facts(evaluation))]
+        parts += [f"## {escaped(evaluation_title(evaluation))}", _facts(evaluation_facts(evaluation))]
         for table in evaluation_tables(evaluation):
             if not table.folded:
                 parts += _titled(table, "###")

@@ -132,6 +132,12 @@ def selectors_table(comparison: ComparisonPart) -> Table:
     return Table(f"Selectors, top {comparison.k}", columns, rows)
 
 
+def evaluation_title(evaluation: EvaluationPart) -> str:
+    """What tells an evaluation from others of the same head set: its task and its judge."""
+    judge = "not judged" if evaluation.judge == "none" else f"{evaluation.judge} judge"
+    return f"Evaluation: {evaluation.task}, {judge}"
+
+
 def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     """How one evaluation was done."""
     settings, choice = evaluation.settings, evaluation.choice

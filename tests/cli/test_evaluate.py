@@ -102,7 +102,7 @@ def test_evaluations_come_as_tables_pages_and_figures(
     ran = gaze("evaluate", known, comics, *QUICK, "-o", page, "--figures", figures)
     assert (ran.code, ran.out) == (0, ""), ran.err
     text = page.read_text(encoding="utf-8")
-    assert "Evaluation: static" in text
+    assert "Evaluation: static, lexical judge" in text
     assert 'id="pictures"' in text
     assert (figures / "redirection.png").is_file()
     assert gaze("evaluate", known, comics, *QUICK, "--format", "markdown").out.startswith("# Gaze heads of ")

@@ -15,6 +15,7 @@ from gazecli.reports.page.scenes import Scene, SceneText
 from gazecli.reports.tables import (
     evaluation_facts,
     evaluation_tables,
+    evaluation_title,
     heads_table,
     repeat_facts,
     report_facts,
@@ -44,7 +45,7 @@ def report_page(
         sections.append(
             Section(
                 f"evaluation-{place}" if place else "evaluation",
-                f"Evaluation: {evaluation.task}",
+                evaluation_title(evaluation),
                 evaluation_facts(evaluation),
                 # Figures are of the newest.
                 () if place else pick("redirection", "regions", "sweep"),
