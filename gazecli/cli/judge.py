@@ -1,4 +1,4 @@
-"""`gaze judge FILE|HEADSET`: texts that are written already, judged anew and kept as an evaluation too."""
+"""`gaze judge FILE|HEADSET`: judge texts that are written already, and keep the result as an evaluation."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def evaluations_of(cache: Cache, headset: str) -> list[KeptEvaluation]:
 
 
 def evaluation_summary(header: Mapping[str, Any]) -> str | None:
-    """One line for a list of what is kept, from an artifact's header; None for one of foreign make."""
+    """One line for a list of what is kept, from an artifact's header; None for another form."""
     try:
         block = header["evaluation"]
         strips, panels, top = block["strips"], block["comics"]["panels"], block["settings"]["top"]

@@ -202,7 +202,7 @@ class Maps:
     """The maps of one batch: `places` are (strip in the batch, question), in the keeper's order."""
 
     places: list[tuple[int, int]]
-    lattice: TokenGrid
+    grid: TokenGrid
     keeper: MapKeeper
 
     def columns(self, kept: torch.Tensor, shape: Sequence[int]) -> Float64:
@@ -213,7 +213,7 @@ class Maps:
         columns = np.zeros((*shape[:4], 3))
         finite = torch.nan_to_num(kept)  # attention that is not finite is refused with the masses
         for number, (strip, question) in enumerate(self.places):
-            maps = self.lattice.drawn(finite[:, number].flatten(0, 1).numpy())  # (layers * H, rows, columns)
+            maps = self.grid.drawn(finite[:, number].flatten(0, 1).numpy())  # (layers * H, rows, columns)
             columns[strip, :, :, question, 0] = spatial_entropy(maps).reshape(shape[1:3])
             columns[strip, :, :, question, 1] = peaks_at_bottom(maps).reshape(shape[1:3])
             columns[strip, :, :, question, 2] = 1.0
@@ -223,9 +223,9 @@ class Maps:
 def maps_of(batch: Sequence[Questions], mapped: Sequence[int | None]) -> Maps | None:
     """What to keep of a batch of equal pictures, one question of `mapped` each; None where none is to be."""
     places = [(strip, question) for strip, question in enumerate(mapped) if question is not None]
-    lattice = token_grid_of(batch[0].layout) if places else None
-    if lattice is None:
+    grid = token_grid_of(batch[0].layout) if places else None
+    if grid is None:
         return None
     rows = torch.tensor([strip * len(batch[0].ids) + question for strip, question in places])
-    positions = batch[0].layout.positions[torch.from_numpy(lattice.tokens)]
-    return Maps(places, lattice, MapKeeper(rows, positions))
+    positions = batch[0].layout.positions[torch.from_numpy(grid.tokens)]
+    return Maps(places, grid, MapKeeper(rows, positions))

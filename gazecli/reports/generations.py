@@ -95,7 +95,7 @@ def read_generations(path: Path) -> Generations:
 
 
 def generations_of(kept: KeptEvaluation) -> Generations:
-    """The texts of a kept evaluation; AnnotationsError for one of foreign make that does not fit together."""
+    """The texts of a kept evaluation; AnnotationsError for one that does not fit together."""
     return _read(kept.digest, _head(kept, evaluation_of(kept)), kept.lines.rstrip("\n").split("\n"))
 
 

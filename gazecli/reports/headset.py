@@ -141,7 +141,7 @@ def _heads(headset: HeadSet) -> list[dict[str, Any]]:
 
 @contextmanager
 def _well_formed(headset: HeadSet) -> Iterator[None]:
-    """HeadSetError for a head set of foreign make whose header is of another form inside."""
+    """HeadSetError for a head set whose header has another form inside."""
     try:
         yield
     except (ValidationError, TypeError, KeyError, AttributeError) as error:

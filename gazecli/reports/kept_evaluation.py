@@ -48,17 +48,17 @@ def kept_evaluation(
 
 
 def evaluation_of(kept: KeptEvaluation) -> EvaluationPart:
-    """The block that a report shows; CacheError for one of foreign make."""
+    """The block that a report shows; CacheError for one that gaze did not write."""
     return _parsed(EvaluationPart, {**kept.evaluation, "digest": kept.digest or None}, kept)
 
 
 def comparison_of(kept: KeptEvaluation) -> ComparisonPart | None:
-    """The selectors that were compared, if any were; CacheError for one of foreign make."""
+    """The selectors that were compared, if any were; CacheError for those that gaze did not write."""
     return _parsed(ComparisonPart, kept.comparison, kept) if kept.comparison is not None else None
 
 
 def kept_blocks(cache: Cache, headset: str) -> list[tuple[EvaluationPart, ComparisonPart | None]]:
-    """What is kept of the head set with this digest, newest first; what is of foreign make is warned of."""
+    """What is kept of the head set with this digest, newest first; a warning for each that cannot be read."""
     blocks = []
     for kept in evaluations_of(cache, headset):
         try:
