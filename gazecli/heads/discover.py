@@ -30,7 +30,7 @@ Note = Callable[[str], None]
 
 
 def discover(
-    model: VLM | str,
+    model: VLM | str | Path,
     comics: str | Path | Comics,
     *,
     samples: int | None = None,
@@ -64,6 +64,7 @@ def discover(
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
     began = time.monotonic()
+    model = str(model) if isinstance(model, Path) else model
     squash = _squash(model, squash)
     settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash)
     settings.check()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -146,6 +147,7 @@ class HeadSet:
         Raises UsageError when it is not between 1 and the number of heads.
         """
         count = int(self.header["suggested"]["top"]) if top == "auto" else top
+        count = int(count) if isinstance(count, Integral) else count  # numpy's are no int
         total = self.scores(self.resolve_score()).size
         if self.ranked is not None:
             total -= int(np.isnan(self.ranked).sum())

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gazecli.errors import ModelError, PictureError, UsageError
 from gazecli.models.architecture import find_placeholder
-from gazecli.models.token_maps.image_tokens import ImageLayout
+from gazecli.models.token_maps.image_tokens import ImageLayout, sizes_among
 from gazecli.models.token_maps.registry import TOKEN_MAPS
 from gazecli.models.token_maps.views import boxes_of, unseen_margin
 from gazecli.pictures.picture import Picture
@@ -90,7 +90,13 @@ class Preparation:
             hint = "this processor works differently from the one the map was written for; please report it"
             raise ModelError(words, subject=self.family, hint=hint, code="model.token_map")
         return inputs, ImageLayout(
-            positions, torch.cat(boxes), owner, len(ids), "squashed" if squashed else None
+            positions,
+            torch.cat(boxes),
+            owner,
+            len(ids),
+            prepared="squashed" if squashed else None,
+            ids=ids,
+            sizes=sizes_among(inputs),
         )
 
     def _call(self, images: Sequence[Image.Image], text: str) -> tuple[Any, list[torch.Tensor]]:

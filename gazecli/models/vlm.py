@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from threading import Lock, get_ident
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
-from gazecli.errors import HeadSetError, ModelError
+from gazecli.errors import HeadSetError, ModelError, SteeringError, UsageError
 from gazecli.models.architecture import count_heads, find_attention, find_decoder
-from gazecli.models.attention.bias import Mode, Scope, key_bias
+from gazecli.models.attention.bias import Mode, Scope
 from gazecli.models.attention.gaze_attention import (
     NAME,
     AttentionState,
     Enough,
     KeyBias,
     RowWatcher,
+    busy,
     register,
 )
 from gazecli.models.attention.kv_cache import cache_among
+from gazecli.models.attention.placement import Placement, aims_of
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.preprocessing import Preparation
@@ -30,6 +36,20 @@ from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 
 HeadPair = tuple[int, int]
+
+
+@runtime_checkable
+class HeadSource(Protocol):
+    """A head set: it knows its best heads, and the model they belong to."""
+
+    def top(self) -> Sequence[HeadPair]:
+        """The heads it suggests."""
+
+    def check_model(self, digest: str, name: str) -> None:
+        """Raise HeadSetError for another model."""
+
+
+Heads = Iterable[HeadPair] | HeadSource
 
 
 @dataclass
@@ -49,6 +69,8 @@ class VLM:
     source: str
     state: AttentionState = field(default_factory=AttentionState)
     squash: bool = True
+    placement: Placement | None = field(default=None, init=False, repr=False)
+    _turn: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -64,6 +86,7 @@ class VLM:
         for module in self.attention.values():
             module.gaze_state = self.state  # type: ignore[assignment]
         self.decoder.register_forward_pre_hook(self._begin_pass, with_kwargs=True)
+        self.decoder.register_forward_hook(self._end_pass)
 
     @property
     def device(self) -> torch.device:
@@ -99,13 +122,42 @@ class VLM:
         tokens = embedded if embedded is not None else kwargs.get("input_ids", args[0] if args else None)
         cache = cache_among(kwargs)
         seen = cache.get_seq_length() if cache is not None else 0
+        self.state.check_thread()
         self.state.total = int(seen) + tokens.shape[1]  # type: ignore[union-attr]
+        self.state.reached.clear()
         if self.state.watcher is not None:
             self.state.watcher.begin_step()
 
+    def _end_pass(self, *_: Any) -> None:
+        """ModelError when a layer that was to be watched or steered never came to the attention function."""
+        state = self.state
+        if state.is_idle:
+            return
+        state.awaits_tokens = self.placement is not None
+        for layer in self.attention.keys() - state.reached:
+            steered = state.bias is not None and bool(state.bias.heads.get(layer))
+            if steered or (state.watcher is not None and state.watcher.wants(layer)):
+                used = self.decoder.config._attn_implementation
+                raise ModelError(
+                    f"layer {layer} computes attention in code of its own, past the function that steers",
+                    subject=self.name,
+                    hint="call set_attn_implementation before the block, not inside"
+                    if used != NAME
+                    else "was its attention module replaced, or compiled? Load the model again",
+                    code="model.unreached",
+                )
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _see_tokens(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Find out where the image tokens of the forward pass that begins stand."""
+        if self.placement is not None:
+            names = list(inspect.signature(module.forward).parameters)
+            self.state.steer(self.placement.of_pass({**dict(zip(names, args, strict=False)), **kwargs}))
+            self.state.awaits_tokens = False
+
     def prepare(
         self,
-        picture: Picture | Sequence[Picture],
+        picture: Picture | str | Path | Sequence[Picture | str | Path],
         prompt: str,
         system: str | None = None,
         *,
@@ -116,7 +168,8 @@ class VLM:
         `squash`, by default this model's own `squash`: a picture that would be cropped is stretched to the
         model's square. Raises ModelError when the token map does not fit the prompt.
         """
-        pictures = [picture] if isinstance(picture, Picture) else list(picture)
+        given = [picture] if isinstance(picture, Picture | str | Path) else picture
+        pictures = [Picture.of(each) for each in given]
         text = self.preparation.prompt(prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)
@@ -135,13 +188,34 @@ class VLM:
                 code="model.processor",
             )
 
-    def check_heads(self, heads: Iterable[HeadPair]) -> dict[int, list[int]]:
+    def heads_among(self, heads: Heads) -> list[HeadPair]:
+        """Heads as pairs of plain numbers, each once; a head set gives those it suggests.
+
+        Raises UsageError for none, HeadSetError for what are no heads and for a head set of another model.
+        """
+        if isinstance(heads, HeadSource):
+            heads.check_model(self.digest, self.name)
+            heads = heads.top()
+        try:
+            pairs = [(operator.index(layer), operator.index(head)) for layer, head in heads]
+        except (TypeError, ValueError):
+            raise HeadSetError(
+                "heads are pairs (layer, head) of whole numbers, or a head set",
+                subject=str(heads)[:80],
+                hint="for instance headset.top(5), or [(3, 4), (3, 5)]",
+                code="headset.head",
+            ) from None
+        if not pairs:
+            raise UsageError("no heads are named", hint="choose at least one")
+        return list(dict.fromkeys(pairs))
+
+    def check_heads(self, heads: Heads) -> dict[int, list[int]]:
         """Heads by layer, each checked to exist.
 
-        Raises HeadSetError for a head this model has not.
+        Raises what `heads_among` raises, and HeadSetError for a head this model has not.
         """
         by_layer: dict[int, list[int]] = {}
-        for layer, head in heads:
+        for layer, head in self.heads_among(heads):
             if not 0 <= head < self.heads_of.get(layer, 0):
                 raise HeadSetError(
                     f"layer {layer} head {head} does not exist in this model",
@@ -149,52 +223,109 @@ class VLM:
                     hint=f"it has {self.layers} layers of {self.heads} heads, counted from 0",
                     code="headset.head",
                 )
-            if head not in by_layer.setdefault(layer, []):
-                by_layer[layer].append(head)
+            by_layer.setdefault(layer, []).append(head)
         return by_layer
 
     @contextmanager
-    def watching(self, watcher: RowWatcher | None) -> Iterator[None]:
-        """Let `watcher`, if any, read attention rows of every forward pass inside, or end it early."""
-        before, self.state.watcher = self.state.watcher, watcher
+    def _held(self) -> Iterator[None]:
+        """Hold the model for this thread, with gaze's attention function in place.
+
+        Raises ModelError while another thread holds it.
+        """
+        if self.state.owner == get_ident():
+            yield
+            return
+        if not self._turn.acquire(blocking=False):
+            raise busy(self.name)
+        config = self.decoder.config
+        before = config._attn_implementation
+        self.state.owner = get_ident()
+        if before != NAME:
+            config._attn_implementation = NAME
         try:
             yield
-        except Enough:
-            pass
         finally:
-            self.state.watcher = before
+            if before != NAME:
+                config._attn_implementation = before
+            self.state.owner = None
+            self._turn.release()
 
     @contextmanager
-    def biased(self, bias: KeyBias | None) -> Iterator[None]:
-        """Add a key bias in every forward pass inside."""
-        before = self.state.bias
-        self.state.steer(bias)
-        try:
-            yield
-        finally:
-            self.state.steer(before)
+    def watching(self, watcher: RowWatcher | None) -> Iterator[None]:
+        """Let `watcher`, if any, read attention rows of every forward pass inside, or end it early.
+
+        Rows are numbered by their place in the sequence, padding included. Raises ModelError where a layer
+        that it wants cannot be read, and while another thread uses the model.
+        """
+        with self._held():
+            before, self.state.watcher = self.state.watcher, watcher
+            try:
+                yield
+            except Enough:
+                pass
+            finally:
+                self.state.watcher = before
+
+    @contextmanager
+    def biased(self, bias: KeyBias | None, placement: Placement | None = None) -> Iterator[None]:
+        """Add a key bias in every forward pass inside: `bias`, or what `placement` makes of each.
+
+        Raises ModelError where a layer cannot be reached, and while another thread uses the model.
+        """
+        state = self.state
+        with self._held():
+            before = state.bias, self.placement, state.awaits_tokens, state.consulted
+            state.steer(bias)
+            self.placement, state.awaits_tokens, state.consulted = placement, placement is not None, False
+            try:
+                yield
+            finally:
+                state.steer(before[0])
+                self.placement, state.awaits_tokens, state.consulted = before[1:]
 
     @contextmanager
     def steered(
         self,
-        heads: Iterable[HeadPair],
-        layout: ImageLayout,
-        region: Region,
+        heads: Heads,
+        layout: ImageLayout | Sequence[ImageLayout],
+        region: Region | Sequence[Region],
         *,
         strength: float | str = 10.0,
         mode: Mode = "boost-suppress",
         scope: Scope = "full",
-        picture: int = 0,
+        picture: int | Sequence[int] = 0,
     ) -> Iterator[None]:
         """Point `heads` at `region` in every forward pass inside, any `generate` of transformers included.
 
-        `picture` is the number, from 0, of the prompt's picture that the region belongs to. Raises
-        HeadSetError for unknown heads, RegionError when the region owns no token.
+        Image tokens are found in each pass's own tokens, in a padded batch too; the prompts may differ, the
+        pictures must be those of `layout`. A list of layouts, of regions or of both has an entry for each
+        prompt of a batch. `picture` is the number, from 0, of the prompt's picture that the region belongs
+        to.
+
+        Raises HeadSetError for unknown heads, RegionError when the region owns no token, UsageError where the
+        image tokens of a pass cannot be found or are not those of the layout, ModelError where a layer cannot
+        be reached, SteeringError when nothing was steered inside.
         """
         by_layer = self.check_heads(heads)
-        bias = key_bias(by_layer, layout, [region], strength, mode, scope, self.device, picture)
-        with self.biased(bias):
-            yield
+        aims = aims_of(layout, region, picture)
+        placement = Placement(
+            by_layer, aims, strength, mode, scope, self.preparation.placeholder, self.device
+        )
+        inner = getattr(self.model, "model", self.decoder)
+        seen_by = self.model if inner is self.decoder else inner
+        with self.biased(None, placement):
+            # Not the outermost module, which wrappers such as peft's pass by.
+            hook = seen_by.register_forward_pre_hook(self._see_tokens, with_kwargs=True)
+            try:
+                yield
+            finally:
+                hook.remove()
+            if not self.state.consulted:
+                raise SteeringError(
+                    "nothing was steered inside the block: no forward pass of this model came to its heads",
+                    subject=self.name,
+                    hint="run this model inside the block, by `vlm.model` or what wraps it",
+                )
 
     def forget_positions(self) -> None:
         """Drop what Qwen models remember of the last prompt's positions."""

@@ -6,6 +6,7 @@ import hashlib
 import os.path
 from collections.abc import Sequence
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 from PIL import Image
@@ -36,6 +37,11 @@ class Picture:
         self.regions = list(regions)
         self.path = path
         self._sha256 = sha256
+
+    @classmethod
+    def of(cls, given: Picture | str | Path) -> Picture:
+        """A picture as it is, or opened by its path with its panels looked for."""
+        return given if isinstance(given, Picture) else cls.open(given)
 
     @property
     def width(self) -> int:
@@ -69,8 +75,8 @@ class Picture:
         """
         if isinstance(spec, str):
             return parse_region(spec, self.image.size, self.regions, self.name, number)
-        if isinstance(spec, int):
-            return panel_region(spec, self.regions, self.name)
+        if isinstance(spec, int | Integral):  # numpy's are no int
+            return panel_region(int(spec), self.regions, self.name)
         return regions_of([list(spec)], self.width, self.height, str(spec), first=number)[0]
 
     @classmethod

@@ -69,7 +69,7 @@ def _region_of(entry: object, number: int, width: int, height: int, subject: str
 
 def box_numbers(entry: object, subject: str) -> list[float]:
     """The numbers of one box as JSON gives it, unchecked but for being numbers. Raises RegionError."""
-    if not isinstance(entry, list | tuple):
+    if not isinstance(entry, list | tuple | np.ndarray):
         raise RegionError("there is no box", subject=subject, hint=_FORM)
     return [_number(value, subject) for value in entry]
 

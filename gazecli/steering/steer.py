@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
 from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair
+from gazecli.models.vlm import VLM, HeadPair, Heads
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import check_prompt
@@ -43,12 +44,11 @@ class SteerSettings:
         if self.scope == "decode" and self.max_new_tokens < 2:
             raise UsageError("scope decode acts from the second token on", hint="raise --max-new-tokens")
 
-    def check_heads(self, vlm: VLM, heads: Sequence[HeadPair]) -> dict[int, list[int]]:
-        """The heads to steer by layer, after `check`; UsageError for none, HeadSetError for unknown ones."""
-        if not heads:
-            raise UsageError("no heads to steer", hint="choose at least one")
+    def check_heads(self, vlm: VLM, heads: Heads) -> tuple[list[HeadPair], dict[int, list[int]]]:
+        """The heads to steer, in order and by layer, after `check`; raises as `VLM.check_heads`."""
+        pairs = vlm.heads_among(heads)
         self.check()
-        return vlm.check_heads(heads)
+        return pairs, vlm.check_heads(pairs)
 
     def bias(
         self,
@@ -102,17 +102,18 @@ class Steering:
 
 def steer(
     vlm: VLM,
-    picture: Picture,
-    region: Region | int | str,
-    heads: Sequence[HeadPair],
+    picture: Picture | str | Path,
+    region: Region | int | str | Sequence[float],
+    heads: Heads,
     prompt: str = STATIC_PROMPT,
     **settings: Any,
 ) -> Answer:
-    """Describe one region of `picture` by pointing `heads` at it.
+    """Describe one region of `picture`, or of the file of that name, by pointing `heads` at it.
 
     Raises RegionError for a region that is not there, HeadSetError for unknown heads, SteeringError when
     the heads' attention did not move.
     """
+    picture = Picture.of(picture)
     target = region if isinstance(region, Region) else picture.region(region)
     return steer_regions(vlm, picture, [target], heads, SteerSettings(prompt=prompt, **settings)).answers[0]
 
@@ -121,7 +122,7 @@ def steer_regions(
     vlm: VLM,
     picture: Picture,
     targets: Sequence[Region],
-    heads: Sequence[HeadPair],
+    heads: Heads,
     settings: SteerSettings,
     *,
     with_baseline: bool = True,
@@ -136,7 +137,7 @@ def steer_regions(
     """
     if not targets:
         raise RegionError("no region to look at", hint="name one, or give the picture's panels")
-    by_layer = settings.check_heads(vlm, heads)
+    heads, by_layer = settings.check_heads(vlm, heads)
     began = time.monotonic()
     inputs, layout = vlm.prepare(picture, settings.prompt)
     bias = settings.bias(vlm, by_layer, layout, [None, *targets])
@@ -188,7 +189,7 @@ def steer_regions(
         picture=picture,
         regions=regions,
         region_tokens=[layout.count(region) for region in regions],
-        heads=[(layer, head) for layer, head in heads],
+        heads=heads,
         settings=settings,
         baseline=vlm.decode(written[0]).strip() if with_baseline else None,
         baseline_tokens=len(written[0]),

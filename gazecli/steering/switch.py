@@ -18,7 +18,7 @@ from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.watchers import ValueWeightedAttention
 from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair
+from gazecli.models.vlm import VLM, HeadPair, Heads
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.schedule import Schedule, ends_sentence
@@ -69,7 +69,7 @@ def switch(
     vlm: VLM,
     picture: Picture,
     schedule: Schedule,
-    heads: Sequence[HeadPair],
+    heads: Heads,
     settings: SteerSettings,
     *,
     max_new_tokens: int | None = None,
@@ -81,7 +81,7 @@ def switch(
     The end token is held back until the last target has begun. Raises UsageError without heads or regions,
     SteeringError when the heads did not follow; with `require_effect` off, the text is returned as it is.
     """
-    by_layer = settings.check_heads(vlm, heads)
+    heads, by_layer = settings.check_heads(vlm, heads)
     if require_effect:
         _require_effect(vlm, picture, schedule.targets, heads, settings)
     inputs, layout = vlm.prepare(picture, settings.prompt)
@@ -108,7 +108,7 @@ def switch(
         picture=picture,
         regions=regions,
         region_tokens=[layout.count(region) for region in regions],
-        heads=[(layer, head) for layer, head in heads],
+        heads=heads,
         settings=settings,
         text=vlm.decode(written),
         tokens=len(written),

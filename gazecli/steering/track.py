@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from gazecli.errors import SpanError, SteeringError, UsageError
 from gazecli.models.attention.watchers import ValueWeightedAttention
 from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair
+from gazecli.models.vlm import VLM, HeadPair, Heads
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.schedule import sentence_spans
@@ -115,8 +116,8 @@ class Tracking:
 
 def track(
     vlm: VLM,
-    picture: Picture,
-    heads: Sequence[HeadPair],
+    picture: Picture | str | Path,
+    heads: Heads,
     prompt: str = TRACKING_PROMPT,
     *,
     controls: Sequence[Sequence[HeadPair]] = (),
@@ -130,11 +131,10 @@ def track(
     length, HeadSetError for unknown heads, RegionError for a region without a token, SteeringError when
     nothing was written.
     """
-    if not heads:
-        raise UsageError("no heads to watch", hint="choose at least one")
+    groups = [vlm.heads_among(each) for each in (heads, *controls)]
     check_request(prompt, max_new_tokens)
     began = time.monotonic()
-    groups = [list(heads), *(list(draw) for draw in controls)]
+    picture = Picture.of(picture)
     for group in groups:
         vlm.check_heads(group)
     inputs, layout = vlm.prepare(picture, prompt)
@@ -151,8 +151,8 @@ def track(
         picture=picture,
         regions=regions,
         region_tokens=owned,
-        heads=[(layer, head) for layer, head in heads],
-        controls=[[(layer, head) for layer, head in draw] for draw in controls],
+        heads=groups[0],
+        controls=groups[1:],
         prompt=prompt,
         max_new_tokens=max_new_tokens,
         text=vlm.decode(written),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,3 +137,18 @@ def test_a_switch_writes_a_segment_a_target_and_a_step_a_token(vlm_of: Callable[
     for segment in narration.segments:
         steered = narration.trajectory[segment.start : segment.end].mean(0)
         assert int(np.argmax(steered)) == segment.region.number - 1
+
+
+def test_numbers_of_numpy_paths_and_a_head_set_are_taken(
+    vlm_of: Callable[[str], VLM],
+) -> None:
+    vlm, strip = vlm_of("tiny"), Path("examples/strip.png")
+    headset = gaze.discover(vlm, Path("examples/comics"), samples=4)
+    picture = gaze.Picture.open(strip)
+    plain = gaze.steer(vlm, picture, 3, headset.top(), max_new_tokens=3)
+    for region in (np.int64(3), np.array(picture.regions[2].box), picture.regions[2].box):
+        for heads in (headset, np.array(headset.top(np.int64(headset.resolve_top())))):
+            answer = gaze.steer(vlm, str(strip), region, heads, max_new_tokens=3)
+            assert (answer.text, answer.attention_steered) == (plain.text, plain.attention_steered)
+    with pytest.raises(HeadSetError, match="belongs to"):
+        gaze.steer(vlm_of("qwen2_vl"), strip, 3, headset)

@@ -45,41 +45,56 @@ def parse_strength(strength: float | str) -> float:
 
 def key_bias(
     heads: Mapping[int, Sequence[int]],
-    layout: ImageLayout,
+    layout: ImageLayout | Sequence[ImageLayout],
     targets: Sequence[Region | None],
     strength: float | str,
     mode: Mode,
     scope: Scope,
     device: torch.device,
-    picture: int = 0,
+    picture: int | Sequence[int] = 0,
 ) -> KeyBias:
     """The bias that points `heads` at one target a row; a row without target is left as it is.
 
     Targets are regions of the prompt's picture number `picture`, from 0; the image tokens of all its pictures
-    are the others. Raises UsageError for an unknown mode, scope or strength, RegionError when a target owns
-    no token.
+    are the others. One layout and one `picture` serve all rows, or each row has its own. Raises UsageError
+    for an unknown mode, scope or strength, RegionError when a target owns no token.
     """
+    delta = check_settings(strength, mode, scope)
+    layouts = [layout] * len(targets) if isinstance(layout, ImageLayout) else layout
+    pictures = [picture] * len(targets) if isinstance(picture, int) else picture
+    rows = torch.zeros(len(targets), max(each.length for each in layouts))
+    generated = torch.zeros(len(targets), 1)
+    for number, (place, target, its) in enumerate(zip(layouts, targets, pictures, strict=True)):
+        if target is not None:
+            if mode in ("suppress-all", "max-suppress-all"):
+                rows[number, : place.length] = -delta
+            rows[number, place.positions] = -delta
+            rows[number, place.tokens(target, its)] = delta if mode == "boost-suppress" else 0.0
+            generated[number] = -delta if mode == "max-suppress-all" else 0.0
+            rows[number, place.length :] = generated[number]
+    starts = [first_query(each, scope) for each in layouts]
+    from_query = starts[0] if len(set(starts)) == 1 else torch.tensor(starts, device=device)[:, None]
+    return KeyBias(heads, rows.to(device), generated.to(device), from_query)
+
+
+def check_settings(strength: float | str, mode: str, scope: str) -> float:
+    """The strength in logits; UsageError for an unknown mode, scope or strength."""
     delta = parse_strength(strength)
     if mode not in MODES:
         raise UsageError("no such mode", subject=mode, hint=f"use one of {', '.join(MODES)}")
     if scope not in SCOPES:
         raise UsageError("no such scope", subject=scope, hint=f"use one of {', '.join(SCOPES)}")
-    rows = torch.zeros(len(targets), layout.length)
-    generated = torch.zeros(len(targets), 1)
-    for number, target in enumerate(targets):
-        if target is not None:
-            if mode in ("suppress-all", "max-suppress-all"):
-                rows[number] = -delta
-            rows[number, layout.positions] = -delta
-            rows[number, layout.tokens(target, picture)] = delta if mode == "boost-suppress" else 0.0
-            generated[number] = -delta if mode == "max-suppress-all" else 0.0
-    from_query = {
+    return delta
+
+
+def first_query(layout: ImageLayout, scope: Scope) -> int:
+    """The first position of a prompt on whose query the bias acts."""
+    return {
         "full": 0,
         "question": int(layout.positions[-1]) + 1,
         "answer": layout.length - 1,
         "decode": layout.length,
     }[scope]
-    return KeyBias(heads, rows.to(device), generated.to(device), from_query)
 
 
 def blinding(heads: Mapping[int, Sequence[int]], layout: ImageLayout, device: torch.device) -> KeyBias:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +23,13 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from gazecli.errors import ModelError
 from gazecli.models.attention.kernel import BiasedHeads, Call, Feature, where_biased, with_mask
-from gazecli.models.attention.rows import Rows, Scores, attend_in_blocks, read_rows
+from gazecli.models.attention.rows import (
+    Rows,
+    Scores,
+    attend_in_blocks,
+    attend_with_weights,
+    read_rows,
+)
 
 NAME = "gaze"
 
@@ -68,18 +75,27 @@ class KeyBias:
     """What is added before softmax, for chosen heads.
 
     `prompt` is (B, L) over the prompt's keys, or (1, L) for all rows; `generated`, (B, 1) or (1, 1), is
-    added on every later key. The bias acts on queries from absolute position `from_query` on.
+    added on every later key. The bias acts on queries from absolute position `from_query` on, (B, 1) where
+    rows differ.
     """
 
     heads: Mapping[int, Sequence[int]]
     prompt: torch.Tensor
     generated: torch.Tensor
-    from_query: int = 0
+    from_query: int | torch.Tensor = 0
     peak: float = field(init=False)
+    earliest: int = field(init=False)
+    latest: int = field(init=False)
 
     def __post_init__(self) -> None:
         # Read once: reading it back from the device inside the layers would stall that.
         self.peak = max(float(self.prompt.abs().max()), float(self.generated.abs().max()), 1e-12)
+        starts = torch.as_tensor(self.from_query)
+        self.earliest, self.latest = int(starts.min()), int(starts.max())
+
+    def starts(self, device: torch.device) -> int | torch.Tensor:
+        """`from_query` where a layer computes."""
+        return self.from_query if isinstance(self.from_query, int) else self.from_query.to(device)
 
     def over_keys(self, first_key: int, keys: int) -> torch.Tensor:
         """The bias of `keys` keys from absolute index `first_key` on: (B, K) float32."""
@@ -90,14 +106,29 @@ class KeyBias:
 
 @dataclass
 class AttentionState:
-    """What all attention modules of one model share while watched or steered."""
+    """What all attention modules of one model share while watched or steered.
+
+    total: keys seen so far, those of the running pass included. reached: layers this pass has come to.
+    awaits_tokens: whether a pass has to be seen before its bias is known. consulted: whether a layer with
+    steered heads was reached since this was last set to False. owner: the thread that watches or steers.
+    largest: elements of the largest tensor the extra paths allocated.
+    """
 
     watcher: RowWatcher | None = None
     bias: KeyBias | None = None
-    total: int = 0  # keys seen so far, those of the running call included
-    largest: int = 0  # elements of the largest tensor the extra paths allocated
+    total: int = 0
+    reached: set[int] = field(default_factory=set)
+    awaits_tokens: bool = False
+    consulted: bool = False
+    owner: int | None = None
+    largest: int = 0
     _biased_heads: dict[int, BiasedHeads] = field(default_factory=dict)
     _over_keys: tuple[tuple[int, int], torch.Tensor] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is watched or steered."""
+        return self.bias is None and self.watcher is None and not self.awaits_tokens
 
     def chosen(self, layer: int, heads: int, groups: int, device: torch.device) -> BiasedHeads | None:
         """Which of `layer`'s heads, in so many key groups, carry the bias; None for none."""
@@ -122,11 +153,22 @@ class AttentionState:
         self._biased_heads.clear()
         self._over_keys = None
 
-    def check_counted(self, keys: int) -> None:
-        """ModelError where a pass attends to more keys than were counted: each would be taken for another.
+    def reach(self, layer: int, keys: int) -> None:
+        """Note that a pass has come to `layer`, where it attends to `keys` keys.
 
-        This happens with caches that hold room for keys to come, and with a model that hides its cache.
+        Raises ModelError for a pass of another thread, for one whose tokens were not seen, and where there
+        are more keys than were counted: each would be taken for another. This happens with caches that hold
+        room for keys to come, and with a model that hides its cache.
         """
+        self.check_thread()
+        if self.awaits_tokens:
+            raise ModelError(
+                "a forward pass went past what finds its image tokens, so nothing in it can be steered",
+                hint="run the model as it was loaded, not a part of it nor a form compiled earlier",
+                code="model.unseen",
+            )
+        self.reached.add(layer)
+        self.consulted |= self.bias is not None and bool(self.bias.heads.get(layer))
         if keys > self.total:
             raise ModelError(
                 f"a layer attends to {keys} keys where {self.total} were counted, so none can be named",
@@ -134,10 +176,26 @@ class AttentionState:
                 code="model.cache",
             )
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def check_thread(self) -> None:
+        """ModelError in another thread than the one that watches or steers."""
+        if self.owner not in (None, get_ident()):
+            raise busy()
+
     def note(self, tensor: torch.Tensor) -> torch.Tensor:
         """Remember how large the extra paths' tensors get; tests hold it to rows."""
         self.largest = max(self.largest, tensor.numel())
         return tensor
+
+
+def busy(name: str | None = None) -> ModelError:
+    """The error of a model that two threads use at once."""
+    return ModelError(
+        "another thread is watching or steering this model",
+        subject=name,
+        hint="use it in one thread at a time, or load it once for each thread",
+        code="model.busy",
+    )
 
 
 def gaze_attention(
@@ -149,42 +207,50 @@ def gaze_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     **kwargs: Any,
-) -> tuple[torch.Tensor, None]:
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Attend as SDPA does, let the watcher read rows, add the bias to chosen heads.
 
-    Shapes: query (B, H, Q, D), key and value (B, G, K, D), mask None or (B, 1, Q, K).
+    Shapes: query (B, H, Q, D), key and value (B, G, K, D), mask None or (B, 1, Q, K). Weights (B, H, Q, K)
+    are returned where the model was called with `output_attentions`.
     """
     state: AttentionState | None = getattr(module, "gaze_state", None)
+    handed_out = state is not None and bool(kwargs.get("output_attentions"))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     queries, keys = query.shape[2], key.shape[2]
     scores = Scores(scale, attention_mask, keys - queries, kwargs.get("softcap"), kwargs.get("s_aux"))
     call = Call(module, attention_mask, dropout, scaling, kwargs)
-    if state is None or (state.bias is None and state.watcher is None):
+    if state is None or state.is_idle:
+        if handed_out:
+            return attend_with_weights(query, key, value, scores)
         if scores.beyond_kernels:
             return attend_in_blocks(query, key, value, scores), None
         return call.attend(query, key, value), None
-    state.check_counted(keys)
     layer: int = module.layer_idx  # type: ignore[assignment]
+    state.reach(layer, keys)
     first_key, first_query = state.total - keys, state.total - queries
     heads = state.chosen(layer, query.shape[1], key.shape[1], query.device)
     bias: torch.Tensor | None = None
-    if heads is not None and state.bias is not None and state.total > state.bias.from_query:
+    if heads is not None and state.bias is not None and state.total > state.bias.earliest:
         bias = state.bias_over(first_key, keys).to(query.device)  # (B, K); layers may lie elsewhere
-        acts_from = state.bias.from_query - first_query
+        acts_from = state.bias.starts(query.device) - first_query
         scores = replace(scores, flags=heads.flags, bias=bias, from_query=acts_from)
     if state.watcher is not None and state.watcher.wants(layer):
         rows = state.watcher.rows(range(first_query, state.total))
         weights = read_rows(query, key, rows, scores)
         state.watcher.receive(layer, WatchedRows(state.note(weights), value, first_key))
+    if handed_out:
+        return attend_with_weights(query, key, value, scores)
     if scores.beyond_kernels:
         return attend_in_blocks(query, key, value, scores, state.note), None
     if bias is None or heads is None or state.bias is None:
         return call.attend(query, key, value), None
     if queries == 1:
         added = state.note(heads.flags[None, :, None, None] * bias[:, None, None, :])  # (B, H, 1, K)
+        if first_query < state.bias.latest:
+            added = added * torch.as_tensor(scores.from_query <= 0).reshape(-1, 1, 1, 1)
         mask = with_mask(added, attention_mask).to(query.dtype)
         return replace(call, mask=mask).attend(query, key, value), None
-    acting = torch.arange(first_query, state.total, device=query.device) >= state.bias.from_query  # (Q,)
+    acting = torch.arange(queries, device=query.device) >= scores.from_query  # (Q,) or (B, Q)
     feature = Feature(bias, state.bias.peak, acting, scale)
     return where_biased(call, query, key, value, heads, feature), None
 

@@ -44,7 +44,7 @@ class BiasedHeads:
 
 @dataclass(frozen=True)
 class Feature:
-    """What is added to scaled scores: bias (B, K), at most `peak`, on the queries `acting`, (Q,)."""
+    """Added to scaled scores: bias (B, K), at most `peak`, on the queries `acting`, (Q,) or (B, Q)."""
 
     bias: torch.Tensor
     peak: float
@@ -108,7 +108,8 @@ def _widened(
     """All three with the feature and what pads it."""
     batch, heads, queries, size = query.shape
     root = (feature.peak / feature.scale) ** 0.5
-    on_query = (flags[:, None] * feature.acting * root)[None, :, :, None]  # (1, H, Q, 1)
+    acting = feature.acting.reshape(-1, 1, queries)  # (1 or B, 1, Q)
+    on_query = (flags[:, None] * acting * root)[..., None]  # (1 or B, H, Q, 1)
     on_key = (feature.bias / (feature.scale * root))[:, None, :, None]  # (B, 1, K, 1)
     padding = -(size + 1) % _FEATURE_PADDING
     return (

@@ -15,6 +15,8 @@ Rows = torch.Tensor | range
 
 # Elements of one block's scores: 16 MB in float32.
 _AT_ONCE = 2**22
+# Finite, because the row of a padding token sees nothing, and a NaN there would spread to the others.
+_HIDDEN = torch.finfo(torch.float32).min
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Scores:
     scale: of q . k. mask: None (causal), or boolean or additive (B, 1, Q, K). before: keys in front of the
     first query. softcap: scores become cap tanh(score / cap), as in Gemma 2. sinks: (H,), each head's score
     of a key that holds nothing, as in gpt-oss. flags (H,) of 0 and 1 and bias (B, K): what is added for
-    chosen heads, on queries from `from_query` of this call on.
+    chosen heads, on queries from `from_query`, (B, 1) where rows
+    differ, of this call on.
     """
 
     scale: float
@@ -34,7 +37,7 @@ class Scores:
     sinks: torch.Tensor | None = None
     flags: torch.Tensor | None = None
     bias: torch.Tensor | None = None
-    from_query: int = 0
+    from_query: int | torch.Tensor = 0
 
     @property
     def beyond_kernels(self) -> bool:
@@ -71,10 +74,10 @@ def _masked(scores: torch.Tensor, rows: torch.Tensor, how: Scores) -> torch.Tens
     if how.mask is None:
         places = torch.arange(keys, device=scores.device)
         visible = places <= (rows + how.before)[:, None, :, None]  # (B, 1, R, K)
-        return scores.masked_fill(~visible, float("-inf"))
+        return scores.masked_fill(~visible, _HIDDEN)
     wide = how.mask.expand(rows.shape[0], -1, -1, -1)
     mine = wide.gather(2, rows[:, None, :, None].expand(-1, wide.shape[1], count, keys))
-    return scores.masked_fill(~mine, float("-inf")) if mine.dtype == torch.bool else scores + mine.float()
+    return scores.masked_fill(~mine, _HIDDEN) if mine.dtype == torch.bool else scores + mine.float()
 
 
 def _softmax(scores: torch.Tensor, sinks: torch.Tensor | None) -> torch.Tensor:
@@ -96,12 +99,30 @@ def attend_in_blocks(
     Shapes: query (B, H, Q, D), key and value (B, G, K, D). `note` sees each block's weights.
     """
     batch, heads, queries, _ = query.shape
-    groups, keys = key.shape[1], key.shape[2]
+    keys = key.shape[2]
     step = max(1, _AT_ONCE // (batch * heads * keys))
     blocks = []
     for start in range(0, queries, step):
         rows = range(start, min(start + step, queries))
         weights = note(read_rows(query, key, rows, how))  # (B, H, R, K)
-        grouped = weights.view(batch, groups, heads // groups * len(rows), keys)
-        blocks.append((grouped @ value.float()).view(batch, heads, len(rows), value.shape[-1]))
+        blocks.append(_weighted(weights, value))
     return torch.cat(blocks, dim=2).to(query.dtype).transpose(1, 2).contiguous()
+
+
+def attend_with_weights(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, how: Scores
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention of all queries, (B, Q, H, D), and its weights, (B, H, Q, K), as eager attention hands out.
+
+    Shapes: query (B, H, Q, D), key and value (B, G, K, D).
+    """
+    weights = read_rows(query, key, range(query.shape[2]), how)
+    output = _weighted(weights, value).to(query.dtype).transpose(1, 2).contiguous()
+    return output, weights.to(query.dtype)
+
+
+def _weighted(weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Values (B, G, K, D) summed with weights (B, H, R, K): (B, H, R, D) float32."""
+    batch, heads, rows, keys = weights.shape
+    grouped = weights.reshape(batch, value.shape[1], -1, keys)
+    return (grouped @ value.float()).view(batch, heads, rows, value.shape[-1])

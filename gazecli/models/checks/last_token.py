@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gazecli.errors import CheckFailed, GazeError
+from gazecli.errors import CheckFailed
 from gazecli.models.attention.kv_cache import as_argument, empty_cache
 from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.vlm import VLM
@@ -88,13 +88,6 @@ def _watched(vlm: VLM, keys: int, inputs: Mapping[str, Any], **options: Any) -> 
     with vlm.watching(keeper):
         output: Any = vlm.model(**inputs, **options)
     [kept] = keeper.fetched()
-    silent = sorted(set(vlm.attention) - set(kept))
-    if silent:
-        raise GazeError(
-            f"layer {silent[0]} never reached the attention function of gaze",
-            subject=vlm.name,
-            hint="this model cannot be watched or steered; please report it",
-        )
     rows = {layer: heads[0] for layer, heads in kept.items()}  # (1, H, K) -> (H, K)
     return Last(rows, output.logits[0, -1].float().cpu())
 

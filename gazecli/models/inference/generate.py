@@ -92,7 +92,7 @@ def _prefill(
     """Run the prompt: what no bias reaches once, the rest a row each. Logits (rows, V) and the cache."""
     prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
     ids = prompt["input_ids"].expand(rows, -1) if own_ids is None else own_ids
-    start = layout.length - 1 if bias is None else min(bias.from_query, layout.length - 1)
+    start = layout.length - 1 if bias is None else min(bias.earliest, layout.length - 1)
     if own_ids is not None:
         apart = (ids != ids[0]).any(0).nonzero()
         start = min([start, *apart[:1].flatten().tolist()])

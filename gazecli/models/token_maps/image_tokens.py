@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from gazecli.errors import RegionError
+from gazecli.errors import RegionError, UsageError
 from gazecli.pictures.regions import Region
 
+FITTING = (
+    "take inputs and layout from one call of `vlm.prepare`; where the rows of a batch show different "
+    "pictures, give a list of layouts, one a row"
+)
 _SAME_SIZE = 0.2  # cells of one view differ by rounding, those of two views by more
 
 
@@ -23,7 +27,8 @@ class ImageLayout:
     positions: (N,) int64, where each stands in the input sequence. boxes: (N, 4) float32, the pixels of the
     ORIGINAL picture it looks at, NaN where it looks at none. picture: (N,) int64, which of the
     prompt's pictures it belongs to. length: tokens of the whole prompt. prepared: `squashed` when a picture
-    was stretched to the model's square because its processor would have cropped it.
+    was stretched to the model's square because its processor would have cropped it. ids: (length,) int64, the
+    prompt. sizes: (pictures, n), what the processor tells the model of each picture's size, as its grid.
     """
 
     positions: torch.Tensor
@@ -31,6 +36,32 @@ class ImageLayout:
     picture: torch.Tensor
     length: int
     prepared: Literal["squashed"] | None = None
+    ids: torch.Tensor | None = None
+    sizes: torch.Tensor | None = None
+
+    def moved(self, positions: torch.Tensor, length: int) -> ImageLayout:
+        """The same image tokens at other positions, (N,), of a prompt that ends at `length`.
+
+        Raises UsageError when they are not as many, or do not lie together as these do.
+        """
+        if len(positions) != len(self.positions):
+            raise UsageError(
+                f"the prompt holds {len(positions)} image tokens, and its layout {len(self.positions)}",
+                hint=FITTING,
+                code="layout.mismatch",
+            )
+        if not torch.equal(self._within(positions), self._within(self.positions)):
+            raise UsageError(
+                "the prompt's image tokens do not lie as they do in its layout",
+                hint=FITTING,
+                code="layout.mismatch",
+            )
+        return replace(self, positions=positions, length=length)
+
+    def _within(self, positions: torch.Tensor) -> torch.Tensor:
+        """How far each image token stands behind its picture's first: (N,)."""
+        firsts = torch.searchsorted(self.picture, self.picture)
+        return positions - positions[firsts]
 
     def tokens(self, region: Region, picture: int = 0) -> torch.Tensor:
         """Positions of the image tokens a region owns: (n,) int64.
@@ -76,6 +107,13 @@ class ImageLayout:
             table[self.tokens(region), column] = 1.0
         table[self.positions, -1] = 1.0
         return table
+
+
+def sizes_among(arguments: Mapping[str, Any]) -> torch.Tensor | None:
+    """What a model's arguments say of each picture's size, (pictures, n) on the CPU; None for nothing."""
+    given = [arguments.get(name) for name in ("image_grid_thw", "image_sizes", "image_grids")]
+    found = next((torch.as_tensor(sizes) for sizes in given if sizes is not None), None)
+    return None if found is None else found.flatten(1).cpu()
 
 
 @dataclass(frozen=True)
