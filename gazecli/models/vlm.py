@@ -143,7 +143,7 @@ class VLM:
                     subject=self.name,
                     hint="call set_attn_implementation before the block, not inside"
                     if used != NAME
-                    else "was its attention module replaced, or compiled? Load the model again",
+                    else "its attention module was replaced: put it back, or load the model again",
                     code="model.unreached",
                 )
 

@@ -164,7 +164,7 @@ class AttentionState:
         if self.awaits_tokens:
             raise ModelError(
                 "a forward pass went past what finds its image tokens, so nothing in it can be steered",
-                hint="run the model as it was loaded, not a part of it nor a form compiled earlier",
+                hint="run the whole model, not a part of it",
                 code="model.unseen",
             )
         self.reached.add(layer)
