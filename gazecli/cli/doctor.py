@@ -54,7 +54,7 @@ def command(
         checks = [*_machine(), _config(), _cache()]
     if model is not None:
         with busy(output, f"checking {model}"):
-            checks += _model(model, revision=revision, **loading.keywords())
+            checks += _model(model, revision=revision, note=output.detail, **loading.keywords())
     failed = [check for check in checks if check.status == "failed"]
     document = DoctorDocument(ok=not failed, checks=checks)
     output.result(document, lambda console: _show(console, document))

@@ -60,7 +60,10 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
 
     with busy(output, f"loading {chosen.model}"):
         vlm = load(
-            chosen.model, file_digest=lambda path: file_digest(path, chosen.cache.root), **options.keywords()
+            chosen.model,
+            file_digest=lambda path: file_digest(path, chosen.cache.root),
+            note=output.detail,
+            **options.keywords(),
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
     if current_launch().is_first:

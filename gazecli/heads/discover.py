@@ -91,7 +91,7 @@ def discover(
     cache.ensure_writable()
     if isinstance(model, str):
         note(f"loading {model}")
-    vlm = request.load()
+    vlm = request.load(note)
     from gazecli.heads.walk import walk
     from gazecli.models.inference.profile import Profile
 

@@ -7,7 +7,7 @@ torch.
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,8 +96,8 @@ class Request:
             device, dtype = self.device or self.model.device.type, self.dtype or self.model.dtype
         return request_document(digest, self.comics.digest, self.settings, device, dtype)
 
-    def load(self) -> VLM:
-        """The model, loaded unless it is already."""
+    def load(self, note: Callable[[str], None]) -> VLM:
+        """The model, loaded unless it is already; `note` as of `load`."""
         if not isinstance(self.model, str):
             return self.model
         from gazecli.models.load import load
@@ -111,6 +111,7 @@ class Request:
             trust_remote_code=self.trust_remote_code,
             file_digest=self._file_digest,
             squash=self.settings.squash,
+            note=note,
         )
 
     def _file_digest(self, path: Path) -> str:
