@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention.bias import key_bias
 from gazecli.models.inference import generate as generation
 from gazecli.models.inference.generate import Limits, generate
