@@ -5,11 +5,12 @@ Heads are chosen before the model is loaded, so that a wrong choice costs no tim
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
-from gazecli.cli.output import Output, busy
+from gazecli.cli.output import Output, Step, busy, progress
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import RegionError, UsageError
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
+
+
+_MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,31 @@ def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
     return ChosenHeads(headset, best, ranked_by, source, cache)
 
 
+def fetch_model(output: Output, name: str, revision: str | None = None) -> None:
+    """Fetch what of a Hub model is not on this machine, under a progress bar.
+
+    Raises ModelError when it is not here and cannot be fetched.
+    """
+    from gazecli.models.checkpoint import find_checkpoint
+
+    with ExitStack() as bars:
+        shown: list[Step] = []
+
+        def step(done: int, total: int) -> None:
+            if not shown:  # nothing is drawn where nothing is fetched
+                shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
+            shown[0](done // _MEGABYTE, total // _MEGABYTE)
+
+        find_checkpoint(name, revision, progress=step)
+
+
 def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM:
     """Load the heads' model; ModelError when it is not here, HeadSetError when the heads are of another."""
     from gazecli.cache import file_digest
     from gazecli.heads.headset_store import note_headset
     from gazecli.models.load import load
 
+    fetch_model(output, chosen.model)
     with busy(output, f"loading {chosen.model}"):
         vlm = load(
             chosen.model,

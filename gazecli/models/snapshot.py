@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gazecli.errors import ModelError
 from gazecli.models.folder_kinds import Folder, missing_part
+from gazecli.plain_text import error_words
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
@@ -31,45 +33,45 @@ def find_snapshot(hub_id: str, revision: str | None, fetch: bool, progress: Prog
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    def download(**options: Any) -> Path:
-        return Path(snapshot_download(hub_id, revision=revision, **options))
+    def download(allow: list[str] = _WANTED, **options: Any) -> Any:
+        options |= {"allow_patterns": allow, "ignore_patterns": _UNWANTED}
+        return snapshot_download(hub_id, revision=revision, **options)
 
-    wanted = {"allow_patterns": _WANTED, "ignore_patterns": _UNWANTED}
+    def lacking(folder: str) -> str | None:
+        return missing_part(Folder(Path(folder), hub_id, hub_id))
+
     try:
-        folder = download(**wanted, local_files_only=True)
-        if missing_part(Folder(folder, hub_id, hub_id)) is None:
-            return folder
+        folder = download(local_files_only=True)
+        if lacking(folder) is None:
+            return Path(folder)
     except HFValidationError:
         raise ModelError(
             "not a model name", subject=hub_id, hint="`gaze models` lists aliases", code="model.unknown"
         ) from None
     except (OSError, ValueError):  # it is not here, or not all of it
         pass
-    reason: Exception | None = None
+    why = ""
     try:
         if fetch:
-            return download(**wanted, tqdm_class=None if progress is None else _reporting(progress))
+            folder = download(tqdm_class=None if progress is None else _reporting(progress))
+            if lacking(folder) is None or download(dry_run=True):  # of which there is no more on the Hub
+                return Path(folder)
     except Exception as failure:  # noqa: BLE001 - the network, the disk and the Hub fail in many ways
-        reason = failure
-    try:
-        # Settings alone may be known to be missing, of a snapshot that is whole as far as it is needed.
-        folder = download(allow_patterns=["config.json"], local_files_only=True)
-        lacking = missing_part(Folder(folder, hub_id, hub_id))
-        if lacking is None:
-            return folder
-    except (OSError, ValueError):
-        lacking = None
-    words = (
-        "this model is not on this machine"
-        if lacking is None
-        else f"only a part of this model is here ({lacking})"
-    )
+        why = f" ({_reason(failure)})"
+    words = "this model is not on this machine"
+    with suppress(OSError, ValueError):
+        # Known to lack something that is perhaps not needed.
+        folder = download(["config.json"], local_files_only=True)
+        missing = lacking(folder)
+        if missing is None:
+            return Path(folder)
+        words = f"only a part of this model is on this machine, {missing},"
     raise ModelError(
-        f"{words} and cannot be fetched{_why(reason)}",
+        f"{words} and cannot be fetched{why}",
         subject=hub_id,
         hint=f"with a network: hf download {hub_id}" + (f" --revision {revision}" if revision else ""),
         code="model.absent",
-    ) from None
+    )
 
 
 def hub_revision(folder: Path) -> str | None:
@@ -77,8 +79,21 @@ def hub_revision(folder: Path) -> str | None:
     return folder.name if folder.parent.name == "snapshots" and _REVISION.fullmatch(folder.name) else None
 
 
-def _why(reason: Exception | None) -> str:
-    return f" ({type(reason).__name__})" if reason is not None else ""
+def _reason(failure: Exception) -> str:
+    """Why nothing could be fetched."""
+    from huggingface_hub import constants, errors
+
+    if constants.is_offline_mode():
+        return "HF_HUB_OFFLINE is set"
+    if isinstance(failure, errors.RevisionNotFoundError):
+        return "it has no such revision"
+    if isinstance(failure, errors.GatedRepoError):
+        return "its authors give access on request: ask on its page, then `hf auth login`"
+    if isinstance(failure, errors.RepositoryNotFoundError):
+        return "the Hub does not show it; a private model needs `hf auth login`"
+    if isinstance(failure, errors.DryRunError | errors.LocalEntryNotFoundError):
+        return "the Hub cannot be reached"
+    return error_words(failure)
 
 
 def _reporting(progress: Progress) -> type:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from gazecli.errors import ModelError
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from tests.fixtures.checkpoints import FAMILIES
+from tests.fixtures.folder_kinds import sharded
 from tests.fixtures.remote_code import with_own_code
 
 # PaliGemma's processor turns tensors into arrays the old way.
@@ -28,21 +28,11 @@ EVERY = [pytest.param(f, marks=[] if f in QUICK else [pytest.mark.slow], id=f) f
 VISION = re.compile(r"visual|vision|embed_vision")
 
 
-def changed(stock: Path, folder: Path, change: Change, shards: int = 1) -> Path:
-    """A copy of a checkpoint with other weights, in as many files as asked for."""
+def changed(stock: Path, folder: Path, change: Change) -> Path:
+    """A copy of a checkpoint with other weights."""
     shutil.copytree(stock, folder)
     weights = dict(change(load_file(folder / "model.safetensors")))
-    names = sorted(weights)
-    if shards == 1:
-        save_file(weights, folder / "model.safetensors", {"format": "pt"})
-        return folder
-    (folder / "model.safetensors").unlink()
-    files = [f"model-{k + 1:05d}-of-{shards:05d}.safetensors" for k in range(shards)]
-    placed = {name: files[k % shards] for k, name in enumerate(names)}
-    for file in files:
-        save_file({n: weights[n] for n in names if placed[n] == file}, folder / file, {"format": "pt"})
-    index = {"metadata": {"total_size": 1}, "weight_map": placed}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
     return folder
 
 
@@ -161,10 +151,13 @@ def test_shards_and_spread_models_are_judged_alike(
     checkpoint: Callable[[str], Path], tmp_path: Path, options: dict[str, object]
 ) -> None:
     stock = checkpoint("qwen3_vl")
-    whole = changed(stock, tmp_path / "whole", lambda weights: weights, shards=3)
+    whole = shutil.copytree(stock, tmp_path / "whole")
+    cut = changed(stock, tmp_path / "cut", without(r"visual\.merger"))
+    for folder in (whole, cut):
+        sharded(folder)
     given = {"device": "cpu"} | options
     assert load(str(whole), dtype="float32", **given).layers == 3  # type: ignore[arg-type]
-    error = refused(changed(stock, tmp_path / "cut", without(r"visual\.merger"), shards=3), **options)
+    error = refused(cut, **options)
     assert "first model.visual.merger" in error.message
 
 
@@ -172,7 +165,7 @@ def test_a_model_of_its_own_code_is_judged_alike(checkpoint: Callable[[str], Pat
     own = with_own_code(checkpoint("llava"), tmp_path / "own")
     cut = changed(own, tmp_path / "cut", without(r"multi_modal_projector"))
     error = refused(cut, trust_remote_code=True)
-    assert "first model.multi_modal_projector.linear_1.weight" in error.message
+    assert "multi_modal_projector.linear_1.weight" in error.message
 
 
 def test_weights_that_nobody_asked_for_are_counted_and_no_error(
