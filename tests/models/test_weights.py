@@ -16,7 +16,6 @@ from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from tests.fixtures.checkpoints import FAMILIES
 from tests.fixtures.folder_kinds import sharded
-from tests.fixtures.remote_code import with_own_code
 
 # PaliGemma's processor turns tensors into arrays the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -159,13 +158,6 @@ def test_shards_and_spread_models_are_judged_alike(
     assert load(str(whole), dtype="float32", **given).layers == 3  # type: ignore[arg-type]
     error = refused(cut, **options)
     assert "first model.visual.merger" in error.message
-
-
-def test_a_model_of_its_own_code_is_judged_alike(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
-    own = with_own_code(checkpoint("llava"), tmp_path / "own")
-    cut = changed(own, tmp_path / "cut", without(r"multi_modal_projector"))
-    error = refused(cut, trust_remote_code=True)
-    assert "multi_modal_projector.linear_1.weight" in error.message
 
 
 def test_weights_that_nobody_asked_for_are_counted_and_no_error(
