@@ -10,7 +10,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.inputs import fetch_model, note_prepared
+from gazecli.cli.inputs import fetching, note_prepared
 from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, print_facts, print_table
@@ -88,10 +88,9 @@ def command(
             raise cannot_matter(option, where, subject=value)
     for skip in opened.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
-    fetch_model(output, model, revision)
     count = current_launch().world_size
     title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
-    with progress(output, title, "strips") as step:
+    with fetching(output, model) as fetched, progress(output, title, "strips") as step:
         found = discover(
             model,
             opened,
@@ -102,6 +101,7 @@ def command(
             revision=revision,
             profile=profile,
             progress=step,
+            fetching=fetched,
             note=output.detail,
             **reading,
             **loading.keywords(),

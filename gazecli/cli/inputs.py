@@ -5,7 +5,8 @@ Heads are chosen before the model is loaded, so that a wrong choice costs no tim
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,20 @@ def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
     return ChosenHeads(headset, best, ranked_by, source, cache)
 
 
+@contextmanager
+def fetching(output: Output, name: str) -> Iterator[Step]:
+    """Yield a function to be called with (bytes done, bytes in all); nothing is drawn before its first call."""
+    with ExitStack() as bars:
+        shown: list[Step] = []
+
+        def step(done: int, total: int) -> None:
+            if not shown:
+                shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
+            shown[0](done // _MEGABYTE, total // _MEGABYTE)
+
+        yield step
+
+
 def fetch_model(output: Output, name: str, revision: str | None = None) -> None:
     """Fetch what of a Hub model is not on this machine, under a progress bar.
 
@@ -63,14 +78,7 @@ def fetch_model(output: Output, name: str, revision: str | None = None) -> None:
     """
     from gazecli.models.checkpoint import find_checkpoint
 
-    with ExitStack() as bars:
-        shown: list[Step] = []
-
-        def step(done: int, total: int) -> None:
-            if not shown:  # nothing is drawn where nothing is fetched
-                shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
-            shown[0](done // _MEGABYTE, total // _MEGABYTE)
-
+    with fetching(output, name) as step:
         find_checkpoint(name, revision, progress=step)
 
 

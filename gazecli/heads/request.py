@@ -80,12 +80,14 @@ class Request:
     revision: str | None = None
     device_map: DeviceMap | None = None
     trust_remote_code: bool = False
+    fetching: Callable[[int, int], None] | None = None
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The document whose digest finds the stored head set."""
         if isinstance(self.model, str):
-            digest = find_checkpoint(self.model, self.revision).digest(self._file_digest)
+            checkpoint = find_checkpoint(self.model, self.revision, progress=self.fetching)
+            digest = checkpoint.digest(self._file_digest)
             device, dtype = self.device, self.dtype
         else:
             digest = self.model.digest
