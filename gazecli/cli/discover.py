@@ -10,7 +10,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.inputs import note_prepared
+from gazecli.cli.inputs import fetching, note_prepared
 from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, print_facts, print_table
@@ -90,7 +90,7 @@ def command(
         output.note(f"skipped {skip.path}: {skip.reason}")
     count = current_launch().world_size
     title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
-    with progress(output, title, "strips") as step:
+    with fetching(output, model) as fetched, progress(output, title, "strips") as step:
         found = discover(
             model,
             opened,
@@ -101,6 +101,7 @@ def command(
             revision=revision,
             profile=profile,
             progress=step,
+            fetching=fetched,
             note=output.detail,
             **reading,
             **loading.keywords(),
