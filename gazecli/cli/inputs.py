@@ -5,11 +5,13 @@ Heads are chosen before the model is loaded, so that a wrong choice costs no tim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
-from gazecli.cli.output import Output, busy
+from gazecli.cli.output import Output, Step, busy, progress
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import RegionError, UsageError
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
+
+
+_MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,44 @@ def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
     return ChosenHeads(headset, best, ranked_by, source, cache)
 
 
+@contextmanager
+def fetching(output: Output, name: str) -> Iterator[Step]:
+    """Yield a function to be called with (bytes done, bytes in all); nothing is drawn before its first call."""
+    with ExitStack() as bars:
+        shown: list[Step] = []
+
+        def step(done: int, total: int) -> None:
+            if not shown:
+                shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
+            shown[0](done // _MEGABYTE, total // _MEGABYTE)
+
+        yield step
+
+
+def fetch_model(output: Output, name: str, revision: str | None = None) -> None:
+    """Fetch what of a Hub model is not on this machine, under a progress bar.
+
+    Raises ModelError when it is not here and cannot be fetched.
+    """
+    from gazecli.models.checkpoint import find_checkpoint
+
+    with fetching(output, name) as step:
+        find_checkpoint(name, revision, progress=step)
+
+
 def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM:
     """Load the heads' model; ModelError when it is not here, HeadSetError when the heads are of another."""
     from gazecli.cache import file_digest
     from gazecli.heads.headset_store import note_headset
     from gazecli.models.load import load
 
+    fetch_model(output, chosen.model)
     with busy(output, f"loading {chosen.model}"):
         vlm = load(
-            chosen.model, file_digest=lambda path: file_digest(path, chosen.cache.root), **options.keywords()
+            chosen.model,
+            file_digest=lambda path: file_digest(path, chosen.cache.root),
+            note=output.detail,
+            **options.keywords(),
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
     if current_launch().is_first:

@@ -26,6 +26,7 @@ from gazecli.heads.headset_store import note_headset
 from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
 from gazecli.models.catalogue import lasting_names, published_top
 from gazecli.models.checkpoint import Checkpoint, Dimensions, find_checkpoint, read_dimensions
+from gazecli.models.folder_kinds import refuse_kinds
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NUMBER = 1e30  # far above any score, and far below what a 32-bit number can hold
@@ -153,7 +154,7 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
     """
     lines, data = read_ranking(path)
     checkpoint = find_checkpoint(model, fetch=False)
-    checkpoint.require_weights()
+    refuse_kinds(checkpoint.facts)
     size = read_dimensions(checkpoint)
     scores = np.zeros((size.layers, size.heads), np.float32)
     listed = np.zeros((size.layers, size.heads), np.bool_)

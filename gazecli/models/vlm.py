@@ -135,7 +135,7 @@ class VLM:
             return
         state.awaits_tokens = self.placement is not None
         for layer in self.attention.keys() - state.reached:
-            steered = state.bias is not None and bool(state.bias.heads.get(layer))
+            steered = state.bias is not None and layer in state.bias.layers
             if steered or (state.watcher is not None and state.watcher.wants(layer)):
                 used = self.decoder.config._attn_implementation
                 raise ModelError(
@@ -152,7 +152,7 @@ class VLM:
         """Find out where the image tokens of the forward pass that begins stand."""
         if self.placement is not None:
             names = list(inspect.signature(module.forward).parameters)
-            self.state.steer(self.placement.of_pass({**dict(zip(names, args, strict=False)), **kwargs}))
+            self.state.bias = self.placement.of_pass({**dict(zip(names, args, strict=False)), **kwargs})
             self.state.awaits_tokens = False
 
     def prepare(
@@ -275,13 +275,12 @@ class VLM:
         state = self.state
         with self._held():
             before = state.bias, self.placement, state.awaits_tokens, state.consulted
-            state.steer(bias)
+            state.bias = bias
             self.placement, state.awaits_tokens, state.consulted = placement, placement is not None, False
             try:
                 yield
             finally:
-                state.steer(before[0])
-                self.placement, state.awaits_tokens, state.consulted = before[1:]
+                state.bias, self.placement, state.awaits_tokens, state.consulted = before
 
     @contextmanager
     def steered(
@@ -329,9 +328,22 @@ class VLM:
 
     def forget_positions(self) -> None:
         """Drop what Qwen models remember of the last prompt's positions."""
-        for module in (self.model, getattr(self.model, "model", self.model)):
+        self.counted_positions = [None, None]
+
+    @property
+    def counted_positions(self) -> list[Any]:
+        """What Qwen models remember of the last prompt's positions; to be set again before it goes on."""
+        return [getattr(module, "rope_deltas", None) for module in self._counting]
+
+    @counted_positions.setter
+    def counted_positions(self, counted: Sequence[Any]) -> None:
+        for module, deltas in zip(self._counting, counted, strict=True):
             if hasattr(module, "rope_deltas"):
-                module.rope_deltas = None
+                module.rope_deltas = deltas
+
+    @property
+    def _counting(self) -> tuple[Any, Any]:
+        return self.model, getattr(self.model, "model", self.model)
 
     def end_tokens(self) -> set[int]:
         """Token ids that end an answer."""

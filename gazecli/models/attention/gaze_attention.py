@@ -33,6 +33,8 @@ from gazecli.models.attention.rows import (
 
 NAME = "gaze"
 
+HeadsByLayer = Mapping[int, Sequence[int]]
+
 
 class WatchedRows(NamedTuple):
     """One layer's rows. weights: (B, H, R, K) after softmax, float32. value: (B, G, K, D).
@@ -74,34 +76,65 @@ class RowWatcher:
 class KeyBias:
     """What is added before softmax, for chosen heads.
 
-    `prompt` is (B, L) over the prompt's keys, or (1, L) for all rows; `generated`, (B, 1) or (1, 1), is
-    added on every later key. The bias acts on queries from absolute position `from_query` on, (B, 1) where
-    rows differ.
+    heads: one choice for all rows, or one a row. `prompt` is (B, L) over the prompt's keys, or (1, L) for
+    all rows; `generated`, (B, 1) or (1, 1), is added on every later key. The bias acts on queries from
+    absolute position `from_query` on, (B, 1) where rows differ. layers: those with heads in any row.
     """
 
-    heads: Mapping[int, Sequence[int]]
+    heads: HeadsByLayer | Sequence[HeadsByLayer]
     prompt: torch.Tensor
     generated: torch.Tensor
     from_query: int | torch.Tensor = 0
     peak: float = field(init=False)
     earliest: int = field(init=False)
     latest: int = field(init=False)
+    layers: frozenset[int] = field(init=False)
+    _biased_heads: dict[int, BiasedHeads] = field(default_factory=dict, init=False, repr=False)
+    _over_keys: tuple[tuple[int, int], torch.Tensor] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         # Read once: reading it back from the device inside the layers would stall that.
         self.peak = max(float(self.prompt.abs().max()), float(self.generated.abs().max()), 1e-12)
         starts = torch.as_tensor(self.from_query)
         self.earliest, self.latest = int(starts.min()), int(starts.max())
+        self.layers = frozenset(layer for choice in self.choices for layer in choice if choice[layer])
 
     def starts(self, device: torch.device) -> int | torch.Tensor:
         """`from_query` where a layer computes."""
         return self.from_query if isinstance(self.from_query, int) else self.from_query.to(device)
 
+    @property
+    def choices(self) -> Sequence[HeadsByLayer]:
+        """The heads of each row, or the one choice of all rows."""
+        return [self.heads] if isinstance(self.heads, Mapping) else self.heads
+
+    def of_rows(self, rows: Sequence[int]) -> KeyBias:
+        """The bias of these rows alone, in this order."""
+        index = torch.tensor(rows, dtype=torch.long, device=self.prompt.device)
+        heads = self.heads if len(self.choices) == 1 else [self.choices[row] for row in rows]
+        tables = [table if len(table) == 1 else table[index] for table in (self.prompt, self.generated)]
+        starts = self.from_query
+        starts = starts if isinstance(starts, int) or len(starts) == 1 else starts[index]
+        return KeyBias(heads, tables[0], tables[1], starts)
+
+    def chosen(self, layer: int, heads: int, groups: int, device: torch.device) -> BiasedHeads | None:
+        """Which of `layer`'s heads, in so many key groups, carry the bias; None for none."""
+        if layer not in self.layers:
+            return None
+        if layer not in self._biased_heads:
+            rows = [choice.get(layer, ()) for choice in self.choices]
+            self._biased_heads[layer] = BiasedHeads.of(rows, heads, groups, device)
+        return self._biased_heads[layer]
+
     def over_keys(self, first_key: int, keys: int) -> torch.Tensor:
-        """The bias of `keys` keys from absolute index `first_key` on: (B, K) float32."""
-        inside = self.prompt[:, first_key : first_key + keys]
-        missing = keys - inside.shape[1]
-        return torch.cat((inside, self.generated.expand(-1, missing)), dim=1) if missing else inside
+        """The bias of `keys` keys from absolute index `first_key` on, (B, K) float32, once for all layers."""
+        if self._over_keys is None or self._over_keys[0] != (first_key, keys):
+            inside = self.prompt[:, first_key : first_key + keys]
+            missing = keys - inside.shape[1]
+            if missing:
+                inside = torch.cat((inside, self.generated.expand(-1, missing)), dim=1)
+            self._over_keys = (first_key, keys), inside
+        return self._over_keys[1]
 
 
 @dataclass
@@ -122,8 +155,6 @@ class AttentionState:
     consulted: bool = False
     owner: int | None = None
     largest: int = 0
-    _biased_heads: dict[int, BiasedHeads] = field(default_factory=dict)
-    _over_keys: tuple[tuple[int, int], torch.Tensor] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -132,26 +163,12 @@ class AttentionState:
 
     def chosen(self, layer: int, heads: int, groups: int, device: torch.device) -> BiasedHeads | None:
         """Which of `layer`'s heads, in so many key groups, carry the bias; None for none."""
-        if self.bias is None or not self.bias.heads.get(layer):
-            return None
-        if layer not in self._biased_heads:
-            self._biased_heads[layer] = BiasedHeads.of(self.bias.heads[layer], heads, groups, device)
-        return self._biased_heads[layer]
+        return None if self.bias is None else self.bias.chosen(layer, heads, groups, device)
 
     def bias_over(self, first_key: int, keys: int) -> torch.Tensor:
-        """The bias of these keys, (B, K), worked out once for all layers of a pass."""
+        """The bias of these keys: (B, K)."""
         assert self.bias is not None
-        if self._over_keys is None or self._over_keys[0] != (first_key, keys):
-            self._over_keys = (first_key, keys), self.bias.over_keys(first_key, keys)
-        return self._over_keys[1]
-
-    def steer(self, bias: KeyBias | None) -> None:
-        """Set or remove the bias; the same one again changes nothing."""
-        if bias is self.bias:
-            return
-        self.bias = bias
-        self._biased_heads.clear()
-        self._over_keys = None
+        return self.bias.over_keys(first_key, keys)
 
     def reach(self, layer: int, keys: int) -> None:
         """Note that a pass has come to `layer`, where it attends to `keys` keys.
@@ -168,7 +185,7 @@ class AttentionState:
                 code="model.unseen",
             )
         self.reached.add(layer)
-        self.consulted |= self.bias is not None and bool(self.bias.heads.get(layer))
+        self.consulted |= self.bias is not None and layer in self.bias.layers
         if keys > self.total:
             raise ModelError(
                 f"a layer attends to {keys} keys where {self.total} were counted, so none can be named",
@@ -245,7 +262,7 @@ def gaze_attention(
     if bias is None or heads is None or state.bias is None:
         return call.attend(query, key, value), None
     if queries == 1:
-        added = state.note(heads.flags[None, :, None, None] * bias[:, None, None, :])  # (B, H, 1, K)
+        added = state.note(heads.flags[:, :, None, None] * bias[:, None, None, :])  # (B, H, 1, K)
         if first_query < state.bias.latest:
             added = added * torch.as_tensor(scores.from_query <= 0).reshape(-1, 1, 1, 1)
         mask = with_mask(added, attention_mask).to(query.dtype)
