@@ -59,7 +59,7 @@ def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
 
 @contextmanager
 def fetching(output: Output, name: str) -> Iterator[Step]:
-    """Yield a function to be called with (bytes done, bytes in all); nothing is drawn before its first call."""
+    """Yield a function to be called with (bytes done, bytes in all); the bar is drawn at its first call."""
     with ExitStack() as bars:
         shown: list[Step] = []
 

@@ -58,10 +58,10 @@ class ModelsDocument(Document):
 
 
 class CheckPart(Part):
-    """One thing that was checked."""
+    """One thing that was checked; a warning need not hold for every model."""
 
     name: Text
-    status: Literal["ok", "note", "failed"]
+    status: Literal["ok", "note", "warning", "failed"]
     finding: Text
     hint: Text | None = None
 
