@@ -10,7 +10,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.inputs import fetching, note_prepared
+from gazecli.cli.inputs import fetching, note_prepared, note_template
 from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, print_facts, print_table
@@ -109,6 +109,7 @@ def command(
     if profile:
         _show_profile(output, found.timing)
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
+    note_template(output, document.model.template)
     note_prepared(output, "strips were", document.comics.prepared)
     output.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
 

@@ -115,6 +115,7 @@ def _cache() -> CheckPart:
 
 def _model(output: Output, name: str, revision: str | None, loading: LoadOptions) -> list[CheckPart]:
     """What is found of a model, up to the first thing that fails."""
+    from gazecli.models.chat_templates import NOTES
     from gazecli.models.checks.model_checks import self_check
     from gazecli.models.load import load
 
@@ -125,6 +126,8 @@ def _model(output: Output, name: str, revision: str | None, loading: LoadOptions
             vlm = load(name, revision=revision, note=output.detail, **loading.keywords())
             what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
             checks.append(_check("model", what))
+            if vlm.template is not None:
+                checks.append(_check("template", NOTES[vlm.template], status="note"))
             for found in self_check(vlm, drawn_strip()):
                 status = (
                     "warning" if found.warns else {True: "ok", False: "failed", None: "note"}[found.holds]

@@ -97,6 +97,7 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
             **options.keywords(),
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
+    note_template(output, vlm.template)
     if current_launch().is_first:
         note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm
@@ -135,6 +136,14 @@ def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> 
         raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
     # Regions that are not panels get the numbers behind the panels.
     return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]
+
+
+def note_template(output: Output, template: str | None) -> None:
+    """Note that prompts are not written by the checkpoint's own chat template, where they are not."""
+    if template is not None:
+        from gazecli.models.chat_templates import NOTES
+
+        output.note(NOTES[template])
 
 
 def note_prepared(output: Output, what: str, prepared: str | None) -> None:

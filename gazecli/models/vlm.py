@@ -76,6 +76,12 @@ class VLM:
         return lasting_names(self.id, self.revision, self.family, self.digest, local=local)
 
     @property
+    def template(self) -> str | None:
+        """Where prompts are not written by the checkpoint's own chat template: `family` or `none`."""
+        origin = self.preparation.template
+        return None if origin == "own" else origin
+
+    @property
     def dtype(self) -> str:
         """The number format of the weights, as in `float32`."""
         return dtype_name(self.model.dtype)
@@ -120,10 +126,10 @@ class VLM:
         text = self.preparation.prompt(prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)
-        self._check_tokens(inputs["input_ids"])
+        self.check_tokens(inputs["input_ids"])
         return inputs.to(self.device, self.model.dtype), layout
 
-    def _check_tokens(self, ids: torch.Tensor) -> None:
+    def check_tokens(self, ids: torch.Tensor) -> None:
         """ModelError for a tokenizer that names tokens this model has no weights for."""
         known = self.model.get_input_embeddings().weight.shape[0]
         written = ids[ids != self.preparation.placeholder]
