@@ -66,6 +66,7 @@ def command(
     Example: gaze discover tiny comics/ --samples 20
     """
     shown = number_or_auto(top, "--top") or SHOWN
+    model = loading.named(model)
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.questions import DISCOVERY_PROMPT

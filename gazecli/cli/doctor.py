@@ -120,12 +120,14 @@ def _model(output: Output, name: str, revision: str | None, loading: LoadOptions
     from gazecli.models.load import load
 
     checks = []
+    name = loading.named(name)
     try:
         fetch_model(output, name, revision)
         with busy(output, f"checking {name}"):
             vlm = load(name, revision=revision, note=output.detail, **loading.keywords())
             what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
-            checks.append(_check("model", what))
+            stored = f", weights stored as {vlm.quantised}" if vlm.quantised else ""
+            checks.append(_check("model", what + stored))
             if vlm.template is not None:
                 checks.append(_check("template", NOTES[vlm.template], status="note"))
             for found in self_check(vlm, drawn_strip()):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
@@ -37,29 +37,41 @@ class ChosenHeads:
     cache: Cache
 
 
-def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
+def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | None = None) -> ChosenHeads:
     """The heads of the head set named, else of the model named, else of the head set used last.
+
+    A model named is meant with the adapter of `loading`.
 
     Raises HeadSetError when there is none, UsageError for an impossible number of heads.
     """
     from gazecli.cache import Cache
     from gazecli.heads.headset_store import find_headset, last_headset, model_source
+    from gazecli.heads.rankings import listed_headset, parse_heads
 
     cache = Cache(warn=output.warning)
     named = setting("model", options.model)
+    if named is not None and loading is not None:
+        named = loading.named(named)
     spec = options.heads or named
-    headset = find_headset(spec, cache) if spec else last_headset(cache)
+    listed = parse_heads(options.heads) if options.heads else None
+    if listed is not None:
+        headset = listed_headset(listed, _model_of(named, spec), cache)
+    else:
+        headset = find_headset(spec, cache) if spec else last_headset(cache)
     count = number_or_auto(options.top, "--top")
     ranked_by = headset.resolve_score(options.score)
     best = headset.top("auto" if count is None else count, ranked_by)
-    source = options.model or (named if options.heads is None else None) or model_source(cache, headset)
+    wanted = options.model is not None or options.heads is None or listed is not None
+    source = (named if wanted else None) or model_source(cache, headset)
+    if loading is not None:
+        source = loading.named(source)
     output.detail(f"{len(best)} heads of {headset.digest} by {ranked_by} score")
     return ChosenHeads(headset, best, ranked_by, source, cache)
 
 
 @contextmanager
 def fetching(output: Output, name: str) -> Iterator[Step]:
-    """Yield a function to be called with (bytes done, bytes in all); the bar is drawn at its first call."""
+    """Yield a function to be called with (bytes done, bytes in all); its first call draws the bar."""
     with ExitStack() as bars:
         shown: list[Step] = []
 
@@ -82,6 +94,17 @@ def fetch_model(output: Output, name: str, revision: str | None = None) -> None:
         find_checkpoint(name, revision, progress=step)
 
 
+def _model_of(named: str | None, heads: str | None) -> str:
+    if named is None:
+        raise UsageError(
+            "heads typed by hand need to be told their model",
+            subject=heads,
+            hint="add --model MODEL, or set GAZE_MODEL",
+            code="usage.model",
+        )
+    return named
+
+
 def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM:
     """Load the heads' model; ModelError when it is not here, HeadSetError when the heads are of another."""
     from gazecli.cache import file_digest
@@ -98,7 +121,7 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
     note_template(output, vlm.template)
-    if current_launch().is_first:
+    if current_launch().is_first and chosen.headset.kind != "listed":
         note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm
 
@@ -123,8 +146,13 @@ def open_picture(source: str, options: PictureOptions) -> Picture:
     )
 
 
-def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> list[Region]:
-    """The named regions in order; UsageError when none is named, RegionError when one is not there."""
+def targets_of(
+    picture: Picture, specs: list[str] | None, all_regions: bool, mode: str = "boost-suppress"
+) -> list[Region]:
+    """The named regions in order; heads that are blinded are blinded to the whole picture if none is named.
+
+    Raises UsageError when none is named, RegionError when one is not there.
+    """
     if all_regions:
         if specs:
             raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
@@ -132,6 +160,8 @@ def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> 
             hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
             raise RegionError("no panels were found", subject=picture.name, hint=hint)
         return list(picture.regions)
+    if not specs and mode == "blind":
+        return [replace(picture.region("0%,0%,100%,100%", len(picture.regions) + 1), label="picture")]
     if not specs:
         raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
     # Regions that are not panels get the numbers behind the panels.

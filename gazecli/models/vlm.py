@@ -38,6 +38,7 @@ class VLM:
 
     source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
+    quantised: how its weights are stored, such as `fp8`, where they are quantised.
     """
 
     model: Any
@@ -49,6 +50,7 @@ class VLM:
     source: str
     state: AttentionState = field(default_factory=AttentionState)
     squash: bool = True
+    quantised: str | None = None
 
     def __post_init__(self) -> None:
         self.model.eval()
