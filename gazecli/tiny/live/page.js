@@ -152,8 +152,7 @@ class Page {
   }
 
   clear() {
-    const touch = matchMedia("(hover: none)").matches;
-    const hint = touch ? "Touch a panel, or slide along the strip." : "Move the pointer over the panels, or press 1 to 6.";
+    const hint = "Point at a panel or touch it, slide along the strip, or press 1 to 6.";
     this.text.replaceChildren(make("p", { className: "hint", textContent: hint }));
     this.sentence = null;
   }
@@ -204,7 +203,8 @@ class Page {
     this.costs = [...this.costs.slice(-9), took];
     const cost = [...this.costs].sort((one, other) => one - other)[this.costs.length >> 1];
     if (!this.recalled) this.light(look, shares);
-    this.say(`Panel ${panel + 1} gets ${percent(shares[panel])} of the gaze heads\u2019 look.`, `${cost.toFixed(1)} ms a token`);
+    const share = percent(shares[panel]);
+    this.say(`Panel ${panel + 1} gets ${share} of the gaze heads\u2019 look.`, `${cost.toFixed(1)} ms a token`);
   }
 
   finish(sentence, panel) {
