@@ -93,6 +93,18 @@ def print_table(console: Console, columns: str | Sequence[str], rows: Sequence[S
     console.print(table)
 
 
+def print_answers(console: Console, document: SteerDocument, *, streamed: bool = False) -> None:
+    """Print the answers of one picture; `streamed` answers are on the terminal already."""
+    rows: list[list[object]] = []
+    for answer in document.answers:
+        moved = answer.attention_on_region
+        text = "" if streamed else answer.text
+        rows.append([answer.region, text, f"{moved.baseline:.2f} \u2192 {moved.steered:.2f}"])
+    if document.baseline is not None:
+        rows.append(["-", document.baseline.text, "unsteered"])
+    print_table(console, ">region answer attention_on_it", rows)
+
+
 def print_facts(console: Console, facts: Mapping[str, object]) -> None:
     """Print names and values in two columns; what is None is left out."""
     known = {visible(name): value for name, value in facts.items() if value is not None}
