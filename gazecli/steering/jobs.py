@@ -231,9 +231,9 @@ def _job(given: object, folder: Path, common: Mapping[str, Any]) -> Job:
     for key in given:
         if key not in kinds:
             raise _refusal("the job has an unknown key", key, f"it may have {', '.join(kinds)}")
-    if "picture" not in given:
+    if "picture" not in own:
         raise _refusal("the job names no picture", None, 'write {"picture": "a.png", "region": 3}')
-    if given["picture"] == "-":
+    if own["picture"] == "-":
         raise _refusal("standard input holds no picture of a job", None, "name a file")
     for key, value in own.items():
         try:
