@@ -42,7 +42,10 @@ def command(
     seed: Annotated[int, options.SEED] = 42,
     prompt: Annotated[
         str | None,
-        with_help(options.PROMPT, "The question, with {ordinal} and {count}; the paper's by default."),
+        with_help(
+            options.PROMPT,
+            "The question: {ordinal} is 1st, {ordinal_word} first, {number} 1, {count} six.",
+        ),
     ] = None,
     layout: options.Layout = None,
     rtl: options.Rtl = False,
@@ -65,7 +68,7 @@ def command(
     shown = number_or_auto(top, "--top") or SHOWN
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
-    from gazecli.heads.request import DISCOVERY_PROMPT
+    from gazecli.heads.questions import DISCOVERY_PROMPT
     from gazecli.pictures.comics.comics import open_comics
     from gazecli.reports.headset import headset_document
 

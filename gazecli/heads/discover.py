@@ -19,7 +19,8 @@ from gazecli.distributed.group import join
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset, stored_headset
-from gazecli.heads.request import DISCOVERY_PROMPT, Request, Settings
+from gazecli.heads.questions import DISCOVERY_PROMPT
+from gazecli.heads.request import Request, Settings
 from gazecli.models.device_map import DeviceMap, parse_device_map
 from gazecli.pictures.comics.comics import Comics, open_comics
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
+from gazecli.heads.questions import given_template
 from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
 
 __all__ = ["KIND", "Head", "HeadSet"]
@@ -101,6 +102,12 @@ class HeadSet:
     def panels(self) -> int:
         """Panels a strip."""
         return int(self.header["comics"]["panels"] if self.ranked is not None else self.matrices.shape[-1])
+
+    @property
+    def question(self) -> str | None:
+        """The template of the questions it was found by; None for an imported ranking."""
+        kept = self.header["settings"].get("prompt")
+        return given_template(kept) if kept else None
 
     def scores(self, score: str = "raw") -> Float32:
         """Every head's score: (L, H) float32, NaN for a head that an imported ranking does not list.
@@ -299,6 +306,7 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
     numbers = [settings.get(name) for name in ("height", "gap")]
     fits = (
         all(isinstance(text, str) for text in [*texts, comics.get("digest"), suggested.get("why")])
+        and isinstance(settings.get("prompt", ""), str)
         and (model.get("layers"), model.get("heads")) == (layers, heads)
         and all(_whole(number) for number in [*numbers, comics.get("strips"), suggested.get("top")])
         and suggested.get("score") in SCORE_NAMES

@@ -6,7 +6,6 @@ torch.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -15,20 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from gazecli.cache.file_digests import file_digest
 from gazecli.errors import UsageError
+from gazecli.heads.questions import DISCOVERY_PROMPT, kept_template, panel_prompts
 from gazecli.models.checkpoint import find_checkpoint
 from gazecli.pictures.comics.comics import Comics
-from gazecli.pictures.ordinals import count_word, ordinal_word
-from gazecli.plain_text import check_prompt
 
 if TYPE_CHECKING:
     from gazecli.models.device_map import DeviceMap
     from gazecli.models.vlm import VLM
-
-# Gandikota & Bau 2026 (arXiv 2606.14703), discovery.
-DISCOVERY_PROMPT = (
-    "Look carefully at this {count}-panel comic strip. What is happening in the {ordinal} panel from "
-    "the left? Answer briefly."
-)
 
 METHOD = 2  # raised whenever the same request would give other numbers
 
@@ -66,6 +58,10 @@ class Settings:
                     hint=f"leave --{name} out for the default",
                 )
         panel_prompts(self.prompt, self.panels)
+
+    def kept(self) -> dict[str, Any]:
+        """The form that is hashed."""
+        return {**asdict(self), "prompt": kept_template(self.prompt)}
 
 
 @dataclass(frozen=True)
@@ -126,29 +122,7 @@ def request_document(
         "method": METHOD,
         "model": model_digest,
         "comics": comics_digest,
-        "settings": asdict(settings),
+        "settings": settings.kept(),
         "device": device or "auto",
         "dtype": dtype or "auto",
     }
-
-
-def panel_prompts(template: str, panels: int) -> list[str]:
-    """One question a panel.
-
-    Raises UsageError when the template does not name `{ordinal}`, or names anything else than `{ordinal}` and
-    `{count}`.
-    """
-    check_prompt(template)
-    try:
-        names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    except ValueError:
-        names = {"?"}
-    if "ordinal" not in names or not names <= {"ordinal", "count"}:
-        raise UsageError(
-            "the prompt template must contain {ordinal} and may contain {count}, nothing else in braces",
-            subject=template,
-            hint="for example: 'What is happening in the {ordinal} panel from the left?'",
-            code="usage.prompt",
-        )
-    count = count_word(panels)
-    return [template.format(ordinal=ordinal_word(k), count=count) for k in range(1, panels + 1)]

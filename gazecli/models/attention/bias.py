@@ -7,13 +7,13 @@ chosen heads only.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 
 from gazecli.errors import UsageError
-from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.regions import Region
 
@@ -44,7 +44,7 @@ def parse_strength(strength: float | str) -> float:
 
 
 def key_bias(
-    heads: Mapping[int, Sequence[int]],
+    heads: HeadsByLayer | Sequence[HeadsByLayer],
     layout: ImageLayout,
     targets: Sequence[Region | None],
     strength: float | str,
@@ -53,8 +53,9 @@ def key_bias(
     device: torch.device,
     picture: int = 0,
 ) -> KeyBias:
-    """The bias that points `heads` at one target a row; a row without target is left as it is.
+    """The bias that points `heads`, the same in all rows or one choice a row, at one target a row.
 
+    A row without target is left as it is.
     Targets are regions of the prompt's picture number `picture`, from 0; the image tokens of all its pictures
     are the others. Raises UsageError for an unknown mode, scope or strength, RegionError when a target owns
     no token.
@@ -82,8 +83,10 @@ def key_bias(
     return KeyBias(heads, rows.to(device), generated.to(device), from_query)
 
 
-def blinding(heads: Mapping[int, Sequence[int]], layout: ImageLayout, device: torch.device) -> KeyBias:
-    """The bias under which `heads` see no image token, from any position.
+def blinding(
+    heads: HeadsByLayer | Sequence[HeadsByLayer], layout: ImageLayout, device: torch.device
+) -> KeyBias:
+    """The bias under which `heads`, of all rows or one choice a row, see no image token, from any position.
 
     A query that has nothing but image tokens behind it keeps them: softmax leaves it no choice.
     """
