@@ -1,4 +1,4 @@
-"""24 pictures in one call of `gaze steer` beside a call each, and beside one after the other in one process."""
+"""24 pictures in one call of `gaze steer`, beside a call each and beside a loop over them in one process."""
 
 from __future__ import annotations
 
