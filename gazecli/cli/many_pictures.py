@@ -70,7 +70,8 @@ def steer_pictures(
 
     if jobs.source is not None and pictures:
         raise UsageError("pictures and --jobs exclude each other", hint="name the pictures in the jobs")
-    if jobs.source is None and not (common["region"] or common["all_regions"]):
+    named = common["region"] or common["all_regions"] or common["mode"] == "blind"
+    if jobs.source is None and not named:
         raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
     if jobs.destination is not None and output.asked_for_format and output.format != "json":
         raise cannot_matter("format", "with --output", "the file has lines of JSON", output.format)

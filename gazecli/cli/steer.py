@@ -79,7 +79,7 @@ def command(
             output,
             named,
             Jobs(jobs, destination),
-            choose_heads(output, heads),
+            choose_heads(output, heads, model),
             model,
             {
                 "region": region or None,
@@ -103,8 +103,8 @@ def command(
         raise UsageError("--stream prints one answer", hint="ask for one region")
     check_files(picture, heatmap=heatmap, page=page)
     opened = open_picture(picture, shown)
-    targets = opened.targets(region or (), all_regions)
-    chosen = choose_heads(output, heads)
+    targets = opened.targets(region or (), all_regions, or_whole=steering.mode == "blind")
+    chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import steer_document
     from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os.path
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -73,8 +74,10 @@ class Picture:
             return panel_region(spec, self.regions, self.name)
         return regions_of([list(spec)], self.width, self.height, str(spec), first=number)[0]
 
-    def targets(self, specs: Sequence[int | str] = (), all_regions: bool = False) -> list[Region]:
-        """The regions that `specs` name, in order, or all panels.
+    def targets(
+        self, specs: Sequence[int | str] = (), all_regions: bool = False, *, or_whole: bool = False
+    ) -> list[Region]:
+        """The regions that `specs` name, in order, or all panels; `or_whole`: the picture, if none is named.
 
         Raises UsageError when none is named, or both are, RegionError when one is not there.
         """
@@ -85,6 +88,8 @@ class Picture:
                 hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
                 raise RegionError("no panels were found", subject=self.name, hint=hint)
             return list(self.regions)
+        if not specs and or_whole:
+            return [replace(self.region("0%,0%,100%,100%", len(self.regions) + 1), label="picture")]
         if not specs:
             raise UsageError(
                 "no region is named", hint="add --region 3, or --all-regions", code="usage.region"

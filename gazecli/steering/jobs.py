@@ -76,7 +76,7 @@ class Job:
         return OpenJob(
             self,
             picture,
-            picture.targets(specs, self.all_regions),
+            picture.targets(specs, self.all_regions, or_whole=self.mode == "blind"),
             headset.top(self.top, score),
             score,
             headset.digest,

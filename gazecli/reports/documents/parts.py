@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
@@ -95,7 +95,11 @@ class Open(Part):
 
 
 class ModelPart(Part):
-    """Which checkpoint it was."""
+    """Which checkpoint it was.
+
+    `template`: where prompts were not written by its own chat template, `family` for the published one of its
+    family, `none` for the bare question behind the picture.
+    """
 
     name: Text
     id: Text
@@ -105,6 +109,7 @@ class ModelPart(Part):
     layers: Ordinal
     heads: Ordinal
     dtype: Text
+    template: Literal["family", "none"] | None = None
 
 
 class SkippedPart(Part):

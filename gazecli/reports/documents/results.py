@@ -166,6 +166,9 @@ class SuggestedPart(Part):
     why: Text
 
 
+HeadSetKind = Literal["pictures", "text", "ranking", "listed"]
+
+
 class DiscoverySettings(Open):
     """What determined the scores, besides model and comics."""
 
@@ -199,6 +202,7 @@ class HeadSetDocument(Document):
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
+    kind: HeadSetKind = "pictures"
     timing: TimingPart | None = None
 
 
@@ -320,6 +324,7 @@ class ReportDocument(Document):
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
+    kind: HeadSetKind = "pictures"
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]
