@@ -20,6 +20,7 @@ NAMES = (
     "many_pictures",
     "startup",
     "cached",
+    "live_page",
 )
 
 
