@@ -19,6 +19,7 @@ NAMES = (
     "steering_long",
     "startup",
     "cached",
+    "live_page",
 )
 
 
