@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gazecli.plain_text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
+    from gazecli.cache import Cache
     from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
-    from gazecli.reports.documents.results import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
+    from gazecli.reports.documents.results import (
+        HeadSetDocument,
+        ReportDocument,
+        SteerDocument,
+        SwitchDocument,
+        TrackDocument,
+    )
     from gazecli.reports.tables import Table
 
 
@@ -29,6 +36,17 @@ def show_report(console: Console, document: ReportDocument, shown: int) -> None:
     if not document.evaluations:
         console.print()
         console.print("not evaluated yet: gaze evaluate HEADSET COMICS")
+
+
+Named = TypeVar("Named", "HeadSetDocument", "ReportDocument", "EvaluationDocument")
+
+
+def labelled(document: Named, cache: Cache) -> Named:
+    """The document with its model called as people call it, by the folder where it lies in one."""
+    from gazecli.heads.headset_store import model_label
+
+    label = model_label(cache, document.model.name, document.model.digest)
+    return document.model_copy(update={"model": document.model.model_copy(update={"name": label})})
 
 
 def show_evaluation_document(console: Console, document: EvaluationDocument) -> None:
