@@ -60,13 +60,15 @@ class Page {
       button.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.point(place));
       button.addEventListener("click", () => (place !== this.aim || !this.sentence) && this.point(place));
     });
-    // A finger that slides stays with the panel it began on: what lies under it is asked for.
-    strip.addEventListener("pointermove", (event) => {
-      if (event.pointerType === "mouse") return;
-      const under = document.elementFromPoint(event.clientX, event.clientY)?.closest(".panel");
+    // A finger stays with the panel it began on: what lies under it is asked for.
+    const touch = ({ pointerType, clientX, clientY }) => {
+      if (pointerType === "mouse") return;
+      const under = document.elementFromPoint(clientX, clientY)?.closest(".panel");
       const place = this.panels.findIndex(({ button }) => button === under);
       if (place >= 0 && place !== this.aim) this.point(place);
-    });
+    };
+    strip.addEventListener("pointerdown", touch);
+    strip.addEventListener("pointermove", touch);
     strip.addEventListener("pointerleave", () => (this.aim = null));
     strip.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
