@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gazecli.models.device_map import DeviceMap
     from gazecli.models.vlm import VLM
 
-METHOD = 3  # raised whenever the same request would give other numbers
+METHOD = 2  # raised whenever the same request would give other numbers
 
 
 @dataclass(frozen=True)
