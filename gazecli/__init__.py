@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
+    from gazecli.serving.server import serve
     from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
     from gazecli.steering.track import Tracking, track
@@ -37,6 +38,7 @@ _HOMES = {
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
     "load": "gazecli.models.load",
+    "serve": "gazecli.serving.server",
     "steer": "gazecli.steering.steer",
     "steer_regions": "gazecli.steering.steer",
     "switch": "gazecli.steering.switch",
@@ -58,6 +60,7 @@ __all__ = [
     "__version__",
     "discover",
     "load",
+    "serve",
     "steer",
     "steer_regions",
     "switch",
