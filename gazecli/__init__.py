@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
+    from gazecli.pictures.comics.dataset import fetch_comics
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
     from gazecli.serving.server import serve
@@ -37,6 +38,7 @@ _HOMES = {
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
+    "fetch_comics": "gazecli.pictures.comics.dataset",
     "load": "gazecli.models.load",
     "serve": "gazecli.serving.server",
     "steer": "gazecli.steering.steer",
@@ -59,6 +61,7 @@ __all__ = [
     "Tracking",
     "__version__",
     "discover",
+    "fetch_comics",
     "load",
     "serve",
     "steer",

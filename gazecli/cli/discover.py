@@ -10,7 +10,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.inputs import note_prepared
+from gazecli.cli.inputs import fetching, note_prepared, note_template
 from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, print_facts, print_table
@@ -66,6 +66,7 @@ def command(
     Example: gaze discover tiny comics/ --samples 20
     """
     shown = number_or_auto(top, "--top") or SHOWN
+    model = loading.named(model)
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.questions import DISCOVERY_PROMPT
@@ -90,7 +91,7 @@ def command(
         output.note(f"skipped {skip.path}: {skip.reason}")
     count = current_launch().world_size
     title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
-    with progress(output, title, "strips") as step:
+    with fetching(output, model) as fetched, progress(output, title, "strips") as step:
         found = discover(
             model,
             opened,
@@ -101,6 +102,7 @@ def command(
             revision=revision,
             profile=profile,
             progress=step,
+            fetching=fetched,
             note=output.detail,
             **reading,
             **loading.keywords(),
@@ -108,6 +110,7 @@ def command(
     if profile:
         _show_profile(output, found.timing)
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
+    note_template(output, document.model.template)
     note_prepared(output, "strips were", document.comics.prepared)
     output.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
 

@@ -82,7 +82,7 @@ def command(
     check_spans(span or [])
     request = TRACKING_PROMPT if prompt is None else prompt
     check_request(request, max_new_tokens)
-    chosen = choose_heads(output, heads)
+    chosen = choose_heads(output, heads, model)
     controls = controls_for(chosen.headset, len(chosen.heads), chosen.score)
     if len(controls) < CONTROLS:
         output.note(f"{len(controls)} of {CONTROLS} controls: there are no other heads to draw")

@@ -17,10 +17,7 @@ _DEFAULT = LiveSettings()
 
 
 def record_of(run: Run) -> dict[str, Any]:
-    """The schedule of a text that is whole, and both ways to repeat it.
-
-    `command` is None for random heads, which no option of the command names.
-    """
+    """The schedule of a text that is whole, and both ways to repeat it."""
     assert run.result is not None
     session = run.session
     specs = [spec for _, spec in run.pace.specs]
@@ -32,7 +29,7 @@ def record_of(run: Run) -> dict[str, Any]:
         "schedule": [{"token": start, "region": spec} for start, spec in zip(starts, specs, strict=True)],
         "text": run.result.text,
         "tokens": run.result.tokens,
-        "command": None if run.settings.heads == "random" else _command(run, specs, starts, longest),
+        "command": _command(run, specs, starts, longest),
         "python": _python(run, specs, starts, longest),
     }
 
@@ -55,8 +52,11 @@ def _command(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int
     if specs:
         words += ["--schedule", _joined(specs), "--at", ",".join(map(str, starts))]
     words += _panel_words(how)
-    words += ["--heads", session.headset.digest, "--top", str(len(run.heads))]
-    words += ["--score", session.headset.resolve_score(settings.score)]
+    if settings.heads == "random" or session.headset.path is None:
+        words += ["--heads", ",".join(f"{layer}.{head}" for layer, head in run.heads)]
+    else:
+        words += ["--heads", session.headset.digest, "--top", str(len(run.heads))]
+        words += ["--score", session.headset.resolve_score(settings.score)]
     if specs:
         for name in ("strength", "mode", "scope"):
             if getattr(settings, name) != getattr(_DEFAULT, name):

@@ -1,7 +1,7 @@
 """Who may ask: hosts, origins, keys and sizes are checked before anything else is looked at.
 
 A page of another site may make a browser send requests here. What it cannot do is read the token in the opened
-address, nor choose the Host under which it reached us: a name that was bound to this machine afterwards (DNS
+address, nor choose the Host under which it reached us: a name that was bound to this machine later (DNS
 rebinding) sends no Origin, so the Host is checked first.
 """
 

@@ -22,6 +22,19 @@ class Failure(Part):
     traceback: Text | None = None
 
 
+class ServeDocument(Document):
+    """`gaze serve`, as soon as it listens. `page` holds the page's token; `key` is None when it is your own."""
+
+    schema_: Literal["gaze.serve/1"] = Field(default="gaze.serve/1", alias="schema")
+    page: Text
+    api: Text
+    key: Text | None
+    host: Text
+    port: Count
+    model: Text
+    headset: Digest
+
+
 class ErrorDocument(Document):
     """Any command that fails while printing JSON, on standard error."""
 
@@ -58,10 +71,10 @@ class ModelsDocument(Document):
 
 
 class CheckPart(Part):
-    """One thing that was checked."""
+    """One thing that was checked; a warning need not hold for every model."""
 
     name: Text
-    status: Literal["ok", "note", "failed"]
+    status: Literal["ok", "note", "warning", "failed"]
     finding: Text
     hint: Text | None = None
 
@@ -117,11 +130,19 @@ class CacheDocument(Document):
     file: Text | None = None
 
 
+class SourcePart(Part):
+    """The data set that comics were fetched from: its name on the Hub, the commit, the card's license."""
+
+    dataset: Text
+    revision: Text
+    license: Text | None
+
+
 class ComicsDocument(Document):
-    """`gaze comics make|check`: a comics folder, as the other commands would read it."""
+    """`gaze comics make|check|fetch`: a comics folder, as the other commands would read it."""
 
     schema_: Literal["gaze.comics/1"] = Field(default="gaze.comics/1", alias="schema")
-    action: Literal["make", "check"]
+    action: Literal["make", "check", "fetch"]
     path: Text
     layout: Text
     panels: Ordinal
@@ -130,3 +151,4 @@ class ComicsDocument(Document):
     digest: Text
     skipped: list[SkippedPart]
     seed: int | None = None
+    source: SourcePart | None = None

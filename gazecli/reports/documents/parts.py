@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -87,7 +87,11 @@ class Open(Part):
 
 
 class ModelPart(Part):
-    """Which checkpoint it was."""
+    """Which checkpoint it was.
+
+    `template`: where prompts were not written by its own chat template, `family` for the published one of its
+    family, `none` for the bare question behind the picture.
+    """
 
     name: Text
     id: Text
@@ -97,6 +101,7 @@ class ModelPart(Part):
     layers: Ordinal
     heads: Ordinal
     dtype: Text
+    template: Literal["family", "none"] | None = None
 
 
 class SkippedPart(Part):
