@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
     from gazecli.serving.server import serve
+    from gazecli.steering.jobs import Job, JobResult, steer_many
     from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
     from gazecli.steering.track import Tracking, track
@@ -31,6 +32,8 @@ _HOMES = {
     "Head": "gazecli.heads.headset",
     "HeadSet": "gazecli.heads.headset",
     "ImageLayout": "gazecli.models.token_maps.image_tokens",
+    "Job": "gazecli.steering.jobs",
+    "JobResult": "gazecli.steering.jobs",
     "Narration": "gazecli.steering.switch",
     "Picture": "gazecli.pictures.picture",
     "Region": "gazecli.pictures.regions",
@@ -42,6 +45,7 @@ _HOMES = {
     "load": "gazecli.models.load",
     "serve": "gazecli.serving.server",
     "steer": "gazecli.steering.steer",
+    "steer_many": "gazecli.steering.jobs",
     "steer_regions": "gazecli.steering.steer",
     "switch": "gazecli.steering.switch",
     "track": "gazecli.steering.track",
@@ -54,6 +58,8 @@ __all__ = [
     "Head",
     "HeadSet",
     "ImageLayout",
+    "Job",
+    "JobResult",
     "Narration",
     "Picture",
     "Region",
@@ -65,6 +71,7 @@ __all__ = [
     "load",
     "serve",
     "steer",
+    "steer_many",
     "steer_regions",
     "switch",
     "track",

@@ -36,6 +36,7 @@ BELOW: dict[str, set[str]] = {
     "reports.documents": {"heads", "models", "pictures", "cache"},
     "serving": {"reports", "steering", "heads", "models", "pictures", "cache"},
     "tiny": {"pictures"},
+    "tiny.live": {"steering", "heads", "models", "pictures", "cache", "tiny"},
     "tiny.training": {"evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
     "cli": {
         "serving",

@@ -157,7 +157,7 @@ def _show(console: Console, document: DoctorDocument) -> None:
     print_table(console, "state check finding", rows)
     for check in document.checks:
         if check.status == "warning":
-            console.print(f"{check.name}: {check.hint}")
+            console.print(f"about {check.name}: {check.hint}")
 
 
 def drawn_strip() -> Picture:

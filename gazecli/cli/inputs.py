@@ -1,4 +1,4 @@
-"""The inputs of a command: the heads, their model, the picture and its target regions.
+"""The inputs of a command: the heads, their model and the picture.
 
 Heads are chosen before the model is loaded, so that a wrong choice costs no time.
 """
@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
 from gazecli.cli.output import Output, Step, busy, progress
 from gazecli.distributed.launcher import current_launch
-from gazecli.errors import RegionError, UsageError
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
     from gazecli.heads.headset import Head, HeadSet
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
-    from gazecli.pictures.regions import Region
 
 
 _MEGABYTE = 10**6
@@ -75,10 +74,10 @@ def fetching(output: Output, name: str) -> Iterator[Step]:
     with ExitStack() as bars:
         shown: list[Step] = []
 
-        def step(done: int, total: int) -> None:
+        def step(done: int, total: int | None) -> None:
             if not shown:
                 shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
-            shown[0](done // _MEGABYTE, total // _MEGABYTE)
+            shown[0](done // _MEGABYTE, None if total is None else total // _MEGABYTE)
 
         yield step
 
@@ -131,41 +130,24 @@ MOST_PIXELS = 10**10
 
 def open_picture(source: str, options: PictureOptions) -> Picture:
     """Open the picture with its regions; PictureError, RegionError, ComicsError or UsageError."""
-    from gazecli.pictures.image_files import MAX_PIXELS
     from gazecli.pictures.picture import Picture
 
-    max_pixels = options.max_pixels
-    if max_pixels is not None and not 1 <= max_pixels <= MOST_PIXELS:
+    most = most_pixels(options)
+    return Picture.open(source, options.panels, options.regions, options.rtl, max_pixels=most)
+
+
+def most_pixels(options: PictureOptions) -> int:
+    """The largest picture that is opened; UsageError for a number that is none."""
+    from gazecli.pictures.image_files import MAX_PIXELS
+
+    most = MAX_PIXELS if options.max_pixels is None else options.max_pixels
+    if not 1 <= most <= MOST_PIXELS:
         raise UsageError(
             f"--max-pixels must lie between 1 and {MOST_PIXELS}",
-            subject=str(max_pixels),
+            subject=str(most),
             hint="leave it out for 100 million",
         )
-    return Picture.open(
-        source, options.panels, options.regions, options.rtl, max_pixels=max_pixels or MAX_PIXELS
-    )
-
-
-def targets_of(
-    picture: Picture, specs: list[str] | None, all_regions: bool, mode: str = "boost-suppress"
-) -> list[Region]:
-    """The named regions in order; heads that are blinded are blinded to the whole picture if none is named.
-
-    Raises UsageError when none is named, RegionError when one is not there.
-    """
-    if all_regions:
-        if specs:
-            raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
-        if not picture.regions:
-            hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
-            raise RegionError("no panels were found", subject=picture.name, hint=hint)
-        return list(picture.regions)
-    if not specs and mode == "blind":
-        return [replace(picture.region("0%,0%,100%,100%", len(picture.regions) + 1), label="picture")]
-    if not specs:
-        raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
-    # Regions that are not panels get the numbers behind the panels.
-    return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]
+    return most
 
 
 def note_template(output: Output, template: str | None) -> None:

@@ -40,7 +40,7 @@ def split_name(name: str) -> tuple[str, Path | None]:
 
 def require_adapter(folder: Path) -> dict[str, Any]:
     """The settings of the adapter in `folder`; ModelError when it has none, or no safetensors weights."""
-    if not (folder / SETTINGS).is_file():
+    if not os.path.isfile(folder / SETTINGS):  # Path would raise for a name that is too long
         raise ModelError(
             f"this is no adapter, it has no {SETTINGS}",
             subject=str(folder),
@@ -51,7 +51,7 @@ def require_adapter(folder: Path) -> dict[str, Any]:
     settings = read_json(folder / SETTINGS, _MOST_BYTES, SETTINGS, ModelError, hint, "model.adapter")
     if not isinstance(settings, dict):
         raise ModelError(f"{SETTINGS} is broken", subject=str(folder), hint=hint, code="model.adapter")
-    if not (folder / WEIGHTS).is_file():
+    if not os.path.isfile(folder / WEIGHTS):
         pickled = (folder / "adapter_model.bin").exists()
         raise ModelError(
             f"this adapter has {'only pickled weights, which are never loaded' if pickled else 'no weights'}",

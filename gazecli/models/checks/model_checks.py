@@ -172,7 +172,7 @@ def check_sight(vlm: VLM, _picture: Picture) -> Finding:
         None,
         f"it names the colour of {colours_right} of 8 pictures and reads the word in {words_right} of 8, "
         f"no better than chance ({ENOUGH} would be)",
-        "unless it is no model for questions, its weights, tokenizer or prompt are not what they should be",
+        "a base model, or one for documents, may fail; of any other, look at weights, tokenizer and template",
         warns=True,
     )
 

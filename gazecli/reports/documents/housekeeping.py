@@ -9,7 +9,17 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from gazecli.reports.documents.parts import Count, Digest, Document, Number, Ordinal, Part, SkippedPart, Text
+from gazecli.reports.documents.parts import (
+    Count,
+    Digest,
+    Document,
+    LineDocument,
+    Number,
+    Ordinal,
+    Part,
+    SkippedPart,
+    Text,
+)
 
 
 class Failure(Part):
@@ -35,8 +45,8 @@ class ServeDocument(Document):
     headset: Digest
 
 
-class ErrorDocument(Document):
-    """Any command that fails while printing JSON, on standard error."""
+class ErrorDocument(LineDocument):
+    """Any command that fails while printing JSON, on standard error; of many pictures, one that failed."""
 
     schema_: Literal["gaze.error/1"] = Field(default="gaze.error/1", alias="schema")
     error: Failure

@@ -9,7 +9,7 @@ import json
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
 from gazecli.plain_text import json_escaped, whole
 from gazecli.version import VERSION
@@ -78,6 +78,14 @@ class Document(Part):
         data = self.model_dump(mode="json", by_alias=True)
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
         return json_escaped(text) + "\n"
+
+
+class LineDocument(Document):
+    """A document that may be one line of many, an `id` each; it has none where it stands alone."""
+
+    id: JsonValue = Field(
+        default=None, exclude_if=lambda value: value is None, description="of the job, passed through"
+    )
 
 
 class Open(Part):
