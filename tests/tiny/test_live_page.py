@@ -1,6 +1,6 @@
 """The live page in a real Chromium, from disk: its model writes Python's tokens, its text follows the aim.
 
-Where no Chromium is found these tests say so and are left out.
+Where no Chromium is found, tests that need it say so and are left out.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from gazecli.tiny.live.page import build_page
 from tests.fixtures.browser import CHROMIUM, Tab, browser
 from tests.fixtures.live_page import PAGE, Studio, open_page, wait_until
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install chromium to run this")
-
 MOST = 40
 TURNS = (1, 3, 2, 4, 0, 5)
 EVERY = 10
@@ -39,6 +37,8 @@ def vlm(vlm_of: Callable[[str], VLM]) -> VLM:
 
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: install chromium to run this")
     with browser(tmp_path_factory.mktemp("chromium")) as opened:
         yield opened
 
@@ -249,3 +249,22 @@ def test_it_fits_the_window(tab: Tab, width: int, dark: bool) -> None:
     assert tab.value("document.documentElement.scrollWidth") <= width
     assert tab.value("Math.min(...[...document.querySelectorAll('.panel')].map(p => p.offsetWidth))") >= 100
     assert tab.complaints() == []
+
+
+def test_a_finger_that_slides_points_too(tab: Tab) -> None:
+    open_page(tab, 390, 844)
+    tab.slide(".panel:nth-child(1) .frame", ".panel:nth-child(3) .frame")
+    pressed = "document.querySelector('.panel[aria-pressed=true]').getAttribute('aria-label')"
+    wait_until(tab, "document.querySelector('.token') !== null")
+    assert tab.value(pressed) == "Panel 3"
+    tab.slide(".panel:nth-child(5) .frame", ".panel:nth-child(5) .frame")
+    wait_until(tab, f"{pressed} === 'Panel 5'")
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_the_light_moves_softly_unless_less_motion_is_asked_for(tab: Tab, still: bool) -> None:
+    open_page(tab, still=still)
+    tab.press("2", 50)
+    wait_until(tab, "document.querySelector('.token') !== null")
+    moves = "getComputedStyle(document.querySelector('.veil')).transitionDuration"
+    assert (tab.value(moves) == "0s") == still
