@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.inputs import choose_heads, load_model, open_picture
+from gazecli.cli.inputs import choose_heads, load_model, most_pixels, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions
 from gazecli.cli.output import Output
 from gazecli.errors import UsageError
@@ -68,7 +68,6 @@ def command(
     if (pictures or []).count("-") > 1:
         raise UsageError("standard input holds one picture", hint="name - once")
     chosen = choose_heads(output, heads, model)
-    from gazecli.pictures.image_files import MAX_PIXELS
     from gazecli.serving.server import serve
 
     # The heads chosen here are what `auto` means to whoever asks.
@@ -109,7 +108,7 @@ def command(
         port=port,
         key=key,
         max_upload=max_upload << 20,
-        max_pixels=shown.max_pixels or MAX_PIXELS,
+        max_pixels=most_pixels(shown),
     )
 
 
