@@ -38,11 +38,9 @@ def command(
         str,
         typer.Option(help="The address to listen at; 0.0.0.0 is all networks.", rich_help_panel=_SERVER),
     ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="0 takes a free one.", rich_help_panel=_SERVER)
-    ] = 7860,
+    port: Annotated[int, typer.Option(help="0 takes a free one.", rich_help_panel=_SERVER)] = 7860,
     max_upload: Annotated[
-        int, typer.Option("--max-upload", min=1, help="Megabytes of a request.", rich_help_panel=_SERVER)
+        int, typer.Option("--max-upload", help="Megabytes of a request.", rich_help_panel=_SERVER)
     ] = 32,
     open_page: Annotated[
         bool, typer.Option("--open", help="Open the page in a browser.", rich_help_panel=_SERVER)
