@@ -66,6 +66,7 @@ def command(
     if (pictures or []).count("-") > 1:
         raise UsageError("standard input holds one picture", hint="name - once")
     chosen = choose_heads(output, heads, model)
+    from gazecli.serving.requests import Panels
     from gazecli.serving.server import serve
 
     # The heads chosen here are what `auto` means to whoever asks.
@@ -107,6 +108,7 @@ def command(
         key=key,
         max_upload=max_upload << 20,
         max_pixels=most_pixels(shown),
+        how=None if shown.regions else Panels(panels=shown.panels, rtl=shown.rtl),
     )
 
 

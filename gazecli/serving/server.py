@@ -26,6 +26,7 @@ from gazecli.serving.answers import JSONAnswer, problem
 from gazecli.serving.chat import Chat
 from gazecli.serving.engine import WAITING, Engine, stopping
 from gazecli.serving.live import Live
+from gazecli.serving.requests import Panels
 from gazecli.serving.security import KEY_VARIABLE, Access, Guard
 
 PORT = 7860
@@ -45,7 +46,10 @@ class Address:
 
 
 class Server:
-    """A server that is bound to its port and not running yet."""
+    """A server that is bound to its port and not running yet. The model is its engine's from then on.
+
+    how: in which way the panels of `pictures` were found, if not as `Picture.open` does by default.
+    """
 
     def __init__(
         self,
@@ -58,11 +62,12 @@ class Server:
         key: str | None = None,
         max_upload: int = MAX_UPLOAD,
         max_pixels: int = MAX_PIXELS,
+        how: Panels | None = None,
         waiting: int = WAITING,
     ) -> None:
         headset.check_model(vlm.digest, vlm.name)
         access = Access.of(host, key or os.environ.get(KEY_VARIABLE), max_upload)
-        opened = [each if isinstance(each, Picture) else Picture.open(each) for each in pictures]
+        opened = [_opened(each, how) for each in pictures]
         self.engine = Engine(vlm, waiting=waiting)
         self.live = Live(self.engine, headset, opened, max_pixels)
         chat = Chat(self.engine, headset, max_pixels)
@@ -147,6 +152,14 @@ class _Uvicorn(uvicorn.Server):
         """A signal came."""
         self._end_texts()
         super().handle_exit(sig, frame)
+
+
+def _opened(picture: Picture | str | Path, how: Panels | None) -> tuple[Picture, Panels]:
+    """A picture, and how its panels were found: a picture in memory is told by its boxes."""
+    if not isinstance(picture, Picture):
+        return Picture.open(picture), Panels()
+    boxes = [list(region.box) for region in picture.regions]
+    return picture, how or (Panels(regions=boxes) if boxes else Panels())
 
 
 def _bound(host: str, port: int) -> socket.socket:
