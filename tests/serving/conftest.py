@@ -21,7 +21,7 @@ from gazecli.cache import Cache
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
-from gazecli.serving.server import Server
+from gazecli.serving.server import MAX_UPLOAD, Entrance, Server
 from gazecli.tiny.comics import make_comics
 
 STRIP = Path(__file__).parents[2] / "examples" / "strip.png"
@@ -162,7 +162,7 @@ def headset(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VL
 @pytest.fixture(scope="session")
 def asker(vlm_of: Callable[[str], VLM], headset: HeadSet) -> Iterator[Asker]:
     """A server with the example strip."""
-    server = Server(vlm_of("tiny"), headset, [STRIP], port=0)
+    server = Server(vlm_of("tiny"), headset, Entrance.open(port=0), [STRIP])
     thread = serving(server)
     asking = Asker.of(server)
     yield asking
@@ -184,8 +184,8 @@ def serve(vlm_of: Callable[[str], VLM], headset: HeadSet) -> Iterator[Callable[.
     """Start further servers, with options of their own."""
     running: list[tuple[Asker, threading.Thread]] = []
 
-    def start(**options: Any) -> Asker:
-        server = Server(vlm_of("tiny"), headset, port=0, **options)
+    def start(max_upload: int = MAX_UPLOAD, **options: Any) -> Asker:
+        server = Server(vlm_of("tiny"), headset, Entrance.open(port=0, max_upload=max_upload), **options)
         running.append((Asker.of(server), serving(server)))
         return running[-1][0]
 

@@ -72,6 +72,7 @@ class Around:
             "steer": [*steered, "--region", "2"],
             "track": steered,
             "switch": [*steered, "--schedule", "1,2"],
+            "serve": [*steered, "--port", "0"],
             "evaluate": [self.headset, str(self.strips)],
             "judge": [self.headset],
             "report": [self.headset, "--evaluate", str(self.strips)],
