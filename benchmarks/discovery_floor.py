@@ -15,7 +15,7 @@ import gazecli as gaze
 from benchmarks.stopwatch import Row, in_turns, ratio, show
 from benchmarks.subject import PANELS, model_of_50_million, write_strips
 from gazecli.cache.store import Cache
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.pictures.comics.comics import open_comics
 
 AT_MOST = 1.25

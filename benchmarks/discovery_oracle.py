@@ -17,7 +17,7 @@ import gazecli as gaze
 from benchmarks.stopwatch import Row, Times, in_turns, peak_megabytes, ratio, show
 from benchmarks.subject import PANELS, model_of_50_million, write_strips
 from gazecli.cache.store import Cache
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.architecture import find_vision_tower
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics

@@ -27,7 +27,7 @@ from benchmarks.discovery_oracle import eager_vision
 from benchmarks.stopwatch import Row, show
 from benchmarks.subject import PANELS, bias_towards, write_strips
 from gazecli.cache.store import Cache
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.processor import load_processor

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
+    from gazecli.pictures.comics.dataset import fetch_comics
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
     from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
@@ -36,6 +37,7 @@ _HOMES = {
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
+    "fetch_comics": "gazecli.pictures.comics.dataset",
     "load": "gazecli.models.load",
     "steer": "gazecli.steering.steer",
     "steer_regions": "gazecli.steering.steer",
@@ -57,6 +59,7 @@ __all__ = [
     "Tracking",
     "__version__",
     "discover",
+    "fetch_comics",
     "load",
     "steer",
     "steer_regions",

@@ -19,6 +19,7 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.fixtures.checkpoints import random_checkpoint
 from tests.fixtures.command_server import start
+from tests.fixtures.hub_server import Hub, hub_server
 
 QWEN = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
@@ -77,6 +78,13 @@ def command_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
         assert server.stdin is not None
         server.stdin.close()
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A Hub on the loopback address, empty; `environment` and `use_here` make huggingface_hub use it."""
+    with hub_server() as server:
+        yield server
 
 
 def noise_picture(width: int, height: int, panels: int | str, seed: int = 0) -> Picture:

@@ -10,7 +10,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.inputs import note_prepared
+from gazecli.cli.inputs import fetching, note_prepared
 from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, print_facts, print_table
@@ -42,7 +42,10 @@ def command(
     seed: Annotated[int, options.SEED] = 42,
     prompt: Annotated[
         str | None,
-        with_help(options.PROMPT, "The question, with {ordinal} and {count}; the paper's by default."),
+        with_help(
+            options.PROMPT,
+            "The question: {ordinal} is 1st, {ordinal_word} first, {number} 1, {count} six.",
+        ),
     ] = None,
     layout: options.Layout = None,
     rtl: options.Rtl = False,
@@ -65,7 +68,7 @@ def command(
     shown = number_or_auto(top, "--top") or SHOWN
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
-    from gazecli.heads.request import DISCOVERY_PROMPT
+    from gazecli.heads.questions import DISCOVERY_PROMPT
     from gazecli.pictures.comics.comics import open_comics
     from gazecli.reports.headset import headset_document
 
@@ -87,7 +90,7 @@ def command(
         output.note(f"skipped {skip.path}: {skip.reason}")
     count = current_launch().world_size
     title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
-    with progress(output, title, "strips") as step:
+    with fetching(output, model) as fetched, progress(output, title, "strips") as step:
         found = discover(
             model,
             opened,
@@ -98,6 +101,7 @@ def command(
             revision=revision,
             profile=profile,
             progress=step,
+            fetching=fetched,
             note=output.detail,
             **reading,
             **loading.keywords(),

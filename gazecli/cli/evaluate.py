@@ -229,7 +229,7 @@ def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, n
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.evaluate import PROMPTS, Plan
-    from gazecli.heads.request import DISCOVERY_PROMPT
+    from gazecli.heads.questions import DISCOVERY_PROMPT
     from gazecli.steering.steer import SteerSettings
 
     task: TaskName = evaluation.task or "static"
@@ -246,7 +246,7 @@ def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, n
     settings.check()
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
     # An imported ranking does not say how its heads were found.
-    by_place = chosen.headset.header["settings"].get("prompt") or DISCOVERY_PROMPT
+    by_place = chosen.headset.question or DISCOVERY_PROMPT
     return Plan(
         task,
         settings,

@@ -5,11 +5,13 @@ Heads are chosen before the model is loaded, so that a wrong choice costs no tim
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
-from gazecli.cli.output import Output, busy
+from gazecli.cli.output import Output, Step, busy, progress
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import RegionError, UsageError
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
+
+
+_MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
@@ -39,17 +44,59 @@ def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
     """
     from gazecli.cache import Cache
     from gazecli.heads.headset_store import find_headset, last_headset, model_source
+    from gazecli.heads.rankings import listed_headset, parse_heads
 
     cache = Cache(warn=output.warning)
     named = setting("model", options.model)
     spec = options.heads or named
-    headset = find_headset(spec, cache) if spec else last_headset(cache)
+    listed = parse_heads(options.heads) if options.heads else None
+    if listed is not None:
+        headset = listed_headset(listed, _model_of(named, spec), cache)
+    else:
+        headset = find_headset(spec, cache) if spec else last_headset(cache)
     count = number_or_auto(options.top, "--top")
     ranked_by = headset.resolve_score(options.score)
     best = headset.top("auto" if count is None else count, ranked_by)
-    source = options.model or (named if options.heads is None else None) or model_source(cache, headset)
+    own = named if options.heads is None or listed is not None else None
+    source = options.model or own or model_source(cache, headset)
     output.detail(f"{len(best)} heads of {headset.digest} by {ranked_by} score")
     return ChosenHeads(headset, best, ranked_by, source, cache)
+
+
+@contextmanager
+def fetching(output: Output, name: str) -> Iterator[Step]:
+    """Yield a function to be called with (bytes done, bytes in all); its first call draws the bar."""
+    with ExitStack() as bars:
+        shown: list[Step] = []
+
+        def step(done: int, total: int) -> None:
+            if not shown:
+                shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
+            shown[0](done // _MEGABYTE, total // _MEGABYTE)
+
+        yield step
+
+
+def fetch_model(output: Output, name: str, revision: str | None = None) -> None:
+    """Fetch what of a Hub model is not on this machine, under a progress bar.
+
+    Raises ModelError when it is not here and cannot be fetched.
+    """
+    from gazecli.models.checkpoint import find_checkpoint
+
+    with fetching(output, name) as step:
+        find_checkpoint(name, revision, progress=step)
+
+
+def _model_of(named: str | None, heads: str | None) -> str:
+    if named is None:
+        raise UsageError(
+            "heads typed by hand need to be told their model",
+            subject=heads,
+            hint="add --model MODEL, or set GAZE_MODEL",
+            code="usage.model",
+        )
+    return named
 
 
 def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM:
@@ -58,12 +105,16 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
     from gazecli.heads.headset_store import note_headset
     from gazecli.models.load import load
 
+    fetch_model(output, chosen.model)
     with busy(output, f"loading {chosen.model}"):
         vlm = load(
-            chosen.model, file_digest=lambda path: file_digest(path, chosen.cache.root), **options.keywords()
+            chosen.model,
+            file_digest=lambda path: file_digest(path, chosen.cache.root),
+            note=output.detail,
+            **options.keywords(),
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
-    if current_launch().is_first:
+    if current_launch().is_first and chosen.headset.kind != "listed":
         note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm
 
@@ -88,8 +139,13 @@ def open_picture(source: str, options: PictureOptions) -> Picture:
     )
 
 
-def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> list[Region]:
-    """The named regions in order; UsageError when none is named, RegionError when one is not there."""
+def targets_of(
+    picture: Picture, specs: list[str] | None, all_regions: bool, mode: str = "boost-suppress"
+) -> list[Region]:
+    """The named regions in order; heads that are blinded are blinded to the whole picture if none is named.
+
+    Raises UsageError when none is named, RegionError when one is not there.
+    """
     if all_regions:
         if specs:
             raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
@@ -97,6 +153,8 @@ def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> 
             hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
             raise RegionError("no panels were found", subject=picture.name, hint=hint)
         return list(picture.regions)
+    if not specs and mode == "blind":
+        return [replace(picture.region("0%,0%,100%,100%", len(picture.regions) + 1), label="picture")]
     if not specs:
         raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
     # Regions that are not panels get the numbers behind the panels.

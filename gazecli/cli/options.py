@@ -21,7 +21,7 @@ from gazecli.errors import UsageError
 
 _MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
 _CONFIGURED = ("model", "device", "dtype")
-ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
+ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all", "blind"]
 ScopeName = Literal["full", "question", "answer", "decode"]
 LayoutName = Literal["panels", "raw", "strips", "manifest"]
 TaskName = Literal["static", "vqa", "dynamic"]
@@ -138,7 +138,7 @@ class HeadOptions:
         str | None,
         typer.Option(
             "--heads",
-            help="A head set: digest, file or model; else the one used last.",
+            help="A head set: digest, file or model; or heads, 3.4,3.5; else the one used last.",
             rich_help_panel=_STEERING,
         ),
     ] = None

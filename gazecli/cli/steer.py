@@ -55,7 +55,7 @@ def command(
         raise UsageError("--stream prints one answer", hint="ask for one region")
     check_files(picture, heatmap=heatmap, page=page)
     opened = open_picture(picture, shown)
-    targets = targets_of(opened, region, all_regions)
+    targets = targets_of(opened, region, all_regions, steering.mode)
     chosen = choose_heads(output, heads)
     from gazecli.reports.steering import steer_document
     from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions

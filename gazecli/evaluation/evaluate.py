@@ -22,7 +22,7 @@ from gazecli.evaluation.tasks.static import RedirectionTask
 from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import Head, HeadSet, selections
-from gazecli.heads.request import panel_prompts
+from gazecli.heads.questions import panel_prompts
 from gazecli.models.vlm import VLM
 from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer_regions
 from gazecli.steering.switch import DYNAMIC_PROMPT, Narration, switch

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
+from gazecli.heads.questions import given_template
 from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
 
 __all__ = ["KIND", "Head", "HeadSet"]
@@ -98,9 +99,20 @@ class HeadSet:
         return block
 
     @property
+    def kind(self) -> str:
+        """How it came about: found on `pictures`, an imported `ranking`, or heads `listed` by hand."""
+        return str(self.header.get("kind", "pictures" if self.ranked is None else "ranking"))
+
+    @property
     def panels(self) -> int:
         """Panels a strip."""
         return int(self.header["comics"]["panels"] if self.ranked is not None else self.matrices.shape[-1])
+
+    @property
+    def question(self) -> str | None:
+        """The template of the questions it was found by; None for an imported ranking."""
+        kept = self.header["settings"].get("prompt")
+        return given_template(kept) if kept else None
 
     def scores(self, score: str = "raw") -> Float32:
         """Every head's score: (L, H) float32, NaN for a head that an imported ranking does not list.
@@ -112,9 +124,7 @@ class HeadSet:
             raise UsageError("no such score", subject=score, hint=f"use one of {', '.join(SCORE_NAMES)}")
         if self.ranked is not None:
             if score != self.header["suggested"]["score"]:
-                raise UsageError(
-                    "an imported ranking has one score only", subject=score, hint="leave --score out"
-                )
+                raise UsageError("this head set has one score only", subject=score, hint="leave --score out")
             return self.ranked
         if score in ("raw", "selectivity"):
             return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)
@@ -299,6 +309,7 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
     numbers = [settings.get(name) for name in ("height", "gap")]
     fits = (
         all(isinstance(text, str) for text in [*texts, comics.get("digest"), suggested.get("why")])
+        and isinstance(settings.get("prompt", ""), str)
         and (model.get("layers"), model.get("heads")) == (layers, heads)
         and all(_whole(number) for number in [*numbers, comics.get("strips"), suggested.get("top")])
         and suggested.get("score") in SCORE_NAMES

@@ -6,8 +6,7 @@ torch.
 
 from __future__ import annotations
 
-import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,20 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from gazecli.cache.file_digests import file_digest
 from gazecli.errors import UsageError
+from gazecli.heads.questions import DISCOVERY_PROMPT, kept_template, panel_prompts
 from gazecli.models.checkpoint import find_checkpoint
 from gazecli.pictures.comics.comics import Comics
-from gazecli.pictures.ordinals import count_word, ordinal_word
-from gazecli.plain_text import check_prompt
 
 if TYPE_CHECKING:
     from gazecli.models.device_map import DeviceMap
     from gazecli.models.vlm import VLM
-
-# Gandikota & Bau 2026 (arXiv 2606.14703), discovery.
-DISCOVERY_PROMPT = (
-    "Look carefully at this {count}-panel comic strip. What is happening in the {ordinal} panel from "
-    "the left? Answer briefly."
-)
 
 METHOD = 2  # raised whenever the same request would give other numbers
 
@@ -67,6 +59,10 @@ class Settings:
                 )
         panel_prompts(self.prompt, self.panels)
 
+    def kept(self) -> dict[str, Any]:
+        """The form that is hashed."""
+        return {**asdict(self), "prompt": kept_template(self.prompt)}
+
 
 @dataclass(frozen=True)
 class Request:
@@ -84,20 +80,22 @@ class Request:
     revision: str | None = None
     device_map: DeviceMap | None = None
     trust_remote_code: bool = False
+    fetching: Callable[[int, int], None] | None = None
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The document whose digest finds the stored head set."""
         if isinstance(self.model, str):
-            digest = find_checkpoint(self.model, self.revision).digest(self._file_digest)
+            checkpoint = find_checkpoint(self.model, self.revision, progress=self.fetching)
+            digest = checkpoint.digest(self._file_digest)
             device, dtype = self.device, self.dtype
         else:
             digest = self.model.digest
             device, dtype = self.device or self.model.device.type, self.dtype or self.model.dtype
         return request_document(digest, self.comics.digest, self.settings, device, dtype)
 
-    def load(self) -> VLM:
-        """The model, loaded unless it is already."""
+    def load(self, note: Callable[[str], None]) -> VLM:
+        """The model, loaded unless it is already; `note` as of `load`."""
         if not isinstance(self.model, str):
             return self.model
         from gazecli.models.load import load
@@ -111,6 +109,7 @@ class Request:
             trust_remote_code=self.trust_remote_code,
             file_digest=self._file_digest,
             squash=self.settings.squash,
+            note=note,
         )
 
     def _file_digest(self, path: Path) -> str:
@@ -126,29 +125,7 @@ def request_document(
         "method": METHOD,
         "model": model_digest,
         "comics": comics_digest,
-        "settings": asdict(settings),
+        "settings": settings.kept(),
         "device": device or "auto",
         "dtype": dtype or "auto",
     }
-
-
-def panel_prompts(template: str, panels: int) -> list[str]:
-    """One question a panel.
-
-    Raises UsageError when the template does not name `{ordinal}`, or names anything else than `{ordinal}` and
-    `{count}`.
-    """
-    check_prompt(template)
-    try:
-        names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    except ValueError:
-        names = {"?"}
-    if "ordinal" not in names or not names <= {"ordinal", "count"}:
-        raise UsageError(
-            "the prompt template must contain {ordinal} and may contain {count}, nothing else in braces",
-            subject=template,
-            hint="for example: 'What is happening in the {ordinal} panel from the left?'",
-            code="usage.prompt",
-        )
-    count = count_word(panels)
-    return [template.format(ordinal=ordinal_word(k), count=count) for k in range(1, panels + 1)]

@@ -21,7 +21,8 @@ from gazecli.distributed.group import ALONE, Group
 from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.measure import measured
-from gazecli.heads.request import Request, Settings, panel_prompts
+from gazecli.heads.questions import panel_prompts
+from gazecli.heads.request import Request, Settings
 from gazecli.heads.scores import diagonal_mean, split_half, suggest
 from gazecli.heads.sums import Sums
 from gazecli.models.inference.profile import phase
@@ -139,7 +140,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     suggestion = suggest(raw, bar)
     halves = split_half(tensors["halves"], suggestion.top)
     samples = settings.samples if settings.samples is not None else len(comics.strips)
-    settings_kept = {**asdict(settings), "samples": samples, "layout": comics.layout}
+    settings_kept = {**settings.kept(), "samples": samples, "layout": comics.layout}
     del settings_kept["rtl"]  # the order of the comics' panels, which their digest has
     header = {
         "model": {

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gazecli.errors import ModelError
+from gazecli.plain_text import error_words
 
 # Their picture processors have no Pillow form.
 TORCHVISION_ONLY = frozenset({"Cohere2VisionProcessor", "Lfm2VlProcessor", "Molmo2Processor"})
@@ -48,7 +49,7 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
         raise
     except Exception as failure:  # foreign files: tokenizers and processors raise nearly anything
         raise ModelError(
-            f"the processor of this checkpoint cannot be loaded ({first_line(failure)})",
+            f"the processor of this checkpoint cannot be loaded ({error_words(failure)})",
             subject=str(folder),
             hint="the folder needs the tokenizer and preprocessor files beside config.json",
             code="model.processor",
@@ -143,12 +144,6 @@ def _for_stills(stock: Any, folder: Path, trust_remote_code: bool) -> Any:
         # The class passes its own default in every call, which would beat the checkpoint's file.
         processor.images_kwargs = {**processor.images_kwargs, "do_pan_and_scan": True}
     return processor
-
-
-def first_line(failure: BaseException) -> str:
-    """What a foreign error says first, cut short; its class where it says nothing."""
-    text = str(failure).strip().splitlines()
-    return text[0][:160] if text else type(failure).__name__
 
 
 @cache

@@ -198,9 +198,22 @@ class VLM:
 
     def forget_positions(self) -> None:
         """Drop what Qwen models remember of the last prompt's positions."""
-        for module in (self.model, getattr(self.model, "model", self.model)):
+        self.counted_positions = [None, None]
+
+    @property
+    def counted_positions(self) -> list[Any]:
+        """What Qwen models remember of the last prompt's positions; to be set again before it goes on."""
+        return [getattr(module, "rope_deltas", None) for module in self._counting]
+
+    @counted_positions.setter
+    def counted_positions(self, counted: Sequence[Any]) -> None:
+        for module, deltas in zip(self._counting, counted, strict=True):
             if hasattr(module, "rope_deltas"):
-                module.rope_deltas = None
+                module.rope_deltas = deltas
+
+    @property
+    def _counting(self) -> tuple[Any, Any]:
+        return self.model, getattr(self.model, "model", self.model)
 
     def end_tokens(self) -> set[int]:
         """Token ids that end an answer."""

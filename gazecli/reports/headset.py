@@ -111,10 +111,11 @@ def _shared(
             "prepared": comics.get("prepared"),
             "skipped": [{"path": path, "reason": reason} for path, reason in [*skipped, *left_out]],
         },
-        "settings": header["settings"],
+        "settings": {**header["settings"], "prompt": headset.question or ""},
         "suggested": header["suggested"],
         "honesty": header.get("honesty") or None,
         "imported": imported,
+        "kind": headset.kind,
         "heads": _heads(headset),
     }
 

@@ -100,7 +100,7 @@ def track_document(
 def steering_settings(settings: SteerSettings, top: int, score: str) -> dict[str, Any]:
     """How it was steered, with the best `top` heads by `score`."""
     return {
-        "strength": parse_strength(settings.strength),
+        "strength": parse_strength(settings.strength, settings.mode),
         "mode": settings.mode,
         "scope": settings.scope,
         "top": top,

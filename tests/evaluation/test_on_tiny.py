@@ -19,7 +19,7 @@ from gazecli.evaluation.tasks.static import RedirectionTask
 from gazecli.evaluation.trials import Run, Trial
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.steering.steer import SteerSettings

@@ -12,7 +12,6 @@ from hypothesis.extra import numpy as arrays
 
 from gazecli.errors import UsageError
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
 from gazecli.heads.scores import diagonal_mean, ranking, row_normalised, shuffled_scores, split_half, suggest
 from gazecli.heads.sums import Sums
 
@@ -80,19 +79,6 @@ def test_split_halves_that_agree_correlate() -> None:
 
 def test_one_strip_alone_has_no_split_halves() -> None:
     assert split_half(np.stack([np.ones((1, 2, 3, 3)), np.zeros((1, 2, 3, 3))]), 1) is None
-
-
-@given(st.integers(2, 20))
-def test_every_panel_is_asked_about_in_words(panels: int) -> None:
-    prompts = panel_prompts(DISCOVERY_PROMPT, panels)
-    assert len(set(prompts)) == panels
-    assert "first panel" in prompts[0]
-
-
-@pytest.mark.parametrize("template", ["no place", "{ordinal} {secret}", "{ordinal", "{0} {ordinal}"])
-def test_a_template_that_cannot_be_filled_is_refused(template: str) -> None:
-    with pytest.raises(UsageError, match="template"):
-        panel_prompts(template, 6)
 
 
 def headset_of(raw: np.ndarray) -> HeadSet:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import gazecli as gaze
 from gazecli.errors import HeadSetError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.heads.scores import (
     image_z,
     localization,

@@ -15,12 +15,18 @@ from gazecli.cache import Cache
 from gazecli.canonical import document_key
 from gazecli.heads.headset_store import find_headset
 from gazecli.heads.request import Settings, request_document
+from gazecli.reports.headset import headset_document
 
 STORED = Path(__file__).parent / "stored"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "comics"
 DIGEST = "sha256:ae2c368a9b4fc78942a27e752ca7557b8478eae2ddb6d1ffd74e09e4f8f4b3e9"
 REQUEST = "ff3e9f0e98575118dd27106c5c7e9ffea3e9fd90f8a4898087ba9cbc4a1a6e56"
 MODEL = "sha256:0cf3124db3bca6c0773d836b2b8b010a978e50038f07b537fa9a21690038ad26"
+# Its template had {ordinal} for the word, which is {ordinal_word} now; the questions are the same.
+IN_WORDS = (
+    "Look carefully at this {count}-panel comic strip. What is happening in the {ordinal_word} panel from "
+    "the left? Answer briefly."
+)
 COMICS = "sha256:f18ab7001c66a7ff70b19612aeb985cb4652682d75662dce1a3321095d414dd3"
 
 
@@ -34,8 +40,9 @@ def test_a_stored_head_set_is_read_and_has_its_digest() -> None:
 
 
 def test_a_request_has_the_key_it_had() -> None:
-    assert document_key(request_document(MODEL, COMICS, Settings(), None, None)) == REQUEST
-    settings = Settings(4, 3, 64, 2, 7, "the {ordinal} of {count}", "panels", True, False)
+    in_words = Settings(prompt=IN_WORDS)
+    assert document_key(request_document(MODEL, COMICS, in_words, None, None)) == REQUEST
+    settings = Settings(4, 3, 64, 2, 7, "the {ordinal_word} of {count}", "panels", True, False)
     other = document_key(request_document(MODEL, COMICS, settings, "cuda:1", "bfloat16"))
     assert other == "890cd8a09c8b414e3e00113214fca20017310b8521d6fd449406cd7f59eec15a"
 
@@ -43,9 +50,21 @@ def test_a_request_has_the_key_it_had() -> None:
 def test_a_stored_head_set_is_found_again_without_the_model(tmp_path: Path) -> None:
     cache = Cache(shutil.copytree(STORED, tmp_path / "cache"))
     assert cache.verify() == []
-    found = gaze.discover("tiny", EXAMPLES, cache=cache, progress=_no_walk)
+    found = gaze.discover("tiny", EXAMPLES, prompt=IN_WORDS, cache=cache, progress=_no_walk)
     assert found.cached
     assert found.digest == DIGEST
+    assert find_headset("ae2c", cache).digest == DIGEST
+
+
+def test_a_stored_head_set_still_says_by_which_words_it_was_found(tmp_path: Path) -> None:
+    cache = Cache(shutil.copytree(STORED, tmp_path / "cache"))
+    stored = find_headset(DIGEST, cache)
+    assert stored.question == IN_WORDS
+    assert headset_document(stored).settings.prompt == IN_WORDS
+
+
+def test_the_default_question_is_another_request_than_the_one_in_words() -> None:
+    assert document_key(request_document(MODEL, COMICS, Settings(), None, None)) != REQUEST
 
 
 def _no_walk(done: int, total: int) -> None:

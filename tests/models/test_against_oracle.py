@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gazecli.errors import ModelError
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention.bias import MODES, SCOPES, key_bias
 from gazecli.models.attention.gaze_attention import gaze_attention
 from gazecli.models.attention.kv_cache import as_argument, empty_cache

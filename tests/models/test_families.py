@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention.bias import key_bias
 from gazecli.models.inference import generate as generation
 from gazecli.models.inference.generate import Limits, generate
@@ -138,14 +138,16 @@ def test_steered_texts_equal_full_passes(
     vlm = vlm_of(family)
     picture = picture_of(4)
     inputs, layout = vlm.prepare(picture, PROMPT)
-    heads = heads_of(vlm)
+    # Each row has heads of its own.
+    choices = [[], heads_of(vlm), [(layer, head) for layer, head in heads_of(vlm) if head]]
     targets = [None, picture.regions[0], picture.regions[2]]
-    bias = key_bias(vlm.check_heads(heads), layout, targets, 10.0, "boost-suppress", scope, vlm.device)
+    rows = [vlm.check_heads(heads) for heads in choices]
+    bias = key_bias(rows, layout, targets, 10.0, "boost-suppress", scope, vlm.device)
     written = generate(vlm, inputs, layout, bias, 3, Limits(4, least=4))
     if scope == "full":
         monkeypatch.setattr(generation, "find_vision_tower", lambda model: None)
         assert generate(vlm, inputs, layout, bias, 3, Limits(4, least=4)) == written
-    for target, tokens in zip(targets, written, strict=True):
+    for heads, target, tokens in zip(choices, targets, written, strict=True):
         owned = layout.tokens(target).tolist() if target is not None else []
         others = [place for place in layout.positions.tolist() if place not in owned]
         # A random model may write the placeholder, which a full pass takes for a picture.
@@ -153,7 +155,7 @@ def test_steered_texts_equal_full_passes(
         plain = oracle.steered_logits(
             vlm.model,
             inputs,
-            heads if target is not None else [],
+            heads,
             owned,
             others,
             10.0,

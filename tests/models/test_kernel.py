@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from hypothesis import given
@@ -37,16 +39,17 @@ def written_out(
 
 
 @st.composite
-def chosen_heads(draw: st.DrawFn) -> tuple[int, int, list[int]]:
-    """Key groups, heads that share each, and some of all heads."""
+def chosen_heads(draw: st.DrawFn) -> tuple[int, int, list[list[int]]]:
+    """Key groups, heads that share each, and some of all heads: of all rows, or of each."""
     groups, each = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    biased = draw(st.lists(st.integers(0, groups * each - 1), min_size=1, unique=True))
-    return groups, each, biased
+    some = st.lists(st.integers(0, groups * each - 1), unique=True)
+    rows = draw(st.sampled_from([1, BATCH]))
+    return groups, each, draw(st.lists(some, min_size=rows, max_size=rows))
 
 
 @given(chosen_heads(), st.integers(0, TOKENS), st.booleans(), st.integers(0, 2**16))
 def test_chosen_heads_are_biased_and_no_other(
-    heads: tuple[int, int, list[int]], acts_from: int, masked: bool, seed: int
+    heads: tuple[int, int, list[list[int]]], acts_from: int, masked: bool, seed: int
 ) -> None:
     groups, each, biased = heads
     generator = torch.Generator().manual_seed(seed)
@@ -63,20 +66,20 @@ def test_chosen_heads_are_biased_and_no_other(
     which = BiasedHeads.of(biased, groups * each, groups, torch.device("cpu"))
     feature = Feature(bias, float(bias.abs().max()), acting, SCALE)
     got = where_biased(Call(Attention(each), mask, 0.0, None, {}), query, key, value, which, feature)
-    added = which.flags[None, :, None, None] * bias[:, None, None, :] * acting[:, None]
+    added = which.flags[:, :, None, None] * bias[:, None, None, :] * acting[:, None]
     torch.testing.assert_close(got.double(), written_out(query, key, value, added, causal), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(
     ("biased", "runs"),
     [
-        ([0], ((0, 1, True), (1, 4, False))),
-        ([7], ((0, 3, False), (3, 4, True))),
-        ([2, 3, 6], ((0, 1, False), (1, 2, True), (2, 3, False), (3, 4, True))),
-        (range(8), ((0, 4, True),)),
+        ([[0]], ((0, 1, True), (1, 4, False))),
+        ([[7]], ((0, 3, False), (3, 4, True))),
+        ([[2, 3], [6], []], ((0, 1, False), (1, 2, True), (2, 3, False), (3, 4, True))),
+        ([range(8)], ((0, 4, True),)),
     ],
 )
 def test_neighbouring_key_groups_go_together(
-    biased: list[int], runs: tuple[tuple[int, int, bool], ...]
+    biased: list[Sequence[int]], runs: tuple[tuple[int, int, bool], ...]
 ) -> None:
-    assert BiasedHeads.of(list(biased), 8, 4, torch.device("cpu")).runs == runs
+    assert BiasedHeads.of(biased, 8, 4, torch.device("cpu")).runs == runs

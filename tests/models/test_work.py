@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gazecli.heads.request import DISCOVERY_PROMPT, panel_prompts
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention.bias import Scope, key_bias
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazecli.heads.request import DISCOVERY_PROMPT
+from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.pictures.picture import Picture
 from gazecli.steering.steer import STATIC_PROMPT
@@ -97,7 +97,9 @@ def test_every_subject_looks_different_in_every_colour(subject: str) -> None:
 
 
 def test_the_papers_prompts_are_asked_in_training_to_the_letter() -> None:
-    assert questions.PAPER_PANEL == DISCOVERY_PROMPT
+    in_words = DISCOVERY_PROMPT.replace("{ordinal}", "{ordinal_word}")
+    for k, prompt in enumerate(panel_prompts(in_words, 6), 1):
+        assert questions.fill(questions.PAPER_PANEL, k, 6) == prompt
     assert questions.PAPER_STATIC == STATIC_PROMPT
     assert questions.PAPER_DYNAMIC == DYNAMIC_PROMPT
 

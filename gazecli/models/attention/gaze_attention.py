@@ -26,6 +26,8 @@ from gazecli.models.attention.rows import Rows, Scores, attend_in_blocks, read_r
 
 NAME = "gaze"
 
+HeadsByLayer = Mapping[int, Sequence[int]]
+
 
 class WatchedRows(NamedTuple):
     """One layer's rows. weights: (B, H, R, K) after softmax, float32. value: (B, G, K, D).
@@ -67,11 +69,12 @@ class RowWatcher:
 class KeyBias:
     """What is added before softmax, for chosen heads.
 
-    `prompt` is (B, L) over the prompt's keys, or (1, L) for all rows; `generated`, (B, 1) or (1, 1), is
-    added on every later key. The bias acts on queries from absolute position `from_query` on.
+    heads: one choice for all rows, or one a row. `prompt` is (B, L) over the prompt's keys, or (1, L) for
+    all rows; `generated`, (B, 1) or (1, 1), is added on every later key. The bias acts on queries from
+    absolute position `from_query` on.
     """
 
-    heads: Mapping[int, Sequence[int]]
+    heads: HeadsByLayer | Sequence[HeadsByLayer]
     prompt: torch.Tensor
     generated: torch.Tensor
     from_query: int = 0
@@ -80,6 +83,18 @@ class KeyBias:
     def __post_init__(self) -> None:
         # Read once: reading it back from the device inside the layers would stall that.
         self.peak = max(float(self.prompt.abs().max()), float(self.generated.abs().max()), 1e-12)
+
+    @property
+    def choices(self) -> Sequence[HeadsByLayer]:
+        """The heads of each row, or the one choice of all rows."""
+        return [self.heads] if isinstance(self.heads, Mapping) else self.heads
+
+    def of_rows(self, rows: Sequence[int]) -> KeyBias:
+        """The bias of these rows alone, in this order."""
+        index = torch.tensor(rows, dtype=torch.long, device=self.prompt.device)
+        heads = self.heads if len(self.choices) == 1 else [self.choices[row] for row in rows]
+        tables = [table if len(table) == 1 else table[index] for table in (self.prompt, self.generated)]
+        return KeyBias(heads, tables[0], tables[1], self.from_query)
 
     def over_keys(self, first_key: int, keys: int) -> torch.Tensor:
         """The bias of `keys` keys from absolute index `first_key` on: (B, K) float32."""
@@ -96,15 +111,16 @@ class AttentionState:
     bias: KeyBias | None = None
     total: int = 0  # keys seen so far, those of the running call included
     largest: int = 0  # elements of the largest tensor the extra paths allocated
-    _biased_heads: dict[int, BiasedHeads] = field(default_factory=dict)
+    _biased_heads: dict[int, BiasedHeads | None] = field(default_factory=dict)
     _over_keys: tuple[tuple[int, int], torch.Tensor] | None = None
 
     def chosen(self, layer: int, heads: int, groups: int, device: torch.device) -> BiasedHeads | None:
         """Which of `layer`'s heads, in so many key groups, carry the bias; None for none."""
-        if self.bias is None or not self.bias.heads.get(layer):
+        if self.bias is None:
             return None
         if layer not in self._biased_heads:
-            self._biased_heads[layer] = BiasedHeads.of(self.bias.heads[layer], heads, groups, device)
+            rows = [choice.get(layer, ()) for choice in self.bias.choices]
+            self._biased_heads[layer] = BiasedHeads.of(rows, heads, groups, device) if any(rows) else None
         return self._biased_heads[layer]
 
     def bias_over(self, first_key: int, keys: int) -> torch.Tensor:
@@ -181,7 +197,7 @@ def gaze_attention(
     if bias is None or heads is None or state.bias is None:
         return call.attend(query, key, value), None
     if queries == 1:
-        added = state.note(heads.flags[None, :, None, None] * bias[:, None, None, :])  # (B, H, 1, K)
+        added = state.note(heads.flags[:, :, None, None] * bias[:, None, None, :])  # (B, H, 1, K)
         mask = with_mask(added, attention_mask).to(query.dtype)
         return replace(call, mask=mask).attend(query, key, value), None
     acting = torch.arange(first_query, state.total, device=query.device) >= state.bias.from_query  # (Q,)

@@ -24,18 +24,23 @@ _FEATURE_PADDING = 8  # fast kernels want head sizes in multiples of eight
 
 @dataclass(frozen=True)
 class BiasedHeads:
-    """flags: (H,) of 0 and 1. runs: key groups from and to, and whether all or none hold such heads."""
+    """flags: (B, H) of 0 and 1, or (1, H) for all rows. runs: key groups from and to, and whether all or none
+    hold such heads of any row.
+    """
 
     flags: torch.Tensor
     runs: tuple[tuple[int, int, bool], ...]
 
     @classmethod
-    def of(cls, biased: Sequence[int], heads: int, groups: int, device: torch.device) -> BiasedHeads:
-        """Of `heads` heads in `groups` key groups, those in `biased`."""
-        flags = torch.zeros(heads)
-        flags[list(biased)] = 1.0
+    def of(
+        cls, biased: Sequence[Sequence[int]], heads: int, groups: int, device: torch.device
+    ) -> BiasedHeads:
+        """Of `heads` heads in `groups` key groups, those in `biased`: a list a row, or one for all rows."""
+        flags = torch.zeros(len(biased), heads)
+        for row, own in zip(flags, biased, strict=True):
+            row[list(own)] = 1.0
         runs, start = [], 0
-        for holds, run in groupby(flags.view(groups, -1).any(1).tolist()):
+        for holds, run in groupby(flags.any(0).view(groups, -1).any(1).tolist()):
             stop = start + len(list(run))
             runs.append((start, stop, holds))
             start = stop
@@ -97,7 +102,7 @@ def where_biased(
         few = slice(start * each, stop * each)
         run = query[:, few], key[:, start:stop], value[:, start:stop]
         if holds:
-            run = _widened(*run, heads.flags[few], feature)
+            run = _widened(*run, heads.flags[:, few], feature)
         output[:, :, few] = call.attend(*run)[..., :size]
     return output
 
@@ -108,7 +113,7 @@ def _widened(
     """All three with the feature and what pads it."""
     batch, heads, queries, size = query.shape
     root = (feature.peak / feature.scale) ** 0.5
-    on_query = (flags[:, None] * feature.acting * root)[None, :, :, None]  # (1, H, Q, 1)
+    on_query = (flags[:, :, None] * feature.acting * root)[..., None]  # (B, H, Q, 1), or (1, H, Q, 1)
     on_key = (feature.bias / (feature.scale * root))[:, None, :, None]  # (B, 1, K, 1)
     padding = -(size + 1) % _FEATURE_PADDING
     return (

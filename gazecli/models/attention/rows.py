@@ -23,8 +23,8 @@ class Scores:
 
     scale: of q . k. mask: None (causal), or boolean or additive (B, 1, Q, K). before: keys in front of the
     first query. softcap: scores become cap tanh(score / cap), as in Gemma 2. sinks: (H,), each head's score
-    of a key that holds nothing, as in gpt-oss. flags (H,) of 0 and 1 and bias (B, K): what is added for
-    chosen heads, on queries from `from_query` of this call on.
+    of a key that holds nothing, as in gpt-oss. flags (B, H) or (1, H) of 0 and 1 and bias (B, K): what
+    is added for chosen heads, on queries from `from_query` of this call on.
     """
 
     scale: float
@@ -62,7 +62,7 @@ def read_rows(query: torch.Tensor, key: torch.Tensor, rows: Rows, how: Scores) -
         scores = how.softcap * torch.tanh(scores / how.softcap)
     if how.bias is not None and how.flags is not None:
         acting = (rows >= how.from_query)[:, None, :, None]  # (B, 1, R, 1)
-        scores = scores + how.flags[None, :, None, None] * how.bias[:, None, None, :] * acting
+        scores = scores + how.flags[:, :, None, None] * how.bias[:, None, None, :] * acting
     return _softmax(_masked(scores, rows, how), how.sinks)
 
 

@@ -18,6 +18,7 @@ from gazecli.models.devices import is_out_of_memory
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION, with_ids
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.plain_text import error_words
 
 PROMPT = "What is happening in this panel of the comic strip?"
 # Attention weights. In half precision every layer adds its own rounding, so only the first is compared.
@@ -55,8 +56,9 @@ def _guarded(name: str, check: Callable[[VLM, Picture], Finding], vlm: VLM, pict
     except Exception as failure:  # a model that is not as gaze takes it to be raises nearly anything
         if is_out_of_memory(failure):
             raise
-        lines = str(failure).strip().splitlines()
-        words = f"it ended in {type(failure).__name__}" + (f": {lines[0][:160]}" if lines else "")
+        words = f"it ended in {type(failure).__name__}" + (
+            f": {error_words(failure)}" if str(failure) else ""
+        )
         return Finding(name, False, words, "gaze and this model do not fit; please report it")
 
 

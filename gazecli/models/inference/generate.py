@@ -5,33 +5,53 @@ Rows differ in their key bias, and in their prompts where each is given its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from gazecli.models.architecture import find_vision_tower
 from gazecli.models.attention.gaze_attention import KeyBias, RowWatcher
 from gazecli.models.attention.kv_cache import as_argument, empty_cache, repeat_rows
+from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 
 OnToken = Callable[[int, list[list[int]]], None]
 Rebias = Callable[[int, list[list[int]]], KeyBias | None]
+Stop = Callable[[list[list[int]]], bool]
+Result = TypeVar("Result")
+# Yields (step, the tokens of each row so far) behind every token; closing it ends the text. Several of one
+# model may be written in turns, each turn inside `vlm.biased(None)`, which takes its bias off again.
+ByToken = Generator[tuple[int, list[list[int]]], None, Result]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Limits:
-    """How long rows may get: no end token before `least` tokens, never more than `most`."""
+    """How long rows may get: no end token before `least` tokens, never more than `most`.
+
+    `least` may be raised while tokens come.
+    """
 
     most: int
     least: int = 0
 
 
-@torch.inference_mode()
+def completed(steps: ByToken[Result], on_token: OnToken | None = None) -> Result:
+    """Run to the end, and return the result."""
+    while True:
+        try:
+            step, written = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if on_token is not None:
+            on_token(step, written)
+
+
 def generate(
     vlm: VLM,
     inputs: Any,
@@ -40,24 +60,44 @@ def generate(
     rows: int,
     limits: Limits,
     *,
-    watcher: RowWatcher | None = None,
     on_token: OnToken | None = None,
+    **options: Any,
+) -> list[list[int]]:
+    """Write `rows` continuations of one prompt to their ends; `options` as of `generate_by_token`."""
+    return completed(generate_by_token(vlm, inputs, layout, bias, rows, limits, **options), on_token)
+
+
+@torch.inference_mode()
+def generate_by_token(
+    vlm: VLM,
+    inputs: Any,
+    layout: ImageLayout,
+    bias: KeyBias | None,
+    rows: int,
+    limits: Limits,
+    *,
+    watcher: RowWatcher | None = None,
     rebias: Rebias | None = None,
-    stop: Callable[[list[list[int]]], bool] | None = None,
+    stop: Stop | None = None,
     only_first: Sequence[int] = (),
     ids: torch.Tensor | None = None,
-) -> list[list[int]]:
+    kept: KeptPicture | None = None,
+) -> ByToken[list[list[int]]]:
     """Write `rows` continuations of one prepared prompt: each row's token ids, end tokens left out.
 
     `watcher` reads the last prompt token's row and each written token's. `rebias` may change the bias
     before a step. Rows named in `only_first` are not continued: their first step is watched, nothing more.
-    `ids`, (rows, L), gives each row a prompt of its own, with the same picture at the same place.
+    `ids`, (rows, L), gives each row a prompt of its own, with the same picture at the same place. `kept`
+    spares what was computed of the picture before.
     """
     ends = vlm.end_tokens()
     written: list[list[int]] = [[] for _ in range(rows)]
     finished = [row in only_first for row in range(rows)]
-    with vlm.biased(bias):
-        logits, cache = _prefill(vlm, inputs, layout, bias, rows, watcher, ids)
+    before = vlm.state.bias
+    try:
+        vlm.state.steer(bias)
+        logits, cache = _prefill(vlm, inputs, layout, bias, rows, watcher, ids, kept)
+        counted = vlm.counted_positions
         forbidden = torch.tensor(sorted(ends), dtype=torch.long, device=logits.device)
         for step in range(limits.most):
             if step < limits.least:
@@ -69,14 +109,18 @@ def generate(
                     finished[row] = True
                 elif not finished[row]:
                     written[row].append(token)
-            if on_token is not None:
-                on_token(step, written)
+            yield step, written
             if all(finished) or step + 1 == limits.most or (stop is not None and stop(written)):
                 break
             if rebias is not None:
-                vlm.state.steer(rebias(step + 1, written))
+                bias = rebias(step + 1, written)
             tokens = best.to(vlm.device)[:, None]
+            # Another text may have been written since.
+            vlm.state.steer(bias)
+            vlm.counted_positions = counted
             logits = _forward(vlm, watcher, input_ids=tokens, **as_argument(vlm.model, cache))
+    finally:
+        vlm.state.steer(before)
     return written
 
 
@@ -88,6 +132,7 @@ def _prefill(
     rows: int,
     watcher: RowWatcher | None,
     own_ids: torch.Tensor | None = None,
+    kept: KeptPicture | None = None,
 ) -> tuple[torch.Tensor, Any]:
     """Run the prompt: what no bias reaches once, the rest a row each. Logits (rows, V) and the cache."""
     prompt = {name: part for name, part in inputs.items() if name != "attention_mask"}
@@ -106,13 +151,21 @@ def _prefill(
             for name, part in prompt.items()
         }
         repeated["input_ids"] = ids
-        with vision_once(vlm, rows):
+        with vision_once(vlm, rows, kept):
             return _forward(vlm, watcher, **repeated, **as_argument(vlm.model, cache)), cache
     shared = {
         name: part[:, :start] if torch.is_tensor(part) and part.shape == (1, ids.shape[1]) else part
         for name, part in prompt.items()
     }
-    vlm.model(**shared, **as_argument(vlm.model, cache), use_cache=True, logits_to_keep=1)
+    prefix = tuple(ids[0, :start].tolist())
+    known = kept.prefix(prefix) if kept is not None else None
+    if known is not None:
+        cache, vlm.counted_positions = known
+    else:
+        with vision_once(vlm, 1, kept):
+            vlm.model(**shared, **as_argument(vlm.model, cache), use_cache=True, logits_to_keep=1)
+        if kept is not None:
+            kept.keep_prefix(prefix, cache, vlm.counted_positions)
     repeat_rows(cache, 1, rows, vlm.device)
     return _forward(vlm, watcher, input_ids=ids[:, start:], **as_argument(vlm.model, cache)), cache
 
@@ -126,10 +179,13 @@ def _forward(vlm: VLM, watcher: RowWatcher | None, **inputs: Any) -> torch.Tenso
 
 
 @contextmanager
-def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
-    """Inside, `copies` equal pictures go through the vision tower as one, and come out `copies` times."""
+def vision_once(vlm: VLM, copies: int, kept: KeptPicture | None = None) -> Iterator[None]:
+    """Inside, `copies` equal pictures go through the vision tower as one, and come out `copies` times.
+
+    With `kept`, the picture goes through it the first time only.
+    """
     tower = find_vision_tower(vlm.model)
-    if tower is None or copies == 1:
+    if tower is None or (copies == 1 and kept is None):
         yield
         return
     stock = tower.forward
@@ -138,9 +194,12 @@ def vision_once(vlm: VLM, copies: int) -> Iterator[None]:
     axis = 1 if tower.config.model_type == "pixtral" else 0
 
     def once(*args: Any, **kwargs: Any) -> Any:
-        few = [_first_share(part, copies) for part in args]
-        named = {name: _first_share(part, copies) for name, part in kwargs.items()}
-        return _copied(stock(*few, **named), copies, axis)
+        def through_it() -> Any:
+            few = [_first_share(part, copies) for part in args]
+            return stock(*few, **{name: _first_share(part, copies) for name, part in kwargs.items()})
+
+        features = through_it() if kept is None else kept.features(through_it)
+        return _copied(features, copies, axis)
 
     tower.forward = once
     try:

@@ -117,11 +117,19 @@ class CacheDocument(Document):
     file: Text | None = None
 
 
+class SourcePart(Part):
+    """The data set that comics were fetched from: its name on the Hub, the commit, the card's license."""
+
+    dataset: Text
+    revision: Text
+    license: Text | None
+
+
 class ComicsDocument(Document):
-    """`gaze comics make|check`: a comics folder, as the other commands would read it."""
+    """`gaze comics make|check|fetch`: a comics folder, as the other commands would read it."""
 
     schema_: Literal["gaze.comics/1"] = Field(default="gaze.comics/1", alias="schema")
-    action: Literal["make", "check"]
+    action: Literal["make", "check", "fetch"]
     path: Text
     layout: Text
     panels: Ordinal
@@ -130,3 +138,4 @@ class ComicsDocument(Document):
     digest: Text
     skipped: list[SkippedPart]
     seed: int | None = None
+    source: SourcePart | None = None

@@ -165,6 +165,9 @@ class SuggestedPart(Part):
     why: Text
 
 
+HeadSetKind = Literal["pictures", "text", "ranking", "listed"]
+
+
 class DiscoverySettings(Open):
     """What determined the scores, besides model and comics."""
 
@@ -198,6 +201,7 @@ class HeadSetDocument(Document):
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
+    kind: HeadSetKind = "pictures"
     timing: TimingPart | None = None
 
 
@@ -315,6 +319,7 @@ class ReportDocument(Document):
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
+    kind: HeadSetKind = "pictures"
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]
