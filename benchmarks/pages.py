@@ -1,4 +1,4 @@
-"""Comic pages drawn at random, with what is known of their panels: the suite on which panels are looked for."""
+"""Comic pages drawn at random, with where their panels are: the suite on which panels are looked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INK = (15, 15, 20)
 
 @dataclass(frozen=True)
 class DrawnPage:
-    """A page, the boxes of its panels in reading order (none: it is one picture), and how it is to be read."""
+    """A page, its panels' boxes in reading order (none: it is one picture), and how it is to be read."""
 
     kind: str
     image: Image.Image
@@ -215,7 +215,9 @@ _KINDS: dict[str, Callable[[random.Random], DrawnPage]] = {
     "coloured gutters": lambda r: grid(r, _Style(_any_colour(r), r.randint(3, 20), r.choice([0, 20]))),
     "frames around panels": lambda r: grid(r, _Style(gap=r.randint(4, 20), frame=r.randint(1, 4))),
     "no gutter, frames only": lambda r: grid(r, _Style(gap=0, frame=r.randint(2, 4))),
-    "wide gaps, 40 to 160 px": lambda r: grid(r, _Style(gap=r.randint(40, 160), margin=r.choice([0, 40]))),
+    "wide gaps, 40 to 160 px": lambda r: grid(
+        r, _Style(gap=r.randint(40, 160), margin=r.choice([0, 40])), width=r.randint(1200, 1400)
+    ),
     "JPEG 85 to 95": lambda r: _compressed(
         grid(r, _Style(gap=r.randint(4, 12), margin=r.choice([0, 20]))), "JPEG", r.randint(85, 95)
     ),

@@ -11,6 +11,7 @@ from benchmarks.pages import DrawnPage, pages
 from gazecli.pictures.panels import find_panels
 
 EACH = 20
+SEED = 1  # the finder was made on the pages of seeds 0 and 7
 LEAST_OVERLAP = 0.8  # intersection over union of a panel found and the panel drawn
 
 
@@ -31,7 +32,7 @@ def overlap(one: Sequence[float], other: Sequence[float]) -> float:
     return shared / (areas - shared)
 
 
-def found_wrongly(each: int, seed: int = 0) -> dict[str, tuple[int, int]]:
+def found_wrongly(each: int, seed: int = SEED) -> dict[str, tuple[int, int]]:
     """Of every kind: how many pages are wrong, and how many there are."""
     counts: dict[str, list[bool]] = defaultdict(list)
     for page in pages(each, seed=seed):

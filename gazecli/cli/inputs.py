@@ -122,8 +122,11 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
 MOST_PIXELS = 10**10
 
 
-def open_picture(source: str, options: PictureOptions) -> Picture:
-    """Open the picture with its regions; PictureError, RegionError, ComicsError or UsageError."""
+def open_picture(output: Output, source: str, options: PictureOptions) -> Picture:
+    """Open the picture with its regions, and say what its notes and warnings are.
+
+    Raises PictureError, RegionError, ComicsError or UsageError.
+    """
     from gazecli.pictures.image_files import MAX_PIXELS
     from gazecli.pictures.picture import Picture
 
@@ -134,9 +137,19 @@ def open_picture(source: str, options: PictureOptions) -> Picture:
             subject=str(max_pixels),
             hint="leave it out for 100 million",
         )
-    return Picture.open(
-        source, options.panels, options.regions, options.rtl, max_pixels=max_pixels or MAX_PIXELS
+    picture = Picture.open(
+        source,
+        options.panels,
+        options.regions,
+        options.rtl,
+        spread=options.spread,
+        max_pixels=max_pixels or MAX_PIXELS,
     )
+    for note in picture.notes:
+        output.note(note)
+    for warning in picture.warnings:
+        output.warning(warning)
+    return picture
 
 
 def targets_of(

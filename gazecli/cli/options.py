@@ -71,6 +71,7 @@ REGION = typer.Option(
     metavar="SPEC",
     help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · @mask.png · left|right|top|bottom|centre",
 )
+OUTPUT = typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
 HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a PNG file.")
 TRAJECTORY = typer.Option(
     "--trajectory", help="Write where the heads looked to a .png, .svg, .csv or .json file."
@@ -122,6 +123,12 @@ class PictureOptions:
         typer.Option("--regions", help="A JSON file of boxes, instead of panels.", rich_help_panel=_PICTURE),
     ] = None
     rtl: Rtl = False
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread", help="Two pages side by side, read one after the other.", rich_help_panel=_PICTURE
+        ),
+    ] = False
     max_pixels: Annotated[
         int | None,
         typer.Option(

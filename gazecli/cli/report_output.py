@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.files import save_figures, save_text, writable, writable_folder
+from gazecli.cli.options import OUTPUT
 from gazecli.cli.output import Output, Printable, console_on, write_page
 from gazecli.cli.tables import show_evaluation_document, show_report
 
@@ -31,9 +32,7 @@ _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
 class ReportOptions:
     """Files to write; UsageError, before work starts, for one that could not be written."""
 
-    destination: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
-    ] = None
+    destination: Annotated[Path | None, OUTPUT] = None
     figures: Annotated[
         Path | None,
         typer.Option(

@@ -54,7 +54,7 @@ def command(
     if stream and (all_regions or len(region or []) > 1):
         raise UsageError("--stream prints one answer", hint="ask for one region")
     check_files(picture, heatmap=heatmap, page=page)
-    opened = open_picture(picture, shown)
+    opened = open_picture(output, picture, shown)
     targets = targets_of(opened, region, all_regions, steering.mode)
     chosen = choose_heads(output, heads)
     from gazecli.reports.steering import steer_document

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 Colour = tuple[int, int, int]
 Block = tuple[int, int, int, int]  # x0, y0, x1, y1
 Planes = NDArray[np.uint8]  # (3, H, W)
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 _MIN_SIDE = 0.03  # of the geometric mean of the picture's sides
 _STRAIGHT = 0.4  # of a block's side: an edge so filled is a panel's edge and not that of a figure
@@ -32,6 +34,10 @@ _COLOURS = 4  # that are tried, of each kind of line
 # single gutter of an earlier one.
 _LINES = ((10, 0.0, 1.0), (110, 0.0, 1.0), (40, 0.2, 0.8))
 
+# What a cut gains for more panels and for paper around them, and loses for panels and gutters of unlike
+# sizes, for strips too thin for a panel, and for plain blocks. Set on the pages of benchmarks/pages.py.
+_MORE_PANELS, _BORDERED = 0.1, 0.2
+_UNEVEN, _UNEVEN_GAPS, _THIN_STRIPS, _PLAIN = 0.15, 0.1, 0.3, 0.6
 _LEAST_STRAIGHT = 0.5  # of the panels' sides, less what is drawn outside panels: else nothing was cut
 _BRIDGE_FREE = 0.55  # of a gutter's length: so much is to be seen where something lies over it
 _BRIDGE_PARTS = 4  # stretches that may be covered: the outlines of two balloons
@@ -41,10 +47,21 @@ _BRIDGE_FREE_EACH = 0.3  # of each panel along it: else it is no gutter but the 
 
 @dataclass(frozen=True)
 class Paper:
-    """A colour that gutters may have, and by how much their pixels may differ from it."""
+    """A colour that gutters may have.
+
+    distance: how far each pixel lies from it, (H, W). tolerances: by how much a gutter's pixels may differ,
+    the likeliest in the middle. edge: the share of the picture's outermost pixels that show it.
+    """
 
     colour: Colour
+    distance: NDArray[np.uint8]
     tolerances: tuple[int, ...]
+    edge: float
+
+    @property
+    def tolerance(self) -> int:
+        """The likeliest of the tolerances."""
+        return self.tolerances[len(self.tolerances) // 2]
 
 
 @dataclass(frozen=True)
@@ -60,8 +77,8 @@ class Cut:
         return len(self.blocks) > 1 and self.merit > -np.inf
 
 
-def papers(planes: Planes) -> Iterator[tuple[Paper, NDArray[np.uint8]]]:
-    """Colours of the lines that run across the picture, the likeliest first, and each pixel's distance.
+def papers(planes: Planes) -> Iterator[Paper]:
+    """Colours of the lines that run across the picture, the likeliest first.
 
     A gutter's colour comes back in line after line, a panel's plain ground in one place: what counts is
     in how many places a colour stands, not how many lines it fills.
@@ -87,8 +104,10 @@ def papers(planes: Planes) -> Iterator[tuple[Paper, NDArray[np.uint8]]]:
         ]
         noise = float(np.quantile(np.concatenate(samples), 0.98))
         measured = min(max(_EXACT, round(1.5 * noise + 6)), _LOOSEST)
-        times = (1, 3) if measured == _EXACT else (1, 2, 4)
-        yield Paper(colour, tuple(sorted({min(factor * measured, _LOOSEST) for factor in times}))), distance
+        times = (1, 3, 6) if measured == _EXACT else (1, 2, 4)
+        tolerances = tuple(sorted({min(factor * measured, _LOOSEST) for factor in times}))
+        outermost = np.concatenate((distance[0], distance[-1], distance[:, 0], distance[:, -1]))
+        yield Paper(colour, distance, tolerances, float((outermost <= measured).mean()))
 
 
 def distance_from(planes: Planes, colour: Colour) -> NDArray[np.uint8]:
@@ -133,7 +152,8 @@ def _typical(colours: list[Colour]) -> Colour:
 class Cutter:
     """The recursive cut of one picture along gutters of one colour: rows, then columns, until none is left.
 
-    `distance` is how far each pixel lies from that colour, [H, W]; a gutter's pixels lie within `tolerance`.
+    `distance` is how far each pixel lies from that colour, (H, W); a gutter's pixels lie within `tolerance`.
+    With `spread` the two pages are parted first; with `rtl` columns are read from the right.
     """
 
     def __init__(
@@ -177,7 +197,7 @@ class Cutter:
         return [leaf for page in pages[:: -1 if self.rtl else 1] for leaf in self._leaves(page)]
 
     def _fold(self, whole: Block) -> int:
-        """The middle of the free columns nearest to the middle; the middle itself where something covers it."""
+        """The middle of the free columns that are nearest to the page's middle; else the middle itself."""
         middle = whole[2] // 2
         free = _runs(self._counts(whole, rows=False) == 0)
         middles = [(start + end) // 2 for start, end in free if start > 0 and end < whole[2]]
@@ -229,10 +249,11 @@ class Cutter:
         thin = [start for start, end in pieces if end - start < self.side]
         pieces = [piece for piece in pieces if piece[1] - piece[0] >= self.side]
         self.thin += sum(pieces[0][0] < start < pieces[-1][0] for start in thin) if pieces else 0
-        self.gaps += [after[0] - before[1] for before, after in zip(pieces, pieces[1:], strict=False)]
+        self.gaps += [after[0] - before[1] for before, after in pairwise(pieces)]
         return pieces
 
-    def _lines(self, pixels: NDArray[np.generic], block: Block, rows: bool) -> NDArray[np.generic]:
+    @staticmethod
+    def _lines(pixels: NDArray[Pixel], block: Block, rows: bool) -> NDArray[Pixel]:
         """The block's rows, or its columns: (lines, length)."""
         x0, y0, x1, y1 = block
         return pixels[y0:y1, x0:x1] if rows else pixels[y0:y1, x0:x1].T
@@ -245,10 +266,6 @@ class Cutter:
         sums = table[start : end + 1, high] - table[start : end + 1, low]
         return np.diff(sums)
 
-    def _filled(self, edge: NDArray[np.bool_]) -> float:
-        """How much of the length of some neighbouring lines (lines, length) holds content."""
-        return float(edge.any(axis=0).mean())
-
     def _parted(self, content: NDArray[np.bool_], before: tuple[int, int], after: tuple[int, int]) -> bool:
         """Whether the gap between two runs is a gutter: wide enough, and a straight edge on one side.
 
@@ -256,13 +273,11 @@ class Cutter:
         """
         last = content[max(before[1] - self.depth, before[0]) : before[1]]
         first = content[after[0] : min(after[0] + self.depth, after[1])]
-        sides = sorted((self._filled(last), self._filled(first)))
+        sides = sorted((_filled(last), _filled(first)))
         gap = after[0] - before[1]
         return sides[1] >= _STRAIGHT and (gap > 1 or (self.tolerance > _EXACT and sides[0] >= _BRIDGE_SIDES))
 
-    def _bridges(
-        self, block: Block, rows: bool, gutter: NDArray[np.bool_]
-    ) -> Iterator[tuple[int, int]]:
+    def _bridges(self, block: Block, rows: bool, gutter: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
         """Runs of lines that are gutters with something lying over them, such as a balloon."""
         content = self._lines(self.content, block, rows)
         # What blurred edges leave of a narrow gutter is further from its colour.
@@ -277,11 +292,11 @@ class Cutter:
                 continue
             if stop > content.shape[0] - self.side or gutter[start - 1] or gutter[stop]:
                 continue
-            free = ~covered[start:stop].any(axis=0)
-            beside = content[start - self.depth : start].any(axis=0)
-            beside &= content[stop : stop + self.depth].any(axis=0)
-            seen = free & beside
-            if seen.mean() < _BRIDGE_FREE or len(_runs(_closed(~free, 3))) > _BRIDGE_PARTS:
+            hidden: NDArray[np.bool_] = np.asarray(covered[start:stop].any(axis=0))
+            before = content[start - self.depth : start].any(axis=0)
+            after = content[stop : stop + self.depth].any(axis=0)
+            seen: NDArray[np.bool_] = np.asarray(~hidden & before & after)
+            if seen.mean() < _BRIDGE_FREE or len(_runs(_closed(hidden, 3))) > _BRIDGE_PARTS:
                 continue
             if panels is None:
                 panels = self._panels_across(block, rows)
@@ -305,18 +320,18 @@ class Cutter:
         x0, y0, x1, y1 = block
         content, depth = self.content[y0:y1, x0:x1], self.depth
         edges = (content[:depth], content[-depth:], content.T[:depth], content.T[-depth:])
-        return [self._filled(edge) for edge in edges]
+        return [_filled(edge) for edge in edges]
 
     def _merit(self, panels: list[Block]) -> float:
         """True gutters part panels with straight edges, of like size, and leave nothing drawn outside."""
         if not panels:
             return -np.inf
         height, width = self.distance.shape
-        filled = []
+        sides_filled = []
         for block in panels:
             at_edge = (block[1] == 0, block[3] == height, block[0] == 0, block[2] == width)
             sides = [side for side, outer in zip(self._edges(block), at_edge, strict=True) if not outer]
-            filled.append(sum(sides) / len(sides) if sides else 1.0)
+            sides_filled.append(sum(sides) / len(sides) if sides else 1.0)
         table = self.table
         inside = sum(
             int(table[y1, x1] - table[y0, x1] - table[y1, x0] + table[y0, x0]) for x0, y0, x1, y1 in panels
@@ -324,20 +339,22 @@ class Cutter:
         lost = 1 - inside / max(1, int(table[-1, -1]))
         areas = np.array([_area(block) for block in panels], dtype=np.float64)
         uneven = float(areas.std() / areas.mean())
-        around = [self.content[0], self.content[-1], self.content[:, 0], self.content[:, -1]]
-        bordered = sum(float(side.mean()) < 0.02 for side in around) / 4
-        # Gaps between frames are blocks too, all of one colour.
+        straight = sum(sides_filled) / len(sides_filled) - lost
+        gaps = np.array(self.gaps, dtype=np.float64)
+        if gaps.size:
+            straight -= _UNEVEN_GAPS * min(1.0, float(gaps.std() / gaps.mean()))
+            # Frames have white between them where gutters have nothing.
+            straight -= _THIN_STRIPS * min(1.0, self.thin / gaps.size)
+        if straight < _LEAST_STRAIGHT:
+            return -np.inf
+        border = (self.content[0], self.content[-1], self.content[:, 0], self.content[:, -1])
+        bordered = sum(float(side.mean()) < 0.02 for side in border) / 4
+        # Wide gaps between frames are blocks too, all of one colour.
         shades = Counter(shade for block in panels if (shade := self._shade(block)) is not None)
         alike = max(shades.values(), default=0)
         plain = alike / len(panels) if 1 < alike < len(panels) else 0.0
-        straight = sum(filled) / len(filled) - lost
-        if straight < _LEAST_STRAIGHT:
-            return -np.inf
-        gaps = np.array(self.gaps, dtype=np.float64)
-        straight -= 0.1 * min(1.0, float(gaps.std() / gaps.mean())) if gaps.size else 0.0
-        # Frames have white between them where gutters have nothing.
-        straight -= 0.3 * min(1.0, self.thin / gaps.size) if gaps.size else 0.0
-        return straight + 0.2 * bordered - 0.6 * plain - 0.15 * uneven + 0.1 * float(np.log2(len(panels)))
+        more = _MORE_PANELS * float(np.log2(len(panels)))
+        return straight + more + _BORDERED * bordered - _PLAIN * plain - _UNEVEN * uneven
 
     def _shade(self, block: Block) -> int | None:
         """The level of a block that is plain, by its distance from the gutters' colour."""
@@ -348,57 +365,9 @@ class Cutter:
         return int(np.median(inner)) // 16
 
 
-_STEEPEST, _ANGLES = 2.4, 25  # degrees, and how many are tried on either side together
-_BAND = 8  # lines that are shifted as one
-
-
-def tilt_of(content: NDArray[np.bool_]) -> float:
-    """Degrees by which a page lies turned (counter-clockwise is positive), 0 where that shows no more gutters.
-
-    content: (H, W) what is not of the gutters' colour. Sheared by the right angle, most lines are free.
-    """
-    step = max(1, max(content.shape) // 800)
-    small = content[::step, ::step]
-    angles = np.linspace(-_STEEPEST, _STEEPEST, _ANGLES)
-    free = _free_lines(small, angles) + _free_lines(small.T, -angles)
-    best = free.max()
-    if best <= 1.2 * free[_ANGLES // 2] + 4:
-        return 0.0
-    return float(np.median(angles[free >= best - max(1, best // 20)]))
-
-
-def _free_lines(content: NDArray[np.bool_], degrees: NDArray[np.float64]) -> NDArray[np.intp]:
-    """At each angle: lines without content between the first and the last with some, followed at that angle."""
-    height, width = content.shape
-    number = width // _BAND
-    bands = content[:, : number * _BAND].reshape(height, number, _BAND).sum(axis=2, dtype=np.int32).T
-    distances = np.arange(number) * _BAND - width / 2
-    shifts = np.round(distances * np.tan(np.deg2rad(degrees))[:, None]).astype(int)  # (angles, bands)
-    most = int(np.abs(shifts).max(initial=0))
-    free = []
-    for shift in shifts.tolist():
-        counts = np.zeros(height + 2 * most, dtype=np.int32)
-        for band, by in zip(bands, shift, strict=True):
-            counts[most + by : most + by + height] += band
-        filled = np.flatnonzero(counts > 0.02 * width)
-        free.append(filled[-1] - filled[0] + 1 - filled.size if filled.size else 0)
-    return np.array(free)
-
-
-def turned(distance: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
-    """The same turned clockwise about its middle, corners filled with the gutters' colour."""
-    return np.asarray(Image.fromarray(distance).rotate(-degrees, Image.Resampling.NEAREST, fillcolor=0))
-
-
-def turned_back(block: Block, degrees: float, width: int, height: int) -> Block:
-    """What surrounds a block of the turned picture in the picture as it was."""
-    x0, y0, x1, y1 = block
-    angle = np.deg2rad(-degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    middle = np.array([width, height]) / 2
-    corners = (np.array([(x0, y0), (x1, y0), (x0, y1), (x1, y1)]) - middle) @ turn.T + middle
-    low, high = corners.min(axis=0).round().astype(int), corners.max(axis=0).round().astype(int)
-    return max(0, int(low[0])), max(0, int(low[1])), min(width, int(high[0])), min(height, int(high[1]))
+def _filled(edge: NDArray[np.bool_]) -> float:
+    """How much of the length of some neighbouring lines, (lines, length), holds content."""
+    return float(edge.any(axis=0).mean())
 
 
 def _area(block: Block) -> int:
@@ -415,6 +384,6 @@ def _closed(flags: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
     """The same, with stretches of False of at most `gap` filled."""
     closed = flags.copy()
     for start, end in _runs(~flags):
-        if end - start <= gap and 0 < start and end < len(flags):
+        if end - start <= gap and start > 0 and end < len(flags):
             closed[start:end] = True
     return closed

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 
 from gazecli.errors import UsageError
-from gazecli.pictures.gutters import Block, Cut, Cutter, Planes, papers, tilt_of, turned, turned_back
+from gazecli.pictures.gutters import Block, Cut, Cutter, Paper, Planes, papers
 from gazecli.pictures.regions import Box
+from gazecli.pictures.tilt import tilt_of, turned, turned_back
 
 MAX_PANELS = 1000
 _DETAIL = 4_000_000  # pixels beyond which gutters are looked for in a reduced copy
+_FOLD_OFF = 0.03  # of the width: so far the fold of a double page may lie from the middle
+_FOLD_WIDER = 1.5  # times the gaps between panels
 _SURE = 1.2  # merit of a cut beyond which no other colour is tried
 
 
@@ -90,25 +94,54 @@ def _blocks(planes: Planes, rtl: bool, spread: bool) -> list[Block]:
 
 def _best_cut(planes: Planes, rtl: bool, spread: bool) -> Cut:
     """The most convincing cut over the colours that could be the gutters'; one block: without its margin."""
-    best, likeliest = Cut([]), None
-    least = 1.0
-    for paper, distance in papers(planes):
+    best, around = Cut([]), None
+    for paper in papers(planes):
+        for tolerance in paper.tolerances:
+            cut = Cutter(paper.distance, tolerance, rtl, spread).cut()
+            best = max(best, cut, key=_conviction)
+        if around is None or paper.edge > around.edge:
+            around = paper
         if best.parts and best.merit >= _SURE:
             break
-        for tolerance in paper.tolerances:
-            best = max(best, Cutter(distance, tolerance, rtl, spread).cut(), key=_conviction)
-        middling = paper.tolerances[len(paper.tolerances) // 2]
-        edges = (distance[0], distance[-1], distance[:, 0], distance[:, -1])
-        covered = float(np.mean([(edge > middling).mean() for edge in edges]))
-        if covered < least:
-            least, likeliest = covered, (distance, middling)
-    if likeliest is not None and (tilt := tilt_of(likeliest[0] > likeliest[1])):
-        height, width = likeliest[0].shape
-        upright = Cutter(turned(likeliest[0], tilt), likeliest[1], rtl, spread).cut()
-        blocks = [turned_back(block, tilt, width, height) for block in upright.blocks]
-        best = max(best, Cut(blocks, upright.merit), key=_conviction)
+    if around is not None:
+        best = max(best, _upright_cut(around, rtl, spread), key=_conviction)
     return best if best.parts or len(best.blocks) == 1 else Cut([])
+
+
+def _upright_cut(paper: Paper, rtl: bool, spread: bool) -> Cut:
+    """The cut of a page that lies turned, in the page as it is; no blocks where it does not."""
+    tilt = tilt_of(paper.distance > paper.tolerance)
+    if not tilt:
+        return Cut([])
+    height, width = paper.distance.shape
+    cut = Cutter(turned(paper.distance, tilt), paper.tolerance, rtl, spread).cut()
+    return Cut([turned_back(block, tilt, width, height) for block in cut.blocks], cut.merit)
 
 
 def _conviction(cut: Cut) -> tuple[bool, float]:
     return cut.parts, cut.merit
+
+
+def looks_like_spread(boxes: Sequence[Box], width: int, height: int) -> bool:
+    """Whether panels of a picture wider than high lie on two pages side by side.
+
+    Then a gap parts them in the middle that is wider than any other, and each half has several rows.
+    """
+    left = [box for box in boxes if box[2] <= width * (0.5 + _FOLD_OFF)]
+    right = [box for box in boxes if box[0] >= width * (0.5 - _FOLD_OFF)]
+    if width <= height or len(left) + len(right) != len(boxes):
+        return False
+    if any(len({box[1] for box in half}) < 2 for half in (left, right)):
+        return False
+    start, end = max(box[2] for box in left), min(box[0] for box in right)
+    others = [gap for half in (left, right) for gap in _gaps(half)]
+    in_the_middle = abs((start + end) / 2 - width / 2) <= width * _FOLD_OFF
+    return in_the_middle and end - start >= _FOLD_WIDER * max(others, default=1.0)
+
+
+def _gaps(boxes: Sequence[Box]) -> Iterator[float]:
+    """From each panel to the next one to its right."""
+    for box in boxes:
+        beside = [o[0] - box[2] for o in boxes if o[0] >= box[2] and o[1] < box[3] and box[1] < o[3]]
+        if beside:
+            yield min(beside)
