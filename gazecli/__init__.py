@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gazecli.pictures.comics.dataset import fetch_comics
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
+    from gazecli.steering.jobs import Job, JobResult, steer_many
     from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
     from gazecli.steering.track import Tracking, track
@@ -30,6 +31,8 @@ _HOMES = {
     "Head": "gazecli.heads.headset",
     "HeadSet": "gazecli.heads.headset",
     "ImageLayout": "gazecli.models.token_maps.image_tokens",
+    "Job": "gazecli.steering.jobs",
+    "JobResult": "gazecli.steering.jobs",
     "Narration": "gazecli.steering.switch",
     "Picture": "gazecli.pictures.picture",
     "Region": "gazecli.pictures.regions",
@@ -40,6 +43,7 @@ _HOMES = {
     "fetch_comics": "gazecli.pictures.comics.dataset",
     "load": "gazecli.models.load",
     "steer": "gazecli.steering.steer",
+    "steer_many": "gazecli.steering.jobs",
     "steer_regions": "gazecli.steering.steer",
     "switch": "gazecli.steering.switch",
     "track": "gazecli.steering.track",
@@ -52,6 +56,8 @@ __all__ = [
     "Head",
     "HeadSet",
     "ImageLayout",
+    "Job",
+    "JobResult",
     "Narration",
     "Picture",
     "Region",
@@ -62,6 +68,7 @@ __all__ = [
     "fetch_comics",
     "load",
     "steer",
+    "steer_many",
     "steer_regions",
     "switch",
     "track",

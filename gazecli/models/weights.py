@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from gazecli.canonical import parse_json
 from gazecli.errors import ModelError
 from gazecli.models.devices import DTYPES
 
@@ -18,6 +20,8 @@ _WRAPPERS = {
     "_fsdp_wrapped_module.": "FSDP puts it there: save a full state dict",
 }
 _OF_ADAPTERS = (".lora_", ".base_layer.", ".modules_to_save.", ".original_module.")
+
+_SCALES = ("_scale_inv", "_scale")
 
 
 def refuse_random_weights(model: Any, report: Mapping[str, Any], name: str) -> None:
@@ -45,6 +49,29 @@ def refuse_random_weights(model: Any, report: Mapping[str, Any], name: str) -> N
             f"({list(there)} instead of {list(here)})",
             subject=name,
             hint="config.json and the weights are of different models: take both from one checkpoint",
+            code="model.weights",
+        )
+
+
+def refuse_unscaled_weights(files: Iterable[Path], name: str) -> None:
+    """ModelError for quantised weights in 8-bit floats without scales: transformers would take them so."""
+    stored: dict[str, str] = {}
+    for path in files:
+        with path.open("rb") as file:
+            header = parse_json(file.read(int.from_bytes(file.read(8), "little")))
+        stored |= {each: entry["dtype"] for each, entry in header.items() if each != "__metadata__"}
+    unscaled = sorted(
+        each
+        for each, form in stored.items()
+        if form.startswith("F8")
+        and each.endswith("weight")
+        and not {f"{each}{end}" for end in _SCALES} & set(stored)
+    )
+    if unscaled:
+        raise ModelError(
+            _counted(unscaled, "of the checkpoint", "quantised and without a scale"),
+            subject=name,
+            hint="fetch or copy the checkpoint again, and see that it was saved whole",
             code="model.weights",
         )
 

@@ -17,6 +17,7 @@ from gazecli.reports.documents.parts import (
     Count,
     Digest,
     Document,
+    LineDocument,
     Measure,
     ModelPart,
     Number,
@@ -247,13 +248,17 @@ class PictureDocument(Document):
     settings: Open
 
 
-class SteerDocument(PictureDocument):
-    """`gaze steer`: what the model writes about each region it is steered at."""
+class SteerDocument(PictureDocument, LineDocument):
+    """`gaze steer`: what the model writes about each region it is steered at.
+
+    `job`, with many pictures: the digest of all that decides the answers, by which a resumed call knows them.
+    """
 
     schema_: Literal["gaze.steer/1"] = Field(default="gaze.steer/1", alias="schema")
     settings: SteeringSettings
     baseline: GeneratedPart | None
     answers: list[AnswerPart]
+    job: Digest | None = Field(default=None, exclude_if=lambda digest: digest is None)
     heatmap: Text | None = None
     page: Text | None = None
     timing: TimingPart
