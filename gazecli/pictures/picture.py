@@ -13,7 +13,7 @@ from PIL import Image
 
 from gazecli.errors import PictureError, RegionError, UsageError
 from gazecli.pictures.compose import GAP, HEIGHT, compose_strip, panel_files
-from gazecli.pictures.image_files import MAX_PIXELS, check_size, decode, open_pixels
+from gazecli.pictures.image_files import MAX_PIXELS, Opened, check_size, decode, open_pixels, pixels_of
 from gazecli.pictures.numbered_picture import numbered_picture
 from gazecli.pictures.panels import find_panels, looks_like_spread, parse_panels, split_grid
 from gazecli.pictures.region_specs import panel_region, parse_region, read_regions, regions_of
@@ -133,8 +133,7 @@ class Picture:
         check_choice(panels, regions, rtl, spread)
         name = str(source)
         if name == "-" or not os.path.isdir(source):
-            opened = open_pixels(name, max_pixels=max_pixels)
-            picture = cls(opened.image, (), name, opened.sha256)
+            picture = cls._opened(open_pixels(name, max_pixels=max_pixels), name)
             picture._divide(panels, regions, rtl, spread)
             return picture
         if parse_panels(panels) is not None or rtl or spread:
@@ -152,6 +151,26 @@ class Picture:
         picture = cls(image, numbered(boxes), name)
         if regions is not None:
             picture._divide("auto", regions)
+        return picture
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        name: str,
+        panels: str | int = "auto",
+        regions: Sequence[Box] | None = None,
+        rtl: bool = False,
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Picture:
+        """A picture from a file's bytes, called `name`; as `open` otherwise, and nothing is written.
+
+        Raises PictureError, RegionError, UsageError.
+        """
+        check_choice(panels, regions, rtl)
+        picture = cls._opened(pixels_of(data, name, max_pixels=max_pixels), name)
+        picture._divide(panels, regions, rtl)
         return picture
 
     @classmethod
@@ -175,6 +194,10 @@ class Picture:
         if panels is not None or regions is not None:
             picture._divide("auto" if panels is None else panels, regions, rtl, spread)
         return picture
+
+    @classmethod
+    def _opened(cls, opened: Opened, name: str) -> Picture:
+        return cls(opened.image, (), name, opened.sha256)
 
     def _divide(
         self,
