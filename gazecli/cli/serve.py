@@ -12,6 +12,7 @@ from gazecli.cli.command import cli_command
 from gazecli.cli.inputs import choose_heads, load_model, most_pixels, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions
 from gazecli.cli.output import Output
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,8 +61,11 @@ def command(
 
     Example: gaze serve strip.png --model tiny --open
     """
+    named = pictures or []
+    if named.count("-") > 1:
+        raise UsageError("standard input holds one picture", hint="name - once")
     max_pixels = most_pixels(shown)
-    opened = [open_picture(picture, shown) for picture in pictures or []]
+    opened = [open_picture(output, picture, shown) for picture in named]
     chosen = choose_heads(output, heads, model)
     from gazecli.serving.requests import Panels
     from gazecli.serving.server import Entrance, serve
