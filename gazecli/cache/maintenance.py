@@ -68,9 +68,9 @@ def prune(
 ) -> list[Removed]:
     """Remove artifacts not written for `older_than` seconds, save those in `keep`, and what nothing needs.
 
-    With them go partial results, kept texts, damaged files and remembered digests of that age, records of that age on
-    models of no artifact, damaged records and those of artifacts that are not there, and what killed
-    processes left behind. With `dry_run`, nothing is removed.
+    With them go partial results, kept texts, damaged files and remembered digests of that age, records of
+    that age on models of no artifact, damaged records and those of artifacts that are not there, and what
+    killed processes left behind. With `dry_run`, nothing is removed.
     """
     now = time.time()
     kept: list[Entry] = []

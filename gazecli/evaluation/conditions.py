@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from gazecli.heads.headset import Head, HeadSet
 
 # One draw means nothing: ten draws of one model spanned 0.007 to 0.663 (arXiv 2609.14174).
@@ -67,7 +69,13 @@ def conditions_for(
     everything = [Head(layer, head) for layer in range(layers) for head in range(heads)]
     best, drawn = headset.top(top, score), controls_for(headset, top, score, controls)
     low = low_controls_for(headset, top, score, low_controls)
-    steered = [Condition("gaze", best), *drawn, *low, Condition("all", everything), Condition("unsteered", [])]
+    steered = [
+        Condition("gaze", best),
+        *drawn,
+        *low,
+        Condition("all", everything),
+        Condition("unsteered", []),
+    ]
     if not blinding:
         return steered
     blind_controls = [Condition("blind_control", control.heads, control.seed) for control in drawn]
@@ -86,8 +94,10 @@ def low_controls_for(headset: HeadSet, top: int, score: str, count: int) -> list
     if not has_controls(headset, top):
         return []
     layers, heads = headset.matrices.shape[:2]
-    ranked = headset.top(layers * heads, score)
-    lowest = ranked[-max(top, math.ceil(LOWEST * layers * heads)) :]
+    # What an imported ranking does not list ranks behind all that it lists.
+    scores = np.nan_to_num(headset.scores(headset.resolve_score(score)), nan=-np.inf).ravel()
+    pool = max(top, math.ceil(LOWEST * layers * heads))
+    lowest = [Head(*divmod(int(place), heads)) for place in scores.argsort(kind="stable")[:pool]]
     return _different(
         "low_control", count, lambda seed: sorted(random.Random(f"low-{seed}").sample(lowest, top))
     )

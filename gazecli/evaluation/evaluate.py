@@ -132,9 +132,11 @@ def evaluate(
 
     Texts are kept in the cache as they are written: a run that was interrupted goes on where it was, and one
     with more pictures or controls writes only what is new. Processes that a launcher started together share
-    the pictures: all of them must call this, and all get the evaluation. Without a judge, which a sweep needs,
-    there are runs and no metrics. `batch_size` rows are written at a time, or as many as fit. Raises
-    UsageError for an impossible number of heads or too few pictures, HeadSetError for another model's heads.
+    the pictures: all of them must call this, and all get the evaluation. Without a judge, which a sweep
+    needs, there are runs and no metrics. `batch_size` rows are written at a time, or as many as fit.
+
+    Raises UsageError for an impossible number of heads or too few pictures, HeadSetError for another model's
+    heads.
     """
     headset.check_model(vlm.digest, vlm.name)
     group = join()
@@ -220,9 +222,7 @@ def _advance(progress: Callable[[int, int], None], total: int) -> Advance:
     return lambda: progress(next(steps), total)
 
 
-def _why_no_suggestion(
-    choice: SweepChoice, metrics: Sequence[ConditionMetrics], chance: float
-) -> str | None:
+def _why_no_suggestion(choice: SweepChoice, metrics: Sequence[ConditionMetrics], chance: float) -> str | None:
     """Why what a sweep chose may not be kept as a suggestion, None where it may: it has to beat what needs
     no gaze heads, on the strips that chose it and on the held-out ones.
     """

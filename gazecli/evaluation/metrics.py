@@ -29,8 +29,8 @@ class ConditionMetrics:
     """One condition over all pictures; every count is of responses.
 
     per_region: accuracy for each region number, empty where numbers mean nothing. repeated: texts that say
-    the same again and again, and are judged all the same. repetition: mean share of a text's trigrams of words
-    that stood in it before; words: mean length. narration: None for a task without a schedule.
+    the same again and again, and are judged all the same. repetition: mean share of a text's trigrams of
+    words that stood in it before. words: mean length. narration: None for a task without a schedule.
     """
 
     condition: Condition

@@ -1,7 +1,7 @@
 """How many heads to steer and by which score, or how strongly: chosen on one half of the pictures.
 
-The choice is tested on the other half. Of all that steer as well as the best, within one standard error, it is
-the gentlest: the fewest heads, or the weakest strength.
+The choice is tested on the other half. Of all that steer as well as the best, within one standard error, it
+is the gentlest: the fewest heads, or the weakest strength.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ def sweep(
     planned = [_step(headset, *step) for step in steps]
     choices = [choice for step in planned for choice in (step.gaze, step.control) if choice is not None]
     found = dict(zip(choices, task.trials(numbers, choices, advance), strict=True))
-    return [_point(step, found[step.gaze], found.get(step.control), seed) for step in planned]
+    return [
+        _point(step, found[step.gaze], found[step.control] if step.control else None, seed)
+        for step in planned
+    ]
 
 
 def head_steps(headset: HeadSet, scores: Sequence[str]) -> list[tuple[int, str, float | None]]:

@@ -173,4 +173,3 @@ def derangement(count: int, rng: random.Random) -> list[int]:
         order = rng.sample(range(1, count + 1), count)
         if all(number != place for place, number in enumerate(order, 1)):
             return order
-

@@ -74,9 +74,7 @@ class RedirectionTask(Task):
                 settings.scope,
                 vlm.device,
             )
-            texts = generate(
-                vlm, inputs, layout, bias, len(some), Limits(settings.max_new_tokens), kept=kept
-            )
+            texts = generate(vlm, inputs, layout, bias, len(some), Limits(settings.max_new_tokens), kept=kept)
             return [vlm.decode(tokens).strip() for tokens in texts]
 
         each = layout.length + settings.max_new_tokens
