@@ -17,8 +17,10 @@ NAMES = (
     "steering_tokens",
     "steering_batch",
     "steering_long",
+    "many_pictures",
     "startup",
     "cached",
+    "live_page",
 )
 
 

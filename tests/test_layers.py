@@ -24,6 +24,7 @@ BELOW: dict[str, set[str]] = {
     "reports": {"evaluation", "steering", "heads", "models", "pictures", "cache"},
     "reports.documents": {"heads", "models", "pictures", "cache"},
     "tiny": {"pictures"},
+    "tiny.live": {"steering", "heads", "models", "pictures", "cache", "tiny"},
     "tiny.training": {"evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
     "cli": {
         "reports",

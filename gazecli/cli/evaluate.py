@@ -158,7 +158,9 @@ def run_evaluation(
             judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
         try:
             with progress(output, "evaluating", "pictures") as step:
-                done = evaluate(vlm, chosen.headset, examples, plan, judge, chosen.cache, step, batch_size)
+                done = evaluate(
+                    vlm, chosen.headset, examples, plan, judge, chosen.cache, step, batch_size, force
+                )
         except KeyboardInterrupt:
             output.note("every text written so far is kept: the same command goes on from there")
             raise

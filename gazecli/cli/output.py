@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WIDTH_OF_PIPES = 120
 SECONDS_BETWEEN_LINES = 10.0
 
-Step = Callable[[int, int], None]  # (done, total)
+Step = Callable[[int, int | None], None]  # (done, total where it is known)
 OnToken = Callable[[int, list[list[int]]], None]  # (step, the tokens of each row so far)
 
 
@@ -201,7 +201,7 @@ def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
     with Progress(*columns, console=output.err, transient=True) as bar:
         task = bar.add_task(visible(title), total=None, rate="")
 
-        def step(done: int, total: int) -> None:
+        def step(done: int, total: int | None) -> None:
             rate = f"{_rate(done, started):.1f} {unit}/s"
             bar.update(task, completed=done, total=total, rate=rate)
 
@@ -211,15 +211,16 @@ def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
 def _lines(output: Output, title: str, unit: str) -> Step:
     started = written = time.monotonic()
 
-    def step(done: int, total: int) -> None:
+    def step(done: int, total: int | None) -> None:
         nonlocal written
         now = time.monotonic()
         if now - written < SECONDS_BETWEEN_LINES:
             return
         written = now
         rate = _rate(done, started)
-        left = f", {(total - done) / rate:.0f} s left" if rate else ""
-        output.note(f"{title}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}")
+        left = f", {(total - done) / rate:.0f} s left" if rate and total is not None else ""
+        of = "" if total is None else f"/{total}"
+        output.note(f"{title}: {done}{of} {unit}, {rate:.1f} {unit}/s{left}")
 
     return step
 

@@ -67,7 +67,7 @@ def command(
     from gazecli.steering.schedule import parse_targets, plan
 
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
-    chosen = choose_heads(output, heads)
+    chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import switch_document
     from gazecli.steering.steer import SteerSettings
     from gazecli.steering.switch import DYNAMIC_PROMPT, switch

@@ -127,13 +127,15 @@ def evaluate(
     cache: Cache,
     progress: Callable[[int, int], None] = lambda done, total: None,
     batch_size: int | None = None,
+    anew: bool = False,
 ) -> Evaluation:
     """Run `plan`; `progress` is called with (done, total), a step being one picture under all conditions.
 
     Texts are kept in the cache as they are written: a run that was interrupted goes on where it was, and one
     with more pictures or controls writes only what is new. Processes that a launcher started together share
     the pictures: all of them must call this, and all get the evaluation. Without a judge, which a sweep
-    needs, there are runs and no metrics. `batch_size` rows are written at a time, or as many as fit.
+    needs, there are runs and no metrics. `batch_size` rows are written at a time, or as many as fit;
+    with `anew` also what is kept.
 
     Raises UsageError for an impossible number of heads or too few pictures, HeadSetError for another model's
     heads.
@@ -146,7 +148,7 @@ def evaluate(
         seen = (headset.digest, examples.comics.digest, known, plan)
         group.agree("head sets, pictures or settings", seen)
     began = time.monotonic()
-    shared = {"judge": judge, "cache": cache, "batch_size": batch_size}
+    shared = {"judge": judge, "cache": cache, "batch_size": batch_size, "anew": anew}
     steering, blinding = _tasks(vlm, examples, plan, shared)
     numbers, plan = list(range(len(examples.usable))), replace(plan, top=headset.resolve_top(plan.top))
     points: list[SweepPoint] = []

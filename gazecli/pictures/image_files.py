@@ -94,6 +94,16 @@ def probe_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     return _probe(path, max_pixels, _turned_size)
 
 
+def picture_format(data: bytes, subject: str) -> str:
+    """`PNG`, `JPEG`, …: the format of an encoded picture, all of which is decoded.
+
+    Raises PictureError as `open_pixels` does.
+    """
+    image = _open_header(BytesIO(data), subject, MAX_PIXELS)
+    decode(image, subject)
+    return str(image.format)
+
+
 def check_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
     """Look at nothing but the header. Raises PictureError as `probe_size` does."""
     _probe(path, max_pixels, lambda image: image.size)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os.path
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
-from gazecli.errors import PictureError, UsageError
+from gazecli.errors import PictureError, RegionError, UsageError
 from gazecli.pictures.compose import GAP, HEIGHT, compose_strip, panel_files
 from gazecli.pictures.image_files import MAX_PIXELS, check_size, decode, open_pixels
 from gazecli.pictures.panels import find_panels, parse_panels, split_grid
@@ -73,6 +74,29 @@ class Picture:
             return panel_region(spec, self.regions, self.name)
         return regions_of([list(spec)], self.width, self.height, str(spec), first=number)[0]
 
+    def targets(
+        self, specs: Sequence[int | str] = (), all_regions: bool = False, *, or_whole: bool = False
+    ) -> list[Region]:
+        """The regions that `specs` name, in order, or all panels; `or_whole`: the picture, if none is named.
+
+        Raises UsageError when none is named, or both are, RegionError when one is not there.
+        """
+        if all_regions:
+            if specs:
+                raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
+            if not self.regions:
+                hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
+                raise RegionError("no panels were found", subject=self.name, hint=hint)
+            return list(self.regions)
+        if not specs and or_whole:
+            return [replace(self.region("0%,0%,100%,100%", len(self.regions) + 1), label="picture")]
+        if not specs:
+            raise UsageError(
+                "no region is named", hint="add --region 3, or --all-regions", code="usage.region"
+            )
+        # Regions that are not panels get the numbers behind the panels.
+        return [self.region(spec, number) for number, spec in enumerate(specs, len(self.regions) + 1)]
+
     @classmethod
     def open(
         cls,
@@ -90,7 +114,7 @@ class Picture:
         `panels` is `auto` (gutters), `6` or `2x3`; `regions` boxes, or a JSON file of them, instead.
         `height` and `gap` compose a folder. Raises PictureError, RegionError, ComicsError, UsageError.
         """
-        _check_choice(panels, regions, rtl)
+        check_choice(panels, regions, rtl)
         name = str(source)
         if name == "-" or not os.path.isdir(source):
             opened = open_pixels(name, max_pixels=max_pixels)
@@ -123,14 +147,15 @@ class Picture:
 
         Raises PictureError, RegionError, UsageError.
         """
-        _check_choice("auto" if panels is None else panels, regions, rtl)
+        check_choice("auto" if panels is None else panels, regions, rtl)
         check_size(*image.size, "the image", max_pixels)
         pixels = decode(image, "the image")
         wanted = panels is not None or regions is not None
         return cls(pixels, _regions(pixels, panels or "auto", regions, rtl) if wanted else [])
 
 
-def _check_choice(panels: str | int, regions: object, rtl: bool) -> None:
+def check_choice(panels: str | int, regions: object, rtl: bool) -> None:
+    """UsageError for regions that are given in two ways, or panels of no known form."""
     split = parse_panels(panels)
     if regions is not None and (split is not None or rtl):
         raise UsageError(

@@ -197,7 +197,7 @@ def steer_by_token(
     for row, (target, tokens) in enumerate(zip(targets, written[1:], strict=True), 1):
         owned = layout.owned(target)
         before, after = (float(each[:, owned].sum(1).mean()) for each in (rows[0], rows[row]))
-        if require_effect and not has_moved(before, after):
+        if require_effect and not has_moved(before, after, settings.mode):
             raise SteeringError(
                 f"the heads' attention on region {target.number} did not move ({before:.3f} to {after:.3f})",
                 subject=vlm.name,

@@ -9,11 +9,12 @@ from __future__ import annotations
 import random
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 from gazecli.errors import UsageError, unwritable
+from gazecli.pictures.comics.folder_formats import write_comic
 from gazecli.tiny.scenes import Split, draw_strip
 
 LARGEST_COUNT = 100_000
@@ -102,13 +103,8 @@ def _write_strip(dest: Path, number: int, seed: int, panels: int, split: Split) 
 
     rng = random.Random(f"comics-{split}-{panels}-{seed}-{number}")
     scenes = draw_strip(rng, panels, split)
-    home = dest / f"strip-{number:04d}"
-    with tempfile.TemporaryDirectory(prefix=".strip-", dir=dest) as scratch:
-        draft = Path(scratch) / home.name
-        draft.mkdir()
-        for k, scene in enumerate(scenes, 1):
-            draw_panel(scene, rng, grain=0).save(draft / f"p{k}.png", optimize=True)
-        captions = "".join(f"{scene.caption}\n" for scene in scenes)
-        (draft / "captions.txt").write_text(captions, encoding="utf-8")
-        draft.rename(home)
-    return home
+    drawn = {}
+    for k, scene in enumerate(scenes, 1):
+        draw_panel(scene, rng, grain=0).save(encoded := BytesIO(), "PNG", optimize=True)
+        drawn[f"p{k}.png"] = encoded.getvalue()
+    return write_comic(dest, f"strip-{number:04d}", drawn, [scene.caption for scene in scenes])

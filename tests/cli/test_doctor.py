@@ -11,6 +11,7 @@ from gazecli.models.token_maps import registry
 from gazecli.models.token_maps.views import Blind, View
 from gazecli.models.token_maps.whole_picture import patch_grid
 from tests.cli.conftest import Gaze, gaze_here
+from tests.fixtures.hub_server import Hub
 
 
 def test_a_sound_model_passes_every_check(
@@ -19,7 +20,7 @@ def test_a_sound_model_passes_every_check(
     document = gaze_here(capfd, "doctor", checkpoint("qwen2_vl"), "--json").document("doctor")
     assert document["ok"]
     names = [check["name"] for check in document["checks"]]
-    assert names[-5:] == ["model", "token map", "steering", "attention", "writing"]
+    assert names[-6:] == ["model", "token map", "steering", "attention", "writing", "sight"]
     assert {"python", "libraries", "torchvision", "device", "config", "cache"} <= set(names)
 
 
@@ -63,3 +64,13 @@ def test_an_impossible_option_is_wrong_usage_and_no_finding(gaze: Gaze) -> None:
     ran = gaze("doctor", "tiny", "--dtype", "float13")
     assert (ran.code, ran.out) == (2, "")
     assert "no such dtype: float13" in ran.err
+
+
+def test_a_model_of_the_hub_is_fetched_and_then_needs_no_network(
+    gaze: Gaze, hub: Hub, tmp_path: Path, checkpoint: Callable[[str], Path]
+) -> None:
+    hub.add("someone/Small-VL", checkpoint("qwen2_vl"))
+    home, cached = hub.environment(tmp_path / "home"), {"HF_HUB_OFFLINE": "1"}
+    ran = gaze("doctor", "someone/Small-VL", "--json", env=home, fresh=True)
+    assert ran.document("doctor")["ok"]
+    assert gaze("doctor", "someone/Small-VL", "--json", env=home | cached, fresh=True).code == 0

@@ -39,14 +39,16 @@ _TOKENS_ON_ACCELERATOR = 1 << 16
 class Task(ABC):
     """Responses of `vlm` to `examples`, judged by `judge` if there is one.
 
-    cache: where texts are kept as they are written, if anywhere. batch_size: rows at a time, None for as many
-    as fit. group: the processes that share the pictures; by default all of this launch.
+    cache: where texts are kept as they are written, if anywhere. anew: write again what is kept. batch_size:
+    rows at a time, None for as many as fit. group: the processes that share the pictures; by default all of
+    this launch.
     """
 
     vlm: VLM
     examples: Sequence[Example]
     judge: Judge | None = field(default=None, kw_only=True)
     cache: Cache | None = field(default=None, kw_only=True)
+    anew: bool = field(default=False, kw_only=True)
     batch_size: int | None = field(default=None, kw_only=True)
     group: Group = field(default_factory=join, kw_only=True)
 
@@ -70,7 +72,9 @@ class Task(ABC):
         """As `write`, with what is kept from before."""
         keys = {choice: self._key(number, choice) for choice in dict.fromkeys(choices)}
         journal = self.journal
-        known = {choice: _restored(journal.get(key)) for choice, key in keys.items()} if journal else {}
+        known: dict[Choice, list[Response] | None] = {}
+        if journal is not None and not self.anew:
+            known = {choice: _restored(journal.get(key)) for choice, key in keys.items()}
         missing = [choice for choice in keys if known.get(choice) is None]
         for choice, written in zip(missing, self.write(number, missing) if missing else (), strict=True):
             known[choice] = written

@@ -15,8 +15,9 @@ import os
 import os.path
 import random
 import re
+import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -92,6 +93,23 @@ def _is_comic(folder: Path) -> bool:
         return bool(panel_files(folder))
     except BadInput:  # numbered wrongly: still a comic, and its strip says what is wrong
         return True
+
+
+def write_comic(
+    dest: Path, name: str, panels: Mapping[str, bytes], captions: Sequence[str] | None = None
+) -> Path:
+    """Write a comic of the `panels` layout into `dest`: panel files by their names, and a caption a line.
+
+    Its folder is there whole or not at all. Raises OSError.
+    """
+    with tempfile.TemporaryDirectory(prefix=".strip-", dir=dest) as scratch:
+        draft = Path(scratch) / name
+        draft.mkdir()
+        for file, data in panels.items():
+            (draft / file).write_bytes(data)
+        if captions is not None:
+            (draft / "captions.txt").write_text("".join(f"{line}\n" for line in captions), encoding="utf-8")
+        return draft.rename(dest / name)
 
 
 def is_raw_folder(folder: Path) -> bool:

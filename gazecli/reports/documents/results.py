@@ -17,6 +17,7 @@ from gazecli.reports.documents.parts import (
     Count,
     Digest,
     Document,
+    LineDocument,
     Measure,
     ModelPart,
     Number,
@@ -165,6 +166,9 @@ class SuggestedPart(Part):
     why: Text
 
 
+HeadSetKind = Literal["pictures", "text", "ranking", "listed"]
+
+
 class DiscoverySettings(Open):
     """What determined the scores, besides model and comics."""
 
@@ -198,6 +202,7 @@ class HeadSetDocument(Document):
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
+    kind: HeadSetKind = "pictures"
     timing: TimingPart | None = None
 
 
@@ -213,13 +218,17 @@ class PictureDocument(Document):
     settings: Open
 
 
-class SteerDocument(PictureDocument):
-    """`gaze steer`: what the model writes about each region it is steered at."""
+class SteerDocument(PictureDocument, LineDocument):
+    """`gaze steer`: what the model writes about each region it is steered at.
+
+    `job`, with many pictures: the digest of all that decides the answers, by which a resumed call knows them.
+    """
 
     schema_: Literal["gaze.steer/1"] = Field(default="gaze.steer/1", alias="schema")
     settings: SteeringSettings
     baseline: GeneratedPart | None
     answers: list[AnswerPart]
+    job: Digest | None = Field(default=None, exclude_if=lambda digest: digest is None)
     heatmap: Text | None = None
     page: Text | None = None
     timing: TimingPart
@@ -315,6 +324,7 @@ class ReportDocument(Document):
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
+    kind: HeadSetKind = "pictures"
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]
