@@ -62,7 +62,7 @@ def command(
     Example: gaze serve strip.png --model tiny --open
     """
     key = os.environ.get("GAZE_SERVE_KEY")
-    opened = [open_picture(picture, shown) for picture in pictures or []]
+    opened = [open_picture(output, picture, shown) for picture in pictures or []]
     if (pictures or []).count("-") > 1:
         raise UsageError("standard input holds one picture", hint="name - once")
     chosen = choose_heads(output, heads, model)
