@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gazecli.pictures.comics.dataset import fetch_comics
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
+    from gazecli.serving.server import serve
     from gazecli.steering.jobs import Job, JobResult, steer_many
     from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
@@ -42,6 +43,7 @@ _HOMES = {
     "discover": "gazecli.heads.discover",
     "fetch_comics": "gazecli.pictures.comics.dataset",
     "load": "gazecli.models.load",
+    "serve": "gazecli.serving.server",
     "steer": "gazecli.steering.steer",
     "steer_many": "gazecli.steering.jobs",
     "steer_regions": "gazecli.steering.steer",
@@ -67,6 +69,7 @@ __all__ = [
     "discover",
     "fetch_comics",
     "load",
+    "serve",
     "steer",
     "steer_many",
     "steer_regions",

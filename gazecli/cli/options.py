@@ -70,7 +70,7 @@ FORCE = typer.Option("--force", help="Replace a file that is there already.")
 REGION = typer.Option(
     "--region",
     metavar="SPEC",
-    help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · @mask.png · left|right|top|bottom|centre",
+    help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · circle:x,y,r · @mask.png · left|right|top|bottom|centre",
 )
 HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a PNG file.")
 TRAJECTORY = typer.Option(

@@ -43,7 +43,7 @@ def command(
     model: ModelOptions,
     *,
     schedule: Annotated[
-        str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes are separated by ;")
+        str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes and circles are separated by ;")
     ],
     every: Annotated[int | None, options.EVERY] = None,
     at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,

@@ -77,8 +77,11 @@ def open_pixels(source: str | Path, *, max_pixels: int = MAX_PIXELS, backdrop: s
     Orientation from EXIF is applied, the first frame of an animation taken, transparency laid over
     `backdrop`. Raises PictureError: missing, unreadable, or more than `max_pixels` pixels.
     """
-    subject = str(source)
-    data = _read(source)
+    return pixels_of(_read(source), str(source), max_pixels=max_pixels, backdrop=backdrop)
+
+
+def pixels_of(data: bytes, subject: str, *, max_pixels: int = MAX_PIXELS, backdrop: str = "white") -> Opened:
+    """As `open_pixels`, of a file's bytes; `subject` is what to call it. Raises PictureError."""
     if not data:
         raise PictureError("the picture file is empty", subject=subject, hint=_READABLE)
     image = _open_header(BytesIO(data), subject, max_pixels)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gazecli.errors import PictureError, RegionError, UsageError
 from gazecli.pictures.compose import GAP, HEIGHT, compose_strip, panel_files
-from gazecli.pictures.image_files import MAX_PIXELS, check_size, decode, open_pixels
+from gazecli.pictures.image_files import MAX_PIXELS, check_size, decode, open_pixels, pixels_of
 from gazecli.pictures.panels import find_panels, parse_panels, split_grid
 from gazecli.pictures.region_specs import panel_region, parse_region, read_regions, regions_of
 from gazecli.pictures.regions import Box, Region, numbered
@@ -132,6 +132,25 @@ class Picture:
             )
         image, boxes = compose_strip(files, height, gap, max_pixels)
         return cls(image, numbered(boxes) if regions is None else _regions(image, "auto", regions), name)
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        name: str,
+        panels: str | int = "auto",
+        regions: Sequence[Box] | None = None,
+        rtl: bool = False,
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Picture:
+        """A picture from a file's bytes, called `name`; as `open` otherwise, and nothing is written.
+
+        Raises PictureError, RegionError, UsageError.
+        """
+        _check_choice(panels, regions, rtl)
+        opened = pixels_of(data, name, max_pixels=max_pixels)
+        return cls(opened.image, _regions(opened.image, panels, regions, rtl), name, opened.sha256)
 
     @classmethod
     def from_image(

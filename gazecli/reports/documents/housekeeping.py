@@ -32,6 +32,19 @@ class Failure(Part):
     traceback: Text | None = None
 
 
+class ServeDocument(Document):
+    """`gaze serve`, as soon as it listens. `page` holds the page's token; `key` is None when it is your own."""
+
+    schema_: Literal["gaze.serve/1"] = Field(default="gaze.serve/1", alias="schema")
+    page: Text
+    api: Text
+    key: Text | None
+    host: Text
+    port: Count
+    model: Text
+    headset: Digest
+
+
 class ErrorDocument(LineDocument):
     """Any command that fails while printing JSON, on standard error; of many pictures, one that failed."""
 

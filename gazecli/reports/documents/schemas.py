@@ -20,6 +20,7 @@ _KINDS: tuple[type[Document], ...] = (
     housekeeping.DoctorDocument,
     housekeeping.CacheDocument,
     housekeeping.ComicsDocument,
+    housekeeping.ServeDocument,
     housekeeping.ErrorDocument,
 )
 

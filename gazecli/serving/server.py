@@ -1,0 +1,174 @@
+"""The server: an engine, the page and the API behind one guard, on one socket, until somebody ends it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gazecli.errors import GazeError, UsageError, as_gaze_error
+from gazecli.heads.headset import HeadSet
+from gazecli.models.vlm import VLM
+from gazecli.pictures.image_files import MAX_PIXELS
+from gazecli.pictures.picture import Picture
+from gazecli.serving.answers import JSONAnswer, problem
+from gazecli.serving.chat import Chat
+from gazecli.serving.engine import WAITING, Engine, stopping
+from gazecli.serving.live import Live
+from gazecli.serving.security import KEY_VARIABLE, Access, Guard
+
+PORT = 7860
+MAX_UPLOAD = 32 << 20  # bytes
+_GRACE = 1  # seconds for answers that are being sent when the server stops
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens. `page` holds the token that the page needs; `api` is the base of OpenAI's."""
+
+    page: str
+    api: str
+    key: str
+    host: str
+    port: int
+
+
+class Server:
+    """A server that is bound to its port and not running yet."""
+
+    def __init__(
+        self,
+        vlm: VLM,
+        headset: HeadSet,
+        pictures: Sequence[Picture | str | Path] = (),
+        *,
+        host: str = "127.0.0.1",
+        port: int = PORT,
+        key: str | None = None,
+        max_upload: int = MAX_UPLOAD,
+        max_pixels: int = MAX_PIXELS,
+        waiting: int = WAITING,
+    ) -> None:
+        headset.check_model(vlm.digest, vlm.name)
+        access = Access.of(host, key or os.environ.get(KEY_VARIABLE), max_upload)
+        opened = [each if isinstance(each, Picture) else Picture.open(each) for each in pictures]
+        self.engine = Engine(vlm, waiting=waiting)
+        self.live = Live(self.engine, headset, opened, max_pixels)
+        chat = Chat(self.engine, headset, max_pixels)
+        self._socket = _bound(host, port)
+        bound: int = self._socket.getsockname()[1]
+        name = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - what a browser here may open
+        where = f"http://[{name}]:{bound}" if ":" in name else f"http://{name}:{bound}"
+        self.address = Address(f"{where}/#token={access.token}", f"{where}/v1", access.key, host, bound)
+        app = Starlette(
+            routes=[*self.live.routes, *chat.routes, Route("/healthz", self._health)],
+            exception_handlers={HTTPException: _unknown, GazeError: self._failed, Exception: self._failed},
+        )
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                Guard(app, access),
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=_GRACE,
+            ),
+            self._end_texts,
+        )
+
+    def run(self) -> None:
+        """Serve until `stop`, or an interrupt, which is raised again as KeyboardInterrupt."""
+        self.engine.start()
+        try:
+            self._uvicorn.run(sockets=[self._socket])
+        finally:
+            self._end_texts()
+            self._socket.close()
+
+    def stop(self) -> None:
+        """Tell all who wait, and let `run` return; from any thread."""
+        self._end_texts()
+        self._uvicorn.should_exit = True
+
+    def _end_texts(self) -> None:
+        self.engine.stop()
+        self.live.end_all(stopping())
+
+    async def _health(self, _request: Request) -> Response:
+        return JSONAnswer({"status": "ok"})
+
+    async def _failed(self, _request: Request, error: Exception) -> Response:
+        return problem(as_gaze_error(error), self.engine.seconds_to_wait)
+
+
+def serve(
+    vlm: VLM,
+    headset: HeadSet,
+    pictures: Sequence[Picture | str | Path] = (),
+    *,
+    on_ready: Callable[[Address], None] | None = None,
+    **options: Any,
+) -> None:
+    """Serve a model until an interrupt; `on_ready` is called with the address. `options` as of `Server`.
+
+    The key of the API is `key`, else GAZE_SERVE_KEY, else a random one. Raises UsageError for a port that is
+    taken, or a host that others can reach without a key of your own, HeadSetError for another model's heads.
+    """
+    server = Server(vlm, headset, pictures, **options)
+    if on_ready is not None:
+        on_ready(server.address)
+    server.run()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Ends the texts as soon as the signal comes: answers that go on would hold the server up."""
+
+    def __init__(self, config: uvicorn.Config, end_texts: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_texts = end_texts
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came."""
+        self._end_texts()
+        super().handle_exit(sig, frame)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind)
+        if os.name == "posix":
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(where)
+    except (OSError, OverflowError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(
+            f"the server cannot listen there ({reason})",
+            subject=f"{host}:{port}",
+            hint="choose another --port; --port 0 takes a free one",
+            code="serve.address",
+        ) from error
+    return made
+
+
+async def _unknown(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = "request.method" if error.status_code == 405 else "request.path"
+    hint = "docs/serving.md lists what there is"
+    return problem(GazeError("there is nothing here", hint=hint, code=code))
