@@ -148,7 +148,7 @@ class Picture:
 
         Raises PictureError, RegionError, UsageError.
         """
-        _check_choice(panels, regions, rtl)
+        check_choice(panels, regions, rtl)
         opened = pixels_of(data, name, max_pixels=max_pixels)
         return cls(opened.image, _regions(opened.image, panels, regions, rtl), name, opened.sha256)
 
