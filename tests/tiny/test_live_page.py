@@ -22,10 +22,10 @@ from gazecli.steering.schedule import plan
 from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 from gazecli.tiny.live.page import build_page
-from tests.fixtures.browser import CHROMIUM, Tab, browser
+from tests.fixtures.browser import Tab, browser, needs_browser
 from tests.fixtures.live_page import PAGE, Studio, open_page, wait_until
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install chromium to run this")
+pytestmark = needs_browser
 
 MOST = 40
 TURNS = (1, 3, 2, 4, 0, 5)

@@ -11,12 +11,14 @@ const status = byId("status");
 const problem = byId("problem");
 
 let session = null;
-let run = 0; // the number of the text whose events count; 0 while none is written
+let seen = 0; // the number of the newest text
+let counts = 1; // events of texts before this one do not count
 let writing = false;
 let starting = false;
 let again = false;
 let aimName = "the target";
 let whole = () => {};
+let recording = Promise.resolve();
 
 const stage = new Stage({ aimed, drawn });
 const text = new Text({
@@ -67,7 +69,9 @@ async function start() {
       record.forget();
       byId("empty").hidden = true;
       text.begin();
-      run = (await session.ask("start", settings.values())).run;
+      await recording; // the server has the record of the last text only
+      counts = seen + 1;
+      seen = (await session.ask("start", settings.values())).run;
     } while (again);
   } catch (error) {
     setWriting(false);
@@ -95,9 +99,8 @@ function setWriting(now) {
 
 function heard(name, data) {
   if (name === "error" && data.run === undefined) return failed(data.error);
-  // Events of a text begun anew may come before the answer that names it.
-  if (data.run < run || name === "open") return;
-  run = data.run;
+  if (name === "open" || data.run < counts) return;
+  seen = data.run;
   if (name === "queue") {
     status.textContent = data.place > 0 ? `waiting: ${data.place} before this` : "writing";
   } else if (name === "token") {
@@ -111,7 +114,7 @@ function heard(name, data) {
     text.finish(data.rest);
     setWriting(false);
     if (text.chosen === null) stage.dim();
-    tried(async () => record.show(await session.ask("record")));
+    recording = tried(async () => record.show(await session.ask("record")));
   } else if (name === "error") {
     setWriting(false);
     failed(data.error);
@@ -123,7 +126,7 @@ async function open(body) {
   const opened = await Session.open(body);
   session?.close();
   session = opened;
-  run = 0;
+  [seen, counts] = [0, 1];
   setWriting(false);
   byId("keep").disabled = true;
   record.forget();
@@ -157,7 +160,7 @@ async function openFile(file) {
 async function setPanels(body) {
   const { regions } = await session.ask("panels", body);
   setWriting(false);
-  run += 1; // what is still under way of the last text does not count
+  counts = seen + 1;
   stage.aim = null;
   stage.setRegions(regions);
   byId("remove").disabled = true;

@@ -192,8 +192,10 @@ export class Stage {
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         context.fillStyle = `rgb(8 10 18 / ${0.62 * (1 - cells[row * columns + column] / 255)})`;
-        const [x, y] = [xs[column] * scale, ys[row] * scale];
-        context.fillRect(x, y, xs[column + 1] * scale - x, ys[row + 1] * scale - y);
+        // Whole pixels, so that no seams show between cells.
+        const [left, right] = [column, column + 1].map((line) => Math.round(xs[line] * scale));
+        const [top, bottom] = [row, row + 1].map((line) => Math.round(ys[line] * scale));
+        context.fillRect(left, top, right - left, bottom - top);
       }
     }
     this.node.classList.add("lit");
