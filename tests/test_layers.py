@@ -51,7 +51,7 @@ BELOW: dict[str, set[str]] = {
         "tiny",
     },
 }
-HEAVY = {"torch", "transformers", "numpy", "PIL", "pydantic", "scipy", "matplotlib"}
+HEAVY = {"starlette", "uvicorn", "torch", "transformers", "numpy", "PIL", "pydantic", "scipy", "matplotlib"}
 # Imported at every start; documents bring pydantic, and never torch.
 LIGHT = {"", "cli"}
 WITHOUT_TORCH = {"cache", "pictures", "distributed", "reports.documents"}

@@ -50,15 +50,16 @@ def command(
 ) -> None:
     """Serve a model: a page whose text follows the pointer, and an API for programs.
 
-    The page's address holds a token; the API takes a key as Authorization: Bearer KEY, which is GAZE_SERVE_KEY
-    or a random one that is printed. Only this machine can connect, unless --host says otherwise; then
-    GAZE_SERVE_KEY must be set.
+    The page's address holds a token. The API takes a key as Authorization: Bearer KEY: that of
+    GAZE_SERVE_KEY, or a random one that is printed. Only this machine can connect, unless --host says
+    otherwise; then GAZE_SERVE_KEY must be set.
 
-    POST /v1/chat/completions is OpenAI's, for one message of text and an image_url with a data address. A gaze
-    object beside it steers: {"region": 3} or "10%,20%,55%,80%" or "circle:x,y,r", with panels, strength, mode,
-    scope, top, score and heads as gaze steer has them, and the same answers. Its answer says how attention
-    moved. With the openai client: client.chat.completions.create(…, extra_body={"gaze": {"region": 3}}).
-    GET /v1/models and GET /healthz are there too.
+    POST /v1/chat/completions is OpenAI's, for one message of text and an image_url with a data address. A
+    gaze object beside it steers: {"region": 3} or "10%,20%,55%,80%" or "circle:x,y,r", with panels,
+    strength, mode, scope, top, score and heads as gaze steer has them, and the same answers. The answer's
+    gaze object says how attention moved. With the openai client:
+    client.chat.completions.create(…, extra_body={"gaze": {"region": 3}}). GET /v1/models and GET /healthz
+    are there too.
 
     Example: gaze serve strip.png --model tiny --open
     """

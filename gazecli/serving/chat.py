@@ -22,7 +22,7 @@ from gazecli.heads.headset import Head, HeadSet
 from gazecli.models.attention.bias import Mode, Scope
 from gazecli.models.inference.generate import ByToken, Limits, generate_by_token
 from gazecli.pictures.picture import Picture
-from gazecli.reports.documents.parts import Part
+from gazecli.reports.documents.parts import Pair, Part
 from gazecli.reports.steering import steer_document
 from gazecli.serving.answers import Arrivals, JSONAnswer, error_part, event_line
 from gazecli.serving.engine import Engine
@@ -40,7 +40,7 @@ class GazeBody(Panels):
     """
 
     region: int | str | list[float] | None = None
-    heads: Literal["gaze", "random", "all"] | list[tuple[int, int]] = Field(default="gaze", strict=False)
+    heads: Literal["gaze", "random", "all"] | list[Pair] = "gaze"
     top: int | Literal["auto"] = "auto"
     score: str = "auto"
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
@@ -116,7 +116,7 @@ class ChatBody(Part):
         pictures = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
         if len(pictures) != 1:
             raise PictureError(
-                f"the message holds {len(pictures) or 'no'} pictures" if len(pictures) != 1 else "",
+                f"the message holds {len(pictures)} pictures, and one is answered about",
                 hint="add one image_url with a data address",
                 code="picture.missing" if not pictures else "picture.several",
             )
@@ -151,7 +151,7 @@ class Chat:
             )
         uri, question = body.asked()
         how = body.gaze or Panels()
-        picture = await run_in_threadpool(picture_of, uri, "the picture", how, self.most_pixels)
+        picture = await run_in_threadpool(picture_of, uri, "image_url", how, self.most_pixels)
         completion = _Completion(self, body, picture, question)
         arrivals = Arrivals(self.engine, completion.steps, 0 if body.gaze is None else 1)
         if body.stream:

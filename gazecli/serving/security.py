@@ -1,8 +1,8 @@
 """Who may ask: hosts, origins, keys and sizes are checked before anything else is looked at.
 
-A page of another site may make a browser send requests here. What it cannot do is read the token in the opened
-address, nor choose the Host under which it reached us: a name that was bound to this machine later (DNS
-rebinding) sends no Origin, so the Host is checked first.
+A page of another site may make a browser send requests here. It cannot read the token in the opened address.
+It can reach us under a name that was bound to this machine later (DNS rebinding), and then sends no Origin:
+so the Host is checked first.
 """
 
 from __future__ import annotations

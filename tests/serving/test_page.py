@@ -14,9 +14,7 @@ from gazecli.cache import Cache
 from gazecli.heads.discover import discover
 from gazecli.models.vlm import VLM
 from gazecli.serving.server import Server
-from tests.fixtures.browser import Tab, browser, needs_browser
-
-pytestmark = needs_browser
+from tests.fixtures.browser import Tab, browser
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Tokens between the aim's arrival at the server and the first that is steered by it: the one being written.
@@ -222,13 +220,8 @@ def test_a_picture_of_ones_own_is_shown_and_a_broken_one_is_refused(tab: Tab) ->
 def test_a_finger_chooses_a_panel(chromium: Tab, server: Server) -> None:
     visit(chromium, server, 390, 844)
     set_length(chromium, 8)
-    chromium.value("document.getElementById('stage').scrollIntoView()")
-    chromium._call("Emulation.setTouchEmulationEnabled", enabled=True)
-    try:
-        chromium.touch(*middle(chromium, ".panel:nth-child(6)"))
-        chromium.until("document.querySelectorAll('.word.region-6').length > 0")
-    finally:
-        chromium._call("Emulation.setTouchEmulationEnabled", enabled=False)
+    chromium.slide(".panel:nth-child(6)", ".panel:nth-child(6)")
+    chromium.until("document.querySelectorAll('.word.region-6').length > 0")
     assert chromium.value("document.documentElement.scrollWidth") <= 390
     assert chromium.complaints() == []
 

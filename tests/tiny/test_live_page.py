@@ -1,6 +1,6 @@
 """The live page in a real Chromium, from disk: its model writes Python's tokens, its text follows the aim.
 
-Where no Chromium is found these tests say so and are left out.
+Where no Chromium is found, tests that need it say so and are left out.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from gazecli.steering.schedule import plan
 from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 from gazecli.tiny.live.page import build_page
-from tests.fixtures.browser import Tab, browser, needs_browser
-from tests.fixtures.live_page import PAGE, Studio, open_page, wait_until
-
-pytestmark = needs_browser
+from tests.fixtures.browser import Tab, browser
+from tests.fixtures.live_page import PAGE, Studio, open_page
 
 MOST = 40
 TURNS = (1, 3, 2, 4, 0, 5)
@@ -186,7 +184,7 @@ def test_it_is_small_and_asks_for_nothing(tab: Tab) -> None:
     open_page(tab)
     choose(tab, "pace", "3")
     tab.press("3", 51)
-    wait_until(tab, "document.querySelector('.verdict') !== null")
+    tab.until("document.querySelector('.verdict') !== null")
     page, program = tab.requests()
     assert page == PAGE.as_uri()
     assert program.startswith("blob:")
@@ -196,14 +194,14 @@ def test_it_is_small_and_asks_for_nothing(tab: Tab) -> None:
 def test_the_text_turns_to_the_panel_pointed_at_within_two_tokens(tab: Tab) -> None:
     open_page(tab)
     tab.point(".panel:nth-child(2)")
-    wait_until(tab, "document.querySelectorAll('.token').length >= 2")
+    tab.until("document.querySelectorAll('.token').length >= 2")
     tab.point(".panel:nth-child(5)")
     before = tab.value("document.querySelectorAll('.token').length")
-    wait_until(tab, f"document.querySelectorAll('.token').length >= {before} + 2")
+    tab.until(f"document.querySelectorAll('.token').length >= {before} + 2")
     colours = "[...document.querySelectorAll('.token')].map(t => t.style.getPropertyValue('--region').at(-2))"
     colour = f"{colours}.join('')"
     assert re.match(r"2+5", tab.value(colour))
-    wait_until(tab, "document.querySelector('#text p').textContent.endsWith('.')")
+    tab.until("document.querySelector('#text p').textContent.endsWith('.')")
     assert tab.value(colour)[before + 1 :].strip("5") == ""
     pressed = "document.querySelector('.panel[aria-pressed=true]').innerText.trim()"
     assert tab.value(pressed).startswith("5")
@@ -212,10 +210,10 @@ def test_the_text_turns_to_the_panel_pointed_at_within_two_tokens(tab: Tab) -> N
 def test_the_keyboard_alone_does_everything(tab: Tab) -> None:
     open_page(tab)
     tab.press("4", 52)
-    wait_until(tab, "document.querySelector('.verdict') !== null")
+    tab.until("document.querySelector('.verdict') !== null")
     tab.press("ArrowRight", 39)
     assert tab.value("document.activeElement.getAttribute('aria-label')") == "Panel 5"
-    wait_until(tab, "document.querySelectorAll('#text p').length === 2")
+    tab.until("document.querySelectorAll('#text p').length === 2")
     tab.press("Escape", 27)
     written = tab.value("document.querySelectorAll('.token').length")
     time.sleep(0.4)
@@ -225,7 +223,7 @@ def test_the_keyboard_alone_does_everything(tab: Tab) -> None:
     assert tab.value("document.querySelector('.token.shown') === document.querySelector('.token')")
     assert "gaze heads gave panel 4" in tab.value("document.querySelector('#status').textContent")
     tab.press("n", 78)
-    wait_until(tab, "document.body.dataset.strip === '2'")
+    tab.until("document.body.dataset.strip === '2'")
     assert tab.value("document.querySelectorAll('.token').length") == 0
 
 
@@ -236,7 +234,7 @@ def test_nobody_steered_the_text_does_not_follow(tab: Tab) -> None:
     choose(tab, "pace", "3")
     for panel in (1, 2, 3):
         tab.press(str(panel), 48 + panel)
-        wait_until(tab, f"document.querySelectorAll('.verdict').length === {panel}")
+        tab.until(f"document.querySelectorAll('.verdict').length === {panel}")
     sentences = tab.value("[...document.querySelectorAll('#text p')].map(p => p.innerText.slice(0, -1))")
     assert len(set(sentences)) == 1
     tally = "document.querySelector('input[value=nobody]').parentElement.innerText"
@@ -249,3 +247,22 @@ def test_it_fits_the_window(tab: Tab, width: int, dark: bool) -> None:
     assert tab.value("document.documentElement.scrollWidth") <= width
     assert tab.value("Math.min(...[...document.querySelectorAll('.panel')].map(p => p.offsetWidth))") >= 100
     assert tab.complaints() == []
+
+
+def test_a_finger_that_slides_points_too(tab: Tab) -> None:
+    open_page(tab, 390, 844)
+    tab.slide(".panel:nth-child(1) .frame", ".panel:nth-child(3) .frame")
+    pressed = "document.querySelector('.panel[aria-pressed=true]').getAttribute('aria-label')"
+    tab.until("document.querySelector('.token') !== null")
+    assert tab.value(pressed) == "Panel 3"
+    tab.slide(".panel:nth-child(5) .frame", ".panel:nth-child(5) .frame")
+    tab.until(f"{pressed} === 'Panel 5'")
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_the_light_moves_softly_unless_less_motion_is_asked_for(tab: Tab, still: bool) -> None:
+    open_page(tab, still=still)
+    tab.press("2", 50)
+    tab.until("document.querySelector('.token') !== null")
+    moves = "getComputedStyle(document.querySelector('.veil')).transitionDuration"
+    assert (tab.value(moves) == "0s") == still

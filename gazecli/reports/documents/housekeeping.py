@@ -33,7 +33,7 @@ class Failure(Part):
 
 
 class ServeDocument(Document):
-    """`gaze serve`, as soon as it listens. `page` holds the page's token; `key` is None when it is your own."""
+    """`gaze serve`, as soon as it listens. `page` holds a token; `key` is None when it is your own."""
 
     schema_: Literal["gaze.serve/1"] = Field(default="gaze.serve/1", alias="schema")
     page: Text

@@ -60,13 +60,15 @@ class Page {
       button.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.point(place));
       button.addEventListener("click", () => (place !== this.aim || !this.sentence) && this.point(place));
     });
-    // A finger that slides stays with the panel it began on: what lies under it is asked for.
-    strip.addEventListener("pointermove", (event) => {
-      if (event.pointerType === "mouse") return;
-      const under = document.elementFromPoint(event.clientX, event.clientY)?.closest(".panel");
+    // A finger stays with the panel it began on: what lies under it is asked for.
+    const touch = ({ pointerType, clientX, clientY }) => {
+      if (pointerType === "mouse") return;
+      const under = document.elementFromPoint(clientX, clientY)?.closest(".panel");
       const place = this.panels.findIndex(({ button }) => button === under);
       if (place >= 0 && place !== this.aim) this.point(place);
-    });
+    };
+    strip.addEventListener("pointerdown", touch);
+    strip.addEventListener("pointermove", touch);
     strip.addEventListener("pointerleave", () => (this.aim = null));
     strip.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -152,8 +154,7 @@ class Page {
   }
 
   clear() {
-    const touch = matchMedia("(hover: none)").matches;
-    const hint = touch ? "Touch a panel, or slide along the strip." : "Move the pointer over the panels, or press 1 to 6.";
+    const hint = "Point at a panel or touch it, slide along the strip, or press 1 to 6.";
     this.text.replaceChildren(make("p", { className: "hint", textContent: hint }));
     this.sentence = null;
   }
@@ -204,7 +205,8 @@ class Page {
     this.costs = [...this.costs.slice(-9), took];
     const cost = [...this.costs].sort((one, other) => one - other)[this.costs.length >> 1];
     if (!this.recalled) this.light(look, shares);
-    this.say(`Panel ${panel + 1} gets ${percent(shares[panel])} of the gaze heads\u2019 look.`, `${cost.toFixed(1)} ms a token`);
+    const share = percent(shares[panel]);
+    this.say(`Panel ${panel + 1} gets ${share} of the gaze heads\u2019 look.`, `${cost.toFixed(1)} ms a token`);
   }
 
   finish(sentence, panel) {
