@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 NAME = "serve"
 _SERVER = "Server"
+_EXAMPLES = 3  # strips
 
 
 @cli_command()
 def command(
     output: Output,
     pictures: Annotated[
-        list[str] | None, typer.Argument(metavar="PICTURE...", help="Pictures that the page begins with.")
+        list[str] | None,
+        typer.Argument(metavar="PICTURE...", help="Pictures to begin with; drawn ones if none."),
     ] = None,
     *,
     shown: PictureOptions,
@@ -70,6 +72,9 @@ def command(
     chosen = choose_heads(output, heads, model)
     from gazecli.pictures.image_files import MAX_PIXELS
     from gazecli.serving.server import serve
+    from gazecli.tiny.comics import example_strips
+
+    opened = opened or example_strips(_EXAMPLES)
 
     # The heads chosen here are what `auto` means to whoever asks.
     suggested = {**chosen.headset.header["suggested"], "top": len(chosen.heads), "score": chosen.score}

@@ -128,7 +128,8 @@ def test_a_word_lights_the_picture_and_the_live_light_can_be_switched_off(tab: T
     tab.value("document.getElementById('overlay').click()")
     tab.until(f"!({WRITING})")
     tab.value(
-        "window.lights = 0; new MutationObserver(() => { window.lights += 1 })"
+        "window.lights = 0; new MutationObserver(([change]) => {"
+        "window.lights += change.target.classList.contains('lit') })"
         ".observe(document.getElementById('stage'), {attributeFilter: ['class']})"
     )
     tab.value("document.getElementById('start').click()")
