@@ -13,6 +13,7 @@ import pytest
 from gazecli.cache import Cache
 from gazecli.heads.discover import discover
 from gazecli.models.vlm import VLM
+from gazecli.pictures.picture import Picture
 from gazecli.serving.server import Server
 from tests.fixtures.browser import Tab, browser
 
@@ -28,7 +29,9 @@ LIT = "document.getElementById('stage').classList.contains('lit')"
 def server(vlm_of: Callable[[str], VLM], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     vlm = vlm_of("tiny")
     headset = discover(vlm, EXAMPLES / "comics", samples=4, cache=Cache(tmp_path_factory.mktemp("cache")))
-    made = Server(vlm, headset, [EXAMPLES / "strip.png"], port=0)
+    picture = Picture.open(EXAMPLES / "strip.png")
+    picture.path = "strip.png"  # what the screenshots show
+    made = Server(vlm, headset, [picture], port=0)
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
     yield made
@@ -259,6 +262,7 @@ def test_a_wrong_token_is_refused(chromium: Tab, server: Server) -> None:
 def test_it_is_drawn_for_small_and_large_screens_in_light_and_dark(
     chromium: Tab, server: Server, tmp_path: Path
 ) -> None:
+    # docs/live.png is the light one of 1600 pixels.
     folder = Path(os.environ.get("GAZE_SCREENSHOTS", tmp_path))
     for width, height in ((390, 844), (1600, 1000)):
         for dark in (False, True):

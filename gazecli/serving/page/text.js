@@ -42,7 +42,7 @@ export class Text {
 
   add({ text, region, cells, aim }) {
     if (this.paragraph === null) this.begin();
-    if (region !== this.region) this.turn(region, aim);
+    if (region !== this.region) this.turn(region, aim, text);
     for (const part of text.split(/(?<=\S)(?=\s)/)) {
       if (this.word === null || /^\s/.test(part)) this.newWord(part, region);
       else this.word.textContent += part;
@@ -56,7 +56,7 @@ export class Text {
     this.node.scrollTop = this.node.scrollHeight;
   }
 
-  turn(region, aim) {
+  turn(region, aim, text) {
     this.region = region;
     this.word = null;
     if (region === undefined) return;
@@ -64,12 +64,13 @@ export class Text {
     mark.className = colourOf(region);
     mark.textContent = aim?.startsWith("circle") ? "\u25ce" : region;
     mark.title = aim?.startsWith("circle") ? "the spotlight" : `panel ${region}`;
-    this.paragraph.append(" ", mark);
+    this.paragraph.append(/^\s/.test(text) ? " " : "", mark);
   }
 
   newWord(part, region) {
     const word = part.trimStart();
-    if (this.paragraph.childNodes.length && word !== part) this.paragraph.append(" ");
+    const last = this.paragraph.lastChild;
+    if (last && last.nodeName !== "SUP" && word !== part) this.paragraph.append(" ");
     this.word = document.createElement("span");
     this.word.className = region === undefined ? "word" : `word ${colourOf(region)}`;
     this.word.textContent = word;
