@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 240  # bytes; file systems take 255
 # What the files beside the result of a picture may be named, by the option that names them.
-SUFFIXES = {"heatmap": (".png",), "trajectory": (".png", ".svg", ".csv", ".json"), "page": (".html", ".htm")}
+SUFFIXES = {
+    "output": (".png",),
+    "heatmap": (".png",),
+    "trajectory": (".png", ".svg", ".csv", ".json"),
+    "page": (".html", ".htm"),
+}
 
 
 def check_files(picture: str, **files: Path | None) -> None:

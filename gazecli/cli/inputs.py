@@ -128,12 +128,22 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
 MOST_PIXELS = 10**10
 
 
-def open_picture(source: str, options: PictureOptions) -> Picture:
-    """Open the picture with its regions; PictureError, RegionError, ComicsError or UsageError."""
+def open_picture(output: Output, source: str, options: PictureOptions) -> Picture:
+    """Open the picture with its regions, and say what its notes and warnings are.
+
+    Raises PictureError, RegionError, ComicsError or UsageError.
+    """
     from gazecli.pictures.picture import Picture
 
     most = most_pixels(options)
-    return Picture.open(source, options.panels, options.regions, options.rtl, max_pixels=most)
+    picture = Picture.open(
+        source, options.panels, options.regions, options.rtl, spread=options.spread, max_pixels=most
+    )
+    for note in picture.notes:
+        output.note(note)
+    for warning in picture.warnings:
+        output.warning(warning)
+    return picture
 
 
 def most_pixels(options: PictureOptions) -> int:

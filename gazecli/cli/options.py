@@ -123,6 +123,12 @@ class PictureOptions:
         typer.Option("--regions", help="A JSON file of boxes, instead of panels.", rich_help_panel=_PICTURE),
     ] = None
     rtl: Rtl = False
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread", help="Two pages side by side, read one after the other.", rich_help_panel=_PICTURE
+        ),
+    ] = False
     max_pixels: Annotated[
         int | None,
         typer.Option(

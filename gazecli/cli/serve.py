@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.inputs import choose_heads, load_model, open_picture
+from gazecli.cli.inputs import choose_heads, load_model, most_pixels, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions
 from gazecli.cli.output import Output
 from gazecli.errors import UsageError
@@ -40,11 +40,9 @@ def command(
         str,
         typer.Option(help="The address to listen at; 0.0.0.0 is all networks.", rich_help_panel=_SERVER),
     ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="0 takes a free one.", rich_help_panel=_SERVER)
-    ] = 7860,
+    port: Annotated[int, typer.Option(help="0 takes a free one.", rich_help_panel=_SERVER)] = 7860,
     max_upload: Annotated[
-        int, typer.Option("--max-upload", min=1, help="Megabytes of a request.", rich_help_panel=_SERVER)
+        int, typer.Option("--max-upload", help="Megabytes of a request.", rich_help_panel=_SERVER)
     ] = 32,
     open_page: Annotated[
         bool, typer.Option("--open", help="Open the page in a browser.", rich_help_panel=_SERVER)
@@ -66,11 +64,10 @@ def command(
     Example: gaze serve strip.png --model tiny --open
     """
     key = os.environ.get("GAZE_SERVE_KEY")
-    opened = [open_picture(picture, shown) for picture in pictures or []]
+    opened = [open_picture(output, picture, shown) for picture in pictures or []]
     if (pictures or []).count("-") > 1:
         raise UsageError("standard input holds one picture", hint="name - once")
     chosen = choose_heads(output, heads, model)
-    from gazecli.pictures.image_files import MAX_PIXELS
     from gazecli.serving.server import serve
     from gazecli.tiny.comics import example_strips
 
@@ -114,7 +111,7 @@ def command(
         port=port,
         key=key,
         max_upload=max_upload << 20,
-        max_pixels=shown.max_pixels or MAX_PIXELS,
+        max_pixels=most_pixels(shown),
     )
 
 

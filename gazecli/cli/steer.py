@@ -87,6 +87,7 @@ def command(
                 "panels": shown.panels,
                 "regions": shown.regions,
                 "rtl": shown.rtl,
+                "spread": shown.spread,
                 "max_pixels": most_pixels(shown),
                 "max_new_tokens": max_new_tokens,
                 "no_baseline": no_baseline,
@@ -102,7 +103,7 @@ def command(
     if stream and (all_regions or len(region or []) > 1):
         raise UsageError("--stream prints one answer", hint="ask for one region")
     check_files(picture, heatmap=heatmap, page=page)
-    opened = open_picture(picture, shown)
+    opened = open_picture(output, picture, shown)
     targets = opened.targets(region or (), all_regions, or_whole=steering.mode == "blind")
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import steer_document

@@ -63,7 +63,7 @@ def command(
     """
     check_stream(output, stream)
     check_files(picture, trajectory=trajectory, page=page)
-    opened = open_picture(picture, shown)
+    opened = open_picture(output, picture, shown)
     from gazecli.steering.schedule import parse_targets, plan
 
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)

@@ -138,7 +138,8 @@ def print_provenance(
     settings = document.settings
     heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
     console.print()
-    print_facts(console, {"heads": heads, "model": document.model.name, **files})
+    panels = document.picture.panels or "none found"
+    print_facts(console, {"heads": heads, "model": document.model.name, "panels": panels, **files})
 
 
 def bar(share: float, width: int = 16) -> str:

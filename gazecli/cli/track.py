@@ -66,7 +66,7 @@ def command(
     """
     check_stream(output, stream)
     check_files(picture, heatmap=heatmap, trajectory=trajectory, page=page)
-    opened = open_picture(picture, shown)
+    opened = open_picture(output, picture, shown)
     also = opened.targets(region) if region else []
     if trajectory is not None and not opened.regions and not also:
         raise RegionError(

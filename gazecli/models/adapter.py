@@ -77,7 +77,7 @@ def merged(model: Any, folder: Path) -> Any:
     """
     settings = require_adapter(folder)
     try:
-        from peft import PeftModel, get_peft_model_state_dict
+        from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
     except ImportError as failure:
         raise ModelError(
             "adapters are loaded with peft, which is not installed",
@@ -85,16 +85,17 @@ def merged(model: Any, folder: Path) -> Any:
             hint="pip install peft, or give the folder that its merge_and_unload() makes",
             code="model.needs_peft",
         ) from failure
-    from safetensors import safe_open
+    from safetensors.torch import load_file
 
     try:
-        with safe_open(folder / WEIGHTS, framework="pt") as file:
-            stored = set(file.keys())
+        stored = load_file(folder / WEIGHTS)  # by gaze: peft would also unpickle
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=False)
-            found = set(get_peft_model_state_dict(adapted))
-            whole = adapted.merge_and_unload() if stored == found else None
+            adapted = get_peft_model(model, PeftConfig.from_pretrained(str(folder)))
+            wanted = set(get_peft_model_state_dict(adapted))
+            if fits := wanted == set(stored):
+                set_peft_model_state_dict(adapted, stored)
+            whole = adapted.merge_and_unload()
     except Exception as failure:  # foreign files: peft raises nearly anything
         raise ModelError(
             f"this adapter ({settings.get('peft_type')}) cannot be merged ({error_words(failure)})",
@@ -102,8 +103,8 @@ def merged(model: Any, folder: Path) -> Any:
             hint="is it of this model? else give the folder that merge_and_unload() of peft makes",
             code="model.adapter",
         ) from failure
-    if whole is None:
-        odd = sorted(stored ^ found)
+    if not fits:
+        odd = sorted(wanted ^ set(stored))
         raise ModelError(
             f"{len(odd)} weights of this adapter and of the model do not fit together, first {odd[0]}",
             subject=str(folder),

@@ -100,7 +100,7 @@ class Preparation:
         """ModelError when the processor takes no plain square either: then no picture is to blame."""
         squares = [Image.new("RGB", (_SQUARE, _SQUARE), "grey") for _ in range(pictures)]
         try:
-            self.processor(images=squares, text=[text], return_tensors="pt")
+            self._processed(squares, text)
         except ValueError as failure:
             raise ModelError(
                 f"this model's processor fails on every picture ({error_words(failure)})",
@@ -109,10 +109,16 @@ class Preparation:
                 code="model.processor",
             ) from failure
 
+    def _processed(self, images: Sequence[Image.Image], text: str) -> Any:
+        # A template that writes the token which begins a text has it once, as with transformers' own call.
+        begins = self.processor.tokenizer.bos_token
+        once = {"add_special_tokens": False} if begins and text.startswith(begins) else {}
+        return self.processor(images=list(images), text=[text], return_tensors="pt", **once)
+
     def _call(self, images: Sequence[Image.Image], text: str) -> tuple[Any, list[torch.Tensor]]:
         """What the processor makes of one prompt, and the boxes of each picture's image tokens."""
         try:
-            inputs = self.processor(images=list(images), text=[text], return_tensors="pt")
+            inputs = self._processed(images, text)
         except ValueError as refusal:
             sizes = ", ".join(f"{image.width} x {image.height}" for image in images)
             self._require_working(text, len(images))

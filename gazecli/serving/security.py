@@ -54,6 +54,8 @@ class Access:
 
         Raises UsageError when other machines could ask without a key that the user chose.
         """
+        if max_upload < 1:
+            raise UsageError("--max-upload must be at least 1", hint="leave it out for 32 megabytes")
         if key is not None and len(key) < SHORTEST_KEY:
             raise UsageError(
                 f"{KEY_VARIABLE} is shorter than {SHORTEST_KEY} characters", hint="use a longer one"

@@ -42,6 +42,7 @@ class Job:
     panels: int | str = "auto"
     regions: str | Path | list[Any] | None = None
     rtl: bool = False
+    spread: bool = False
     max_pixels: int = MAX_PIXELS
     prompt: str = STATIC_PROMPT
     max_new_tokens: int = 64
@@ -62,7 +63,7 @@ class Job:
         """Raise BadInput for what is wrong whatever the picture is."""
         self.settings.check()
         headset.top(self.top, self.score)
-        check_choice(self.panels, self.regions, self.rtl)
+        check_choice(self.panels, self.regions, self.rtl, self.spread)
 
     def opened(self, headset: HeadSet) -> OpenJob:
         """The job with its picture open and its heads chosen; BadInput for whatever is wrong with it."""
@@ -71,7 +72,9 @@ class Job:
         picture = self.picture
         if not isinstance(picture, Picture):
             boxes = Path(self.regions) if isinstance(self.regions, str) else self.regions
-            picture = Picture.open(picture, self.panels, boxes, self.rtl, max_pixels=self.max_pixels)
+            picture = Picture.open(
+                picture, self.panels, boxes, self.rtl, spread=self.spread, max_pixels=self.max_pixels
+            )
         specs = self.region if isinstance(self.region, list) else [] if self.region is None else [self.region]
         return OpenJob(
             self,

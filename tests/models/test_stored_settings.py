@@ -141,3 +141,31 @@ def test_discovery_refuses_a_tokenizer_of_another_model_as_the_doctor_does(
     ):
         with pytest.raises(ModelError, match=r"the tokenizer names token \d+, and this model knows \d+"):
             check()
+
+
+@pytest.mark.parametrize("family", ["gemma3", "aya_vision", "mistral3"])
+def test_a_prompt_begins_once(
+    checkpoint: Callable[[str], Path], vlm_of: Callable[[str], VLM], tmp_path: Path, family: str
+) -> None:
+    """Published tokenizers add the token that their chat templates write as well."""
+    folder = shutil.copytree(checkpoint(family), tmp_path / "adding")
+    stock = vlm_of(family)
+    begins = stock.tokenizer.bos_token
+    assert stock.preparation.prompt("Who?").startswith(begins)
+    single = [{"SpecialToken": {"id": begins, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    changed_json(
+        folder / "tokenizer.json",
+        post_processor={
+            "type": "TemplateProcessing",
+            "single": single,
+            "pair": [*single, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {
+                begins: {"id": begins, "ids": [stock.tokenizer.bos_token_id], "tokens": [begins]},
+            },
+        },
+    )
+    adding = load(str(folder), device="cpu")
+    assert adding.tokenizer("Who?")["input_ids"][0] == stock.tokenizer.bos_token_id
+    picture, several = noise_picture(300, 100, 3), ["Who is it?", "Who is she, and where?"]
+    assert ask(adding, picture, several).ids == ask(stock, picture, several).ids
+    assert ask(adding, picture, several).ids[0].count(stock.tokenizer.bos_token_id) == 1

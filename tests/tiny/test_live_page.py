@@ -175,20 +175,9 @@ def test_a_token_takes_less_than_thirty_milliseconds(studio: Studio) -> None:
 
 
 def test_the_page_in_the_documentation_is_what_its_sources_build(vlm: VLM) -> None:
+    assert PAGE.stat().st_size < 9_000_000
     stored = PAGE.read_text(encoding="utf-8")
     assert stored == build_page(vlm), "run `make page`"
-
-
-def test_it_is_small_and_asks_for_nothing(tab: Tab) -> None:
-    assert PAGE.stat().st_size < 9_000_000
-    open_page(tab)
-    choose(tab, "pace", "3")
-    tab.press("3", 51)
-    tab.until("document.querySelector('.verdict') !== null")
-    page, program = tab.requests()
-    assert page == PAGE.as_uri()
-    assert program.startswith("blob:")
-    assert tab.complaints() == []
 
 
 def test_the_text_turns_to_the_panel_pointed_at_within_two_tokens(tab: Tab) -> None:
@@ -241,11 +230,22 @@ def test_nobody_steered_the_text_does_not_follow(tab: Tab) -> None:
     assert tab.value(tally).endswith("of 3 exact")
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1600, False)])
-def test_it_fits_the_window(tab: Tab, width: int, dark: bool) -> None:
-    open_page(tab, width, 844, dark=dark)
+@pytest.mark.parametrize(("width", "dark", "still"), [(390, True, True), (1600, False, False)])
+def test_it_fits_the_window_asks_for_nothing_and_is_silent(
+    tab: Tab, width: int, dark: bool, still: bool
+) -> None:
+    open_page(tab, width, 844, dark=dark, still=still)
+    choose(tab, "pace", "3")
+    tab.press("3", 51)
+    tab.until("document.querySelector('.verdict') !== null")
     assert tab.value("document.documentElement.scrollWidth") <= width
     assert tab.value("Math.min(...[...document.querySelectorAll('.panel')].map(p => p.offsetWidth))") >= 100
+    # Where less motion is asked for, the light jumps.
+    moves = "getComputedStyle(document.querySelector('.veil')).transitionDuration"
+    assert (tab.value(moves) == "0s") == still
+    page, program = tab.requests()
+    assert page == PAGE.as_uri()
+    assert program.startswith("blob:")
     assert tab.complaints() == []
 
 
@@ -257,12 +257,3 @@ def test_a_finger_that_slides_points_too(tab: Tab) -> None:
     assert tab.value(pressed) == "Panel 3"
     tab.slide(".panel:nth-child(5) .frame", ".panel:nth-child(5) .frame")
     tab.until(f"{pressed} === 'Panel 5'")
-
-
-@pytest.mark.parametrize("still", [False, True])
-def test_the_light_moves_softly_unless_less_motion_is_asked_for(tab: Tab, still: bool) -> None:
-    open_page(tab, still=still)
-    tab.press("2", 50)
-    tab.until("document.querySelector('.token') !== null")
-    moves = "getComputedStyle(document.querySelector('.veil')).transitionDuration"
-    assert (tab.value(moves) == "0s") == still

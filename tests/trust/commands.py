@@ -70,6 +70,7 @@ class Around:
         arguments = {
             "discover": [self.model, str(self.comics), "--panels", "3"],
             "steer": [*steered, "--region", "2"],
+            "panels": [str(self.picture), "--panels", "3"],
             "track": steered,
             "switch": [*steered, "--schedule", "1,2"],
             "evaluate": [self.headset, str(self.strips)],

@@ -42,6 +42,9 @@ class PicturePart(Part):
     width: Ordinal
     height: Ordinal
     prepared: Text | None = None
+    panels: Count = Field(default=0, description="how many numbered regions it has")
+    notes: list[Text] = Field(default_factory=list, description="what was done to its pixels")
+    warnings: list[Text] = Field(default_factory=list, description="what may be wrong with its regions")
 
 
 class RegionPart(Part):
@@ -50,6 +53,14 @@ class RegionPart(Part):
     number: Ordinal
     box: Box
     tokens: Count
+    label: Text | None = None
+
+
+class NumberedRegionPart(Part):
+    """A region of the picture, as `--region` names it."""
+
+    number: Ordinal
+    box: Box
     label: Text | None = None
 
 
@@ -204,6 +215,25 @@ class HeadSetDocument(Document):
     imported: ImportedPart | None = None
     kind: HeadSetKind = "pictures"
     timing: TimingPart | None = None
+
+
+class PanelsSettings(Open):
+    """How panels were looked for."""
+
+    panels: Text
+    regions: Text | None
+    rtl: bool
+    spread: bool
+
+
+class PanelsDocument(Document):
+    """`gaze panels`: the regions of a picture by number; `file` shows them. No model is asked."""
+
+    schema_: Literal["gaze.panels/1"] = Field(default="gaze.panels/1", alias="schema")
+    picture: PicturePart
+    settings: PanelsSettings
+    regions: list[NumberedRegionPart]
+    file: Text | None = None
 
 
 class PictureDocument(Document):

@@ -10,6 +10,7 @@ from gazecli.reports.documents.parts import Document
 
 _KINDS: tuple[type[Document], ...] = (
     documents.HeadSetDocument,
+    documents.PanelsDocument,
     documents.SteerDocument,
     documents.SwitchDocument,
     documents.TrackDocument,

@@ -6,7 +6,7 @@ Each subject in each colour, each object, place and arrangement is recorded a fe
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from PIL import ImageDraw
@@ -74,12 +74,29 @@ class RecordedCanvas(Canvas):
         self.tape = Tape()
         self.pen = _pen(self.tape)
 
-    def place(self, painter: Any, centre: Point, size: float, turn: float = 0.0, flip: bool = False) -> None:
-        """Keep the place of the figure that `painter` is the number of."""
+    def place(
+        self,
+        painter: Callable[[Pen], None],
+        centre: Point,
+        size: float,
+        turn: float = 0.0,
+        flip: bool = False,
+    ) -> None:
+        """Keep where a figure goes."""
         assert not flip
-        self.tape.shapes.append(
-            [painter, *_whole((*(each * _UNITS for each in centre), size * _UNITS)), turn]
-        )
+        x, y, units = _whole([each * _UNITS for each in (*centre, size)])
+        self.tape.shapes.append([_FIGURES.index(painter), x, y, units, turn])
+
+
+def _subject(_pen: Pen) -> None:
+    """Stands for the subject of any scene."""
+
+
+def _thing(_pen: Pen) -> None:
+    """Stands for its object."""
+
+
+_FIGURES = (_subject, _thing)
 
 
 def recorded_drawings() -> dict[str, object]:
@@ -106,7 +123,7 @@ def recorded_drawings() -> dict[str, object]:
     }
 
 
-def _recorded(draw: Any, *arguments: object) -> list[Shape]:
+def _recorded(draw: Callable[..., None], *arguments: object) -> list[Shape]:
     tape = Tape()
     draw(_pen(tape), *arguments)
     return tape.shapes
@@ -114,7 +131,7 @@ def _recorded(draw: Any, *arguments: object) -> list[Shape]:
 
 def _arranged(action: str, rng: random.Random) -> list[Shape]:
     canvas = RecordedCanvas(rng)
-    arrange(canvas, action, cast("Any", 0), cast("Any", 1))
+    arrange(canvas, action, _subject, _thing)
     return canvas.tape.shapes
 
 

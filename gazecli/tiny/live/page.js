@@ -21,7 +21,10 @@ class Page {
     this.panels = this.buildPanels();
     this.setUpControls();
     this.listen();
-    this.ask = studio((message) => this.receive(message));
+    this.ask = studio(
+      (message) => this.receive(message),
+      (reason) => this.say(`The model has stopped: ${reason}. Load the page anew, or try another browser.`),
+    );
     this.ask("open", { checkpoint: element("checkpoint").textContent, weights: element("weights").textContent });
     this.settle();
     this.show(1);
@@ -318,9 +321,11 @@ const make = (name, properties = {}) => Object.assign(document.createElement(nam
 const percent = (share) => `${Math.round(100 * share)} %`;
 
 // A worker that runs this very script; gives a function that asks it something and promises the answer.
-function studio(tell) {
+// `tell` gets each token, `fail` what went wrong.
+function studio(tell, fail) {
   const program = new Blob([element("program").textContent], { type: "text/javascript" });
   const worker = new Worker(URL.createObjectURL(program));
+  worker.onerror = ({ message }) => fail(message);
   const waiting = new Map();
   let last = 0;
   worker.onmessage = ({ data }) => {

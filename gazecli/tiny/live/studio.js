@@ -113,7 +113,9 @@ export function serve() {
   let studio = null;
   onmessage = ({ data }) => {
     if (data.kind === "open") {
-      const bytes = Uint8Array.from(atob(data.weights), (letter) => letter.charCodeAt(0));
+      const letters = atob(data.weights);
+      const bytes = new Uint8Array(letters.length);
+      for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
       studio = new Studio(JSON.parse(data.checkpoint), bytes, (message) => postMessage(message));
     }
     postMessage({ id: data.id, answer: data.kind === "open" ? null : studio[data.kind](data) });
