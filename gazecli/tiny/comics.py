@@ -63,12 +63,9 @@ def example_strips(count: int, seed: int = 1, panels: int = 6) -> list[Picture]:
         drawn = _drawn(number, seed, panels, "all")
         size, gap = drawn[0][1].width, drawn[0][1].width // 32
         strip = Image.new("RGB", ((size + gap) * panels + gap, size + 2 * gap), "white")
-        boxes = []
         for place, (_, panel) in enumerate(drawn):
-            left = gap + place * (size + gap)
-            strip.paste(panel, (left, gap))
-            boxes.append((float(left), float(gap), float(left + size), float(gap + size)))
-        strips.append(Picture.from_image(strip, regions=boxes))
+            strip.paste(panel, (gap + place * (size + gap), gap))
+        strips.append(Picture.from_image(strip, panels="auto"))
     return strips
 
 

@@ -14,7 +14,7 @@ from gazecli.cache import Cache
 from gazecli.heads.discover import discover
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.serving.server import Server
+from gazecli.serving.server import Entrance, Server
 from tests.fixtures.browser import Tab, browser
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -31,7 +31,7 @@ def server(vlm_of: Callable[[str], VLM], tmp_path_factory: pytest.TempPathFactor
     headset = discover(vlm, EXAMPLES / "comics", samples=4, cache=Cache(tmp_path_factory.mktemp("cache")))
     picture = Picture.open(EXAMPLES / "strip.png")
     picture.path = "strip.png"  # what the screenshots show
-    made = Server(vlm, headset, [picture], port=0)
+    made = Server(vlm, headset, Entrance.open(port=0), [picture])
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
     yield made
