@@ -14,6 +14,7 @@ from gazecli.cache import Cache
 from gazecli.heads.discover import discover
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.serving.requests import Panels
 from gazecli.serving.server import Entrance, Server
 from tests.fixtures.browser import Tab, browser
 
@@ -31,7 +32,7 @@ def server(vlm_of: Callable[[str], VLM], tmp_path_factory: pytest.TempPathFactor
     headset = discover(vlm, EXAMPLES / "comics", samples=4, cache=Cache(tmp_path_factory.mktemp("cache")))
     picture = Picture.open(EXAMPLES / "strip.png")
     picture.path = "strip.png"  # what the screenshots show
-    made = Server(vlm, headset, Entrance.open(port=0), [picture])
+    made = Server(vlm, headset, Entrance.open(port=0), [picture], how=Panels())
     thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
     yield made
