@@ -99,6 +99,18 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_folder(path.parent)
 
 
+def write_named_file(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Put `data` where the user's name `path` leads; OSError when that fails.
+
+    A link is followed and kept. A pipe or a device is written to; a file is replaced in one step.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as stream:
+            stream.write(data)
+    else:
+        write_whole(Path(os.path.realpath(path)), data, durable=durable)
+
+
 def export_file(
     data: bytes, destination: Path, name: str, is_same: Callable[[Path], bool], *, overwrite: bool
 ) -> Path:
@@ -115,7 +127,7 @@ def export_file(
             return target
         raise UsageError("it exists already", subject=str(target), hint="add --force to replace it")
     try:
-        write_whole(target, data)
+        write_named_file(target, data)
     except OSError as error:
         raise unwritable(target, error) from error
     return target
