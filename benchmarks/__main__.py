@@ -17,6 +17,7 @@ NAMES = (
     "steering_tokens",
     "steering_batch",
     "steering_long",
+    "serving",
     "many_pictures",
     "startup",
     "cached",

@@ -31,6 +31,7 @@ DAMAGED = "damaged"
 LOCKS = "locks"
 JUDGEMENTS = "judgements"
 DIGESTS = "digests"
+TEXTS = "texts"
 
 MAX_BYTES = 64 * 1024 * 1024  # of a record
 
@@ -109,6 +110,26 @@ def write_named_file(path: Path, data: bytes, *, durable: bool = True) -> None:
             stream.write(data)
     else:
         write_whole(Path(os.path.realpath(path)), data, durable=durable)
+
+
+def append_to(path: Path, data: bytes) -> None:
+    """Add `data` to the end of the file `path` in one step, which need not exist; OSError when that fails."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY | _NO_LINKS, 0o666)
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the disk has the file `path` and its name; OSError when that fails."""
+    descriptor = os.open(path, os.O_RDWR | _BINARY | _NO_LINKS)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def export_file(

@@ -49,7 +49,7 @@ def command(
     ] = None,
     layout: options.Layout = None,
     rtl: options.Rtl = False,
-    batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
+    batch_size: Annotated[str, with_help(options.BATCH_SIZE, "Strips at a time: auto or a number.")] = "auto",
     top: Annotated[
         str, with_help(options.TOP, f"How many heads to show: auto ({SHOWN}) or a number.")
     ] = "auto",

@@ -65,6 +65,7 @@ SEED = typer.Option("--seed", help="Draws samples and shuffles.")
 PROMPT = typer.Option("--prompt", help="The question; the paper's by default.")
 MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in tokens.")
 EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
+BATCH_SIZE = typer.Option("--batch-size", help="How many at a time: auto or a number.")
 OUTPUT = typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
 FORCE = typer.Option("--force", help="Replace a file that is there already.")
 REGION = typer.Option(

@@ -325,7 +325,9 @@ def console_on(stream: IO[str], *, plain: bool = False) -> Console:
 
 
 _SHORTEST_SECRET = 8
-_SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+_SECRET_NAMES = re.compile(
+    r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|SERVE_?KEY|JUDGE_?KEY|CREDENTIAL", re.IGNORECASE
+)
 # Variables that hold the path of a secret, not the secret.
 _PATH_NAMES = re.compile(r"(PATH|FILE|DIR|HOME)$", re.IGNORECASE)
 _TOKEN_PATTERNS = (

@@ -118,6 +118,11 @@ class Engine:
             self._changed.notify()
 
     @property
+    def waiting_now(self) -> int:
+        """Texts that are not over, cancelled ones included until their turn comes."""
+        return len(self._texts)
+
+    @property
     def seconds_to_wait(self) -> int:
         """About how long until a text that was not taken would be."""
         return max(1, round(self._seconds))

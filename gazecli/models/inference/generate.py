@@ -14,7 +14,7 @@ import torch
 
 from gazecli.models.architecture import find_vision_tower
 from gazecli.models.attention.gaze_attention import KeyBias, RowWatcher
-from gazecli.models.attention.kv_cache import as_argument, empty_cache, repeat_rows
+from gazecli.models.attention.kv_cache import as_argument, empty_cache, repeat_rows, select_rows
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION
 from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -27,6 +27,8 @@ Result = TypeVar("Result")
 # Yields (step, the tokens of each row so far) behind every token; closing it ends the text. Several of one
 # model may be written in turns, each turn inside `vlm.biased(None)`, which takes its bias off again.
 ByToken = Generator[tuple[int, list[list[int]]], None, Result]
+# Rows that have ended leave the batch once they are one in so many: the others' caches are copied for it.
+_LEAVING = 4
 
 
 @dataclass
@@ -93,6 +95,7 @@ def generate_by_token(
     ends = vlm.end_tokens()
     written: list[list[int]] = [[] for _ in range(rows)]
     finished = [row in only_first for row in range(rows)]
+    going = list(range(rows))  # the rows still in the batch
     before = vlm.state.bias
     try:
         vlm.state.steer(bias)
@@ -104,7 +107,7 @@ def generate_by_token(
                 logits[:, forbidden] = float("-inf")
             best = logits.argmax(-1)
             chosen: list[int] = best.tolist()  # the one wait a token
-            for row, token in enumerate(chosen):
+            for row, token in zip(going, chosen, strict=True):
                 if not finished[row] and token in ends:
                     finished[row] = True
                 elif not finished[row]:
@@ -114,6 +117,13 @@ def generate_by_token(
                 break
             if rebias is not None:
                 bias = rebias(step + 1, written)
+            elif watcher is None and sum(finished[row] for row in going) * _LEAVING >= len(going):
+                places = [place for place, row in enumerate(going) if not finished[row]]
+                going, best = [going[place] for place in places], best[places]
+                select_rows(cache, places, vlm.device)
+                bias = bias.of_rows(places) if bias is not None else None
+                # One picture at one place: every row counts alike.
+                counted = [part[:1] if torch.is_tensor(part) else part for part in counted]
             tokens = best.to(vlm.device)[:, None]
             # Another text may have been written since.
             vlm.state.steer(bias)
