@@ -190,6 +190,9 @@ def _opened(picture: Picture | str | Path, how: Panels | None) -> tuple[Picture,
 
 
 def _bound(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:  # the resolver would take the rest of a division
+        hint = "leave it out for 7860; 0 takes a free one"
+        raise UsageError("--port must lie between 0 and 65535", subject=str(port), hint=hint)
     try:
         family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         made = socket.socket(family, kind)

@@ -9,6 +9,7 @@ import pytest
 
 from gazecli.errors import UsageError
 from gazecli.serving.security import Access
+from gazecli.serving.server import Entrance
 from tests.serving.conftest import Asker, data_address
 
 
@@ -96,6 +97,17 @@ def test_other_machines_need_a_key_of_your_own() -> None:
     access = Access.of("0.0.0.0", "a long key of one's own", 1)
     assert access.allows_host("192.168.1.5:7860")
     assert not access.allows_host("evil.example:7860")
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+def test_a_port_that_is_none_is_refused(port: int) -> None:
+    with pytest.raises(UsageError, match="between 0 and 65535"):
+        Entrance.open(port=port)
+
+
+def test_a_port_that_is_taken_is_refused(asker: Asker) -> None:
+    with pytest.raises(UsageError, match="no place to listen"):
+        Entrance.open(port=asker.server.address.port)
 
 
 def test_a_picture_is_refused_by_its_size_in_pixels(serve: Callable[..., Asker]) -> None:
