@@ -18,6 +18,7 @@ NAMES = (
     "steering_batch",
     "steering_long",
     "evaluation_batch",
+    "serving",
     "many_pictures",
     "startup",
     "cached",

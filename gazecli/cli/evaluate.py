@@ -14,7 +14,7 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.evaluate_options import Compare, EvaluationOptions, JudgeName, check_evaluation, is_coco
-from gazecli.cli.files import save_text, writable
+from gazecli.cli.files import refuse_stdout, save_text, writable
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
@@ -135,6 +135,7 @@ def run_evaluation(
     from gazecli.heads.headset_store import note_headset
     from gazecli.reports.generations import generations_part, generations_text
 
+    refuse_stdout(evaluation.generations, "--generations")
     writable(evaluation.generations, "--generations")
     plan = plan_of(evaluation, chosen, compare, is_coco(comics), scores)
     batch_size = parse_batch_size(evaluation.batch_size or "auto")

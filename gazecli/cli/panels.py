@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, save_picture
+from gazecli.cli.files import check_files, is_stdout, save_picture
 from gazecli.cli.inputs import open_picture
 from gazecli.cli.options import OUTPUT, PictureOptions, with_help
 from gazecli.cli.output import Output
@@ -28,7 +28,8 @@ def command(
     shown: PictureOptions,
     *,
     destination: Annotated[
-        Path | None, with_help(OUTPUT, "Draw the numbered regions into this .png file.")
+        Path | None,
+        with_help(OUTPUT, "Draw the numbered regions into this .png file; - prints the picture alone."),
     ] = None,
 ) -> None:
     """Show which panels a picture has: what --region 2 means.
@@ -37,7 +38,8 @@ def command(
 
     Example: gaze panels page.png -o numbered.png
     """
-    check_files(picture, output=destination)
+    alone = is_stdout(destination)
+    check_files(picture, output=None if alone else destination)
     opened = open_picture(output, picture, shown)
     from gazecli.reports.documents.results import (
         NumberedRegionPart,
@@ -59,6 +61,9 @@ def command(
     )
     if destination is not None:
         save_picture(opened.drawn(), destination)
+    if alone:
+        output.note(f"{opened.panels} panels")
+        return
     output.result(document, lambda console: _show(console, document))
 
 

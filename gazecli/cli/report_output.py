@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.files import save_figures, save_text, writable, writable_folder
+from gazecli.cli.files import is_stdout, save_figures, save_text, writable, writable_folder
 from gazecli.cli.options import OUTPUT
 from gazecli.cli.output import Output, Printable, console_on, write_page
 from gazecli.cli.tables import labelled, show_evaluation_document, show_report
@@ -41,6 +41,8 @@ class ReportOptions:
     ] = None
 
     def __post_init__(self) -> None:
+        if is_stdout(self.destination):
+            object.__setattr__(self, "destination", None)
         writable(self.destination, "--output")
         writable_folder(self.figures, "--figures")
 

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 NAME = "serve"
 _SERVER = "Server"
+_EXAMPLES = 3  # strips
 
 
 @cli_command()
 def command(
     output: Output,
     pictures: Annotated[
-        list[str] | None, typer.Argument(metavar="PICTURE...", help="Pictures that the page begins with.")
+        list[str] | None,
+        typer.Argument(metavar="PICTURE...", help="Pictures to begin with; drawn ones if none."),
     ] = None,
     *,
     shown: PictureOptions,
@@ -61,17 +63,17 @@ def command(
 
     Example: gaze serve strip.png --model tiny --open
     """
-    key = os.environ.get("GAZE_SERVE_KEY")
-    opened = [open_picture(output, picture, shown) for picture in pictures or []]
-    if (pictures or []).count("-") > 1:
+    named = pictures or []
+    if named.count("-") > 1:
         raise UsageError("standard input holds one picture", hint="name - once")
+    max_pixels = most_pixels(shown)
+    opened = [open_picture(output, picture, shown) for picture in named]
     chosen = choose_heads(output, heads, model)
-    from gazecli.serving.server import serve
+    from gazecli.serving.requests import Panels
+    from gazecli.serving.server import Entrance, serve
+    from gazecli.tiny.comics import example_strips
 
-    # The heads chosen here are what `auto` means to whoever asks.
-    suggested = {**chosen.headset.header["suggested"], "top": len(chosen.heads), "score": chosen.score}
-    headset = replace(chosen.headset, header={**chosen.headset.header, "suggested": suggested})
-    vlm = load_model(output, chosen, model)
+    key = os.environ.get("GAZE_SERVE_KEY")
 
     def say(address: Address) -> None:
         from gazecli.reports.documents.housekeeping import ServeDocument
@@ -97,17 +99,14 @@ def command(
 
             webbrowser.open(address.page)
 
-    serve(
-        vlm,
-        headset,
-        opened,
-        on_ready=say,
-        host=host,
-        port=port,
-        key=key,
-        max_upload=max_upload << 20,
-        max_pixels=most_pixels(shown),
-    )
+    with Entrance.open(host, port, key, max_upload << 20) as entrance:
+        vlm = load_model(output, chosen, model)
+        # The heads chosen here are what `auto` means to whoever asks.
+        suggested = {**chosen.headset.header["suggested"], "top": len(chosen.heads), "score": chosen.score}
+        headset = replace(chosen.headset, header={**chosen.headset.header, "suggested": suggested})
+        how = None if shown.regions else Panels(panels=shown.panels, rtl=shown.rtl)
+        opened = opened or example_strips(_EXAMPLES)
+        serve(vlm, headset, opened, entrance=entrance, on_ready=say, max_pixels=max_pixels, how=how)
 
 
 def _show(console: Console, document: ServeDocument) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, save_page, save_picture
+from gazecli.cli.files import check_files, is_stdout, save_page, save_picture
 from gazecli.cli.inputs import choose_heads, load_model, most_pixels, note_prepared, open_picture
 from gazecli.cli.many_pictures import JOBS, LINES, Jobs, steer_pictures
 from gazecli.cli.options import (
@@ -69,6 +69,7 @@ def command(
     Example: gaze steer strip.png --region 3 --heatmap attention.png
     """
     named = pictures or []
+    destination = None if is_stdout(destination) else destination
     if not named and jobs is None:
         raise UsageError("missing argument 'PICTURE'", hint="name a picture, or --jobs FILE")
     if jobs is not None or destination is not None or len(named) > 1:

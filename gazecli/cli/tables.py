@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from gazecli.cli.output import shown_as
 from gazecli.plain_text import visible
 
 if TYPE_CHECKING:
@@ -105,9 +106,10 @@ def print_table(console: Console, columns: str | Sequence[str], rows: Sequence[S
         columns = [name.replace("_", " ") for name in columns.split()]
     for name in columns:
         justify: JustifyMethod = "right" if name.startswith(">") else "left"
-        table.add_column(name.removeprefix(">"), justify=justify, overflow="fold")
+        table.add_column(shown_as(name.removeprefix(">"), console.encoding), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*("-" if cell is None else visible(str(cell)) for cell in row))
+        cells = ("-" if cell is None else visible(str(cell)) for cell in row)
+        table.add_row(*(shown_as(cell, console.encoding) for cell in cells))
     console.print(table)
 
 

@@ -24,12 +24,7 @@ from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.folder_kinds import refuse_kinds
 from gazecli.models.processor import complete_processor, load_processor
 from gazecli.models.vlm import VLM
-from gazecli.models.weights import (
-    refuse_random_weights,
-    refuse_unknown_numbers,
-    refuse_unscaled_weights,
-    unused_weights,
-)
+from gazecli.models.weights import check_weights, unused_weights
 from gazecli.plain_text import error_words
 
 _CLASSES = ("AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModel")
@@ -70,12 +65,7 @@ def load(
     _refuse_own_code(checkpoint, config, trust_remote_code)
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
     model, report = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
-    refuse_random_weights(model, report, checkpoint.name)
-    if checkpoint.quantised is not None:
-        refuse_unscaled_weights(
-            (checkpoint.folder / each for each in checkpoint.facts.weights), checkpoint.name
-        )
-    refuse_unknown_numbers(model, checkpoint.name)
+    check_weights(model, report, checkpoint)
     if unused := unused_weights(report):
         note(unused)
     if checkpoint.adapter is not None:

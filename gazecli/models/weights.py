@@ -10,6 +10,7 @@ import torch
 
 from gazecli.canonical import parse_json
 from gazecli.errors import ModelError
+from gazecli.models.checkpoint import Checkpoint
 from gazecli.models.devices import DTYPES
 
 # What wrappers put before every name when the model inside them is not saved alone.
@@ -24,11 +25,23 @@ _OF_ADAPTERS = (".lora_", ".base_layer.", ".modules_to_save.", ".original_module
 _SCALES = ("_scale_inv", "_scale")
 
 
-def refuse_random_weights(model: Any, report: Mapping[str, Any], name: str) -> None:
+def check_weights(model: Any, report: Mapping[str, Any], checkpoint: Checkpoint) -> None:
+    """ModelError when a parameter of `model` is not what its checkpoint holds, or is no number.
+
+    `report` is what transformers gives as `output_loading_info`.
+    """
+    _refuse_random_weights(model, report, checkpoint.name)
+    if checkpoint.quantised is not None:
+        files = [checkpoint.folder / each for each in checkpoint.facts.weights]
+        _refuse_unscaled_weights(files, checkpoint.name)
+    _refuse_unknown_numbers(model, checkpoint.name)
+
+
+def _refuse_random_weights(model: Any, report: Mapping[str, Any], name: str) -> None:
     """ModelError when a parameter of `model` was not in its checkpoint, or had another shape there.
 
-    `report` is what transformers gives as `output_loading_info`. Buffers may be missing, and so may tied
-    weights and what a class of transformers says it can do without; none of them is then left random.
+    Buffers may be missing, and so may tied weights and what a class of transformers says it can do without;
+    none of them is then left random.
     """
     missing = set(report["missing_keys"])
     own = [each for each, _ in model.named_parameters()]
@@ -53,7 +66,7 @@ def refuse_random_weights(model: Any, report: Mapping[str, Any], name: str) -> N
         )
 
 
-def refuse_unscaled_weights(files: Iterable[Path], name: str) -> None:
+def _refuse_unscaled_weights(files: Iterable[Path], name: str) -> None:
     """ModelError for quantised weights in 8-bit floats without scales: transformers would take them so."""
     stored: dict[str, str] = {}
     for path in files:
@@ -82,7 +95,7 @@ def unused_weights(report: Mapping[str, Any]) -> str | None:
     return f"{_counted(unused, 'of the checkpoint', 'not used by this model')}" if unused else None
 
 
-def refuse_unknown_numbers(model: Any, name: str) -> None:
+def _refuse_unknown_numbers(model: Any, name: str) -> None:
     """ModelError when a weight is NaN or infinite: all it computes is meaningless."""
     for place, weight in model.named_parameters():
         # One pass without a copy; where a weight is not a number, so is the largest.

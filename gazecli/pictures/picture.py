@@ -197,7 +197,7 @@ class Picture:
 
     @classmethod
     def _opened(cls, opened: Opened, name: str) -> Picture:
-        return cls(opened.image, (), name, opened.sha256)
+        return cls(opened.image, (), name, opened.sha256, opened.notes)
 
     def _divide(
         self,

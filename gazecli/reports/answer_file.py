@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gazecli.cache.files import write_whole
+from gazecli.cache.files import write_named_file
 from gazecli.canonical import canonical_json, parse_json, read_bytes
 from gazecli.errors import UsageError, unwritable
 from gazecli.steering.jobs import Job, JobResult, OpenJob
@@ -107,6 +107,6 @@ class AnswerFile:
 
     def _rewrite(self) -> None:
         try:
-            write_whole(self.path, b"".join(line for _, line in self._lines))
+            write_named_file(self.path, b"".join(line for _, line in self._lines))
         except OSError as error:
             raise unwritable(self.path, error) from error

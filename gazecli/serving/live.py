@@ -65,7 +65,7 @@ class Live:
     """The page's side of the server: its sessions, and the pictures it may begin with."""
 
     def __init__(
-        self, engine: Engine, headset: HeadSet, pictures: Sequence[Picture], most_pixels: int
+        self, engine: Engine, headset: HeadSet, pictures: Sequence[tuple[Picture, Panels]], most_pixels: int
     ) -> None:
         self.engine = engine
         self.headset = headset
@@ -129,7 +129,7 @@ class Live:
                         "width": picture.width,
                         "height": picture.height,
                     }
-                    for number, picture in enumerate(self.pictures)
+                    for number, (picture, _) in enumerate(self.pictures)
                 ],
             }
         )
@@ -144,12 +144,17 @@ class Live:
                     subject=str(body.picture),
                     hint=f"it has {len(self.pictures)}, counted from 0",
                 )
-            picture = self.pictures[body.picture]
+            picture, how = self.pictures[body.picture]
+            if body.model_fields_set & set(Panels.model_fields):
+                how = body.how
+                picture = await run_in_threadpool(with_panels, picture, how)
         else:
-            picture = await run_in_threadpool(picture_of, body.picture, body.name, body, self.most_pixels)
+            how = body.how
+            # A name that looked like an option would change the command of the record.
+            name = f"./{body.name}" if body.name.startswith("-") else body.name
+            picture = await run_in_threadpool(picture_of, body.picture, name, how, self.most_pixels)
         default = LiveSettings().prompt
         layout = (await in_engine(self.engine, lambda: self.engine.kept(picture).prepare(default)))[1]
-        how = Panels(panels=body.panels, regions=body.regions, rtl=body.rtl)
         session = Session(self.engine, self.headset, picture, layout, how)
         self._add(session)
         shown = await run_in_threadpool(lambda: picture_data(shrunk(picture.image, _LONGEST_SIDE)))

@@ -34,7 +34,12 @@ class PictureBody(Panels):
     """A new session: a data address and a name for it, or the number of a picture of the server, from 0."""
 
     picture: str | int
-    name: str = Field(default="picture.png", max_length=200)
+    name: str = Field(default="picture.png", min_length=1, max_length=200)
+
+    @property
+    def how(self) -> Panels:
+        """The part about panels."""
+        return Panels(panels=self.panels, regions=self.regions, rtl=self.rtl)
 
 
 class AimBody(Part):

@@ -23,6 +23,7 @@ from gazecli.serving.answers import problem
 TOKEN_HEADER = "x-gaze-token"  # noqa: S105 - a name
 KEY_VARIABLE = "GAZE_SERVE_KEY"
 SHORTEST_KEY = 16
+MOST_UPLOAD = 1 << 33  # bytes
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -54,8 +55,9 @@ class Access:
 
         Raises UsageError when other machines could ask without a key that the user chose.
         """
-        if max_upload < 1:
-            raise UsageError("--max-upload must be at least 1", hint="leave it out for 32 megabytes")
+        if not 1 <= max_upload <= MOST_UPLOAD:
+            hint = "leave it out for 32"
+            raise UsageError(f"--max-upload must lie between 1 and {MOST_UPLOAD >> 20} megabytes", hint=hint)
         if key is not None and len(key) < SHORTEST_KEY:
             raise UsageError(
                 f"{KEY_VARIABLE} is shorter than {SHORTEST_KEY} characters", hint="use a longer one"

@@ -26,6 +26,7 @@ from gazecli.serving.answers import JSONAnswer, problem
 from gazecli.serving.chat import Chat
 from gazecli.serving.engine import WAITING, Engine, stopping
 from gazecli.serving.live import Live
+from gazecli.serving.requests import Panels
 from gazecli.serving.security import KEY_VARIABLE, Access, Guard
 
 PORT = 7860
@@ -44,30 +45,57 @@ class Address:
     port: int
 
 
+@dataclass(frozen=True)
+class Entrance:
+    """A port that is taken, and who may come in: made before a model is loaded, which may take long."""
+
+    access: Access
+    socket: socket.socket
+
+    @classmethod
+    def open(
+        cls, host: str = "127.0.0.1", port: int = PORT, key: str | None = None, max_upload: int = MAX_UPLOAD
+    ) -> Entrance:
+        """Listen at `host`; UsageError for a port that is taken, and as `Access.of`.
+
+        The key of the API is `key`, else GAZE_SERVE_KEY, else a random one.
+        """
+        access = Access.of(host, key or os.environ.get(KEY_VARIABLE), max_upload)
+        return cls(access, _bound(host, port))
+
+    def __enter__(self) -> Entrance:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
 class Server:
-    """A server that is bound to its port and not running yet."""
+    """A server that does not run yet. The model is its engine's from then on.
+
+    how: in which way the panels of `pictures` were found, if not as `Picture.open` does by default.
+    """
 
     def __init__(
         self,
         vlm: VLM,
         headset: HeadSet,
+        entrance: Entrance,
         pictures: Sequence[Picture | str | Path] = (),
         *,
-        host: str = "127.0.0.1",
-        port: int = PORT,
-        key: str | None = None,
-        max_upload: int = MAX_UPLOAD,
         max_pixels: int = MAX_PIXELS,
+        how: Panels | None = None,
         waiting: int = WAITING,
     ) -> None:
         headset.check_model(vlm.digest, vlm.name)
-        access = Access.of(host, key or os.environ.get(KEY_VARIABLE), max_upload)
-        opened = [each if isinstance(each, Picture) else Picture.open(each) for each in pictures]
+        access = entrance.access
+        opened = [_opened(each, how) for each in pictures]
         self.engine = Engine(vlm, waiting=waiting)
         self.live = Live(self.engine, headset, opened, max_pixels)
         chat = Chat(self.engine, headset, max_pixels)
-        self._socket = _bound(host, port)
+        self._socket = entrance.socket
         bound: int = self._socket.getsockname()[1]
+        host = access.host
         name = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - what a browser here may open
         where = f"http://[{name}]:{bound}" if ":" in name else f"http://{name}:{bound}"
         self.address = Address(f"{where}/#token={access.token}", f"{where}/v1", access.key, host, bound)
@@ -122,18 +150,22 @@ def serve(
     headset: HeadSet,
     pictures: Sequence[Picture | str | Path] = (),
     *,
+    entrance: Entrance | None = None,
     on_ready: Callable[[Address], None] | None = None,
-    **options: Any,
+    max_pixels: int = MAX_PIXELS,
+    how: Panels | None = None,
+    **where: Any,
 ) -> None:
-    """Serve a model until an interrupt; `on_ready` is called with the address. `options` as of `Server`.
+    """Serve a model until an interrupt; `on_ready` is called with the address.
 
-    The key of the API is `key`, else GAZE_SERVE_KEY, else a random one. Raises UsageError for a port that is
-    taken, or a host that others can reach without a key of your own, HeadSetError for another model's heads.
+    `where`: host, port, key and max_upload, as of `Entrance.open`. Raises what that raises, HeadSetError for
+    another model's heads.
     """
-    server = Server(vlm, headset, pictures, **options)
-    if on_ready is not None:
-        on_ready(server.address)
-    server.run()
+    with entrance or Entrance.open(**where) as opened:
+        server = Server(vlm, headset, opened, pictures, max_pixels=max_pixels, how=how)
+        if on_ready is not None:
+            on_ready(server.address)
+        server.run()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -149,6 +181,14 @@ class _Uvicorn(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _opened(picture: Picture | str | Path, how: Panels | None) -> tuple[Picture, Panels]:
+    """A picture, and how its panels were found: a picture in memory is told by its boxes."""
+    if not isinstance(picture, Picture):
+        return Picture.open(picture), Panels()
+    boxes = [list(region.box) for region in picture.regions]
+    return picture, how or (Panels(regions=boxes) if boxes else Panels())
+
+
 def _bound(host: str, port: int) -> socket.socket:
     try:
         family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -160,9 +200,9 @@ def _bound(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UsageError(
-            f"the server cannot listen there ({reason})",
+            f"--host and --port name no place to listen at ({reason})",
             subject=f"{host}:{port}",
-            hint="choose another --port; --port 0 takes a free one",
+            hint="choose another --port; 0 takes a free one",
             code="serve.address",
         ) from error
     return made

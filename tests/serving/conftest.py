@@ -21,7 +21,7 @@ from gazecli.cache import Cache
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
-from gazecli.serving.server import Server
+from gazecli.serving.server import MAX_UPLOAD, Entrance, Server
 from gazecli.tiny.comics import make_comics
 
 STRIP = Path(__file__).parents[2] / "examples" / "strip.png"
@@ -95,16 +95,16 @@ class Tab:
 
 
 class Asker:
-    """What a test asks a server with."""
+    """What a test asks a server with; `server` is there when it runs in this process."""
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.base = server.address.api.removesuffix("/v1")
-        self.token = server.address.page.partition("#token=")[2]
-        self.page = httpx2.Client(base_url=self.base, headers={"x-gaze-token": self.token}, timeout=60)
-        key = f"Bearer {server.address.key}"
-        self.api = httpx2.Client(base_url=self.base, headers={"authorization": key}, timeout=60)
-        self.bare = httpx2.Client(base_url=self.base, timeout=60)
+    server: Server
+
+    def __init__(self, base: str, token: str, key: str) -> None:
+        self.base = base
+        self.token = token
+        self.page = httpx2.Client(base_url=base, headers={"x-gaze-token": token}, timeout=60)
+        self.api = httpx2.Client(base_url=base, headers={"authorization": f"Bearer {key}"}, timeout=60)
+        self.bare = httpx2.Client(base_url=base, timeout=60)
         self.tabs: list[Tab] = []
 
     def close(self) -> None:
@@ -122,11 +122,27 @@ class Asker:
         tab.until(lambda: tab.events)
         return tab
 
-    def chat(self, picture: str | None = None, **more: Any) -> httpx2.Response:
+    @classmethod
+    def at(cls, page: str, key: str) -> Asker:
+        """For the server whose page is there."""
+        base, _, token = page.partition("/#token=")
+        return cls(base, token, key)
+
+    @classmethod
+    def of(cls, server: Server) -> Asker:
+        """For a server of this process."""
+        asker = cls.at(server.address.page, server.address.key)
+        asker.server = server
+        return asker
+
+    def question(self, picture: str | None = None) -> dict[str, Any]:
+        """The body of a request about a picture."""
         image = {"type": "image_url", "image_url": {"url": picture or data_address()}}
         text = {"type": "text", "text": "What is happening in this panel of the comic strip?"}
-        messages = [{"role": "user", "content": [text, image]}]
-        return self.api.post("/v1/chat/completions", json={"model": "tiny", "messages": messages, **more})
+        return {"model": "tiny", "messages": [{"role": "user", "content": [text, image]}]}
+
+    def chat(self, picture: str | None = None, **more: Any) -> httpx2.Response:
+        return self.api.post("/v1/chat/completions", json={**self.question(picture), **more})
 
 
 def serving(server: Server) -> threading.Thread:
@@ -146,9 +162,9 @@ def headset(tmp_path_factory: pytest.TempPathFactory, vlm_of: Callable[[str], VL
 @pytest.fixture(scope="session")
 def asker(vlm_of: Callable[[str], VLM], headset: HeadSet) -> Iterator[Asker]:
     """A server with the example strip."""
-    server = Server(vlm_of("tiny"), headset, [STRIP], port=0)
+    server = Server(vlm_of("tiny"), headset, Entrance.open(port=0), [STRIP])
     thread = serving(server)
-    asking = Asker(server)
+    asking = Asker.of(server)
     yield asking
     asking.close()
     server.stop()
@@ -168,9 +184,9 @@ def serve(vlm_of: Callable[[str], VLM], headset: HeadSet) -> Iterator[Callable[.
     """Start further servers, with options of their own."""
     running: list[tuple[Asker, threading.Thread]] = []
 
-    def start(**options: Any) -> Asker:
-        server = Server(vlm_of("tiny"), headset, port=0, **options)
-        running.append((Asker(server), serving(server)))
+    def start(max_upload: int = MAX_UPLOAD, **options: Any) -> Asker:
+        server = Server(vlm_of("tiny"), headset, Entrance.open(port=0, max_upload=max_upload), **options)
+        running.append((Asker.of(server), serving(server)))
         return running[-1][0]
 
     yield start

@@ -73,6 +73,7 @@ class Around:
             "panels": [str(self.picture), "--panels", "3"],
             "track": steered,
             "switch": [*steered, "--schedule", "1,2"],
+            "serve": [*steered, "--port", "0"],
             "evaluate": [self.headset, str(self.strips)],
             "judge": [self.headset],
             "report": [self.headset, "--evaluate", str(self.strips)],
