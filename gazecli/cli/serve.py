@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 NAME = "serve"
 _SERVER = "Server"
+_EXAMPLES = 3  # strips
 
 
 @cli_command()
 def command(
     output: Output,
     pictures: Annotated[
-        list[str] | None, typer.Argument(metavar="PICTURE...", help="Pictures that the page begins with.")
+        list[str] | None,
+        typer.Argument(metavar="PICTURE...", help="Pictures to begin with; drawn ones if none."),
     ] = None,
     *,
     shown: PictureOptions,
@@ -69,6 +71,7 @@ def command(
     chosen = choose_heads(output, heads, model)
     from gazecli.serving.requests import Panels
     from gazecli.serving.server import Entrance, serve
+    from gazecli.tiny.comics import example_strips
 
     key = os.environ.get("GAZE_SERVE_KEY")
 
@@ -102,6 +105,7 @@ def command(
         suggested = {**chosen.headset.header["suggested"], "top": len(chosen.heads), "score": chosen.score}
         headset = replace(chosen.headset, header={**chosen.headset.header, "suggested": suggested})
         how = None if shown.regions else Panels(panels=shown.panels, rtl=shown.rtl)
+        opened = opened or example_strips(_EXAMPLES)
         serve(vlm, headset, opened, entrance=entrance, on_ready=say, max_pixels=max_pixels, how=how)
 
 

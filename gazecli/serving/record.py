@@ -83,7 +83,7 @@ def _python(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int)
         f"vlm = gaze.load({vlm.source!r}, device={str(vlm.device)!r}, dtype={vlm.dtype!r}"
         + ("" if vlm.squash else ", squash=False")
         + ")",
-        f"picture = gaze.Picture.open({str(session.picture.path)!r}, {panels}"
+        f"picture = gaze.Picture.open({str(session.picture.path or 'PICTURE')!r}, {panels}"
         + (", rtl=True)" if how.rtl else ")"),
         f"heads = {[tuple(head) for head in run.heads]}  # layer, head",
         f"prompt = {settings.prompt!r}",

@@ -22,8 +22,8 @@ from gazecli.steering.schedule import plan
 from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 from gazecli.tiny.live.page import build_page
-from tests.fixtures.browser import CHROMIUM, Tab, browser
-from tests.fixtures.live_page import PAGE, Studio, open_page, wait_until
+from tests.fixtures.browser import Tab, browser
+from tests.fixtures.live_page import PAGE, Studio, open_page
 
 MOST = 40
 TURNS = (1, 3, 2, 4, 0, 5)
@@ -37,8 +37,6 @@ def vlm(vlm_of: Callable[[str], VLM]) -> VLM:
 
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: install chromium to run this")
     with browser(tmp_path_factory.mktemp("chromium")) as opened:
         yield opened
 
@@ -185,14 +183,14 @@ def test_the_page_in_the_documentation_is_what_its_sources_build(vlm: VLM) -> No
 def test_the_text_turns_to_the_panel_pointed_at_within_two_tokens(tab: Tab) -> None:
     open_page(tab)
     tab.point(".panel:nth-child(2)")
-    wait_until(tab, "document.querySelectorAll('.token').length >= 2")
+    tab.until("document.querySelectorAll('.token').length >= 2")
     tab.point(".panel:nth-child(5)")
     before = tab.value("document.querySelectorAll('.token').length")
-    wait_until(tab, f"document.querySelectorAll('.token').length >= {before} + 2")
+    tab.until(f"document.querySelectorAll('.token').length >= {before} + 2")
     colours = "[...document.querySelectorAll('.token')].map(t => t.style.getPropertyValue('--region').at(-2))"
     colour = f"{colours}.join('')"
     assert re.match(r"2+5", tab.value(colour))
-    wait_until(tab, "document.querySelector('#text p').textContent.endsWith('.')")
+    tab.until("document.querySelector('#text p').textContent.endsWith('.')")
     assert tab.value(colour)[before + 1 :].strip("5") == ""
     pressed = "document.querySelector('.panel[aria-pressed=true]').innerText.trim()"
     assert tab.value(pressed).startswith("5")
@@ -201,10 +199,10 @@ def test_the_text_turns_to_the_panel_pointed_at_within_two_tokens(tab: Tab) -> N
 def test_the_keyboard_alone_does_everything(tab: Tab) -> None:
     open_page(tab)
     tab.press("4", 52)
-    wait_until(tab, "document.querySelector('.verdict') !== null")
+    tab.until("document.querySelector('.verdict') !== null")
     tab.press("ArrowRight", 39)
     assert tab.value("document.activeElement.getAttribute('aria-label')") == "Panel 5"
-    wait_until(tab, "document.querySelectorAll('#text p').length === 2")
+    tab.until("document.querySelectorAll('#text p').length === 2")
     tab.press("Escape", 27)
     written = tab.value("document.querySelectorAll('.token').length")
     time.sleep(0.4)
@@ -214,7 +212,7 @@ def test_the_keyboard_alone_does_everything(tab: Tab) -> None:
     assert tab.value("document.querySelector('.token.shown') === document.querySelector('.token')")
     assert "gaze heads gave panel 4" in tab.value("document.querySelector('#status').textContent")
     tab.press("n", 78)
-    wait_until(tab, "document.body.dataset.strip === '2'")
+    tab.until("document.body.dataset.strip === '2'")
     assert tab.value("document.querySelectorAll('.token').length") == 0
 
 
@@ -225,7 +223,7 @@ def test_nobody_steered_the_text_does_not_follow(tab: Tab) -> None:
     choose(tab, "pace", "3")
     for panel in (1, 2, 3):
         tab.press(str(panel), 48 + panel)
-        wait_until(tab, f"document.querySelectorAll('.verdict').length === {panel}")
+        tab.until(f"document.querySelectorAll('.verdict').length === {panel}")
     sentences = tab.value("[...document.querySelectorAll('#text p')].map(p => p.innerText.slice(0, -1))")
     assert len(set(sentences)) == 1
     tally = "document.querySelector('input[value=nobody]').parentElement.innerText"
@@ -239,7 +237,7 @@ def test_it_fits_the_window_asks_for_nothing_and_is_silent(
     open_page(tab, width, 844, dark=dark, still=still)
     choose(tab, "pace", "3")
     tab.press("3", 51)
-    wait_until(tab, "document.querySelector('.verdict') !== null")
+    tab.until("document.querySelector('.verdict') !== null")
     assert tab.value("document.documentElement.scrollWidth") <= width
     assert tab.value("Math.min(...[...document.querySelectorAll('.panel')].map(p => p.offsetWidth))") >= 100
     # Where less motion is asked for, the light jumps.
@@ -255,7 +253,7 @@ def test_a_finger_that_slides_points_too(tab: Tab) -> None:
     open_page(tab, 390, 844)
     tab.slide(".panel:nth-child(1) .frame", ".panel:nth-child(3) .frame")
     pressed = "document.querySelector('.panel[aria-pressed=true]').getAttribute('aria-label')"
-    wait_until(tab, "document.querySelector('.token') !== null")
+    tab.until("document.querySelector('.token') !== null")
     assert tab.value(pressed) == "Panel 3"
     tab.slide(".panel:nth-child(5) .frame", ".panel:nth-child(5) .frame")
-    wait_until(tab, f"{pressed} === 'Panel 5'")
+    tab.until(f"{pressed} === 'Panel 5'")
