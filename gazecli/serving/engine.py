@@ -164,24 +164,29 @@ class Engine:
     def _turn(self, text: Text) -> bool:
         """Write a turn; whether the text is over. The model is left as it was found."""
         with self.vlm.biased(None):
-            for count in itertools.count(1):
-                if text.cancelled:
-                    text.close()
-                    return True
-                if self._stopping:
-                    return False
-                try:
-                    step, written = text.next_token()
-                except StopIteration as end:
-                    text.listener.ended(end.value)
-                    return True
-                except Exception as error:  # noqa: BLE001 - one text must not end all others
-                    text.listener.failed(as_gaze_error(error))
-                    return True
-                self.tokens += 1
-                sentence_ends = text.listener.wrote(step, written)
-                if len(self._texts) > 1 and (sentence_ends or count >= TURN):
-                    break
+            try:
+                return self._wrote_all(text)
+            except Exception as error:  # noqa: BLE001 - one text must not end all others
+                text.close()
+                text.listener.failed(as_gaze_error(error))
+                return True
+
+    def _wrote_all(self, text: Text) -> bool:
+        for count in itertools.count(1):
+            if text.cancelled:
+                text.close()
+                return True
+            if self._stopping:
+                return False
+            try:
+                step, written = text.next_token()
+            except StopIteration as end:
+                text.listener.ended(end.value)
+                return True
+            self.tokens += 1
+            sentence_ends = text.listener.wrote(step, written)
+            if len(self._texts) > 1 and (sentence_ends or count >= TURN):
+                break
         return False
 
     def _tell_places(self) -> None:

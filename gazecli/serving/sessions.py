@@ -144,6 +144,7 @@ class Session:
         self.aim: Aim | None = None
         self.send: Callable[[Event], None] | None = None
         self.run: Run | None = None
+        self.unsteered: dict[tuple[object, ...], Floats] = {}  # shares by prompt and heads, (N,)
         self._runs = 0
 
     def take_aim(self, spec: str) -> Aim:
@@ -238,9 +239,13 @@ class Run:
         session, settings = self.session, self.settings
         kept = session.engine.kept(session.picture)
         inputs, layout = kept.prepare(settings.prompt)
-        first = ValueWeightedAttention(layout.positions, [self.heads])
-        completed(generate_by_token(kept.vlm, inputs, layout, None, 1, Limits(1), watcher=first, kept=kept))
-        self._unsteered = first.maps(0, 0, 1)[0]
+        asked = (settings.prompt, *self.heads)
+        if asked not in session.unsteered:
+            first = ValueWeightedAttention(layout.positions, [self.heads])
+            limits = Limits(1)
+            completed(generate_by_token(kept.vlm, inputs, layout, None, 1, limits, watcher=first, kept=kept))
+            session.unsteered = {asked: first.maps(0, 0, 1)[0]}
+        self._unsteered = session.unsteered[asked]
         self._watcher = ValueWeightedAttention(layout.positions, [self.heads])
         if settings.heads == "nobody":
             return track_by_token(

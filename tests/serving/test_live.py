@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
+from gazecli.heads.headset_store import note_headset
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import parse_targets, plan
 from gazecli.steering.steer import SteerSettings
 from gazecli.steering.switch import DYNAMIC_PROMPT, switch
 from gazecli.steering.track import track
+from tests.cli.conftest import gaze_here
 from tests.serving.conftest import STRIP, Asker, data_address
 
 
@@ -64,6 +70,44 @@ def test_the_python_script_of_the_record_writes_the_same(
     assert capsys.readouterr().out.strip() == record["text"].strip()
     assert "800,0,1592,272;" in record["command"]
     assert "--strength 8" in record["command"]
+
+
+@pytest.mark.parametrize(
+    ("how", "regions", "settings"),
+    [
+        ({}, [4, "circle:30%,50%,60%"], {"top": 5, "strength": "hard", "max_new_tokens": 25}),
+        (
+            {"panels": "1x3", "rtl": True},
+            [1],
+            {"scope": "full", "prompt": "It's $HOME?", "max_new_tokens": 9},
+        ),
+        ({}, ["0,0,400,272"], {"heads": "all", "mode": "suppress-image", "max_new_tokens": 9}),
+        ({}, [2], {"heads": "nobody", "max_new_tokens": 9}),
+        ({}, [3], {"heads": "random", "strength": "hard", "max_new_tokens": 9}),
+    ],
+)
+def test_the_command_of_the_record_writes_the_same(
+    asker: Asker,
+    headset: HeadSet,
+    own_cache: Path,
+    capfd: pytest.CaptureFixture[str],
+    how: dict[str, object],
+    regions: list[int | str],
+    settings: dict[str, object],
+) -> None:
+    cache = Cache(own_cache)
+    cache.put(headset.to_artifact())
+    note_headset(cache, headset, "tiny")
+    tab = asker.tab(0, **how)
+    for number, region in enumerate(regions):
+        tab.post("aim", region=region)
+        if number == 0:
+            tab.post("start", **settings)
+        tab.until(lambda number=number: len(tab.tokens()) > 4 * number)  # type: ignore[misc]
+    tab.done()
+    record = tab.get("record").json()
+    ran = gaze_here(capfd, *shlex.split(record["command"])[1:], "--json")
+    assert json.loads(ran.out)["text"] == record["text"].strip(), ran.err
 
 
 def test_without_heads_it_is_what_track_writes(
