@@ -17,6 +17,7 @@ NAMES = (
     "steering_tokens",
     "steering_batch",
     "steering_long",
+    "evaluation_batch",
     "serving",
     "many_pictures",
     "startup",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -147,35 +149,44 @@ def run_evaluation(
     request = evaluation_request(
         chosen.headset.digest, examples, settings, judged_by(evaluation.judge, judge)
     )
-    kept = None if force else join().from_first(lambda: _found_again(chosen, request))
-    vlm, found, is_first = None, None, current_launch().is_first
-    if kept is None:
-        from gazecli.evaluation.evaluate import evaluate
-        from gazecli.reports.evaluation import comparison_part, evaluation_part
 
-        chosen.cache.ensure_writable()
-        vlm = load_model(output, chosen, loading)
-        if evaluation.judge == "likelihood":
-            judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
-        try:
-            with progress(output, "evaluating", "pictures") as step:
-                done = evaluate(
-                    vlm, chosen.headset, examples, plan, judge, chosen.cache, step, batch_size, force
+    def find() -> KeptEvaluation | None:
+        return None if force else join().from_first(lambda: _found_again(chosen, request))
+
+    kept = find()
+    vlm, found, is_first = None, None, current_launch().is_first
+    # Waits while another run evaluates the same, so that its evaluation can be taken.
+    waiting = partial(output.note, "another run evaluates the same; waiting for it")
+    alone = chosen.cache.working_on(request, on_wait=waiting) if is_first and not kept else nullcontext()
+    with alone:
+        kept = kept or find()
+        if kept is None:
+            from gazecli.evaluation.evaluate import evaluate
+            from gazecli.reports.evaluation import comparison_part, evaluation_part
+
+            chosen.cache.ensure_writable()
+            vlm = load_model(output, chosen, loading)
+            if evaluation.judge == "likelihood":
+                judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
+            try:
+                with progress(output, "evaluating", "pictures") as step:
+                    done = evaluate(
+                        vlm, chosen.headset, examples, plan, judge, chosen.cache, step, batch_size, force
+                    )
+            except KeyboardInterrupt:
+                output.note("every text written so far is kept: the same command goes on from there")
+                raise
+            draws = sum(each.condition.name == "control" for each in done.runs)
+            if draws < plan.controls:
+                output.note(f"{draws} of {plan.controls} controls: there are no other heads to draw")
+            if is_first:
+                part = evaluation_part(vlm, done, chosen.headset.digest, judge)
+                compared = comparison_part(done) if compare else None
+                found = keep_evaluation(
+                    chosen.cache, done.headset, part, compared, examples.usable, done.runs, request
                 )
-        except KeyboardInterrupt:
-            output.note("every text written so far is kept: the same command goes on from there")
-            raise
-        draws = sum(each.condition.name == "control" for each in done.runs)
-        if draws < plan.controls:
-            output.note(f"{draws} of {plan.controls} controls: there are no other heads to draw")
-        if is_first:
-            part = evaluation_part(vlm, done, chosen.headset.digest, judge)
-            compared = comparison_part(done) if compare else None
-            found = keep_evaluation(
-                chosen.cache, done.headset, part, compared, examples.usable, done.runs, request
-            )
-    elif is_first:
-        found = as_kept(output, chosen, kept, str(examples.comics.path))
+        elif is_first:
+            found = as_kept(output, chosen, kept, str(examples.comics.path))
     if found is None:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)

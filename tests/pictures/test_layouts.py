@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gazecli.errors import ComicsError
+from gazecli.errors import ComicsError, PictureError
 from gazecli.pictures.comics.comics import open_comics
 from tests.pictures.drawn import noisy, strip_of, write_comic
 
@@ -215,3 +215,13 @@ def test_jpegs_of_any_name_count_as_panels(tmp_path: Path) -> None:
     folder = write_comic(tmp_path / "comic", 1)
     noisy(64, 64).save(folder / "p2.jfif", "JPEG")
     assert len(open_comics(tmp_path, panels=2).strips) == 1
+
+
+def test_a_strip_that_vanishes_is_named_by_its_folder(tmp_path: Path) -> None:
+    write_comic(tmp_path / "comic", 2)
+    [strip] = open_comics(tmp_path, panels=2).strips
+    (tmp_path / "comic").rename(tmp_path / "elsewhere")
+    for use in (strip.check, strip.load):
+        with pytest.raises(PictureError, match="no longer there") as caught:
+            use()
+        assert caught.value.subject == str(tmp_path / "comic")

@@ -280,3 +280,21 @@ def test_it_is_drawn_for_small_and_large_screens_in_light_and_dark(
             chromium.screenshot(folder / f"live-{width}-{'dark' if dark else 'light'}.png", whole=width < 600)
             assert chromium.value("document.documentElement.scrollWidth") <= width
             assert chromium.complaints() == []
+
+
+def test_the_wheel_resizes_the_spotlight_and_what_it_did_can_be_kept(tab: Tab) -> None:
+    set_length(tab, 8)
+    tab.value("document.querySelector('[name=tool][value=spot]').click()")
+    tab.move(*middle(tab, "#stage"))
+    size = tab.until("document.getElementById('spot').offsetWidth")
+    wheel = "new WheelEvent('wheel', {deltaY: -100, cancelable: true})"
+    assert tab.value(f"document.getElementById('stage').dispatchEvent({wheel})") is False, "the page stays"
+    tab.until(f"document.getElementById('spot').offsetWidth > {size}")
+    tab.until(f"!({WRITING}) && !document.getElementById('save').disabled")
+    for button, begins in (("copy-command", "gaze switch strip.png"), ("copy-python", "import gazecli")):
+        tab.value("document.getElementById('copied').textContent = ''")
+        tab.value(f"document.getElementById('{button}').click()")
+        tab.until("document.getElementById('copied').textContent")
+        assert tab.value("document.getElementById('command').textContent").startswith(begins)
+    tab.value("document.getElementById('save').click()")
+    tab.until("document.getElementById('copied').textContent.includes('gaze.html')")

@@ -81,6 +81,13 @@ def keeps_everything(cache: Any, layers: int) -> bool:
     return len(cache.layers) == layers and all(isinstance(layer, GrowingLayer) for layer in cache.layers)
 
 
+def join_rows(cache: Any, parts: Sequence[Any]) -> None:
+    """Fill an empty cache with the rows of `parts`, which keep everything, in their order."""
+    for number, layer in enumerate(cache.layers):
+        layers = [part.layers[number] for part in parts]
+        layer.update(torch.cat([each.keys for each in layers]), torch.cat([each.values for each in layers]))
+
+
 def select_rows(cache: Any, rows: Sequence[int], device: torch.device) -> None:
     """Keep these rows alone, in this order; `device` is where most layers keep them."""
     cache.reorder_cache(torch.tensor(rows, dtype=torch.long, device=device))

@@ -14,7 +14,14 @@ import torch
 
 from gazecli.models.architecture import find_vision_tower
 from gazecli.models.attention.gaze_attention import KeyBias, RowWatcher
-from gazecli.models.attention.kv_cache import as_argument, empty_cache, repeat_rows, select_rows
+from gazecli.models.attention.kv_cache import (
+    as_argument,
+    empty_cache,
+    join_rows,
+    keeps_everything,
+    repeat_rows,
+    select_rows,
+)
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION
 from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -29,6 +36,8 @@ Result = TypeVar("Result")
 ByToken = Generator[tuple[int, list[list[int]]], None, Result]
 # Rows that have ended leave the batch once they are one in so many: the others' caches are copied for it.
 _LEAVING = 4
+# Tokens: where two rows keep a processor busy, more at once only fall out of its caches.
+_PREFILLED_AT_ONCE = 2048
 
 
 @dataclass
@@ -161,6 +170,11 @@ def _prefill(
             for name, part in prompt.items()
         }
         repeated["input_ids"] = ids
+        few = _PREFILLED_AT_ONCE // ids.shape[1] or 1
+        # With `kept` the picture goes through the vision tower once all the same.
+        apart = vlm.device.type == "cpu" and own_ids is None and watcher is None and kept is not None
+        if apart and rows > few and keeps_everything(cache, len(vlm.decoder.layers)):
+            return _prefill_in_parts(vlm, inputs, layout, bias, rows, few, kept)
         with vision_once(vlm, rows, kept):
             return _forward(vlm, watcher, **repeated, **as_argument(vlm.model, cache)), cache
     shared = {
@@ -178,6 +192,32 @@ def _prefill(
             kept.keep_prefix(prefix, cache, vlm.counted_positions)
     repeat_rows(cache, 1, rows, vlm.device)
     return _forward(vlm, watcher, input_ids=ids[:, start:], **as_argument(vlm.model, cache)), cache
+
+
+def _prefill_in_parts(
+    vlm: VLM,
+    inputs: Any,
+    layout: ImageLayout,
+    bias: KeyBias | None,
+    rows: int,
+    few: int,
+    kept: KeptPicture | None,
+) -> tuple[torch.Tensor, Any]:
+    """As `_prefill` for rows that share nothing, `few` at a time."""
+    found, cache = [], empty_cache(vlm.decoder)
+    for first in range(0, rows, few):
+        some = range(first, min(first + few, rows))
+        own = bias.of_rows(some) if bias is not None else None
+        vlm.state.steer(own)
+        logits, part = _prefill(vlm, inputs, layout, own, len(some), None, None, kept)
+        found.append((logits, part))
+    vlm.state.steer(bias)
+    join_rows(cache, [part for _, part in found])
+    # One picture at one place: every row counts alike.
+    vlm.counted_positions = [
+        counted[:1] if torch.is_tensor(counted) else counted for counted in vlm.counted_positions
+    ]
+    return torch.cat([logits for logits, _ in found]), cache
 
 
 def _forward(vlm: VLM, watcher: RowWatcher | None, **inputs: Any) -> torch.Tensor:
