@@ -1,4 +1,4 @@
-"""The inputs of a command: the heads, their model, the picture and its target regions.
+"""The inputs of a command: the heads, their model and the picture.
 
 Heads are chosen before the model is loaded, so that a wrong choice costs no time.
 """
@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
 from gazecli.cli.output import Output, Step, busy, progress
 from gazecli.distributed.launcher import current_launch
-from gazecli.errors import RegionError, UsageError
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
     from gazecli.heads.headset import Head, HeadSet
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
-    from gazecli.pictures.regions import Region
 
 
 _MEGABYTE = 10**6
@@ -37,8 +36,10 @@ class ChosenHeads:
     cache: Cache
 
 
-def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
+def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | None = None) -> ChosenHeads:
     """The heads of the head set named, else of the model named, else of the head set used last.
+
+    A model named is meant with the adapter of `loading`.
 
     Raises HeadSetError when there is none, UsageError for an impossible number of heads.
     """
@@ -48,6 +49,8 @@ def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
 
     cache = Cache(warn=output.warning)
     named = setting("model", options.model)
+    if named is not None and loading is not None:
+        named = loading.named(named)
     spec = options.heads or named
     listed = parse_heads(options.heads) if options.heads else None
     if listed is not None:
@@ -57,8 +60,10 @@ def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
     count = number_or_auto(options.top, "--top")
     ranked_by = headset.resolve_score(options.score)
     best = headset.top("auto" if count is None else count, ranked_by)
-    own = named if options.heads is None or listed is not None else None
-    source = options.model or own or model_source(cache, headset)
+    wanted = options.model is not None or options.heads is None or listed is not None
+    source = (named if wanted else None) or model_source(cache, headset)
+    if loading is not None:
+        source = loading.named(source)
     output.detail(f"{len(best)} heads of {headset.digest} by {ranked_by} score")
     return ChosenHeads(headset, best, ranked_by, source, cache)
 
@@ -69,10 +74,10 @@ def fetching(output: Output, name: str) -> Iterator[Step]:
     with ExitStack() as bars:
         shown: list[Step] = []
 
-        def step(done: int, total: int) -> None:
+        def step(done: int, total: int | None) -> None:
             if not shown:
                 shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
-            shown[0](done // _MEGABYTE, total // _MEGABYTE)
+            shown[0](done // _MEGABYTE, None if total is None else total // _MEGABYTE)
 
         yield step
 
@@ -114,6 +119,7 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
             **options.keywords(),
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
+    note_template(output, vlm.template)
     if current_launch().is_first and chosen.headset.kind != "listed":
         note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm
@@ -122,43 +128,44 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
 MOST_PIXELS = 10**10
 
 
-def open_picture(source: str, options: PictureOptions) -> Picture:
-    """Open the picture with its regions; PictureError, RegionError, ComicsError or UsageError."""
-    from gazecli.pictures.image_files import MAX_PIXELS
+def open_picture(output: Output, source: str, options: PictureOptions) -> Picture:
+    """Open the picture with its regions, and say what its notes and warnings are.
+
+    Raises PictureError, RegionError, ComicsError or UsageError.
+    """
     from gazecli.pictures.picture import Picture
 
-    max_pixels = options.max_pixels
-    if max_pixels is not None and not 1 <= max_pixels <= MOST_PIXELS:
+    most = most_pixels(options)
+    picture = Picture.open(
+        source, options.panels, options.regions, options.rtl, spread=options.spread, max_pixels=most
+    )
+    for note in picture.notes:
+        output.note(note)
+    for warning in picture.warnings:
+        output.warning(warning)
+    return picture
+
+
+def most_pixels(options: PictureOptions) -> int:
+    """The largest picture that is opened; UsageError for a number that is none."""
+    from gazecli.pictures.image_files import MAX_PIXELS
+
+    most = MAX_PIXELS if options.max_pixels is None else options.max_pixels
+    if not 1 <= most <= MOST_PIXELS:
         raise UsageError(
             f"--max-pixels must lie between 1 and {MOST_PIXELS}",
-            subject=str(max_pixels),
+            subject=str(most),
             hint="leave it out for 100 million",
         )
-    return Picture.open(
-        source, options.panels, options.regions, options.rtl, max_pixels=max_pixels or MAX_PIXELS
-    )
+    return most
 
 
-def targets_of(
-    picture: Picture, specs: list[str] | None, all_regions: bool, mode: str = "boost-suppress"
-) -> list[Region]:
-    """The named regions in order; heads that are blinded are blinded to the whole picture if none is named.
+def note_template(output: Output, template: str | None) -> None:
+    """Note that prompts are not written by the checkpoint's own chat template, where they are not."""
+    if template is not None:
+        from gazecli.models.chat_templates import NOTES
 
-    Raises UsageError when none is named, RegionError when one is not there.
-    """
-    if all_regions:
-        if specs:
-            raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
-        if not picture.regions:
-            hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
-            raise RegionError("no panels were found", subject=picture.name, hint=hint)
-        return list(picture.regions)
-    if not specs and mode == "blind":
-        return [replace(picture.region("0%,0%,100%,100%", len(picture.regions) + 1), label="picture")]
-    if not specs:
-        raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
-    # Regions that are not panels get the numbers behind the panels.
-    return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]
+        output.note(NOTES[template])
 
 
 def note_prepared(output: Output, what: str, prepared: str | None) -> None:

@@ -9,12 +9,13 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gazecli.canonical import json_digest, read_json
 from gazecli.errors import ModelError, UsageError
+from gazecli.models.adapter import adapter_facts, require_adapter, split_name
 from gazecli.models.catalogue import resolve_alias
 from gazecli.models.folder_kinds import INDEX, Folder, own_weights
 from gazecli.models.snapshot import Progress, find_snapshot, hub_revision
@@ -41,20 +42,30 @@ _NAMES = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint on this machine."""
+    """A checkpoint on this machine, and the folder of the adapter that goes over it, if one does."""
 
     name: str
     id: str
     revision: str | None
     folder: Path
+    adapter: Path | None = None
 
     @property
     def facts(self) -> Folder:
         """What lies in the folder."""
         return Folder(self.folder, self.name, self.id)
 
+    @property
+    def quantised(self) -> str | None:
+        """How config.json says that the weights are quantised, such as `fp8`; None where they are not."""
+        settings = self.facts.config.get("quantization_config")
+        return str(settings.get("quant_method", "unknown")) if isinstance(settings, dict) else None
+
     def digest(self, file_digest: Callable[[Path], str] | None = None) -> str:
-        """`sha256:…` over names and contents of the checkpoint's files; `file_digest` may remember some."""
+        """`sha256:…` over names and contents of the files of checkpoint and adapter.
+
+        `file_digest` may remember some.
+        """
         digest_of = file_digest or _sha256
         facts = {}
         named = [self.folder / name for name in _NAMES if (self.folder / name).is_file()]
@@ -63,6 +74,8 @@ class Checkpoint:
         for path in (*named, *code, *(self.folder / name for name in own)):
             blob = path.resolve().name if path.is_symlink() else ""
             facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
+        if self.adapter is not None:
+            facts |= adapter_facts(self.adapter, digest_of)
         return f"sha256:{json_digest(facts)}"
 
     def config(self) -> dict[str, Any]:
@@ -95,8 +108,14 @@ def find_checkpoint(
 ) -> Checkpoint:
     """Find a checkpoint on this machine, fetching what is not here from the Hub when that is possible.
 
-    Raises ModelError with the command that fetches it when it is not here and cannot be fetched.
+    `name` is an alias, a Hub id or a folder, each also with an adapter, `MODEL+FOLDER`. Raises ModelError
+    with the command that fetches it when it is not here and cannot be fetched, and for what is no adapter.
     """
+    base, adapter = split_name(name)
+    if adapter is not None:
+        require_adapter(adapter)
+        found = find_checkpoint(base, revision, fetch, progress)
+        return replace(found, name=f"{found.name}+{adapter.name}", adapter=adapter)
     if revision is not None and (is_folder(name) or name == "tiny"):
         what = "the model in the package" if name == "tiny" else "a local folder"
         raise UsageError(f"--revision cannot matter for {what}", subject=name, hint="leave it out")

@@ -21,6 +21,7 @@ INDEX = "model.safetensors.index.json"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+_OTHER_SETTINGS = ("adapter_config.json", "model_index.json", "params.json")
 _SHARD = re.compile(r"(.*-)\d{5}-of-(\d{5})\.safetensors")
 
 
@@ -282,7 +283,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "no weights",
         lambda f: "config.json" in f.files and not f.weights,
-        "no weights are here",
+        "no safetensors weights are here",
         "the folder needs *.safetensors files",
         "model.weights",
         partial=True,
@@ -344,8 +345,11 @@ def refuse_kinds(folder: Folder) -> None:
 
 
 def missing_part(folder: Folder) -> str | None:
-    """What an interrupted download left out, in words; None for a folder that has every part."""
+    """What an interrupted download left out, in words; None for a folder that has every part.
+
+    Adapters and pipelines have no config.json; what they are is told when they are loaded.
+    """
     if "config.json" not in folder.files:
-        return "config.json is missing"
+        return None if set(_OTHER_SETTINGS) & set(folder.files) else "config.json is missing"
     found = ((kind, kind.sign(folder)) for kind in KINDS if kind.partial)
     return next((kind.sentence.format(value) for kind, value in found if value), None)

@@ -17,6 +17,7 @@ import torch
 
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import ModelError, UsageError
+from gazecli.models.adapter import merged, named_with, split_name
 from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.checkpoint import Checkpoint, find_checkpoint, is_folder
 from gazecli.models.device_map import DeviceMap, parse_device_map
@@ -24,7 +25,7 @@ from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.folder_kinds import refuse_kinds
 from gazecli.models.processor import complete_processor, load_processor
 from gazecli.models.vlm import VLM
-from gazecli.models.weights import refuse_random_weights, refuse_unknown_numbers, unused_weights
+from gazecli.models.weights import check_weights, unused_weights
 from gazecli.plain_text import error_words
 
 _CLASSES = ("AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModel")
@@ -43,7 +44,7 @@ def load(
     squash: bool = True,
     note: Callable[[str], None] = lambda message: None,
 ) -> VLM:
-    """Load a model by alias, Hub id (optionally @revision) or folder.
+    """Load a model by alias, Hub id (optionally @revision) or folder, also with an adapter: MODEL+FOLDER.
 
     `device_map` spreads a model too large for one device: a strategy of accelerate, a map from modules to
     devices, or the JSON file of one; `max_memory` bounds what a strategy may use of each device, as in
@@ -66,10 +67,11 @@ def load(
     _refuse_own_code(checkpoint, config, trust_remote_code)
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
     model, report = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
-    refuse_random_weights(model, report, checkpoint.name)
-    refuse_unknown_numbers(model, checkpoint.name)
+    check_weights(model, report, checkpoint)
     if unused := unused_weights(report):
         note(unused)
+    if checkpoint.adapter is not None:
+        model = merged(model, checkpoint.adapter)
     complete_processor(processor, model.config)
     _refuse_foreign_tokenizer(processor, model, checkpoint)
     vlm = VLM(
@@ -79,12 +81,20 @@ def load(
         id=checkpoint.id,
         revision=checkpoint.revision,
         digest=checkpoint.digest(file_digest),
-        source=str(checkpoint.folder) if is_folder(name) else name,
+        source=_source(name, checkpoint),
         squash=squash,
+        quantised=checkpoint.quantised,
     )
     if not type(model).__module__.startswith("transformers."):  # it came with the checkpoint
         require_reachable(vlm)
     return vlm
+
+
+def _source(name: str, checkpoint: Checkpoint) -> str:
+    """What to load the checkpoint by again, from wherever: its folder, or its name."""
+    if checkpoint.adapter is not None:
+        return named_with(split_name(name)[0], checkpoint.adapter)
+    return str(checkpoint.folder) if is_folder(name) else name
 
 
 def _refuse_own_code(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_code: bool) -> None:
@@ -112,14 +122,16 @@ def _load_model(
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    quantised = checkpoint.quantised
     options: dict[str, Any] = {}
     offloaded = None
     if device_map is not None:
         offloaded = tempfile.mkdtemp(prefix="gaze-offload-")
         most = None if max_memory is None else dict(max_memory)
         options = {"device_map": device_map, "max_memory": most, "offload_folder": offloaded}
-    elif device.type == "cuda" and current_launch().world_size > 1:
-        # The copies of several processes would not fit into main memory on their way to their GPUs.
+    elif quantised is not None or (device.type == "cuda" and current_launch().world_size > 1):
+        # Quantised weights may not be moved once they are loaded, and the copies of several processes would
+        # not fit into main memory on their way to their GPUs.
         options = {"device_map": {"": device}}
     try:
         model, report = model_class(checkpoint.config()).from_pretrained(
@@ -137,6 +149,13 @@ def _load_model(
     except Exception as failure:  # foreign files: configs, safetensors and remote code raise nearly anything
         if offloaded is not None:
             shutil.rmtree(offloaded, ignore_errors=True)
+        if quantised is not None:
+            raise ModelError(
+                f"its weights are quantised ({quantised}) and cannot be loaded here ({error_words(failure)})",
+                subject=checkpoint.name,
+                hint="install what that asks for, or use the unquantised model",
+                code="model.quantised",
+            ) from failure
         raise ModelError(
             f"the checkpoint cannot be loaded ({error_words(failure)})",
             subject=checkpoint.name,
@@ -145,7 +164,8 @@ def _load_model(
             code="model.broken",
         ) from failure
     if offloaded is None:
-        model = model.to(device)
+        if quantised is None:
+            model = model.to(device)
     else:  # at the end of the process at the latest
         weakref.finalize(model, shutil.rmtree, offloaded, ignore_errors=True)
     return model, report

@@ -58,6 +58,7 @@ class VLM:
 
     source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
+    quantised: how its weights are stored, such as `fp8`, where they are quantised.
     """
 
     model: Any
@@ -69,6 +70,7 @@ class VLM:
     source: str
     state: AttentionState = field(default_factory=AttentionState)
     squash: bool = True
+    quantised: str | None = None
     placement: Placement | None = field(default=None, init=False, repr=False)
     _turn: Lock = field(default_factory=Lock, init=False, repr=False)
 
@@ -97,6 +99,12 @@ class VLM:
         """`name`, `id` and `revision` for what is kept and hashed, as `catalogue.lasting_names`."""
         local = self.source != self.name
         return lasting_names(self.id, self.revision, self.family, self.digest, local=local)
+
+    @property
+    def template(self) -> str | None:
+        """Where prompts are not written by the checkpoint's own chat template: `family` or `none`."""
+        origin = self.preparation.template
+        return None if origin == "own" else origin
 
     @property
     def dtype(self) -> str:
@@ -173,10 +181,10 @@ class VLM:
         text = self.preparation.prompt(prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)
-        self._check_tokens(inputs["input_ids"])
+        self.check_tokens(inputs["input_ids"])
         return inputs.to(self.device, self.model.dtype), layout
 
-    def _check_tokens(self, ids: torch.Tensor) -> None:
+    def check_tokens(self, ids: torch.Tensor) -> None:
         """ModelError for a tokenizer that names tokens this model has no weights for."""
         known = self.model.get_input_embeddings().weight.shape[0]
         written = ids[ids != self.preparation.placeholder]

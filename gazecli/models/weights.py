@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from gazecli.canonical import parse_json
 from gazecli.errors import ModelError
+from gazecli.models.checkpoint import Checkpoint
 from gazecli.models.devices import DTYPES
 
 # What wrappers put before every name when the model inside them is not saved alone.
@@ -19,12 +22,26 @@ _WRAPPERS = {
 }
 _OF_ADAPTERS = (".lora_", ".base_layer.", ".modules_to_save.", ".original_module.")
 
+_SCALES = ("_scale_inv", "_scale")
 
-def refuse_random_weights(model: Any, report: Mapping[str, Any], name: str) -> None:
+
+def check_weights(model: Any, report: Mapping[str, Any], checkpoint: Checkpoint) -> None:
+    """ModelError when a parameter of `model` is not what its checkpoint holds, or is no number.
+
+    `report` is what transformers gives as `output_loading_info`.
+    """
+    _refuse_random_weights(model, report, checkpoint.name)
+    if checkpoint.quantised is not None:
+        files = [checkpoint.folder / each for each in checkpoint.facts.weights]
+        _refuse_unscaled_weights(files, checkpoint.name)
+    _refuse_unknown_numbers(model, checkpoint.name)
+
+
+def _refuse_random_weights(model: Any, report: Mapping[str, Any], name: str) -> None:
     """ModelError when a parameter of `model` was not in its checkpoint, or had another shape there.
 
-    `report` is what transformers gives as `output_loading_info`. Buffers may be missing, and so may tied
-    weights and what a class of transformers says it can do without; none of them is then left random.
+    Buffers may be missing, and so may tied weights and what a class of transformers says it can do without;
+    none of them is then left random.
     """
     missing = set(report["missing_keys"])
     own = [each for each, _ in model.named_parameters()]
@@ -49,13 +66,36 @@ def refuse_random_weights(model: Any, report: Mapping[str, Any], name: str) -> N
         )
 
 
+def _refuse_unscaled_weights(files: Iterable[Path], name: str) -> None:
+    """ModelError for quantised weights in 8-bit floats without scales: transformers would take them so."""
+    stored: dict[str, str] = {}
+    for path in files:
+        with path.open("rb") as file:
+            header = parse_json(file.read(int.from_bytes(file.read(8), "little")))
+        stored |= {each: entry["dtype"] for each, entry in header.items() if each != "__metadata__"}
+    unscaled = sorted(
+        each
+        for each, form in stored.items()
+        if form.startswith("F8")
+        and each.endswith("weight")
+        and not {f"{each}{end}" for end in _SCALES} & set(stored)
+    )
+    if unscaled:
+        raise ModelError(
+            _counted(unscaled, "of the checkpoint", "quantised and without a scale"),
+            subject=name,
+            hint="fetch or copy the checkpoint again, and see that it was saved whole",
+            code="model.weights",
+        )
+
+
 def unused_weights(report: Mapping[str, Any]) -> str | None:
     """A sentence about weights of the checkpoint that the model does not have; None when there are none."""
     unused = sorted(report["unexpected_keys"])
     return f"{_counted(unused, 'of the checkpoint', 'not used by this model')}" if unused else None
 
 
-def refuse_unknown_numbers(model: Any, name: str) -> None:
+def _refuse_unknown_numbers(model: Any, name: str) -> None:
     """ModelError when a weight is NaN or infinite: all it computes is meaningless."""
     for place, weight in model.named_parameters():
         # One pass without a copy; where a weight is not a number, so is the largest.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gazecli.errors import RegionError, SteeringError, UsageError
 from gazecli.models.attention.bias import Mode, Scope, has_moved, key_bias, parse_strength
-from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
 from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
 from gazecli.models.inference.generate import (
     ByToken,
@@ -61,11 +61,11 @@ class SteerSettings:
     def bias(
         self,
         vlm: VLM,
-        heads: Mapping[int, Sequence[int]],
+        heads: HeadsByLayer | Sequence[HeadsByLayer],
         layout: ImageLayout,
         targets: Sequence[Region | None],
     ) -> KeyBias:
-        """The bias that points `heads` at one target a row, as `key_bias`."""
+        """The bias that points `heads`, of all rows or of each, at one target a row, as `key_bias`."""
         return key_bias(heads, layout, targets, self.strength, self.mode, self.scope, vlm.device)
 
 

@@ -96,7 +96,7 @@ def switch(
     most = max_new_tokens or schedule.most_tokens
     limits = Limits(most, min(schedule.least_tokens, most))
     narration = completed(
-        narrate_by_token(vlm, picture, _Scheduled(vlm, schedule), heads, settings, limits), on_token
+        narrate_by_token(vlm, picture, Scheduled(vlm, schedule), heads, settings, limits), on_token
     )
     if require_effect:
         _require_following(narration, vlm)
@@ -173,7 +173,7 @@ def narrate_by_token(
         text=vlm.decode(written),
         tokens=len(written),
         pieces=pieces_of(vlm.decode, written),
-        segments=_segments(vlm, pace.turns, written),
+        segments=segments_of(vlm, pace.turns, written),
         maps=maps,
         trajectory=maps @ layout.region_table(regions),
         layout=layout,
@@ -181,7 +181,7 @@ def narrate_by_token(
     )
 
 
-class _Scheduled:
+class Scheduled:
     """The pace of a schedule."""
 
     def __init__(self, vlm: VLM, schedule: Schedule) -> None:
@@ -212,7 +212,8 @@ class _Scheduled:
         return ends_sentence(self.vlm.decode(written[self.turns[-1][0] :]))
 
 
-def _segments(vlm: VLM, turns: Sequence[tuple[int, Region]], written: list[int]) -> list[Segment]:
+def segments_of(vlm: VLM, turns: Sequence[tuple[int, Region]], written: list[int]) -> list[Segment]:
+    """What was written in each turn; none for a turn that the text ended before."""
     ends = [*(start for start, _ in turns[1:]), len(written)]
     return [
         Segment(target, start, end, vlm.decode(written[start:end]).strip())

@@ -12,6 +12,7 @@ from huggingface_hub import constants
 from gazecli.errors import ModelError
 from gazecli.models.checkpoint import find_checkpoint
 from gazecli.models.load import load
+from tests.cli.conftest import gaze_here
 from tests.fixtures.folder_kinds import INDEX, SHARDS, sharded
 from tests.fixtures.hub_server import Hub
 
@@ -135,3 +136,27 @@ def test_the_weights_in_another_layout_do_not_change_what_a_checkpoint_is() -> N
     before = found.digest()
     (found.folder / "consolidated.safetensors").write_bytes(b"weights again")
     assert find_checkpoint(NAME).digest() == before
+
+
+def test_a_repository_that_is_an_adapter_is_told_so_with_and_without_a_network(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("someone/Lora", {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights"})
+    for offline in (False, True):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        with pytest.raises(ModelError, match="this folder is an adapter"):
+            load("someone/Lora", device="cpu")
+
+
+def test_a_model_is_on_this_machine_when_all_of_it_is(hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:
+    hub.repositories["models", "Qwen/Qwen2-VL-7B-Instruct"] = hub.repositories["models", NAME]
+
+    def here() -> bool:
+        models = gaze_here(capfd, "models", "--json").document("models")["models"]
+        return {model["alias"]: bool(model["on_this_machine"]) for model in models}["qwen2-vl-7b"]
+
+    assert not here()
+    folder = find_checkpoint("qwen2-vl-7b").folder
+    assert here()
+    (folder / SHARDS[1]).unlink()
+    assert not here()

@@ -14,7 +14,14 @@ import torch
 
 from gazecli.models.architecture import find_vision_tower
 from gazecli.models.attention.gaze_attention import KeyBias, RowWatcher
-from gazecli.models.attention.kv_cache import as_argument, empty_cache, repeat_rows
+from gazecli.models.attention.kv_cache import (
+    as_argument,
+    empty_cache,
+    join_rows,
+    keeps_everything,
+    repeat_rows,
+    select_rows,
+)
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION
 from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -27,6 +34,10 @@ Result = TypeVar("Result")
 # Yields (step, the tokens of each row so far) behind every token; closing it ends the text. Several of one
 # model may be written in turns, each turn inside `vlm.biased(None)`, which takes its bias off again.
 ByToken = Generator[tuple[int, list[list[int]]], None, Result]
+# Rows that have ended leave the batch once they are one in so many: the others' caches are copied for it.
+_LEAVING = 4
+# Tokens: where two rows keep a processor busy, more at once only fall out of its caches.
+_PREFILLED_AT_ONCE = 2048
 
 
 @dataclass
@@ -93,6 +104,7 @@ def generate_by_token(
     ends = vlm.end_tokens()
     written: list[list[int]] = [[] for _ in range(rows)]
     finished = [row in only_first for row in range(rows)]
+    going = list(range(rows))  # the rows still in the batch
     with vlm.biased(bias):
         logits, cache = _prefill(vlm, inputs, layout, bias, rows, watcher, ids, kept)
     counted = vlm.counted_positions
@@ -102,7 +114,7 @@ def generate_by_token(
             logits[:, forbidden] = float("-inf")
         best = logits.argmax(-1)
         chosen: list[int] = best.tolist()  # the one wait a token
-        for row, token in enumerate(chosen):
+        for row, token in zip(going, chosen, strict=True):
             if not finished[row] and token in ends:
                 finished[row] = True
             elif not finished[row]:
@@ -112,6 +124,13 @@ def generate_by_token(
             break
         if rebias is not None:
             bias = rebias(step + 1, written)
+        elif watcher is None and sum(finished[row] for row in going) * _LEAVING >= len(going):
+            places = [place for place, row in enumerate(going) if not finished[row]]
+            going, best = [going[place] for place in places], best[places]
+            select_rows(cache, places, vlm.device)
+            bias = bias.of_rows(places) if bias is not None else None
+            # One picture at one place: every row counts alike.
+            counted = [part[:1] if torch.is_tensor(part) else part for part in counted]
         tokens = best.to(vlm.device)[:, None]
         with vlm.biased(bias):
             vlm.counted_positions = counted  # another text may have been written since
@@ -146,6 +165,11 @@ def _prefill(
             for name, part in prompt.items()
         }
         repeated["input_ids"] = ids
+        few = _PREFILLED_AT_ONCE // ids.shape[1] or 1
+        # With `kept` the picture goes through the vision tower once all the same.
+        apart = vlm.device.type == "cpu" and own_ids is None and watcher is None and kept is not None
+        if apart and rows > few and keeps_everything(cache, len(vlm.decoder.layers)):
+            return _prefill_in_parts(vlm, inputs, layout, bias, rows, few, kept)
         with vision_once(vlm, rows, kept):
             return _forward(vlm, watcher, **repeated, **as_argument(vlm.model, cache)), cache
     shared = {
@@ -163,6 +187,31 @@ def _prefill(
             kept.keep_prefix(prefix, cache, vlm.counted_positions)
     repeat_rows(cache, 1, rows, vlm.device)
     return _forward(vlm, watcher, input_ids=ids[:, start:], **as_argument(vlm.model, cache)), cache
+
+
+def _prefill_in_parts(
+    vlm: VLM,
+    inputs: Any,
+    layout: ImageLayout,
+    bias: KeyBias | None,
+    rows: int,
+    few: int,
+    kept: KeptPicture | None,
+) -> tuple[torch.Tensor, Any]:
+    """As `_prefill` for rows that share nothing, `few` at a time."""
+    found, cache = [], empty_cache(vlm.decoder)
+    for first in range(0, rows, few):
+        some = range(first, min(first + few, rows))
+        own = bias.of_rows(some) if bias is not None else None
+        with vlm.biased(own):
+            logits, part = _prefill(vlm, inputs, layout, own, len(some), None, None, kept)
+        found.append((logits, part))
+    join_rows(cache, [part for _, part in found])
+    # One picture at one place: every row counts alike.
+    vlm.counted_positions = [
+        counted[:1] if torch.is_tensor(counted) else counted for counted in vlm.counted_positions
+    ]
+    return torch.cat([logits for logits, _ in found]), cache
 
 
 def _forward(vlm: VLM, watcher: RowWatcher | None, **inputs: Any) -> torch.Tensor:

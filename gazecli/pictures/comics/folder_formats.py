@@ -25,9 +25,12 @@ from gazecli.canonical import read_bytes, read_json
 from gazecli.errors import BadInput, ComicsError
 from gazecli.pictures.comics.strip import ComposedStrip, CutStrip, Recipe, Skipped, Strip, wrong_count
 from gazecli.pictures.compose import panel_files
-from gazecli.pictures.image_files import PICTURE_SUFFIXES
+from gazecli.pictures.image_files import OTHER_SUFFIXES, PICTURE_SUFFIXES
 
-_PANEL_NAME = re.compile(r"(\d{1,6})_(\d{1,6})\.(jpg|jpeg|png|webp)", re.IGNORECASE | re.ASCII)
+_PANEL_NAME = re.compile(
+    rf"(\d{{1,6}})_(\d{{1,6}})({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES)))})",
+    re.IGNORECASE | re.ASCII,
+)
 _OUTER_PAGES = 5
 _SHORT_COMIC = 10
 _CAPTIONS = "captions.json"
@@ -173,7 +176,11 @@ def is_strips_folder(folder: Path) -> bool:
 def whole_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     """A strip per image file. Raises ComicsError when `captions.json` is broken."""
     captions = _shared_captions(folder / _CAPTIONS)
-    for file in filter(_is_picture, files_in(folder)):
+    for file in files_in(folder):
+        if file.suffix.lower() in OTHER_SUFFIXES:
+            yield Skipped(file.name, f"{file.suffix} pictures are not read", "save it as PNG")
+        if not _is_picture(file):
+            continue
         try:
             lines = read_captions(file.with_suffix(".txt"), recipe.panels)
             listed = captions.get(file.name, captions.get(file.stem))
