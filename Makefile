@@ -15,11 +15,12 @@ SECONDS ?= 60
 TARGETS ?= artifact headset ranking record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo evaluate test lint types slow families bench fuzz audit wheel clean
+.PHONY: help install demo evaluate page test lint types slow families bench fuzz audit wheel clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
 	@echo 'make evaluate  evaluate the small model as the README does; results land in $(EVALUATED)/'
+	@echo 'make page   build docs/live.html, the small model inside one page'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
 	@echo 'make families  every family at every size; writes the table in README.md'
@@ -42,6 +43,9 @@ demo: install
 
 evaluate: install
 	@GAZE=$(GAZE) PYTHON=$(BIN)/python OUT=$(EVALUATED) sh examples/evaluate.sh
+
+page: install
+	$(BIN)/python -m gazecli.tiny.live.page docs/live.html
 
 # A process a core, each with one thread: they would only fight for the cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal

@@ -17,8 +17,12 @@ NAMES = (
     "steering_tokens",
     "steering_batch",
     "steering_long",
+    "evaluation_batch",
+    "serving",
+    "many_pictures",
     "startup",
     "cached",
+    "live_page",
 )
 
 

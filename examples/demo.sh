@@ -32,3 +32,6 @@ $GAZE report tiny --format json -o "$OUT/report.json"
 $GAZE report tiny --figures "$OUT/figures" -o "$OUT/report.html"
 
 say "Left in $OUT/: heatmap.png, trajectory.png, rabbit.png, staircase.png, figures/, pages (.html) and reports"
+
+say "To see it live, with nothing to install: open docs/live.html in a browser"
+say "To see it live with any model and picture: $GAZE serve $HERE/strip.png --model tiny --open"

@@ -22,7 +22,7 @@ $GAZE comics make "$OUT/judged" --count "$STRIPS" --seed 900007 --quiet >/dev/nu
 $GAZE discover tiny "$OUT/found" --quiet >/dev/null
 
 echo "static: K is chosen on half of the strips; what it chose is tested on the others" >&2
-$GAZE evaluate tiny "$OUT/judged" --sweep --compare --generations "$OUT/static.jsonl" \
+$GAZE evaluate tiny "$OUT/judged" --sweep heads --compare --generations "$OUT/static.jsonl" \
     -o "$OUT/static.json"
 echo "vqa" >&2
 $GAZE evaluate tiny "$OUT/judged" --task vqa -o "$OUT/vqa.json"

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
+    from gazecli.pictures.comics.dataset import fetch_comics
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
+    from gazecli.serving.server import serve
+    from gazecli.steering.jobs import Job, JobResult, steer_many
     from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
     from gazecli.steering.track import Tracking, track
@@ -29,6 +32,8 @@ _HOMES = {
     "Head": "gazecli.heads.headset",
     "HeadSet": "gazecli.heads.headset",
     "ImageLayout": "gazecli.models.token_maps.image_tokens",
+    "Job": "gazecli.steering.jobs",
+    "JobResult": "gazecli.steering.jobs",
     "Narration": "gazecli.steering.switch",
     "Picture": "gazecli.pictures.picture",
     "Region": "gazecli.pictures.regions",
@@ -36,8 +41,11 @@ _HOMES = {
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
+    "fetch_comics": "gazecli.pictures.comics.dataset",
     "load": "gazecli.models.load",
+    "serve": "gazecli.serving.server",
     "steer": "gazecli.steering.steer",
+    "steer_many": "gazecli.steering.jobs",
     "steer_regions": "gazecli.steering.steer",
     "switch": "gazecli.steering.switch",
     "track": "gazecli.steering.track",
@@ -50,6 +58,8 @@ __all__ = [
     "Head",
     "HeadSet",
     "ImageLayout",
+    "Job",
+    "JobResult",
     "Narration",
     "Picture",
     "Region",
@@ -57,8 +67,11 @@ __all__ = [
     "Tracking",
     "__version__",
     "discover",
+    "fetch_comics",
     "load",
+    "serve",
     "steer",
+    "steer_many",
     "steer_regions",
     "switch",
     "track",

@@ -127,6 +127,19 @@ class CacheError(GazeError):
     default_code = "cache.unusable"
 
 
+def as_gaze_error(error: Exception) -> GazeError:
+    """`error` itself, or in our words where it is none of ours."""
+    if isinstance(error, GazeError):
+        return error
+    # torch's own error for a device's memory; torch may not have been imported.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        hint = "a smaller --batch-size or a smaller model may fit"
+        return GazeError("not enough memory", hint=hint, code="gaze.memory")
+    kind = type(error).__name__
+    hint = "this is a bug: run it again with -vv and report what it prints"
+    return GazeError(f"unexpected {kind}", subject=str(error) or None, hint=hint, code="gaze.unexpected")
+
+
 def unwritable(path: object, error: OSError, *, code: str = "output.unwritable") -> GazeError:
     """The error of a file or folder that cannot be written."""
     return GazeError(

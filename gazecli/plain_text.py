@@ -48,6 +48,22 @@ def whole(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def error_words(failure: BaseException) -> str:
+    """What a foreign error says, on one line: its first line, or all where that says nothing by itself.
+
+    Cut short; the error's class where it is silent.
+    """
+    lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
+    if not lines:
+        return type(failure).__name__
+    alone = len(lines) == 1 or not lines[0].endswith((":", ",", "(", "["))
+    return _shortened(lines[0], 160) if alone else _shortened(" ".join(" ".join(lines).split()), 400)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
+
+
 def check_prompt(prompt: str) -> None:
     """UsageError for a prompt without words, or one that UTF-8 cannot carry."""
     if not prompt.strip():

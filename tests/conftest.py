@@ -30,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the README's table of families from what this run finds",
     )
+    parser.addoption(
+        "--write-checkpoints-page",
+        action="store_true",
+        help="write what docs/which-checkpoints-work.md quotes of gaze doctor, from what this run finds",
+    )
 
 
 @pytest.fixture(autouse=True)

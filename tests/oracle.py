@@ -29,7 +29,7 @@ from tests.fixtures.written_attention import (
     text_config,
 )
 
-Mode = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
+Mode = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all", "blind"]
 Scope = Literal["full", "question", "answer", "decode"]
 Inputs = Mapping[str, Any]
 
@@ -111,8 +111,12 @@ def key_bias(
     suppress-image    -d on every other image token
     suppress-all      that, and -d on the text of the prompt
     max-suppress-all  that, and -d on generated tokens
+    blind             -10000 on the target's image tokens, and nothing else
     """
     bias = torch.zeros(length, dtype=torch.float64)
+    if mode == "blind":
+        bias[list(target)] = -10000.0
+        return bias
     bias[list(others)] = -strength
     if mode == "boost-suppress":
         bias[list(target)] = strength

@@ -13,7 +13,18 @@ PACKAGE = Path(__file__).parent.parent / "gazecli"
 # One rule a folder: what it may import of the package besides itself and the ground.
 GROUND = {"canonical", "errors", "plain_text", "version"}
 BELOW: dict[str, set[str]] = {
-    "": {"cache", "cli", "distributed", "evaluation", "heads", "models", "pictures", "reports", "steering"},
+    "": {
+        "cache",
+        "cli",
+        "distributed",
+        "evaluation",
+        "heads",
+        "models",
+        "pictures",
+        "reports",
+        "serving",
+        "steering",
+    },
     "pictures": set(),
     "cache": set(),
     "distributed": set(),
@@ -23,9 +34,12 @@ BELOW: dict[str, set[str]] = {
     "evaluation": {"steering", "heads", "models", "pictures", "cache", "distributed"},
     "reports": {"evaluation", "steering", "heads", "models", "pictures", "cache"},
     "reports.documents": {"heads", "models", "pictures", "cache"},
+    "serving": {"reports", "steering", "heads", "models", "pictures", "cache"},
     "tiny": {"pictures"},
+    "tiny.live": {"steering", "heads", "models", "pictures", "cache", "tiny"},
     "tiny.training": {"evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
     "cli": {
+        "serving",
         "reports",
         "evaluation",
         "steering",
@@ -37,7 +51,7 @@ BELOW: dict[str, set[str]] = {
         "tiny",
     },
 }
-HEAVY = {"torch", "transformers", "numpy", "PIL", "pydantic", "scipy", "matplotlib"}
+HEAVY = {"starlette", "uvicorn", "torch", "transformers", "numpy", "PIL", "pydantic", "scipy", "matplotlib"}
 # Imported at every start; documents bring pydantic, and never torch.
 LIGHT = {"", "cli"}
 WITHOUT_TORCH = {"cache", "pictures", "distributed", "reports.documents"}
@@ -89,6 +103,13 @@ def test_what_starts_up_imports_nothing_heavy(module: Path) -> None:
 @pytest.mark.parametrize("module", [m for m in MODULES if folder_of(m) in WITHOUT_TORCH], ids=str)
 def test_what_is_read_without_a_model_does_not_import_torch(module: Path) -> None:
     assert not at_import(module) & {"torch", "transformers"}
+
+
+def test_only_serving_knows_a_web_framework() -> None:
+    for module in MODULES:
+        if folder_of(module) != "serving":
+            names = {name.split(".")[0] for name in imported(parsed(module))}
+            assert not names & {"starlette", "uvicorn"}, module
 
 
 def test_nobody_takes_typer_apart() -> None:

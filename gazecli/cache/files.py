@@ -31,6 +31,7 @@ DAMAGED = "damaged"
 LOCKS = "locks"
 JUDGEMENTS = "judgements"
 DIGESTS = "digests"
+TEXTS = "texts"
 
 MAX_BYTES = 64 * 1024 * 1024  # of a record
 
@@ -99,6 +100,38 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_folder(path.parent)
 
 
+def write_named_file(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Put `data` where the user's name `path` leads; OSError when that fails.
+
+    A link is followed and kept. A pipe or a device is written to; a file is replaced in one step.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as stream:
+            stream.write(data)
+    else:
+        write_whole(Path(os.path.realpath(path)), data, durable=durable)
+
+
+def append_to(path: Path, data: bytes) -> None:
+    """Add `data` to the end of the file `path` in one step, which need not exist; OSError when that fails."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY | _NO_LINKS, 0o666)
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the disk has the file `path` and its name; OSError when that fails."""
+    descriptor = os.open(path, os.O_RDWR | _BINARY | _NO_LINKS)
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_folder(path.parent)
+
+
 def export_file(
     data: bytes, destination: Path, name: str, is_same: Callable[[Path], bool], *, overwrite: bool
 ) -> Path:
@@ -115,7 +148,7 @@ def export_file(
             return target
         raise UsageError("it exists already", subject=str(target), hint="add --force to replace it")
     try:
-        write_whole(target, data)
+        write_named_file(target, data)
     except OSError as error:
         raise unwritable(target, error) from error
     return target

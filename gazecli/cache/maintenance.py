@@ -20,12 +20,14 @@ from gazecli.cache.files import (
     MODELS,
     PARTIAL_RESULTS,
     REQUESTS,
+    TEXTS,
     cache_errors,
     is_temporary,
     is_there,
     read_named,
     read_pointer,
 )
+from gazecli.cache.journal import is_damaged
 from gazecli.canonical import canonical_json
 from gazecli.errors import CacheError
 
@@ -34,7 +36,7 @@ LEFTOVER_SECONDS = 24 * 3600.0
 
 _POINTERS = (REQUESTS, LATEST)
 _RECORDS = (MODELS, JUDGEMENTS, DIGESTS)
-_AGEING = (PARTIAL_RESULTS, DAMAGED, JUDGEMENTS, DIGESTS)
+_AGEING = (PARTIAL_RESULTS, DAMAGED, JUDGEMENTS, DIGESTS, TEXTS)
 _ALL = (ARTIFACTS, LOCKS, MODELS, *_POINTERS, *_AGEING)
 
 
@@ -51,6 +53,8 @@ def verify(root: Path) -> list[Damage]:
     """Read every artifact, partial result and record under `root`; CacheError when that cannot be done."""
     found = [_artifact_damage(path) for path in _everything(root / ARTIFACTS)]
     found += [_partial_damage(path) for path in _everything(root / PARTIAL_RESULTS)]
+    texts = _everything(root / TEXTS)
+    found += [Damage(path, "a text that was kept is damaged") for path in texts if is_damaged(path)]
     for name in (*_POINTERS, *_RECORDS):
         read_record = read_pointer if name in _POINTERS else read_named
         for path in _everything(root / name):
@@ -64,9 +68,9 @@ def prune(
 ) -> list[Removed]:
     """Remove artifacts not written for `older_than` seconds, save those in `keep`, and what nothing needs.
 
-    With them go partial results, damaged files and remembered digests of that age, records of that age on
-    models of no artifact, damaged records and those of artifacts that are not there, and what killed
-    processes left behind. With `dry_run`, nothing is removed.
+    With them go partial results, kept texts, damaged files and remembered digests of that age, records of
+    that age on models of no artifact, damaged records and those of artifacts that are not there, and what
+    killed processes left behind. With `dry_run`, nothing is removed.
     """
     now = time.time()
     kept: list[Entry] = []

@@ -6,6 +6,7 @@
 <root>/models/      a model's digest -> where it was loaded from last
 <root>/progress/    partial results of interrupted work
 <root>/judgements/  replies of a judge
+<root>/texts/       what models wrote while they were evaluated
 <root>/digests/     digests of files outside the cache
 <root>/damaged/     files found damaged
 <root>/locks/       held while a request is worked on
@@ -28,6 +29,7 @@ from gazecli.cache import files, maintenance
 from gazecli.cache.artifact import MISSING, Artifact, file_name, is_intact, read, to_bytes, write
 from gazecli.cache.artifact_folder import Entry, Removed, artifacts, discard, entries, read_intact
 from gazecli.cache.files import cache_errors, make_folder
+from gazecli.cache.journal import Journal
 from gazecli.cache.maintenance import Damage
 from gazecli.cache.partial_results import PartialResults
 from gazecli.canonical import ALGORITHM, document_key, is_digest
@@ -144,6 +146,10 @@ class Cache:
         """Where partial results of `request` are saved."""
         path = self._file(files.PARTIAL_RESULTS, request, ".safetensors")
         return PartialResults(path, path.stem, self.root / files.DAMAGED, self.warn)
+
+    def journal(self, request: Mapping[str, Any]) -> Journal:
+        """Where the texts that `request` asks for are kept as they are written."""
+        return Journal(self._file(files.TEXTS, request, ".jsonl"), self.warn)
 
     @contextmanager
     def working_on(

@@ -45,8 +45,10 @@ def ls(output: Output) -> None:
     Example: gaze cache ls
     """
     cache = _open(output)
-    document = _document("ls", cache, artifacts=[_part(entry) for entry in cache.entries()])
-    output.result(document, lambda console: _show_list(console, document))
+    entries = cache.entries()
+    document = _document("ls", cache, artifacts=[_part(entry) for entry in entries])
+    labels = [_label(cache, entry) for entry in entries]
+    output.result(document, lambda console: _show_list(console, document, labels))
 
 
 @cli_command()
@@ -330,14 +332,22 @@ def _flat(summary: dict[str, Any]) -> dict[str, object]:
     return flat
 
 
-def _show_list(console: Console, document: CacheDocument) -> None:
+def _label(cache: Cache, entry: Entry) -> str | None:
+    """How an artifact's model is called where people read."""
+    from gazecli.heads.headset_store import model_label
+
+    name, digest = (_text(entry.summary.get("model"), key) for key in ("name", "digest"))
+    return name if name is None or digest is None else model_label(cache, name, digest)
+
+
+def _show_list(console: Console, document: CacheDocument, labels: Sequence[str | None]) -> None:
     if not document.artifacts:
         console.print(f"nothing is kept in {document.path}", soft_wrap=True)
         return
     rows: list[list[object]] = []
-    for kept in document.artifacts:
+    for kept, label in zip(document.artifacts, labels, strict=True):
         size, age = size_text(kept.bytes), age_text(kept.age_seconds)
-        rows.append([kept.digest[7:19], kept.kind, kept.model, size, age, kept.summary or ""])
+        rows.append([kept.digest[7:19], kept.kind, label, size, age, kept.summary or ""])
     print_table(console, "digest kind model >size >age summary", rows)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")

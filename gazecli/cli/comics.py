@@ -1,7 +1,8 @@
-"""`gaze comics make` draws strips, `gaze comics check` reads every strip of a folder."""
+"""`gaze comics make` draws strips, `check` reads every strip of a folder, `fetch` gets published ones."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.options import FORCE, SEED, Layout, Rtl, StripPanels, with_help
-from gazecli.cli.output import Output, progress
+from gazecli.cli.options import FORCE, SEED, Layout, Revision, Rtl, StripPanels, with_help
+from gazecli.cli.output import Output, is_terminal, progress
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import BadInput, ComicsError
 
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gazecli.pictures.comics.comics import Comics
+    from gazecli.pictures.comics.dataset import Source
     from gazecli.reports.documents.housekeeping import ComicsDocument
 
 NAME = "comics"
-SUMMARY = "Draw comic strips, or check a folder of them."
+SUMMARY = "Draw comic strips, fetch published ones, or check a folder of them."
+_PAPERS = "baulab/openai-comic-strips"
 
 
 @cli_command()
@@ -88,16 +91,52 @@ def check(
     output.result(document, lambda console: _show(console, document))
 
 
-COMMANDS = (make, check)
+@cli_command()
+def fetch(
+    output: Output,
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="The folder for them; made when missing.")],
+    *,
+    dataset: Annotated[
+        str, typer.Option(help="A data set on the Hub; by default the paper's 500 strips.")
+    ] = _PAPERS,
+    revision: Revision = None,
+) -> None:
+    """Fetch published comics from the Hub, each picture checked, with license and commit noted beside them.
+
+    A second call does nothing, an interrupted one goes on. Reading them needs pyarrow: pip install
+    'gazecli[data]'.
+
+    Example: gaze comics fetch authors-comics/
+    """
+    from gazecli.pictures.comics.comics import open_comics
+    from gazecli.pictures.comics.dataset import fetch_comics
+
+    output.detail(f"fetching {dataset}")
+    with progress(output, "writing", "comics") as step:
+        source = fetch_comics(
+            dest,
+            dataset,
+            revision,
+            progress=step,
+            show_transfer=not output.quiet and is_terminal(sys.stderr),
+        )
+    opened = open_comics(dest, panels=source.panels, layout="panels")
+    left_out = [(skip.path, skip.reason) for skip in source.skipped]
+    document = _document("fetch", opened, left_out, source=source)
+    output.result(document, lambda console: _show(console, document), digest=document.digest)
+
+
+COMMANDS = (make, check, fetch)
 
 
 def _document(
-    action: Literal["make", "check"],
+    action: Literal["make", "check", "fetch"],
     comics: Comics,
     bad: Sequence[tuple[str, str]] = (),
     seed: int | None = None,
+    source: Source | None = None,
 ) -> ComicsDocument:
-    from gazecli.reports.documents.housekeeping import ComicsDocument
+    from gazecli.reports.documents.housekeeping import ComicsDocument, SourcePart
     from gazecli.reports.documents.parts import SkippedPart
 
     names = {name for name, _ in bad}
@@ -113,12 +152,17 @@ def _document(
         digest=comics.digest,
         skipped=[SkippedPart(path=path, reason=reason) for path, reason in skipped],
         seed=seed,
+        source=None if source is None else SourcePart.model_validate(source),
     )
 
 
 def _show(console: Console, document: ComicsDocument) -> None:
     strips = f"{document.strips} of {document.panels} panels, {document.captioned} with captions"
     where = {"comics": document.path, "layout": document.layout, "strips": strips}
+    source = document.source
+    if source is not None:
+        where["from"] = f"{source.dataset} at {source.revision[:12]}"
+        where["license"] = source.license or "the data set's card names none"
     print_facts(console, {**where, "seed": document.seed, "digest": document.digest})
     if document.skipped:
         print_table(console, "skipped why", [[skip.path, skip.reason] for skip in document.skipped])

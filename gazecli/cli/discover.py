@@ -10,10 +10,10 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.inputs import note_prepared
+from gazecli.cli.inputs import fetching, note_prepared, note_template
 from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
-from gazecli.cli.tables import bar, print_facts, print_table
+from gazecli.cli.tables import bar, labelled, print_facts, print_table
 from gazecli.distributed.launcher import current_launch
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def command(
     ] = None,
     layout: options.Layout = None,
     rtl: options.Rtl = False,
-    batch_size: Annotated[str, typer.Option(help="Strips at a time: auto or a number.")] = "auto",
+    batch_size: Annotated[str, with_help(options.BATCH_SIZE, "Strips at a time: auto or a number.")] = "auto",
     top: Annotated[
         str, with_help(options.TOP, f"How many heads to show: auto ({SHOWN}) or a number.")
     ] = "auto",
@@ -66,6 +66,7 @@ def command(
     Example: gaze discover tiny comics/ --samples 20
     """
     shown = number_or_auto(top, "--top") or SHOWN
+    model = loading.named(model)
     from gazecli.cache import Cache
     from gazecli.heads.discover import discover
     from gazecli.heads.questions import DISCOVERY_PROMPT
@@ -88,19 +89,21 @@ def command(
             raise cannot_matter(option, where, subject=value)
     for skip in opened.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
+    cache = Cache(warn=output.warning)
     count = current_launch().world_size
     title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
-    with progress(output, title, "strips") as step:
+    with fetching(output, model) as fetched, progress(output, title, "strips") as step:
         found = discover(
             model,
             opened,
             prompt=DISCOVERY_PROMPT if prompt is None else prompt,
             batch_size=batch_size,
             force=force,
-            cache=Cache(warn=output.warning),
+            cache=cache,
             revision=revision,
             profile=profile,
             progress=step,
+            fetching=fetched,
             note=output.detail,
             **reading,
             **loading.keywords(),
@@ -108,8 +111,10 @@ def command(
     if profile:
         _show_profile(output, found.timing)
     document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
+    note_template(output, document.model.template)
     note_prepared(output, "strips were", document.comics.prepared)
-    output.result(document, lambda console: show_headset(console, document, shown), digest=document.digest)
+    read = labelled(document, cache)
+    output.result(document, lambda console: show_headset(console, read, shown), digest=document.digest)
 
 
 def _show_profile(output: Output, timing: Mapping[str, Any]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 import random
 from importlib import metadata
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gazecli.cli.command import cli_command
+from gazecli.cli.inputs import fetch_model
 from gazecli.cli.options import LoadOptions, Revision, cannot_matter, config_path, configured, given
 from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_table
@@ -41,7 +42,9 @@ def command(
     A model is checked on a drawn strip: whether each image token looks where its token map says (areas of the
     strip are inverted), whether a bias on one head moves that head's attention and no other's, whether rows
     of attention read beside the fast kernel are those of eager attention, and whether a token written behind
-    a key-value cache, steered, has the rows and logits that a pass without a cache gives it.
+    a key-value cache, steered, has the rows and logits that a pass without a cache gives it. Last it is asked
+    for the colour of eight pictures, and failing that for a word in each: a model that cannot tell them
+    better than chance gets a warning.
 
     Example: gaze doctor tiny --device cpu
     """
@@ -53,8 +56,7 @@ def command(
     with busy(output, "checking this machine"):
         checks = [*_machine(), _config(), _cache()]
     if model is not None:
-        with busy(output, f"checking {model}"):
-            checks += _model(model, revision=revision, **loading.keywords())
+        checks += _model(output, model, revision, loading)
     failed = [check for check in checks if check.status == "failed"]
     document = DoctorDocument(ok=not failed, checks=checks)
     output.result(document, lambda console: _show(console, document))
@@ -111,19 +113,28 @@ def _cache() -> CheckPart:
     return _check("cache", f"{len(cache.entries())} artifacts in {cache.root}")
 
 
-def _model(name: str, **options: Any) -> list[CheckPart]:
-    """What is found of the model that `load` loads with `options`, up to the first thing that fails."""
+def _model(output: Output, name: str, revision: str | None, loading: LoadOptions) -> list[CheckPart]:
+    """What is found of a model, up to the first thing that fails."""
+    from gazecli.models.chat_templates import NOTES
     from gazecli.models.checks.model_checks import self_check
     from gazecli.models.load import load
 
     checks = []
+    name = loading.named(name)
     try:
-        vlm = load(name, **options)
-        what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
-        checks.append(_check("model", what))
-        for found in self_check(vlm, drawn_strip()):
-            status = {True: "ok", False: "failed", None: "note"}[found.holds]
-            checks.append(_check(found.name, found.words, status=status, hint=found.hint))
+        fetch_model(output, name, revision)
+        with busy(output, f"checking {name}"):
+            vlm = load(name, revision=revision, note=output.detail, **loading.keywords())
+            what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
+            stored = f", weights stored as {vlm.quantised}" if vlm.quantised else ""
+            checks.append(_check("model", what + stored))
+            if vlm.template is not None:
+                checks.append(_check("template", NOTES[vlm.template], status="note"))
+            for found in self_check(vlm, drawn_strip()):
+                status = (
+                    "warning" if found.warns else {True: "ok", False: "failed", None: "note"}[found.holds]
+                )
+                checks.append(_check(found.name, found.words, status=status, hint=found.hint))
     except UsageError:
         raise  # nothing was checked: an option has an impossible value
     except GazeError as error:
@@ -144,6 +155,9 @@ def _failed(name: str, error: GazeError) -> CheckPart:
 def _show(console: Console, document: DoctorDocument) -> None:
     rows: list[list[object]] = [[check.status, check.name, check.finding] for check in document.checks]
     print_table(console, "state check finding", rows)
+    for check in document.checks:
+        if check.status == "warning":
+            console.print(f"about {check.name}: {check.hint}")
 
 
 def drawn_strip() -> Picture:

@@ -15,7 +15,7 @@ import typer
 from gazecli.cli.output import has_colour, without_secrets
 from gazecli.cli.signals import INTERRUPTED, report_interrupt, was_interrupted
 from gazecli.distributed.launcher import is_reporter
-from gazecli.errors import GazeError
+from gazecli.errors import GazeError, as_gaze_error
 from gazecli.plain_text import visible
 
 
@@ -72,14 +72,8 @@ def _report_error(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
-    if isinstance(error, GazeError):
-        return error, error.exit_code
     if callable(getattr(error, "format_message", None)):
         return _as_usage_error(error), int(getattr(error, "exit_code", 2))
-    # torch's own error for a device's memory; torch may not have been imported.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        hint = "a smaller --batch-size or a smaller model may fit"
-        return GazeError("not enough memory", hint=hint, code="gaze.memory"), 1
     if isinstance(error, OSError) and error.filename is None and error.strerror:
         return GazeError(
             "cannot write the result",
@@ -87,9 +81,8 @@ def _as_gaze_error(error: Exception) -> tuple[GazeError, int]:
             code="output.failed",
             hint="make room there, or write to another place",
         ), 1
-    kind = type(error).__name__
-    hint = "this is a bug: run it again with -vv and report what it prints"
-    return GazeError(f"unexpected {kind}", subject=str(error) or None, hint=hint, code="gaze.unexpected"), 1
+    known = as_gaze_error(error)
+    return known, known.exit_code
 
 
 def _as_usage_error(error: Exception) -> GazeError:

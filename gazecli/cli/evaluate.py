@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +14,7 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.evaluate_options import Compare, EvaluationOptions, JudgeName, check_evaluation, is_coco
-from gazecli.cli.files import save_text, writable
+from gazecli.cli.files import refuse_stdout, save_text, writable
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.evaluate import Plan
     from gazecli.evaluation.examples import Example, Examples
     from gazecli.evaluation.judges.judge import Judge
+    from gazecli.evaluation.protocol import Protocol
     from gazecli.evaluation.store import KeptEvaluation
     from gazecli.evaluation.trials import Run
     from gazecli.heads.headset import HeadSet
@@ -62,12 +65,23 @@ def command(
     comics and settings shows what is kept; gaze report shows all that is kept of a head set. Processes
     started by torchrun or accelerate launch share the pictures.
 
+    Every text is kept as it is written. A call that was stopped goes on where it was; more strips, more
+    controls or another judge cost only what is new.
+
     Example: gaze evaluate tiny comics/ --samples 20 -o report.html
     """
     check_evaluation(comics, evaluation, top)
     chosen = choose_heads(output, HeadOptions(headset, top, score))
+    protocol = protocol_of(evaluation, chosen)
+    if protocol is not None:
+        output.note(f"the paper's protocol, where nothing else is given: {protocol.words}")
+        count = top if top != "auto" or protocol.top is None else str(protocol.top)
+        chosen = choose_heads(
+            output, HeadOptions(headset, count, protocol.score if score == "auto" else score)
+        )
     with_scenes = files.format(output) == "html"
-    found = run_evaluation(output, chosen, comics, evaluation, loading, compare, force, with_scenes)
+    scores = scores_of_sweep(evaluation, score)
+    found = run_evaluation(output, chosen, comics, evaluation, loading, compare, force, with_scenes, scores)
     if found is not None:
         show_evaluations(output, files, [found])
 
@@ -107,58 +121,82 @@ def run_evaluation(
     compare: bool,
     force: bool = False,
     with_scenes: bool = False,
+    scores: Sequence[str] = (),
 ) -> Evaluated | None:
     """The evaluation, run and kept or found again; None in a launched process other than the first.
 
+    `scores` are those that a sweep over heads tries.
     `with_scenes` adds a few pictures with the attention of each token, for which the model is loaded anyway.
     """
     from gazecli.distributed.group import join
     from gazecli.evaluation.store import evaluation_request
     from gazecli.evaluation.sweep import halves
+    from gazecli.heads.discover import parse_batch_size
     from gazecli.heads.headset_store import note_headset
     from gazecli.reports.generations import generations_part, generations_text
 
+    refuse_stdout(evaluation.generations, "--generations")
     writable(evaluation.generations, "--generations")
-    plan = plan_of(evaluation, chosen, compare, is_coco(comics))
-    judge = judge_without_model(evaluation.judge, chosen.cache)
+    plan = plan_of(evaluation, chosen, compare, is_coco(comics), scores)
+    batch_size = parse_batch_size(evaluation.batch_size or "auto")
+    judge = judge_without_model(evaluation.judge, chosen.cache, forced=plan.protocol is not None)
     examples = open_examples(output, comics, evaluation, chosen.headset)
     numbers = list(range(len(examples.usable)))
-    if plan.sweep:
+    if plan.sweep is not None:
         # Too few to split is found out before a model is loaded.
         _, numbers = halves(len(numbers), plan.seed)
     settings = {**asdict(plan), **computed_by(loading)}
     request = evaluation_request(
         chosen.headset.digest, examples, settings, judged_by(evaluation.judge, judge)
     )
-    kept = None if force else join().from_first(lambda: _found_again(chosen, request))
-    vlm, found, is_first = None, None, current_launch().is_first
-    if kept is None:
-        from gazecli.evaluation.conditions import CONTROLS
-        from gazecli.evaluation.evaluate import evaluate
-        from gazecli.reports.evaluation import comparison_part, evaluation_part
 
-        chosen.cache.ensure_writable()
-        vlm = load_model(output, chosen, loading)
-        if evaluation.judge == "likelihood":
-            judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
-        with progress(output, "evaluating", "pictures") as step:
-            done = evaluate(vlm, chosen.headset, examples, plan, judge, chosen.cache, step)
-        draws = sum(each.condition.name == "control" for each in done.runs)
-        if draws < CONTROLS:
-            output.note(f"{draws} of {CONTROLS} controls: the layers of the top have no other heads to draw")
-        if is_first:
-            part = evaluation_part(vlm, done, chosen.headset.digest, judge)
-            compared = comparison_part(done) if compare else None
-            found = keep_evaluation(
-                chosen.cache, done.headset, part, compared, examples.usable, done.runs, request
-            )
-    elif is_first:
-        found = as_kept(output, chosen, kept, str(examples.comics.path))
+    def find() -> KeptEvaluation | None:
+        return None if force else join().from_first(lambda: _found_again(chosen, request))
+
+    kept = find()
+    vlm, found, is_first = None, None, current_launch().is_first
+    # Waits while another run evaluates the same, so that its evaluation can be taken.
+    waiting = partial(output.note, "another run evaluates the same; waiting for it")
+    alone = chosen.cache.working_on(request, on_wait=waiting) if is_first and not kept else nullcontext()
+    with alone:
+        kept = kept or find()
+        if kept is None:
+            from gazecli.evaluation.evaluate import evaluate
+            from gazecli.reports.evaluation import comparison_part, evaluation_part
+
+            chosen.cache.ensure_writable()
+            vlm = load_model(output, chosen, loading)
+            if evaluation.judge == "likelihood":
+                judge = likelihood_judge(vlm, plan.task, plan.settings.prompt)
+            try:
+                with progress(output, "evaluating", "pictures") as step:
+                    done = evaluate(
+                        vlm, chosen.headset, examples, plan, judge, chosen.cache, step, batch_size, force
+                    )
+            except KeyboardInterrupt:
+                output.note("every text written so far is kept: the same command goes on from there")
+                raise
+            draws = sum(each.condition.name == "control" for each in done.runs)
+            if draws < plan.controls:
+                output.note(f"{draws} of {plan.controls} controls: there are no other heads to draw")
+            if is_first:
+                part = evaluation_part(vlm, done, chosen.headset.digest, judge)
+                compared = comparison_part(done) if compare else None
+                found = keep_evaluation(
+                    chosen.cache, done.headset, part, compared, examples.usable, done.runs, request
+                )
+        elif is_first:
+            found = as_kept(output, chosen, kept, str(examples.comics.path))
     if found is None:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)
-    if plan.sweep:
+    choice = found.part.choice
+    if choice is not None and choice.refused is not None:
+        output.note(f"the choice is not kept as a suggestion: {choice.refused}")
+    elif plan.sweep == "heads":
         output.note(f"the choice is kept as head set {found.headset.digest}")
+    elif choice is not None:
+        output.note(f"steer with --strength {choice.strength:g}")
     if evaluation.generations is not None:
         text = generations_text(found.kept, found.part)
         save_text(text, evaluation.generations)
@@ -169,7 +207,9 @@ def run_evaluation(
         from gazecli.evaluation.evaluate import generate_with_maps
         from gazecli.reports.page.scenes import scene_of_example
 
-        heads = found.headset.top(found.part.settings.top, plan.score)
+        chose = found.part.settings
+        heads = found.headset.top(chose.top, chose.score)
+        plan = replace(plan, settings=replace(plan.settings, strength=chose.strength))
         vlm = vlm or load_model(output, chosen, loading)
         scenes: list[Scene] = []
         shown = numbers[:_SHOWN_SCENES]
@@ -225,23 +265,53 @@ def as_kept(output: Output, chosen: ChosenHeads, kept: KeptEvaluation, comics: s
     return Evaluated(headset, kept, True, part, comparison_of(kept))
 
 
-def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, natural: bool) -> Plan:
+def scores_of_sweep(evaluation: EvaluationOptions, score: str) -> tuple[str, ...]:
+    """The scores that a sweep over heads tries: which of two steers better depends on the model."""
+    if evaluation.sweep != "heads":
+        return ()
+    return ("raw", "selectivity") if score == "auto" else (score,)
+
+
+def protocol_of(evaluation: EvaluationOptions, chosen: ChosenHeads) -> Protocol | None:
+    """What the preset that was asked for sets, for this task and model."""
+    if evaluation.protocol is None:
+        return None
+    from gazecli.evaluation.protocol import paper_protocol
+
+    task: TaskName = evaluation.task or "static"
+    return paper_protocol(task, str(chosen.headset.model["id"]), evaluation.controls)
+
+
+def plan_of(
+    evaluation: EvaluationOptions,
+    chosen: ChosenHeads,
+    compare: bool,
+    natural: bool,
+    scores: Sequence[str] = (),
+) -> Plan:
     """What to run; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
+    from gazecli.evaluation.conditions import CONTROLS
     from gazecli.evaluation.evaluate import PROMPTS, Plan
     from gazecli.heads.questions import DISCOVERY_PROMPT
+    from gazecli.models.attention.bias import Scope
     from gazecli.steering.steer import SteerSettings
 
     task: TaskName = evaluation.task or "static"
     every = "50" if evaluation.every is None else evaluation.every
     length = number_or_auto(every, "--every", "sentence") if task == "dynamic" else None
     prompt = PROMPT if natural else PROMPTS[task]
+    protocol = protocol_of(evaluation, chosen)
+    scope: Scope = "answer" if task == "dynamic" else "full"
+    longest, strength = _LONGEST_ANSWER, "10"
+    if protocol is not None:
+        longest, scope, strength = protocol.max_new_tokens, protocol.scope, str(protocol.strength)
     settings = SteerSettings(
         prompt if evaluation.prompt is None else evaluation.prompt,
-        evaluation.strength or "10",
+        evaluation.strength or strength,
         evaluation.mode or "boost-suppress",
-        evaluation.scope or ("answer" if task == "dynamic" else "full"),
-        evaluation.max_new_tokens if evaluation.max_new_tokens is not None else length or _LONGEST_ANSWER,
+        evaluation.scope or scope,
+        evaluation.max_new_tokens if evaluation.max_new_tokens is not None else length or longest,
     )
     settings.check()
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
@@ -258,15 +328,22 @@ def plan_of(evaluation: EvaluationOptions, chosen: ChosenHeads, compare: bool, n
         None if natural or task == "dynamic" else by_place,
         compare,
         evaluation.min_area,
+        tuple(score for score in scores if chosen.headset.has(score)),
+        CONTROLS if evaluation.controls is None else evaluation.controls,
+        0 if protocol is None else protocol.low_controls,
+        None if protocol is None else protocol.name,
     )
 
 
-def judge_without_model(name: JudgeName | None, cache: Cache) -> Judge | None:
-    """The judge, as far as it needs no model: None for `none`, and for `likelihood` until there is one."""
+def judge_without_model(name: JudgeName | None, cache: Cache, forced: bool = False) -> Judge | None:
+    """The judge, as far as it needs no model: None for `none`, and for `likelihood` until there is one.
+
+    `forced`: an endpoint has to choose a region.
+    """
     if name == "endpoint":
         from gazecli.evaluation.judges.endpoint import Address, EndpointJudge
 
-        return EndpointJudge(Address.of_environment(), cache)
+        return EndpointJudge(Address.of_environment(), cache, forced)
     from gazecli.evaluation.judges.lexical import LexicalJudge
 
     return LexicalJudge() if name in (None, "lexical") else None

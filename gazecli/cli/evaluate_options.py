@@ -15,6 +15,8 @@ from gazecli.errors import UsageError
 
 COCO = "coco"
 JudgeName = Literal["lexical", "likelihood", "endpoint", "none"]
+SweepName = Literal["heads", "strength"]
+MOST_CONTROLS = 1000
 _EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: coco"
 _worded = partial(with_help, panel=_EVALUATION)
 _NATURAL_OPTIONS = ("annotations", "images", "min_area")
@@ -72,9 +74,31 @@ class EvaluationOptions(JudgeOptions):
         ),
     ] = None
     sweep: Annotated[
-        bool,
-        typer.Option("--sweep", help="Find the best K on half of the strips.", rich_help_panel=_EVALUATION),
-    ] = False
+        SweepName | None,
+        typer.Option(
+            "--sweep",
+            metavar="heads|strength",
+            help="Find the best K and score, or the best strength, on half of the strips.",
+            rich_help_panel=_EVALUATION,
+        ),
+    ] = None
+    controls: Annotated[
+        int | None,
+        typer.Option(
+            "--controls",
+            help="Draws of other heads to compare with: 5; 20 for papers.",
+            rich_help_panel=_EVALUATION,
+        ),
+    ] = None
+    protocol: Annotated[
+        Literal["paper"] | None,
+        typer.Option(
+            "--protocol",
+            metavar="paper",
+            help="The paper's K, strength, scope, lengths and controls, where not given.",
+            rich_help_panel=_EVALUATION,
+        ),
+    ] = None
     every: Annotated[
         str | None,
         _worded(options.EVERY, "dynamic: a new target every N tokens (50), or at each `sentence`."),
@@ -95,6 +119,9 @@ class EvaluationOptions(JudgeOptions):
     mode: Annotated[options.ModeName | None, _worded(options.MODE, "As in steer (boost-suppress).")] = None
     scope: Annotated[
         options.ScopeName | None, _worded(options.SCOPE, "As in steer (full; dynamic: answer).")
+    ] = None
+    batch_size: Annotated[
+        str | None, _worded(options.BATCH_SIZE, "Texts written at a time: auto or a number.")
     ] = None
     generations: Annotated[
         Path | None,
@@ -117,14 +144,22 @@ def check_evaluation(comics: Path, evaluation: EvaluationOptions, top: str) -> N
             subject=str(evaluation.seed),
             hint="leave it out for 42",
         )
-    if evaluation.sweep and top != "auto":
-        raise cannot_matter("top", "with --sweep", "the sweep chooses it", top)
+    if evaluation.controls is not None and not 1 <= evaluation.controls <= MOST_CONTROLS:
+        raise UsageError(
+            f"--controls must lie between 1 and {MOST_CONTROLS}",
+            subject=str(evaluation.controls),
+            hint="leave it out for 5",
+        )
+    if evaluation.sweep == "strength" and evaluation.strength is not None:
+        raise cannot_matter("strength", "with --sweep strength", "the sweep chooses it", evaluation.strength)
+    if evaluation.sweep == "heads" and top != "auto":
+        raise cannot_matter("top", "with --sweep heads", "the sweep chooses it", top)
     if evaluation.every is not None and evaluation.task != "dynamic":
         hint = "add --task dynamic, or leave --every out"
         raise cannot_matter("every", "without --task dynamic", hint, evaluation.every)
     if evaluation.max_new_tokens is not None and evaluation.task == "dynamic":
         raise cannot_matter("max_new_tokens", "with --task dynamic", "use --every")
-    if evaluation.judge == "none" and evaluation.sweep:
+    if evaluation.judge == "none" and evaluation.sweep is not None:
         raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
     if is_coco(comics) and evaluation.task not in (None, "static"):
         message = "natural pictures are asked about region by region"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 240  # bytes; file systems take 255
 # What the files beside the result of a picture may be named, by the option that names them.
-SUFFIXES = {"heatmap": (".png",), "trajectory": (".png", ".svg", ".csv", ".json"), "page": (".html", ".htm")}
+SUFFIXES = {
+    "output": (".png",),
+    "heatmap": (".png",),
+    "trajectory": (".png", ".svg", ".csv", ".json"),
+    "page": (".html", ".htm"),
+}
 
 
 def check_files(picture: str, **files: Path | None) -> None:
@@ -31,6 +37,7 @@ def check_files(picture: str, **files: Path | None) -> None:
     So it is for two of one name, and for one that would replace the picture.
     """
     for name, path in files.items():
+        refuse_stdout(path, f"--{name}")
         writable(path, f"--{name}", SUFFIXES[name])
         if path is not None and _is_same_file(path, picture):
             raise _refusal(f"--{name} would replace the picture it is made from", path, "name another file")
@@ -39,18 +46,39 @@ def check_files(picture: str, **files: Path | None) -> None:
         raise _refusal("two results cannot be written to one file", paths[0], "give each its own file")
 
 
+def refuse_stdout(path: Path | None, option: str) -> None:
+    """UsageError for a file beside the result that would go where the result goes."""
+    if is_stdout(path):
+        raise _refusal(f"{option} cannot go to stdout, which carries the result", path, "name a file")
+
+
 def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> None:
     """UsageError, before work starts, for a file that could not be written or is named otherwise."""
-    if path is None:
+    if path is None or is_stdout(path):
+        return
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        if not os.access(path, os.W_OK):
+            raise _refusal(f"{option} cannot write there", path, "name another file")
         return
     if suffixes and path.suffix.lower() not in suffixes:
         raise _refusal(f"{option} wants a file named *{' or *'.join(suffixes)}", path, "rename it")
     _check_length(option, path, path.name)
     if os.path.isdir(path):
         raise _refusal(f"{option} wants a file, this is a folder", path, "name a file in it")
-    if not os.path.isdir(path.parent):
-        raise _refusal("no such folder", path.parent, "make it first")
-    _check_folder(path.parent)
+    if os.path.isfile(path) and not (os.stat(path).st_mode & 0o222 and os.access(path, os.W_OK)):
+        hint = "name another file, or make it writable"
+        raise _refusal(f"{option} names a file that is read-only", path, hint)
+    folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+    if not os.path.isdir(folder):
+        raise _refusal("no such folder", folder, "make it first")
+    _check_folder(folder)
+
+
+def is_stdout(path: Path | None) -> bool:
+    """Whether a file's name means stdout: `-`, or what the system calls it."""
+    if path is None:
+        return False
+    return str(path) in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 def writable_folder(path: Path | None, option: str) -> None:
@@ -98,11 +126,16 @@ def save_text(text: str, path: Path) -> None:
 
 
 def save_bytes(content: bytes, path: Path) -> None:
-    """Write `content` as it is; GazeError when that fails."""
-    from gazecli.cache.files import write_whole
+    """Write `content` as it is, to stdout where that is what `path` names; GazeError when that fails."""
+    from gazecli.cache.files import write_named_file
 
     try:
-        write_whole(path, content, durable=False)
+        if is_stdout(path):
+            sys.stdout.flush()
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            write_named_file(path, content, durable=False)
     except OSError as error:
         raise unwritable(path, error) from error
 

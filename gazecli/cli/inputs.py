@@ -1,24 +1,28 @@
-"""The inputs of a command: the heads, their model, the picture and its target regions.
+"""The inputs of a command: the heads, their model and the picture.
 
 Heads are chosen before the model is loaded, so that a wrong choice costs no time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
-from gazecli.cli.output import Output, busy
+from gazecli.cli.output import Output, Step, busy, progress
 from gazecli.distributed.launcher import current_launch
-from gazecli.errors import RegionError, UsageError
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
     from gazecli.heads.headset import Head, HeadSet
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
-    from gazecli.pictures.regions import Region
+
+
+_MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
@@ -32,24 +36,72 @@ class ChosenHeads:
     cache: Cache
 
 
-def choose_heads(output: Output, options: HeadOptions) -> ChosenHeads:
+def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | None = None) -> ChosenHeads:
     """The heads of the head set named, else of the model named, else of the head set used last.
+
+    A model named is meant with the adapter of `loading`.
 
     Raises HeadSetError when there is none, UsageError for an impossible number of heads.
     """
     from gazecli.cache import Cache
     from gazecli.heads.headset_store import find_headset, last_headset, model_source
+    from gazecli.heads.rankings import listed_headset, parse_heads
 
     cache = Cache(warn=output.warning)
     named = setting("model", options.model)
+    if named is not None and loading is not None:
+        named = loading.named(named)
     spec = options.heads or named
-    headset = find_headset(spec, cache) if spec else last_headset(cache)
+    listed = parse_heads(options.heads) if options.heads else None
+    if listed is not None:
+        headset = listed_headset(listed, _model_of(named, spec), cache)
+    else:
+        headset = find_headset(spec, cache) if spec else last_headset(cache)
     count = number_or_auto(options.top, "--top")
     ranked_by = headset.resolve_score(options.score)
     best = headset.top("auto" if count is None else count, ranked_by)
-    source = options.model or (named if options.heads is None else None) or model_source(cache, headset)
+    wanted = options.model is not None or options.heads is None or listed is not None
+    source = (named if wanted else None) or model_source(cache, headset)
+    if loading is not None:
+        source = loading.named(source)
     output.detail(f"{len(best)} heads of {headset.digest} by {ranked_by} score")
     return ChosenHeads(headset, best, ranked_by, source, cache)
+
+
+@contextmanager
+def fetching(output: Output, name: str) -> Iterator[Step]:
+    """Yield a function to be called with (bytes done, bytes in all); its first call draws the bar."""
+    with ExitStack() as bars:
+        shown: list[Step] = []
+
+        def step(done: int, total: int | None) -> None:
+            if not shown:
+                shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
+            shown[0](done // _MEGABYTE, None if total is None else total // _MEGABYTE)
+
+        yield step
+
+
+def fetch_model(output: Output, name: str, revision: str | None = None) -> None:
+    """Fetch what of a Hub model is not on this machine, under a progress bar.
+
+    Raises ModelError when it is not here and cannot be fetched.
+    """
+    from gazecli.models.checkpoint import find_checkpoint
+
+    with fetching(output, name) as step:
+        find_checkpoint(name, revision, progress=step)
+
+
+def _model_of(named: str | None, heads: str | None) -> str:
+    if named is None:
+        raise UsageError(
+            "heads typed by hand need to be told their model",
+            subject=heads,
+            hint="add --model MODEL, or set GAZE_MODEL",
+            code="usage.model",
+        )
+    return named
 
 
 def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM:
@@ -58,12 +110,17 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
     from gazecli.heads.headset_store import note_headset
     from gazecli.models.load import load
 
+    fetch_model(output, chosen.model)
     with busy(output, f"loading {chosen.model}"):
         vlm = load(
-            chosen.model, file_digest=lambda path: file_digest(path, chosen.cache.root), **options.keywords()
+            chosen.model,
+            file_digest=lambda path: file_digest(path, chosen.cache.root),
+            note=output.detail,
+            **options.keywords(),
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
-    if current_launch().is_first:
+    note_template(output, vlm.template)
+    if current_launch().is_first and chosen.headset.kind != "listed":
         note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm
 
@@ -71,36 +128,44 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
 MOST_PIXELS = 10**10
 
 
-def open_picture(source: str, options: PictureOptions) -> Picture:
-    """Open the picture with its regions; PictureError, RegionError, ComicsError or UsageError."""
-    from gazecli.pictures.image_files import MAX_PIXELS
+def open_picture(output: Output, source: str, options: PictureOptions) -> Picture:
+    """Open the picture with its regions, and say what its notes and warnings are.
+
+    Raises PictureError, RegionError, ComicsError or UsageError.
+    """
     from gazecli.pictures.picture import Picture
 
-    max_pixels = options.max_pixels
-    if max_pixels is not None and not 1 <= max_pixels <= MOST_PIXELS:
+    most = most_pixels(options)
+    picture = Picture.open(
+        source, options.panels, options.regions, options.rtl, spread=options.spread, max_pixels=most
+    )
+    for note in picture.notes:
+        output.note(note)
+    for warning in picture.warnings:
+        output.warning(warning)
+    return picture
+
+
+def most_pixels(options: PictureOptions) -> int:
+    """The largest picture that is opened; UsageError for a number that is none."""
+    from gazecli.pictures.image_files import MAX_PIXELS
+
+    most = MAX_PIXELS if options.max_pixels is None else options.max_pixels
+    if not 1 <= most <= MOST_PIXELS:
         raise UsageError(
             f"--max-pixels must lie between 1 and {MOST_PIXELS}",
-            subject=str(max_pixels),
+            subject=str(most),
             hint="leave it out for 100 million",
         )
-    return Picture.open(
-        source, options.panels, options.regions, options.rtl, max_pixels=max_pixels or MAX_PIXELS
-    )
+    return most
 
 
-def targets_of(picture: Picture, specs: list[str] | None, all_regions: bool) -> list[Region]:
-    """The named regions in order; UsageError when none is named, RegionError when one is not there."""
-    if all_regions:
-        if specs:
-            raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
-        if not picture.regions:
-            hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
-            raise RegionError("no panels were found", subject=picture.name, hint=hint)
-        return list(picture.regions)
-    if not specs:
-        raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
-    # Regions that are not panels get the numbers behind the panels.
-    return [picture.region(spec, number) for number, spec in enumerate(specs, len(picture.regions) + 1)]
+def note_template(output: Output, template: str | None) -> None:
+    """Note that prompts are not written by the checkpoint's own chat template, where they are not."""
+    if template is not None:
+        from gazecli.models.chat_templates import NOTES
+
+        output.note(NOTES[template])
 
 
 def note_prepared(output: Output, what: str, prepared: str | None) -> None:

@@ -50,8 +50,10 @@ def _is_here(name: str) -> bool:
         return True
     from huggingface_hub.constants import HF_HUB_CACHE
 
+    from gazecli.models.folder_kinds import Folder, missing_part
+
     snapshots = Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "snapshots"
-    return any(file.exists() for file in snapshots.glob("*/*.safetensors"))
+    return any(missing_part(Folder(folder, name, name)) is None for folder in snapshots.glob("*"))
 
 
 def _show(console: Console, document: ModelsDocument) -> None:

@@ -21,7 +21,7 @@ from gazecli.errors import UsageError
 
 _MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
 _CONFIGURED = ("model", "device", "dtype")
-ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
+ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all", "blind"]
 ScopeName = Literal["full", "question", "answer", "decode"]
 LayoutName = Literal["panels", "raw", "strips", "manifest"]
 TaskName = Literal["static", "vqa", "dynamic"]
@@ -65,11 +65,13 @@ SEED = typer.Option("--seed", help="Draws samples and shuffles.")
 PROMPT = typer.Option("--prompt", help="The question; the paper's by default.")
 MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in tokens.")
 EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
+BATCH_SIZE = typer.Option("--batch-size", help="How many at a time: auto or a number.")
+OUTPUT = typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
 FORCE = typer.Option("--force", help="Replace a file that is there already.")
 REGION = typer.Option(
     "--region",
     metavar="SPEC",
-    help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · @mask.png · left|right|top|bottom|centre",
+    help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · circle:x,y,r · @mask.png · left|right|top|bottom|centre",
 )
 HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a PNG file.")
 TRAJECTORY = typer.Option(
@@ -122,6 +124,12 @@ class PictureOptions:
         typer.Option("--regions", help="A JSON file of boxes, instead of panels.", rich_help_panel=_PICTURE),
     ] = None
     rtl: Rtl = False
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread", help="Two pages side by side, read one after the other.", rich_help_panel=_PICTURE
+        ),
+    ] = False
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -138,7 +146,7 @@ class HeadOptions:
         str | None,
         typer.Option(
             "--heads",
-            help="A head set: digest, file or model; else the one used last.",
+            help="A head set: digest, file or model; or heads, 3.4,3.5; else the one used last.",
             rich_help_panel=_STEERING,
         ),
     ] = None
@@ -184,13 +192,27 @@ class LoadOptions:
         bool,
         typer.Option("--trust-remote-code", help="Run code that comes with a model.", rich_help_panel=_MODEL),
     ] = False
+    adapter: Annotated[
+        Path | None,
+        typer.Option(
+            "--adapter", help="A folder with a LoRA adapter, merged into the model.", rich_help_panel=_MODEL
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.device is not None and self.device_map is not None:
             raise cannot_matter("device", "with --device-map", "leave one of them out", self.device)
 
+    def named(self, model: str) -> str:
+        """The name of `model` with the adapter, if one is given."""
+        from gazecli.models.adapter import named_with, split_name
+
+        if self.adapter is None:
+            return model
+        return named_with(split_name(model)[0], self.adapter)
+
     def keywords(self) -> dict[str, Any]:
-        """The same as keywords of `load` and `discover`, completed by the environment and the config file."""
+        """The rest as keywords of `load` and `discover`, completed by the environment and the config file."""
         return {
             "device": setting("device", self.device),
             "dtype": setting("dtype", self.dtype),

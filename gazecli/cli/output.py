@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WIDTH_OF_PIPES = 120
 SECONDS_BETWEEN_LINES = 10.0
 
-Step = Callable[[int, int], None]  # (done, total)
+Step = Callable[[int, int | None], None]  # (done, total where it is known)
 OnToken = Callable[[int, list[list[int]]], None]  # (step, the tokens of each row so far)
 
 
@@ -201,7 +201,7 @@ def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
     with Progress(*columns, console=output.err, transient=True) as bar:
         task = bar.add_task(visible(title), total=None, rate="")
 
-        def step(done: int, total: int) -> None:
+        def step(done: int, total: int | None) -> None:
             rate = f"{_rate(done, started):.1f} {unit}/s"
             bar.update(task, completed=done, total=total, rate=rate)
 
@@ -211,15 +211,16 @@ def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
 def _lines(output: Output, title: str, unit: str) -> Step:
     started = written = time.monotonic()
 
-    def step(done: int, total: int) -> None:
+    def step(done: int, total: int | None) -> None:
         nonlocal written
         now = time.monotonic()
         if now - written < SECONDS_BETWEEN_LINES:
             return
         written = now
         rate = _rate(done, started)
-        left = f", {(total - done) / rate:.0f} s left" if rate else ""
-        output.note(f"{title}: {done}/{total} {unit}, {rate:.1f} {unit}/s{left}")
+        left = f", {(total - done) / rate:.0f} s left" if rate and total is not None else ""
+        of = "" if total is None else f"/{total}"
+        output.note(f"{title}: {done}{of} {unit}, {rate:.1f} {unit}/s{left}")
 
     return step
 
@@ -269,13 +270,40 @@ def has_colour(stream: IO[str]) -> bool:
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
+_IN_ASCII = str.maketrans(
+    {
+        "\u2588": "#",
+        "\u2192": "->",
+        "\u2013": "-",
+        "\u2014": "-",
+        "\u2026": "...",
+        "\u00b7": "|",
+        "\u03c1": "rho",
+    }
+)
+
+
+def shown_as(text: str, encoding: str) -> str:
+    """`text`, its bars and arrows in ASCII where a stream of that encoding cannot show them."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_IN_ASCII)
+    except LookupError:
+        pass
+    return text
+
+
 def console_on(stream: IO[str], *, plain: bool = False) -> Console:
     """A Rich console on `stream` that prints no control characters of a text; `plain` has no colour."""
     from rich.console import Console
 
     class SafeConsole(Console):
         def print(self, *objects: Any, **options: Any) -> None:
-            safe = (visible(each, lines=True) if isinstance(each, str) else each for each in objects)
+            safe = (
+                shown_as(visible(each, lines=True), self.encoding) if isinstance(each, str) else each
+                for each in objects
+            )
             super().print(*safe, **options)
 
         def on_broken_pipe(self) -> NoReturn:
@@ -297,7 +325,9 @@ def console_on(stream: IO[str], *, plain: bool = False) -> Console:
 
 
 _SHORTEST_SECRET = 8
-_SECRET_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+_SECRET_NAMES = re.compile(
+    r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|SERVE_?KEY|JUDGE_?KEY|CREDENTIAL", re.IGNORECASE
+)
 # Variables that hold the path of a secret, not the secret.
 _PATH_NAMES = re.compile(r"(PATH|FILE|DIR|HOME)$", re.IGNORECASE)
 _TOKEN_PATTERNS = (

@@ -79,10 +79,12 @@ def command(
         counted = top if evaluate is not None or compare else "auto"
         chosen = choose_heads(output, HeadOptions(headset, counted, score))
         if evaluate is not None:
-            from gazecli.cli.evaluate import run_evaluation
+            from gazecli.cli.evaluate import run_evaluation, scores_of_sweep
 
-            scenes = form == "html"
-            done = run_evaluation(output, chosen, evaluate, evaluation, loading, compare, with_scenes=scenes)
+            scores, scenes = scores_of_sweep(evaluation, score), form == "html"
+            done = run_evaluation(
+                output, chosen, evaluate, evaluation, loading, compare, with_scenes=scenes, scores=scores
+            )
             if done is None:
                 return
             found = [done]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gazecli.cli.files import save_figures, save_text, writable, writable_folder
+from gazecli.cli.files import is_stdout, save_figures, save_text, writable, writable_folder
+from gazecli.cli.options import OUTPUT
 from gazecli.cli.output import Output, Printable, console_on, write_page
-from gazecli.cli.tables import show_evaluation_document, show_report
+from gazecli.cli.tables import labelled, show_evaluation_document, show_report
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,9 +32,7 @@ _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
 class ReportOptions:
     """Files to write; UsageError, before work starts, for one that could not be written."""
 
-    destination: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
-    ] = None
+    destination: Annotated[Path | None, OUTPUT] = None
     figures: Annotated[
         Path | None,
         typer.Option(
@@ -42,6 +41,8 @@ class ReportOptions:
     ] = None
 
     def __post_init__(self) -> None:
+        if is_stdout(self.destination):
+            object.__setattr__(self, "destination", None)
         writable(self.destination, "--output")
         writable_folder(self.figures, "--figures")
 
@@ -64,14 +65,18 @@ def write_report(
 
     Where there are `evaluations`, these are what is printed as JSON and as tables, one after the other.
     """
+    from gazecli.cache import Cache
+
     if options.figures is not None:
         report = save_figures(report, options.figures)
         output.note(f"figures: {', '.join(report.figures)}")
         evaluations = [each.model_copy(update={"figures": report.figures}) for each in evaluations]
     form, destination = options.format(output), options.destination
+    cache = Cache(warn=output.warning)
     shows: list[tuple[Printable, Callable[[Console], None], str | None]] = [
-        (each, partial(show_evaluation_document, document=each), each.digest) for each in evaluations
-    ] or [(report, partial(show_report, document=report, shown=shown), None)]
+        (each, partial(show_evaluation_document, document=labelled(each, cache)), each.digest)
+        for each in evaluations
+    ] or [(report, partial(show_report, document=labelled(report, cache), shown=shown), None)]
     if destination is None and form not in PAGES:
         for document, human, digest in shows:
             output.result(document, human, digest=digest)

@@ -1,4 +1,7 @@
-"""`gaze steer PICTURE --region SPEC`: describe a region by redirecting the gaze heads."""
+"""`gaze steer PICTURE… --region SPEC`: describe a region by redirecting the gaze heads.
+
+One picture gives one document; several, or the jobs of a file, are `many_pictures`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,19 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, save_page, save_picture
-from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, targets_of
-from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions
+from gazecli.cli.files import check_files, is_stdout, save_page, save_picture
+from gazecli.cli.inputs import choose_heads, load_model, most_pixels, note_prepared, open_picture
+from gazecli.cli.many_pictures import JOBS, LINES, Jobs, steer_pictures
+from gazecli.cli.options import (
+    HeadOptions,
+    ModelOptions,
+    PictureOptions,
+    SteeringOptions,
+    cannot_matter,
+    number_or_auto,
+)
 from gazecli.cli.output import Output, check_stream, generating
-from gazecli.cli.tables import print_provenance, print_table
+from gazecli.cli.tables import print_answers, print_provenance
 from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,12 +40,15 @@ NAME = "steer"
 @cli_command()
 def command(
     output: Output,
-    picture: options.PictureArgument,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PICTURE...", help="Picture files, - for standard input, comic folders."),
+    ] = None,
+    *,
     shown: PictureOptions,
     heads: HeadOptions,
     steering: SteeringOptions,
     model: ModelOptions,
-    *,
     region: Annotated[list[str] | None, options.REGION] = None,
     all_regions: Annotated[bool, typer.Option("--all-regions", help="Every panel in turn.")] = False,
     prompt: Annotated[str | None, options.PROMPT] = None,
@@ -45,18 +59,54 @@ def command(
     heatmap: Annotated[Path | None, options.HEATMAP] = None,
     page: options.Page = None,
     stream: options.Stream = False,
+    jobs: Annotated[str | None, JOBS] = None,
+    destination: Annotated[Path | None, LINES] = None,
 ) -> None:
     """Describe a region by turning the gaze heads there.
 
+    Several pictures, or --jobs, load the model once and give a line of JSON each, as soon as it is done.
+
     Example: gaze steer strip.png --region 3 --heatmap attention.png
     """
+    named = pictures or []
+    destination = None if is_stdout(destination) else destination
+    if not named and jobs is None:
+        raise UsageError("missing argument 'PICTURE'", hint="name a picture, or --jobs FILE")
+    if jobs is not None or destination is not None or len(named) > 1:
+        for name, value in {"heatmap": heatmap, "page": page, "stream": stream}.items():
+            if value:
+                raise cannot_matter(name, "with many pictures", "steer one picture at a time for it")
+        steer_pictures(
+            output,
+            named,
+            Jobs(jobs, destination),
+            choose_heads(output, heads, model),
+            model,
+            {
+                "region": region or None,
+                "all_regions": all_regions,
+                "panels": shown.panels,
+                "regions": shown.regions,
+                "rtl": shown.rtl,
+                "spread": shown.spread,
+                "max_pixels": most_pixels(shown),
+                "max_new_tokens": max_new_tokens,
+                "no_baseline": no_baseline,
+                "top": number_or_auto(heads.top, "--top") or "auto",
+                "score": heads.score,
+                **({} if prompt is None else {"prompt": prompt}),
+                **vars(steering),
+            },
+        )
+        return
+    [picture] = named
     check_stream(output, stream)
     if stream and (all_regions or len(region or []) > 1):
         raise UsageError("--stream prints one answer", hint="ask for one region")
     check_files(picture, heatmap=heatmap, page=page)
-    opened = open_picture(picture, shown)
-    targets = targets_of(opened, region, all_regions)
-    chosen = choose_heads(output, heads)
+    opened = open_picture(output, picture, shown)
+    targets = opened.targets(region or (), all_regions, or_whole=steering.mode == "blind")
+    chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import steer_document
     from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
 
@@ -99,12 +149,5 @@ def _heatmap(steered: Steering) -> Image.Image:
 
 
 def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:
-    rows: list[list[object]] = []
-    for answer in document.answers:
-        moved = answer.attention_on_region
-        text = "" if streamed else answer.text
-        rows.append([answer.region, text, f"{moved.baseline:.2f} \u2192 {moved.steered:.2f}"])
-    if document.baseline is not None:
-        rows.append(["-", document.baseline.text, "unsteered"])
-    print_table(console, ">region answer attention_on_it", rows)
+    print_answers(console, document, streamed=streamed)
     print_provenance(console, document, heatmap=document.heatmap, page=document.page)

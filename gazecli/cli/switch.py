@@ -43,7 +43,7 @@ def command(
     model: ModelOptions,
     *,
     schedule: Annotated[
-        str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes are separated by ;")
+        str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes and circles are separated by ;")
     ],
     every: Annotated[int | None, options.EVERY] = None,
     at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,
@@ -63,11 +63,11 @@ def command(
     """
     check_stream(output, stream)
     check_files(picture, trajectory=trajectory, page=page)
-    opened = open_picture(picture, shown)
+    opened = open_picture(output, picture, shown)
     from gazecli.steering.schedule import parse_targets, plan
 
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
-    chosen = choose_heads(output, heads)
+    chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import switch_document
     from gazecli.steering.steer import SteerSettings
     from gazecli.steering.switch import DYNAMIC_PROMPT, switch

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from gazecli.cli.output import shown_as
 from gazecli.plain_text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
+    from gazecli.cache import Cache
     from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationDocument, EvaluationPart
-    from gazecli.reports.documents.results import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
+    from gazecli.reports.documents.results import (
+        HeadSetDocument,
+        ReportDocument,
+        SteerDocument,
+        SwitchDocument,
+        TrackDocument,
+    )
     from gazecli.reports.tables import Table
 
 
@@ -29,6 +37,17 @@ def show_report(console: Console, document: ReportDocument, shown: int) -> None:
     if not document.evaluations:
         console.print()
         console.print("not evaluated yet: gaze evaluate HEADSET COMICS")
+
+
+Named = TypeVar("Named", "HeadSetDocument", "ReportDocument", "EvaluationDocument")
+
+
+def labelled(document: Named, cache: Cache) -> Named:
+    """The document with its model called as people call it, by the folder where it lies in one."""
+    from gazecli.heads.headset_store import model_label
+
+    label = model_label(cache, document.model.name, document.model.digest)
+    return document.model_copy(update={"model": document.model.model_copy(update={"name": label})})
 
 
 def show_evaluation_document(console: Console, document: EvaluationDocument) -> None:
@@ -87,10 +106,23 @@ def print_table(console: Console, columns: str | Sequence[str], rows: Sequence[S
         columns = [name.replace("_", " ") for name in columns.split()]
     for name in columns:
         justify: JustifyMethod = "right" if name.startswith(">") else "left"
-        table.add_column(name.removeprefix(">"), justify=justify, overflow="fold")
+        table.add_column(shown_as(name.removeprefix(">"), console.encoding), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*("-" if cell is None else visible(str(cell)) for cell in row))
+        cells = ("-" if cell is None else visible(str(cell)) for cell in row)
+        table.add_row(*(shown_as(cell, console.encoding) for cell in cells))
     console.print(table)
+
+
+def print_answers(console: Console, document: SteerDocument, *, streamed: bool = False) -> None:
+    """Print the answers of one picture; `streamed` answers are on the terminal already."""
+    rows: list[list[object]] = []
+    for answer in document.answers:
+        moved = answer.attention_on_region
+        text = "" if streamed else answer.text
+        rows.append([answer.region, text, f"{moved.baseline:.2f} \u2192 {moved.steered:.2f}"])
+    if document.baseline is not None:
+        rows.append(["-", document.baseline.text, "unsteered"])
+    print_table(console, ">region answer attention_on_it", rows)
 
 
 def print_facts(console: Console, facts: Mapping[str, object]) -> None:
@@ -108,7 +140,8 @@ def print_provenance(
     settings = document.settings
     heads = f"top {settings.top} by {settings.score} of {document.headset[:19]}"
     console.print()
-    print_facts(console, {"heads": heads, "model": document.model.name, **files})
+    panels = document.picture.panels or "none found"
+    print_facts(console, {"heads": heads, "model": document.model.name, "panels": panels, **files})
 
 
 def bar(share: float, width: int = 16) -> str:

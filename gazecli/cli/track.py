@@ -11,7 +11,7 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, save_page, save_picture, save_trajectory
-from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, targets_of
+from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
@@ -66,8 +66,8 @@ def command(
     """
     check_stream(output, stream)
     check_files(picture, heatmap=heatmap, trajectory=trajectory, page=page)
-    opened = open_picture(picture, shown)
-    also = targets_of(opened, region, all_regions=False) if region else []
+    opened = open_picture(output, picture, shown)
+    also = opened.targets(region) if region else []
     if trajectory is not None and not opened.regions and not also:
         raise RegionError(
             "--trajectory needs regions, and no panels were found",
@@ -82,7 +82,7 @@ def command(
     check_spans(span or [])
     request = TRACKING_PROMPT if prompt is None else prompt
     check_request(request, max_new_tokens)
-    chosen = choose_heads(output, heads)
+    chosen = choose_heads(output, heads, model)
     controls = controls_for(chosen.headset, len(chosen.heads), chosen.score)
     if len(controls) < CONTROLS:
         output.note(f"{len(controls)} of {CONTROLS} controls: there are no other heads to draw")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import GazeError, UsageError
+from gazecli.plain_text import error_words
 
 Item = TypeVar("Item")
 Float64 = npt.NDArray[np.float64]
@@ -113,7 +114,7 @@ def join() -> Group:
         except (RuntimeError, ValueError) as failure:
             raise GazeError(
                 "the processes of this run cannot be connected",
-                subject=_first_line(failure),
+                subject=error_words(failure),
                 hint="start them with torchrun or accelerate launch, on machines that reach each other",
                 code="processes.apart",
             ) from failure
@@ -129,7 +130,7 @@ def _connection_errors() -> Iterator[None]:
     except (RuntimeError, ValueError) as failure:
         raise GazeError(
             "the processes of this run lost each other",
-            subject=_first_line(failure),
+            subject=error_words(failure),
             hint="one of them ended early: its error stands above",
             code="processes.lost",
         ) from failure
@@ -139,7 +140,3 @@ def in_order(parts: Sequence[Sequence[Item]]) -> list[Item]:
     """The shares of all processes, by rank, put back into the order of what was shared."""
     count, total = len(parts), sum(len(part) for part in parts)
     return [parts[place % count][place // count] for place in range(total)]
-
-
-def _first_line(failure: Exception) -> str | None:
-    return next(iter(str(failure).splitlines()), None)

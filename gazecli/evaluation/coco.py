@@ -16,7 +16,7 @@ from gazecli.evaluation.coco_synonyms import SYNONYMS
 from gazecli.evaluation.examples import Example, Examples, is_readable
 from gazecli.pictures.comics.comics import Comics
 from gazecli.pictures.comics.strip import BoxedStrip, Recipe, Skipped
-from gazecli.pictures.image_files import probe_size
+from gazecli.pictures.image_files import is_turned, probe_size, probe_stored
 from gazecli.pictures.regions import Box
 
 # Gandikota & Bau 2026 (arXiv 2606.14703), natural images.
@@ -81,22 +81,38 @@ def read_coco(annotations: Path, images: Path, min_area: float = 0.0) -> tuple[l
         raise AnnotationsError(
             "there is no such folder of pictures", subject=str(images), hint="check --images"
         )
-    names = {
-        _integer(entry, "id", place): _text(entry, "name", place)
-        for entry, place in _entries(document, "categories")
-    }
+    names: dict[int, str] = {}
+    for entry, place in _entries(document, "categories"):
+        number, name = _integer(entry, "id", place), _text(entry, "name", place)
+        if number in names:
+            _refuse(f"{names[number]} and {name} are both category {number}", place)
+        names[number] = name
     files: dict[int, tuple[str, Mapping[str, Any]]] = {}
     for entry, place in _entries(document, "images"):
-        files[_integer(entry, "id", place)] = (_file_name(entry, place), entry)
+        number, name = _integer(entry, "id", place), _file_name(entry, place)
+        if number in files:
+            _refuse(f"{files[number][0]} and {name} are both picture {number}", place)
+        files[number] = (name, entry)
     things: dict[int, list[_Thing]] = {number: [] for number in files}
+    odd: list[AnnotationsError] = []
     for entry, place in _entries(document, "annotations"):
-        thing = _thing(entry, place, names)
-        picture = _integer(entry, "image_id", place)
-        if picture not in files:
-            _refuse(f"it belongs to picture {picture}, which is not listed", place)
+        try:
+            thing = _thing(entry, place, names)
+            picture = _integer(entry, "image_id", place)
+            if picture not in files:
+                _refuse(f"it belongs to picture {picture}, which is not listed", place)
+        except AnnotationsError as error:
+            odd.append(error)
+            continue
         if thing is not None and thing.area >= min_area:
             things[picture].append(thing)
-    used, skipped = [], []
+    if odd and not any(things.values()):
+        raise odd[0]
+    used: list[Example] = []
+    skipped: list[Skipped] = []
+    if odd:
+        more = f", the first of {len(odd)} left out" if len(odd) > 1 else ""
+        skipped.append(Skipped(f"{odd[0].subject}{more}", odd[0].message, odd[0].hint))
     for number, (name, entry) in sorted(files.items(), key=lambda each: each[1][0]):
         try:
             used.append(_example(name, images / name, entry, things[number]))
@@ -118,10 +134,15 @@ def _example(name: str, path: Path, entry: Mapping[str, Any], things: list[_Thin
             hint="lower --min-area, or leave it out of --images",
         )
     width, height = probe_size(path)
-    if (entry.get("width", width), entry.get("height", height)) != (width, height):
+    if (_side(entry, "width", width), _side(entry, "height", height)) != (width, height):
         raise AnnotationsError(
             f"its file has {width} x {height} pixels, which is not what is annotated",
             hint="use the pictures the annotations were made for, not resized",
+        )
+    if is_turned(path) and (width == height or probe_stored(path) == (width, height)):
+        raise AnnotationsError(
+            "its EXIF orientation turns it, and nothing says whether its boxes are turned too",
+            hint="save it upright, without an orientation, and check its boxes",
         )
     truths, regions = tuple(largest), len(largest)
     boxes = tuple(_inside(thing.box, width, height) for thing in largest.values())
@@ -151,7 +172,9 @@ def _entries(document: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[s
     for number, entry in enumerate(listed):
         place = f"{name}[{number}]"
         if not isinstance(entry, dict):
-            _refuse("it is no object", place)
+            if name != "annotations":
+                _refuse("it is no object", place)
+            entry = {}
         yield entry, place
 
 
@@ -166,7 +189,7 @@ def _thing(entry: Mapping[str, Any], place: str, names: Mapping[int, str]) -> _T
     left, top, width, height = map(float, box)
     if width < 0 or height < 0:
         _refuse("bbox has a negative width or height", place)
-    area = entry.get("area", width * height)
+    area = width * height if entry.get("area") is None else entry["area"]
     if not _is_number(area) or area < 0:
         _refuse("area is no number from 0", place)
     if entry.get("iscrowd") or not width or not height:
@@ -183,10 +206,25 @@ def _file_name(entry: Mapping[str, Any], place: str) -> str:
 
 
 def _integer(entry: Mapping[str, Any], name: str, place: str) -> int:
-    value = entry.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
+    value = _whole(entry.get(name))
+    if value is None:
         _refuse(f"{name} is no whole number", place)
     return value
+
+
+def _side(entry: Mapping[str, Any], name: str, actual: int) -> object:
+    """A picture's width or height as annotated, `actual` where it is not."""
+    value = entry.get(name)
+    return actual if value is None else _whole(value)
+
+
+def _whole(value: object) -> int | None:
+    """A whole number however it is written: 7, 7.0, "7"."""
+    if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,18}(\.0{1,6})?\s*", value, re.ASCII):
+        value = float(value) if "." in value else int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        return None
+    return int(value)
 
 
 def _text(entry: Mapping[str, Any], name: str, place: str) -> str:

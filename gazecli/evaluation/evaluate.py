@@ -6,16 +6,24 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
-from gazecli.evaluation.conditions import Condition, conditions_for
+from gazecli.evaluation.conditions import CONTROLS, Choice, Condition, conditions_for
 from gazecli.evaluation.examples import Example, Examples, chance_of
 from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.metrics import ConditionMetrics, condition_metrics, run_metrics
-from gazecli.evaluation.sweep import SweepPoint, best_of, condition_count, halves, sweep_heads
+from gazecli.evaluation.sweep import (
+    SweepName,
+    SweepPoint,
+    gentlest,
+    halves,
+    head_steps,
+    strength_steps,
+    sweep,
+)
 from gazecli.evaluation.tasks.blinding import BlindingTask
 from gazecli.evaluation.tasks.dynamic import NarrationTask, panel_order, panel_schedule
 from gazecli.evaluation.tasks.static import RedirectionTask
@@ -38,10 +46,12 @@ PROMPTS: dict[TaskName, str] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What to evaluate. every: tokens a segment of a narration, None goes by sentences. top: heads to steer,
-    unless `sweep` chooses them. seed: resampling, halves and schedules. question: the template that names a
-    region by its place, for which heads are blinded; None blinds none. compare: steer by every score.
-    min_area: smallest things of natural pictures, in pixels.
+    """What to evaluate. every: tokens a segment of a narration, None goes by sentences. top: heads to steer
+    by `score`, at the settings' strength, unless `sweep` chooses them; scores: those it tries. seed:
+    resampling, halves and schedules. question: the template that names a region by its place, for which heads
+    are blinded; None blinds none. compare: steer by every score. min_area: smallest things of natural
+    pictures, in pixels. controls, low_controls: draws of other heads, as `conditions_for`. protocol: the
+    preset that chose what was left out, if any.
     """
 
     task: TaskName
@@ -50,19 +60,29 @@ class Plan:
     score: str
     seed: int = 42
     every: int | None = None
-    sweep: bool = False
+    sweep: SweepName | None = None
     question: str | None = None
     compare: bool = False
     min_area: float | None = None
+    scores: tuple[str, ...] = ()
+    controls: int = CONTROLS
+    low_controls: int = 0
+    protocol: str | None = None
 
 
 @dataclass(frozen=True)
 class SweepChoice:
-    """The K a sweep chose: accuracy on the strips that chose it, and how many those were."""
+    """What a sweep chose: accuracy on the strips that chose it, and how many those were.
+
+    strength: None where it was not swept. refused: why the choice is no suggestion, None where it is one.
+    """
 
     k: int
     accuracy: float
     strips: int
+    score: str
+    strength: float | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,12 +126,19 @@ def evaluate(
     judge: Judge | None,
     cache: Cache,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    batch_size: int | None = None,
+    anew: bool = False,
 ) -> Evaluation:
-    """Run `plan`; `progress` is called with (done, total), a step being one picture under one condition.
+    """Run `plan`; `progress` is called with (done, total), a step being one picture under all conditions.
 
-    Processes that a launcher started together share the pictures: all of them must call this, and all get
-    the evaluation. Without a judge, which a sweep needs, there are runs and no metrics. Raises UsageError for
-    an impossible number of heads or too few pictures, HeadSetError for another model's heads.
+    Texts are kept in the cache as they are written: a run that was interrupted goes on where it was, and one
+    with more pictures or controls writes only what is new. Processes that a launcher started together share
+    the pictures: all of them must call this, and all get the evaluation. Without a judge, which a sweep
+    needs, there are runs and no metrics. `batch_size` rows are written at a time, or as many as fit;
+    with `anew` also what is kept.
+
+    Raises UsageError for an impossible number of heads or too few pictures, HeadSetError for another model's
+    heads.
     """
     headset.check_model(vlm.digest, vlm.name)
     group = join()
@@ -121,83 +148,104 @@ def evaluate(
         seen = (headset.digest, examples.comics.digest, known, plan)
         group.agree("head sets, pictures or settings", seen)
     began = time.monotonic()
-    steering, blinding = _tasks(vlm, examples, plan, judge)
-    numbers, top = list(range(len(examples.usable))), headset.resolve_top(plan.top)
-    sweep: list[SweepPoint] = []
+    shared = {"judge": judge, "cache": cache, "batch_size": batch_size, "anew": anew}
+    steering, blinding = _tasks(vlm, examples, plan, shared)
+    numbers, plan = list(range(len(examples.usable))), replace(plan, top=headset.resolve_top(plan.top))
+    points: list[SweepPoint] = []
     choice = None
-    if plan.sweep:
+    runs_each = 2 if plan.question is not None else 1
+    if plan.sweep is not None:
         choosing, numbers = halves(len(numbers), plan.seed)
-        runs_ahead = _run_count(headset, plan, headset.resolve_top("auto"))
-        steps = condition_count(headset) * len(choosing) + runs_ahead * len(numbers)
-        advance = _advance(progress, steps)
-        sweep = sweep_heads(steering, headset, plan.score, choosing, plan.seed, advance)
-        best = best_of(sweep)
-        top, choice = best.k, SweepChoice(best.k, best.gaze, len(choosing))
+        advance = _advance(progress, len(choosing) + runs_each * len(numbers))
+        points = sweep(steering, headset, _steps(headset, plan), choosing, plan.seed, advance)
+        best = gentlest(points)
+        choice = SweepChoice(best.k, best.gaze, len(choosing), best.score or plan.score, best.strength)
+        plan = replace(plan, top=choice.k, score=choice.score)
+        if choice.strength is not None:
+            plan = replace(plan, settings=replace(plan.settings, strength=choice.strength))
+            steering, blinding = _tasks(vlm, examples, plan, shared)
     else:
-        advance = _advance(progress, _run_count(headset, plan, top) * len(numbers))
-    runs = []
-    for condition in conditions_for(headset, top, plan.score, plan.question is not None):
-        task = blinding if condition.blinds else steering
-        runs.append(Run(condition, numbers, task.trials(numbers, condition.heads, advance)))
+        advance = _advance(progress, runs_each * len(numbers))
+    conditions = conditions_for(
+        headset, plan.top, plan.score, plan.question is not None, plan.controls, plan.low_controls
+    )
+    selected = selections(headset, plan.top) if plan.compare else {}
+    steered = [condition for condition in conditions if not condition.blinds]
+    asked = [condition.choice for condition in steered] + [Choice(tuple(each)) for each in selected.values()]
+    found = steering.trials(numbers, asked, advance)
+    of_conditions, of_selectors = found[: len(steered)], found[len(steered) :]
+    blinded = [condition for condition in conditions if condition.blinds]
+    if blinded:
+        of_conditions += blinding.trials(numbers, [condition.choice for condition in blinded], advance)
+    runs = [
+        Run(condition, numbers, pictures)
+        for condition, pictures in zip([*steered, *blinded], of_conditions, strict=True)
+    ]
     metrics = run_metrics(runs, examples.usable, plan.task == "dynamic", plan.seed) if judge else []
-    selectors = _selectors(steering, headset, plan, runs[0], advance) if plan.compare else []
+    selectors = [
+        Selector(
+            score,
+            heads,
+            condition_metrics(Condition("gaze", heads), pictures, None, plan.seed) if judge else None,
+        )
+        for (score, heads), pictures in zip(selected.items(), of_selectors, strict=True)
+    ]
     if isinstance(judge, EndpointJudge):
         judge.add_up(group)
+    if choice is not None:
+        chance = chance_of([examples.usable[number] for number in numbers])
+        choice = replace(choice, refused=_why_no_suggestion(choice, metrics, chance))
     seconds = round(time.monotonic() - began, 3)
-    done = Evaluation(plan, examples, headset, runs, metrics, selectors, sweep, choice, seconds)
-    if choice is None:
+    done = Evaluation(plan, examples, headset, runs, metrics, selectors, points, choice, seconds)
+    if choice is None or choice.refused is not None or plan.sweep != "heads":
         return done
     return replace(done, headset=group.from_first(lambda: _with_choice(done, choice, cache)))
 
 
-def _tasks(vlm: VLM, examples: Examples, plan: Plan, judge: Judge | None) -> tuple[Task, Task]:
+def _tasks(vlm: VLM, examples: Examples, plan: Plan, shared: dict[str, Any]) -> tuple[Task, Task]:
     """The one that steers, and the one that blinds if the plan has a question for it."""
     usable, settings = examples.usable, plan.settings
     prompts = panel_prompts(plan.question, examples.comics.panels) if plan.question is not None else []
-    blinding = BlindingTask(vlm, usable, prompts, settings.max_new_tokens, judge=judge)
+    blinding = BlindingTask(vlm, usable, prompts, settings.max_new_tokens, **shared)
     if plan.task == "dynamic":
-        return NarrationTask(vlm, usable, settings, plan.every, plan.seed, judge=judge), blinding
-    return RedirectionTask(vlm, usable, settings, judge=judge), blinding
+        return NarrationTask(vlm, usable, settings, plan.every, plan.seed, **shared), blinding
+    return RedirectionTask(vlm, usable, settings, **shared), blinding
 
 
-def _run_count(headset: HeadSet, plan: Plan, top: int) -> int:
-    """How many times every picture is run; with a sweep an estimate, as K is not chosen yet."""
-    count = len(conditions_for(headset, top, plan.score, plan.question is not None))
-    # One of the selectors is the gaze condition.
-    return count + len(selections(headset, top)) - 1 if plan.compare else count
+def _steps(headset: HeadSet, plan: Plan) -> list[tuple[int, str, float | None]]:
+    """What the plan's sweep tries."""
+    if plan.sweep == "strength":
+        return strength_steps(plan.top, plan.score)
+    return head_steps(headset, plan.scores or (plan.score,))
 
 
 def _advance(progress: Callable[[int, int], None], total: int) -> Advance:
     steps = itertools.count(1)
-
-    def advance() -> None:
-        done = next(steps)
-        progress(done, max(total, done))
-
-    return advance
+    return lambda: progress(next(steps), total)
 
 
-def _selectors(task: Task, headset: HeadSet, plan: Plan, gaze: Run, advance: Advance) -> list[Selector]:
-    """Every score's best heads steered over the same pictures; `gaze` is one of them already."""
-    selectors = []
-    for score, heads in selections(headset, len(gaze.condition.heads)).items():
-        same = heads == gaze.condition.heads
-        pictures = gaze.pictures if same else task.trials(gaze.numbers, heads, advance)
-        metrics = (
-            condition_metrics(Condition("gaze", heads), pictures, None, plan.seed) if task.judge else None
-        )
-        selectors.append(Selector(score, heads, metrics))
-    return selectors
+def _why_no_suggestion(choice: SweepChoice, metrics: Sequence[ConditionMetrics], chance: float) -> str | None:
+    """Why what a sweep chose may not be kept as a suggestion, None where it may: it has to beat what needs
+    no gaze heads, on the strips that chose it and on the held-out ones.
+    """
+    gaze = metrics[0].accuracy
+    controls = [each.accuracy for each in metrics if each.condition.name == "control"]
+    if min(gaze, choice.accuracy) <= chance:
+        return f"accuracy {min(gaze, choice.accuracy):.3f} is no better than chance, {chance:.3f}"
+    if controls and gaze <= max(controls):
+        return f"accuracy {gaze:.3f} lies within the controls' range, up to {max(controls):.3f}"
+    return None
 
 
 def _with_choice(done: Evaluation, choice: SweepChoice, cache: Cache) -> HeadSet:
     """The head set with the sweep's choice as its suggestion, kept in the cache under its own digest."""
     why = (
-        f"of {len(done.sweep)} numbers of heads this steered best ({done.plan.task}): accuracy "
-        f"{choice.accuracy:.3f} on the {choice.strips} strips that chose it, {done.metrics[0].accuracy:.3f} "
-        f"on {done.strips} held-out ones, chance {chance_of(done.examples.usable):.3f}"
+        f"of {len(done.sweep)} choices of heads this steered best ({done.plan.task}), or as well within one "
+        f"standard error: accuracy {choice.accuracy:.3f} on the {choice.strips} strips that chose it, "
+        f"{done.metrics[0].accuracy:.3f} on {done.strips} held-out ones, "
+        f"chance {chance_of(done.examples.usable):.3f}"
     )
-    suggested = {"score": done.plan.score, "top": choice.k, "why": why}
+    suggested = {"score": choice.score, "top": choice.k, "why": why}
     changed = replace(done.headset, header={**done.headset.header, "suggested": suggested})
     digest, path = cache.put(changed.to_artifact())
     return replace(changed, digest=digest, path=path)

@@ -16,7 +16,8 @@ from scipy import stats
 from gazecli.errors import ComicsError
 from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judges.lexical import CaptionMatcher
+from gazecli.evaluation.judges.lexical import CaptionMatcher, words_of
+from gazecli.evaluation.judges.repetition import repeated_trigrams, repeats_itself
 from gazecli.evaluation.trials import Response, Run, Trial
 
 RESAMPLES = 10_000
@@ -27,8 +28,9 @@ _BATCH = 500  # resamples at a time: 500 of a thousand pictures take 4 MB
 class ConditionMetrics:
     """One condition over all pictures; every count is of responses.
 
-    per_region: accuracy for each region number, empty where numbers mean nothing. narration: None for a task
-    without a schedule.
+    per_region: accuracy for each region number, empty where numbers mean nothing. repeated: texts that say
+    the same again and again, and are judged all the same. repetition: mean share of a text's trigrams of
+    words that stood in it before. words: mean length. narration: None for a task without a schedule.
     """
 
     condition: Condition
@@ -39,6 +41,9 @@ class ConditionMetrics:
     junk: int
     unchanged: int
     n: int
+    repeated: int = 0
+    repetition: float = 0.0
+    words: float = 0.0
     narration: NarrationMetrics | None = None
 
 
@@ -119,8 +124,59 @@ def condition_metrics(
         junk=outcomes.count("junk"),
         unchanged=outcomes.count("unchanged"),
         n=len(every),
+        repeated=sum(trial.outcome == "judged" and repeats_itself(trial.text) for trial in every),
+        repetition=sum(repeated_trigrams(trial.text) for trial in every) / len(every),
+        words=sum(len(words_of(trial.text)) for trial in every) / len(every),
         narration=narration,
     )
+
+
+def standard_error(pictures: Sequence[Sequence[Trial]]) -> float:
+    """Standard error of the accuracy over pictures of equally many trials; 0 for a single one."""
+    shares = [sum(trial.hit for trial in trials) / len(trials) for trials in pictures if trials]
+    return float(np.std(shares, ddof=1) / len(shares) ** 0.5) if len(shares) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more often the gaze heads redirect than condition `name` does; of several draws their mean.
+
+    ci95: paired bootstrap over pictures.
+    """
+
+    name: str
+    difference: float
+    ci95: tuple[float, float]
+
+
+def differences(runs: Sequence[Run], seed: int) -> list[Difference]:
+    """The gaze heads against every other condition that steers, or that is left as it is."""
+    named: dict[str, list[Run]] = {}
+    for run in runs[1:]:
+        if not run.condition.blinds:
+            named.setdefault(run.condition.name, []).append(run)
+    found = []
+    for name, others in named.items():
+        apart, trials = [], []
+        for place, own in enumerate(runs[0].pictures):
+            if own:
+                hits = [sum(trial.hit for trial in other.pictures[place]) for other in others]
+                apart.append(sum(trial.hit for trial in own) - sum(hits) / len(hits))
+                trials.append(len(own))
+        interval = bootstrap_interval(apart, trials, seed=seed)
+        found.append(Difference(name, sum(apart) / sum(trials), interval))
+    return found
+
+
+def p_value(metrics: Sequence[ConditionMetrics]) -> float | None:
+    """(1 + controls at least as good as the gaze heads) / (controls + 1); None without controls.
+
+    Adding one keeps a p value of few draws honest: with five it cannot fall below 1 / 6.
+    """
+    controls = [each.accuracy for each in metrics if each.condition.name == "control"]
+    if not controls:
+        return None
+    return (1 + sum(each >= metrics[0].accuracy for each in controls)) / (len(controls) + 1)
 
 
 def _region_accuracy(trials: Sequence[Trial], region: int) -> float | None:
@@ -230,7 +286,8 @@ def bootstrap_interval(
     """The 95 % percentile interval of sum(hits) / sum(trials), resampled over pictures.
 
     hits and trials have one number a picture: responses to one picture are not independent, so whole
-    pictures are drawn. ValueError when there are none.
+    pictures are drawn. With what two conditions hit apart from each other as `hits`, the negative ones
+    included, this is the paired interval of their difference. ValueError when there are none.
     """
     per_picture = np.stack([np.asarray(hits, float), np.asarray(trials, float)])  # (2, pictures)
     pictures = per_picture.shape[1]

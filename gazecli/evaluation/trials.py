@@ -9,7 +9,8 @@ from typing import Literal
 from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
-from gazecli.evaluation.judges.lexical import is_junk, is_unchanged
+from gazecli.evaluation.judges.lexical import is_unchanged
+from gazecli.evaluation.judges.repetition import is_junk
 
 Outcome = Literal["judged", "abstained", "junk", "unchanged", "unjudged"]
 

@@ -53,6 +53,7 @@ def discover(
     squash: bool | None = None,
     profile: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    fetching: Callable[[int, int], None] | None = None,
     note: Note = lambda message: None,
 ) -> HeadSet:
     """Score every attention head of a model on comics; the stored head set when this was done before.
@@ -60,7 +61,8 @@ def discover(
     `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
     launcher started together share the strips: all of them must call this, and all get the head set.
     `squash`, on by default, stretches strips that its processor would crop; a loaded VLM has
-    its own setting. With `profile`, the timing of a walk also has the seconds of each phase.
+    its own setting. With `profile`, the timing of a walk also has the seconds of each phase. `progress` is
+    called with strips (done, in all), `fetching` with bytes of a model that is fetched from the Hub.
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
@@ -76,7 +78,9 @@ def discover(
             comics, panels=panels, height=height, gap=gap, samples=samples, seed=seed, layout=layout, rtl=rtl
         )
     comics = replace(comics, hash_files=partial(file_digests, root=cache.root))
-    request = Request(model, comics, settings, cache.root, device, dtype, revision, spread, trust_remote_code)
+    request = Request(
+        model, comics, settings, cache.root, device, dtype, revision, spread, trust_remote_code, fetching
+    )
     group = join()
     # The first process digests; the others then find the digests remembered.
     document = group.from_first(lambda: request.document)
@@ -92,7 +96,7 @@ def discover(
     cache.ensure_writable()
     if isinstance(model, str):
         note(f"loading {model}")
-    vlm = request.load()
+    vlm = request.load(note)
     from gazecli.heads.walk import walk
     from gazecli.models.inference.profile import Profile
 

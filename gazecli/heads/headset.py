@@ -99,6 +99,11 @@ class HeadSet:
         return block
 
     @property
+    def kind(self) -> str:
+        """How it came about: found on `pictures`, an imported `ranking`, or heads `listed` by hand."""
+        return str(self.header.get("kind", "pictures" if self.ranked is None else "ranking"))
+
+    @property
     def panels(self) -> int:
         """Panels a strip."""
         return int(self.header["comics"]["panels"] if self.ranked is not None else self.matrices.shape[-1])
@@ -119,9 +124,7 @@ class HeadSet:
             raise UsageError("no such score", subject=score, hint=f"use one of {', '.join(SCORE_NAMES)}")
         if self.ranked is not None:
             if score != self.header["suggested"]["score"]:
-                raise UsageError(
-                    "an imported ranking has one score only", subject=score, hint="leave --score out"
-                )
+                raise UsageError("this head set has one score only", subject=score, hint="leave --score out")
             return self.ranked
         if score in ("raw", "selectivity"):
             return diagonal_mean(self.matrices if score == "raw" else self.shapes).astype(np.float32)

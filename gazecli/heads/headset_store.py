@@ -15,6 +15,7 @@ from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
 from gazecli.errors import CacheError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
+from gazecli.models.adapter import split_name
 from gazecli.models.checkpoint import find_checkpoint
 
 _LAST = "headset"
@@ -39,6 +40,19 @@ def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
 def model_source(cache: Cache, headset: HeadSet) -> str:
     """What to load for a head set: the name or folder its model was loaded from last."""
     return cache.source_of(str(headset.model["digest"])) or str(headset.model["id"])
+
+
+def model_label(cache: Cache, name: str, digest: str) -> str:
+    """How a model is called where people read: one of a folder by the folder's name too.
+
+    What is kept names such a model by its content alone, which tells no two fine-tunes apart.
+    """
+    source = cache.source_of(digest)
+    if source is None or not name.endswith(f"-{digest.removeprefix('sha256:')[:8]}"):
+        return name
+    base, adapter = split_name(source)
+    folders = [Path(base).name, *([adapter.name] if adapter is not None else [])]
+    return f"{'+'.join(folders)} ({name})"
 
 
 def find_headset(spec: str, cache: Cache) -> HeadSet:

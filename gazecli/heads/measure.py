@@ -20,7 +20,7 @@ from gazecli.errors import ComicsError, GazeError, PictureError, RegionError
 from gazecli.heads.scores import mapped_question, peaks_at_bottom, spatial_entropy
 from gazecli.heads.sums import Float64
 from gazecli.models.attention.watchers import MapKeeper
-from gazecli.models.devices import is_out_of_memory, release
+from gazecli.models.inference.batches import BatchLimit, compute_in_parts
 from gazecli.models.inference.profile import phase
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
 from gazecli.models.token_maps.image_tokens import TokenGrid, token_grid_of
@@ -54,27 +54,10 @@ class Prepared:
         """How much memory its patches take while they wait."""
         return sum(part.nbytes for part in self.questions.inputs.values() if torch.is_tensor(part))
 
-
-class BatchLimit:
-    """How many strips may be computed at once: `batch_size`, or what fits; less once memory ran out."""
-
-    def __init__(self, batch_size: int | None, device: torch.device) -> None:
-        self.most = batch_size or _LARGEST_BATCH
-        self.tokens = None if batch_size else _TOKENS_AT_ONCE.get(device.type, _TOKENS_ON_ACCELERATOR)
-
-    def admits(self, waiting: Sequence[Prepared], new: Prepared) -> bool:
-        """Whether `new` can join the batch: of the same size as the others, and not too many."""
-        first = waiting[0].questions
-        if first.key != new.questions.key or len(waiting) >= self.most:
-            return False
-        if self.tokens is None:
-            return True
-        tails = sum(len(ids) - first.shared for ids in first.ids)
-        return (len(waiting) + 1) * (first.shared + tails) <= self.tokens
-
-    def step_down(self, from_size: int) -> None:
-        """Never try as many as `from_size` again."""
-        self.most = max(1, min(self.most, from_size // 2))
+    @property
+    def tokens(self) -> int:
+        """What all its questions and what they share take."""
+        return self.questions.shared + sum(len(ids) - self.questions.shared for ids in self.questions.ids)
 
 
 def measured(
@@ -86,10 +69,11 @@ def measured(
     whether the peak lies at the bottom, and 1; zeros for other questions. `batch_size` strips go at a time,
     or as many as fit. Raises GazeError when a single strip does not fit.
     """
-    limit = BatchLimit(batch_size, vlm.device)
+    at_once = None if batch_size else _TOKENS_AT_ONCE.get(vlm.device.type, _TOKENS_ON_ACCELERATOR)
+    limit = BatchLimit(batch_size or _LARGEST_BATCH, at_once)
     waiting: list[Prepared] = []
     for prepared in _ahead(vlm, strips, prompts):
-        if waiting and (isinstance(prepared, tuple) or not limit.admits(waiting, prepared)):
+        if waiting and (isinstance(prepared, tuple) or not _joins(waiting, prepared, limit)):
             yield _compute(vlm, waiting, limit)
             waiting = []
         if isinstance(prepared, tuple):
@@ -100,36 +84,31 @@ def measured(
         yield _compute(vlm, waiting, limit)
 
 
+def _joins(waiting: Sequence[Prepared], new: Prepared, limit: BatchLimit) -> bool:
+    """Whether `new` can join the batch: of the same size as the others, and not too many."""
+    same = waiting[0].questions.key == new.questions.key
+    return same and len(waiting) < limit.count_of(new.tokens)
+
+
 def _compute(vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit) -> list[Measured]:
     """Run a batch, in smaller ones where memory does not suffice."""
-    found: list[Measured] = []
-    while len(found) < len(batch):
-        part = batch[len(found) : len(found) + limit.most]
+
+    def compute(part: Sequence[Prepared]) -> list[Measured]:
         questions = [prepared.questions for prepared in part]
         memberships = [prepared.membership for prepared in part]
         maps = maps_of(questions, [prepared.mapped for prepared in part])
-        by_layer = None
-        try:
-            by_layer = last_token_mass(vlm, questions, memberships, maps.keeper if maps else None)
-        except (RuntimeError, MemoryError) as failure:
-            if not is_out_of_memory(failure):
-                raise
-            if len(part) == 1:
-                raise GazeError(
-                    "one strip alone does not fit the device's memory",
-                    subject=str(vlm.device),
-                    hint="use a smaller --height, --dtype bfloat16, or --device cpu",
-                    code="discover.memory",
-                ) from None
-        if by_layer is None:
-            # Outside the handler: until here the traceback holds the tensors of the failed batch.
-            limit.step_down(len(part))
-            release(vlm.device)
-            continue
+        by_layer = last_token_mass(vlm, questions, memberships, maps.keeper if maps else None)
         with phase("reduce"):
             numbers = [prepared.number for prepared in part]
-            found += zip(numbers, _on_the_host(vlm, by_layer, maps), strict=True)
-    return found
+            return list(zip(numbers, _on_the_host(vlm, by_layer, maps), strict=True))
+
+    alone = GazeError(
+        "one strip alone does not fit the device's memory",
+        subject=str(vlm.device),
+        hint="use a smaller --height, --dtype bfloat16, or --device cpu",
+        code="discover.memory",
+    )
+    return compute_in_parts(batch, limit, batch[0].tokens, compute, vlm.device, alone)
 
 
 def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | None) -> list[Float64]:

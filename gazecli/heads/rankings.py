@@ -1,6 +1,6 @@
-"""Rankings of heads as JSON, the form in which others publish them: layer, head and score of each head.
+"""Rankings of heads: JSON as others publish it, layer, head and score of each head; or a list typed by hand.
 
-Taken are a list of [layer, head, score], a list of objects, and an object that holds one such list.
+Of JSON are taken a list of [layer, head, score], a list of objects, and an object that holds one such list.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -20,12 +21,13 @@ from gazecli.cache.file_digests import file_digest
 from gazecli.cache.files import NotPlain, export_file, open_plain, read_whole
 from gazecli.cache.store import Cache
 from gazecli.canonical import parse_json
-from gazecli.errors import HeadSetError
-from gazecli.heads.headset import HeadSet
+from gazecli.errors import HeadSetError, UsageError
+from gazecli.heads.headset import Head, HeadSet, Tensors
 from gazecli.heads.headset_store import note_headset
 from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
 from gazecli.models.catalogue import lasting_names, published_top
 from gazecli.models.checkpoint import Checkpoint, Dimensions, find_checkpoint, read_dimensions
+from gazecli.models.folder_kinds import refuse_kinds
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NUMBER = 1e30  # far above any score, and far below what a 32-bit number can hold
@@ -35,6 +37,7 @@ _FORM = 'write a list of {"layer": 3, "head": 1, "score": 0.81}, or of [3, 1, 0.
 # What a ranking does not say is taken from the paper's recipe: panels a strip, their height, the gap.
 _RECIPE = {"panels": 6, "height": 256, "gap": 6}
 _UNKNOWN = "unknown"
+_TYPED = re.compile(r" *\d{1,5}\.\d{1,5} *(, *\d{1,5}\.\d{1,5} *)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -153,32 +156,82 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
     """
     lines, data = read_ranking(path)
     checkpoint = find_checkpoint(model, fetch=False)
-    checkpoint.require_weights()
+    refuse_kinds(checkpoint.facts)
     size = read_dimensions(checkpoint)
+    hint = "name the model the ranking was made for"
+    tensors = _tensors(lines, size, checkpoint.name, str(path), hint)
+    suggested = _suggested(tensors["scores"][tensors["listed"]], size, checkpoint.id)
+    read = {"ranking": {"sha256": hashlib.sha256(data).hexdigest(), "heads": len(lines)}}
+    headset = _kept({**_header(_model(checkpoint, size, cache), suggested), **read}, tensors, cache)
+    note_headset(cache, headset, model)
+    return headset
+
+
+def parse_heads(text: str) -> list[Head] | None:
+    """The heads of a list typed by hand, `3.4,3.5,12.0` (layer.head, from 0); None for anything else.
+
+    The dot tells a list from a digest, whose prefixes are hexadecimal. Raises UsageError for a head that is
+    there twice.
+    """
+    if not _TYPED.fullmatch(text) or os.path.exists(text):
+        return None
+    layers_heads = (pair.split(".") for pair in text.split(","))
+    heads = [Head(int(layer), int(head)) for layer, head in layers_heads]
+    twice = next((head for place, head in enumerate(heads) if head in heads[:place]), None)
+    if twice is not None:
+        raise UsageError(
+            f"layer {twice.layer} head {twice.head} is there twice", subject=text, hint="name each head once"
+        )
+    return heads
+
+
+def listed_headset(heads: Sequence[tuple[int, int]], model: str, cache: Cache) -> HeadSet:
+    """A head set of these (layer, head) of a model, in this order, all of them suggested; kept in the cache.
+
+    Raises UsageError for no heads, HeadSetError for heads the model has not, ModelError as `load`.
+    """
+    if not heads:
+        raise UsageError("no heads are listed", hint="name them: 3.4,3.5,12.0")
+    checkpoint = find_checkpoint(model)
+    refuse_kinds(checkpoint.facts)
+    size = read_dimensions(checkpoint)
+    lines = [Ranked(*pair, 1.0 - place / len(heads)) for place, pair in enumerate(heads)]
+    typed = ",".join(f"{layer}.{head}" for layer, head in heads)
+    tensors = _tensors(lines, size, checkpoint.name, typed, "choose among these")
+    suggested = {"score": "raw", "top": len(heads), "why": "these heads were listed by hand, best first"}
+    header = {**_header(_model(checkpoint, size, cache), suggested), "kind": "listed"}
+    return _kept(header, tensors, cache)
+
+
+def _tensors(lines: Sequence[Ranked], size: Dimensions, name: str, subject: str, hint: str) -> Tensors:
+    """Scores and which heads have one: (L, H) each; HeadSetError for a head that the model `name` has not."""
     scores = np.zeros((size.layers, size.heads), np.float32)
     listed = np.zeros((size.layers, size.heads), np.bool_)
     for line in lines:
         if line.layer >= size.layers or line.head >= size.heads:
             raise HeadSetError(
-                f"layer {line.layer} head {line.head} does not exist in {checkpoint.name}",
-                subject=str(path),
-                hint=f"it has {size.layers} layers of {size.heads} heads, counted from 0: "
-                "name the model the ranking was made for",
+                f"layer {line.layer} head {line.head} does not exist in {name}",
+                subject=subject,
+                hint=f"it has {size.layers} layers of {size.heads} heads, counted from 0: {hint}",
                 code="headset.head",
             )
         scores[line.layer, line.head], listed[line.layer, line.head] = line.score, True
-    header = {
-        "model": _model(checkpoint, size, cache),
+    return {"scores": scores, "listed": listed}
+
+
+def _header(model: Mapping[str, Any], suggested: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "model": model,
         "comics": {"digest": _UNKNOWN, "strips": 0, "panels": _RECIPE["panels"], "skipped": []},
         "settings": {"samples": None, "seed": 0, "prompt": "", "layout": None, **_RECIPE},
-        "suggested": _suggested(scores[listed], size, checkpoint.id),
-        "ranking": {"sha256": hashlib.sha256(data).hexdigest(), "heads": len(lines)},
+        "suggested": suggested,
     }
-    made = HeadSet.of_ranking(header, {"scores": scores, "listed": listed})
+
+
+def _kept(header: Mapping[str, Any], tensors: Tensors, cache: Cache) -> HeadSet:
+    made = HeadSet.of_ranking(header, tensors)
     digest, stored = cache.put(made.to_artifact())
-    headset = replace(made, digest=digest, path=stored)
-    note_headset(cache, headset, model)
-    return headset
+    return replace(made, digest=digest, path=stored)
 
 
 def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = False) -> Path:

@@ -6,7 +6,7 @@ torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,20 +80,22 @@ class Request:
     revision: str | None = None
     device_map: DeviceMap | None = None
     trust_remote_code: bool = False
+    fetching: Callable[[int, int], None] | None = None
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The document whose digest finds the stored head set."""
         if isinstance(self.model, str):
-            digest = find_checkpoint(self.model, self.revision).digest(self._file_digest)
+            checkpoint = find_checkpoint(self.model, self.revision, progress=self.fetching)
+            digest = checkpoint.digest(self._file_digest)
             device, dtype = self.device, self.dtype
         else:
             digest = self.model.digest
             device, dtype = self.device or self.model.device.type, self.dtype or self.model.dtype
         return request_document(digest, self.comics.digest, self.settings, device, dtype)
 
-    def load(self) -> VLM:
-        """The model, loaded unless it is already."""
+    def load(self, note: Callable[[str], None]) -> VLM:
+        """The model, loaded unless it is already; `note` as of `load`."""
         if not isinstance(self.model, str):
             return self.model
         from gazecli.models.load import load
@@ -107,6 +109,7 @@ class Request:
             trust_remote_code=self.trust_remote_code,
             file_digest=self._file_digest,
             squash=self.settings.squash,
+            note=note,
         )
 
     def _file_digest(self, path: Path) -> str:

@@ -150,6 +150,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "layers": vlm.layers,
             "heads": vlm.heads,
             "dtype": vlm.dtype,
+            **({"template": vlm.template} if vlm.template else {}),
         },
         "comics": {
             "digest": comics.digest,

@@ -9,18 +9,20 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gazecli.canonical import json_digest, read_json
 from gazecli.errors import ModelError, UsageError
+from gazecli.models.adapter import adapter_facts, require_adapter, split_name
 from gazecli.models.catalogue import resolve_alias
+from gazecli.models.folder_kinds import INDEX, Folder, own_weights
+from gazecli.models.snapshot import Progress, find_snapshot, hub_revision
 
 _MAX_JSON_BYTES = 1 << 28
 _PATH_LIKE = ("/", "./", "../", "~", ".\\", "\\")
 _BLOB = re.compile(r"[0-9a-f]{64}")
-_REVISION = re.compile(r"[0-9a-f]{40}")
 # What decides what a checkpoint computes, besides *.py and *.safetensors.
 _NAMES = (
     "config.json",
@@ -34,27 +36,46 @@ _NAMES = (
     "chat_template.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "model.safetensors.index.json",
+    INDEX,
 )
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint on this machine."""
+    """A checkpoint on this machine, and the folder of the adapter that goes over it, if one does."""
 
     name: str
     id: str
     revision: str | None
     folder: Path
+    adapter: Path | None = None
+
+    @property
+    def facts(self) -> Folder:
+        """What lies in the folder."""
+        return Folder(self.folder, self.name, self.id)
+
+    @property
+    def quantised(self) -> str | None:
+        """How config.json says that the weights are quantised, such as `fp8`; None where they are not."""
+        settings = self.facts.config.get("quantization_config")
+        return str(settings.get("quant_method", "unknown")) if isinstance(settings, dict) else None
 
     def digest(self, file_digest: Callable[[Path], str] | None = None) -> str:
-        """`sha256:…` over names and contents of the checkpoint's files; `file_digest` may remember some."""
+        """`sha256:…` over names and contents of the files of checkpoint and adapter.
+
+        `file_digest` may remember some.
+        """
         digest_of = file_digest or _sha256
         facts = {}
         named = [self.folder / name for name in _NAMES if (self.folder / name).is_file()]
-        for path in (*named, *self.folder.glob("*.py"), *self.folder.glob("*.safetensors")):
+        code, weights = self.folder.glob("*.py"), self.folder.glob("*.safetensors")
+        own = own_weights([path.name for path in weights])
+        for path in (*named, *code, *(self.folder / name for name in own)):
             blob = path.resolve().name if path.is_symlink() else ""
             facts[path.name] = blob if _BLOB.fullmatch(blob) else digest_of(path)
+        if self.adapter is not None:
+            facts |= adapter_facts(self.adapter, digest_of)
         return f"sha256:{json_digest(facts)}"
 
     def config(self) -> dict[str, Any]:
@@ -76,55 +97,38 @@ class Checkpoint:
             raise ModelError("config.json is broken", subject=str(path), hint=hint, code="model.broken")
         return parsed
 
-    def require_weights(self) -> None:
-        """Raise ModelError unless the folder holds safetensors, and every shard its index names."""
-        if not list(self.folder.glob("*.safetensors")):
-            pickled = any(self.folder.glob("*.bin")) or any(self.folder.glob("*.pt*"))
-            raise ModelError(
-                "only pickled weights are here, which are never loaded" if pickled else "no weights are here",
-                subject=self.name,
-                hint="convert them to safetensors" if pickled else "the folder needs *.safetensors files",
-                code="model.weights",
-            )
-        for shard in self._shards():
-            if not (self.folder / shard).is_file():
-                raise ModelError(
-                    f"a shard of the weights is missing, {shard}",
-                    subject=self.name,
-                    hint="fetch or copy the checkpoint again: every *.safetensors file belongs to it",
-                    code="model.weights",
-                )
-
-    def _shards(self) -> list[str]:
-        """The files that model.safetensors.index.json names; none without an index."""
-        path = self.folder / "model.safetensors.index.json"
-        if not os.path.exists(path):
-            return []
-        hint = "fetch or copy the checkpoint again"
-        index = read_json(path, _MAX_JSON_BYTES, "the index of the weights", ModelError, hint, "model.broken")
-        files = index.get("weight_map") if isinstance(index, dict) else None
-        if not isinstance(files, dict) or any(Path(str(name)).name != name for name in files.values()):
-            message = "the index of the weights is broken"
-            raise ModelError(message, subject=str(path), hint=hint, code="model.broken")
-        return sorted(set(files.values()))
-
 
 def is_folder(name: str) -> bool:
     """Whether a model's name is that of a folder here; `tiny` is always the model in the package."""
     return name != "tiny" and os.path.isdir(os.path.expanduser(name))
 
 
-def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) -> Checkpoint:
-    """Find a checkpoint on this machine, fetching it from the Hub when that is possible.
+def find_checkpoint(
+    name: str, revision: str | None = None, fetch: bool = True, progress: Progress | None = None
+) -> Checkpoint:
+    """Find a checkpoint on this machine, fetching what is not here from the Hub when that is possible.
 
-    Raises ModelError with the command that fetches it when it is not here and cannot be fetched.
+    `name` is an alias, a Hub id or a folder, each also with an adapter, `MODEL+FOLDER`. Raises ModelError
+    with the command that fetches it when it is not here and cannot be fetched, and for what is no adapter.
     """
+    base, adapter = split_name(name)
+    if adapter is not None:
+        require_adapter(adapter)
+        found = find_checkpoint(base, revision, fetch, progress)
+        return replace(found, name=f"{found.name}+{adapter.name}", adapter=adapter)
     if revision is not None and (is_folder(name) or name == "tiny"):
         what = "the model in the package" if name == "tiny" else "a local folder"
         raise UsageError(f"--revision cannot matter for {what}", subject=name, hint="leave it out")
     if is_folder(name):
         folder = Path(os.path.expanduser(name)).resolve()
         return Checkpoint(folder.name, folder.name, hub_revision(folder), folder)
+    if name != "tiny" and os.path.isfile(os.path.expanduser(name)):
+        raise ModelError(
+            "a model is a folder, this is a file",
+            subject=name,
+            hint="give the folder that holds config.json and the weights",
+            code="model.unknown",
+        )
     if name == "tiny":
         return Checkpoint("tiny", "tiny", None, Path(__file__).parent.parent / "tiny" / "checkpoint")
     base, _, at = name.partition("@")
@@ -141,43 +145,8 @@ def find_checkpoint(name: str, revision: str | None = None, fetch: bool = True) 
             hint="`gaze models` lists the aliases; a Hub id looks like Qwen/Qwen2-VL-7B-Instruct",
             code="model.unknown",
         )
-    folder = _snapshot(hub_id, wanted, fetch)
+    folder = find_snapshot(hub_id, wanted, fetch, progress)
     return Checkpoint(name, hub_id, hub_revision(folder), folder)
-
-
-def _snapshot(hub_id: str, revision: str | None, fetch: bool) -> Path:
-    """The Hub snapshot of a model: from the local cache, else downloaded."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.py"]
-    try:
-        return Path(
-            snapshot_download(hub_id, revision=revision, allow_patterns=patterns, local_files_only=True)
-        )
-    except (LocalEntryNotFoundError, HFValidationError, OSError, ValueError):
-        pass
-    at = f" --revision {revision}" if revision else ""
-    try:
-        if not fetch:
-            raise LocalEntryNotFoundError(hub_id)
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=patterns))
-    except HFValidationError:
-        raise ModelError(
-            "not a model name", subject=hub_id, hint="`gaze models` lists aliases", code="model.unknown"
-        ) from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as failure:
-        raise ModelError(
-            f"this model is not on this machine and cannot be fetched ({type(failure).__name__})",
-            subject=hub_id,
-            hint=f"with a network: hf download {hub_id}{at}",
-            code="model.absent",
-        ) from None
-
-
-def hub_revision(folder: Path) -> str | None:
-    """The commit of a Hub snapshot folder, None for any other folder."""
-    return folder.name if folder.parent.name == "snapshots" and _REVISION.fullmatch(folder.name) else None
 
 
 def _sha256(path: Path) -> str:

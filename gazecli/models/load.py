@@ -16,14 +16,17 @@ import torch
 
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import ModelError, UsageError
+from gazecli.models.adapter import merged, named_with, split_name
 from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.checkpoint import Checkpoint, find_checkpoint, is_folder
 from gazecli.models.device_map import DeviceMap, parse_device_map
-from gazecli.models.devices import DTYPES, choose_device, choose_dtype
-from gazecli.models.processor import complete_processor, first_line, load_processor
+from gazecli.models.devices import choose_device, choose_dtype
+from gazecli.models.folder_kinds import refuse_kinds
+from gazecli.models.processor import complete_processor, load_processor
 from gazecli.models.vlm import VLM
+from gazecli.models.weights import check_weights, unused_weights
+from gazecli.plain_text import error_words
 
-ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
 _CLASSES = ("AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModel")
 
 
@@ -38,16 +41,18 @@ def load(
     trust_remote_code: bool = False,
     file_digest: Callable[[Path], str] | None = None,
     squash: bool = True,
+    note: Callable[[str], None] = lambda message: None,
 ) -> VLM:
-    """Load a model by alias, Hub id (optionally @revision) or folder.
+    """Load a model by alias, Hub id (optionally @revision) or folder, also with an adapter: MODEL+FOLDER.
 
     `device_map` spreads a model too large for one device: a strategy of accelerate, a map from modules to
     devices, or the JSON file of one; `max_memory` bounds what a strategy may use of each device, as in
-    `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files.
+    `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files. `squash`: whether
+    pictures that its processor would crop are stretched to its square instead. `note` is told what is odd and
+    does no harm, such as weights that the model does not use.
 
-    Raises ModelError when it is unknown, absent, unsupported or broken, UsageError for a device or
-    number format that is not here. `squash`: whether pictures that its processor would crop are stretched to
-    its square instead.
+    Raises ModelError when it is unknown, absent, unsupported, broken, or not all of its weights are there,
+    UsageError for a device or number format that is not here.
     """
     spread = None if device_map is None else parse_device_map(device_map)
     if max_memory is not None and not isinstance(spread, str):
@@ -55,10 +60,16 @@ def load(
     target = choose_device(device)
     number_format = choose_dtype(dtype, target)
     checkpoint = find_checkpoint(name, revision)
+    refuse_kinds(checkpoint.facts)
     config = checkpoint.config()
-    _refuse_unfit(checkpoint, config, trust_remote_code)
+    _refuse_own_code(checkpoint, config, trust_remote_code)
     processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
-    model = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
+    model, report = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
+    check_weights(model, report, checkpoint)
+    if unused := unused_weights(report):
+        note(unused)
+    if checkpoint.adapter is not None:
+        model = merged(model, checkpoint.adapter)
     complete_processor(processor, model.config)
     _refuse_foreign_tokenizer(processor, model, checkpoint)
     vlm = VLM(
@@ -68,34 +79,33 @@ def load(
         id=checkpoint.id,
         revision=checkpoint.revision,
         digest=checkpoint.digest(file_digest),
-        source=str(checkpoint.folder) if is_folder(name) else name,
+        source=_source(name, checkpoint),
         squash=squash,
+        quantised=checkpoint.quantised,
     )
     if not type(model).__module__.startswith("transformers."):  # it came with the checkpoint
         require_reachable(vlm)
     return vlm
 
 
-def _refuse_unfit(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_code: bool) -> None:
-    kind = config["model_type"]
-    if kind in ENCODER_DECODERS or config.get("is_encoder_decoder"):
-        raise ModelError(
-            f"{kind} looks at pictures by cross-attention; gaze steers self-attention over image tokens",
-            subject=checkpoint.name,
-            hint="choose a decoder-only model: see `gaze models`",
-            code="model.unsupported",
-        )
+def _source(name: str, checkpoint: Checkpoint) -> str:
+    """What to load the checkpoint by again, from wherever: its folder, or its name."""
+    if checkpoint.adapter is not None:
+        return named_with(split_name(name)[0], checkpoint.adapter)
+    return str(checkpoint.folder) if is_folder(name) else name
+
+
+def _refuse_own_code(checkpoint: Checkpoint, config: dict[str, Any], trust_remote_code: bool) -> None:
     if "auto_map" in config and not trust_remote_code:
         from transformers import CONFIG_MAPPING
 
-        if kind not in CONFIG_MAPPING:
+        if config["model_type"] not in CONFIG_MAPPING:
             raise ModelError(
                 "this checkpoint brings its own code, which is not run without permission",
                 subject=checkpoint.name,
                 hint="read that code, then add --trust-remote-code",
                 code="model.remote_code",
             )
-    checkpoint.require_weights()
 
 
 def _load_model(
@@ -105,26 +115,31 @@ def _load_model(
     device_map: DeviceMap | None,
     max_memory: Mapping[int | str, int | str] | None,
     trust_remote_code: bool,
-) -> Any:
+) -> tuple[Any, dict[str, Any]]:
+    """The model on its device, and what transformers reports of the weights it loaded."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    quantised = checkpoint.quantised
     options: dict[str, Any] = {}
     offloaded = None
     if device_map is not None:
         offloaded = tempfile.mkdtemp(prefix="gaze-offload-")
         most = None if max_memory is None else dict(max_memory)
         options = {"device_map": device_map, "max_memory": most, "offload_folder": offloaded}
-    elif device.type == "cuda" and current_launch().world_size > 1:
-        # The copies of several processes would not fit into main memory on their way to their GPUs.
+    elif quantised is not None or (device.type == "cuda" and current_launch().world_size > 1):
+        # Quantised weights may not be moved once they are loaded, and the copies of several processes would
+        # not fit into main memory on their way to their GPUs.
         options = {"device_map": {"": device}}
     try:
-        model: Any = model_class(checkpoint.config()).from_pretrained(
+        model, report = model_class(checkpoint.config()).from_pretrained(
             checkpoint.folder,
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are in the report, and refused with their names
             **options,
         )
     except (MemoryError, torch.OutOfMemoryError):
@@ -132,19 +147,26 @@ def _load_model(
     except Exception as failure:  # foreign files: configs, safetensors and remote code raise nearly anything
         if offloaded is not None:
             shutil.rmtree(offloaded, ignore_errors=True)
+        if quantised is not None:
+            raise ModelError(
+                f"its weights are quantised ({quantised}) and cannot be loaded here ({error_words(failure)})",
+                subject=checkpoint.name,
+                hint="install what that asks for, or use the unquantised model",
+                code="model.quantised",
+            ) from failure
         raise ModelError(
-            f"the checkpoint cannot be loaded ({first_line(failure)})",
+            f"the checkpoint cannot be loaded ({error_words(failure)})",
             subject=checkpoint.name,
             hint="check that the folder is complete: config.json and every *.safetensors shard"
             + ("; and that the device map names every part of the model" if device_map else ""),
             code="model.broken",
         ) from failure
     if offloaded is None:
-        model = model.to(device)
+        if quantised is None:
+            model = model.to(device)
     else:  # at the end of the process at the latest
         weakref.finalize(model, shutil.rmtree, offloaded, ignore_errors=True)
-    _refuse_unknown_numbers(model, checkpoint)
-    return model
+    return model, report
 
 
 def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint) -> None:
@@ -160,21 +182,6 @@ def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint
             hint="the folder needs the tokenizer files that were saved with this model",
             code="model.processor",
         )
-
-
-def _refuse_unknown_numbers(model: Any, checkpoint: Checkpoint) -> None:
-    """ModelError when a weight is NaN or infinite: all it computes is meaningless."""
-    for name, weight in model.named_parameters():
-        # One pass without a copy; where a weight is not a number, so is the largest.
-        if weight.dtype in DTYPES.values() and not weight.is_meta and weight.numel():
-            low, high = torch.aminmax(weight.detach())
-            if not (bool(torch.isfinite(low)) and bool(torch.isfinite(high))):
-                raise ModelError(
-                    f"a weight of this checkpoint is NaN or infinite, {name}",
-                    subject=checkpoint.name,
-                    hint="fetch the checkpoint again; a float16 load may also overflow: try --dtype float32",
-                    code="model.not_finite",
-                )
 
 
 def model_class(config: Mapping[str, Any]) -> Any:
@@ -202,7 +209,7 @@ def require_reachable(vlm: VLM) -> None:
         with vlm.watching(keeper):
             vlm.decoder(inputs_embeds=vlm.model.get_input_embeddings()(tokens), use_cache=False)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as failure:
-        raise _unreachable(vlm, f"its decoder does not run like others: {failure}") from failure
+        raise _unreachable(vlm, f"its decoder does not run like others: {error_words(failure)}") from failure
     silent = sorted(set(vlm.attention) - set(keeper.steps[0]))
     if silent:
         raise _unreachable(vlm, f"layer {silent[0]} computes attention in code of its own")
@@ -210,7 +217,7 @@ def require_reachable(vlm: VLM) -> None:
 
 def _unreachable(vlm: VLM, why: str) -> ModelError:
     return ModelError(
-        f"the attention of this model cannot be reached ({why.splitlines()[0][:160]})",
+        f"the attention of this model cannot be reached ({why})",
         subject=vlm.name,
         hint="gaze needs code that calls the attention interface of transformers; see `gaze models`",
         code="model.unsupported",

@@ -10,10 +10,14 @@ from PIL import Image
 
 from gazecli.errors import ModelError, PictureError, UsageError
 from gazecli.models.architecture import find_placeholder
+from gazecli.models.chat_templates import chat_template
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.token_maps.registry import TOKEN_MAPS
 from gazecli.models.token_maps.views import boxes_of, unseen_margin
 from gazecli.pictures.picture import Picture
+from gazecli.plain_text import error_words
+
+_SQUARE = 448  # pixels; every processor takes such a picture
 
 
 class Preparation:
@@ -36,6 +40,7 @@ class Preparation:
             )
         self.token_map = TOKEN_MAPS[known]
         self.placeholder = find_placeholder(config, self.family)
+        self.chat_template, self.template = chat_template(processor, config)
 
     def prompt(self, question: str, pictures: int = 1, system: str | None = None) -> str:
         """The prompt of one turn with `pictures` pictures before the question, by the model's chat template.
@@ -52,13 +57,11 @@ class Preparation:
         turns: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if system is not None:
             turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
-        owners = (self.processor, self.processor.tokenizer)
-        template = next(filter(None, (getattr(owner, "chat_template", None) for owner in owners)), None)
-        if template is None:
+        if self.chat_template is None:
             token = getattr(self.processor, "image_token", "<image>")
             return f"{system + ' ' if system else ''}{token * pictures}\n{question}\n"
         text: str = self.processor.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=False, chat_template=template
+            turns, add_generation_prompt=True, tokenize=False, chat_template=self.chat_template
         )
         return text
 
@@ -93,14 +96,34 @@ class Preparation:
             positions, torch.cat(boxes), owner, len(ids), "squashed" if squashed else None
         )
 
+    def _require_working(self, text: str, pictures: int) -> None:
+        """ModelError when the processor takes no plain square either: then no picture is to blame."""
+        squares = [Image.new("RGB", (_SQUARE, _SQUARE), "grey") for _ in range(pictures)]
+        try:
+            self._processed(squares, text)
+        except ValueError as failure:
+            raise ModelError(
+                f"this model's processor fails on every picture ({error_words(failure)})",
+                subject=self.family,
+                hint="its settings or chat template do not fit: take them from the model it was made from",
+                code="model.processor",
+            ) from failure
+
+    def _processed(self, images: Sequence[Image.Image], text: str) -> Any:
+        # A template that writes the token which begins a text has it once, as with transformers' own call.
+        begins = self.processor.tokenizer.bos_token
+        once = {"add_special_tokens": False} if begins and text.startswith(begins) else {}
+        return self.processor(images=list(images), text=[text], return_tensors="pt", **once)
+
     def _call(self, images: Sequence[Image.Image], text: str) -> tuple[Any, list[torch.Tensor]]:
         """What the processor makes of one prompt, and the boxes of each picture's image tokens."""
         try:
-            inputs = self.processor(images=list(images), text=[text], return_tensors="pt")
+            inputs = self._processed(images, text)
         except ValueError as refusal:
             sizes = ", ".join(f"{image.width} x {image.height}" for image in images)
+            self._require_working(text, len(images))
             raise PictureError(
-                f"this model's processor does not take the picture ({str(refusal)[:160]})",
+                f"this model's processor does not take the picture ({error_words(refusal)})",
                 subject=f"{sizes} pixels",
                 hint="crop it, or give it a less extreme shape",
                 code="picture.unfit",

@@ -16,9 +16,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gazecli.errors import ModelError
+from gazecli.plain_text import error_words
 
 # Their picture processors have no Pillow form.
 TORCHVISION_ONLY = frozenset({"Cohere2VisionProcessor", "Lfm2VlProcessor", "Molmo2Processor"})
+_BOUNDS = (
+    "max_length",
+    "padding",
+    "pad_to_multiple_of",
+    "stride",
+    "truncation",
+    "truncation_side",
+    "truncation_strategy",
+)
 
 
 def load_processor(folder: Path, model_type: str, trust_remote_code: bool = False) -> Any:
@@ -40,7 +50,7 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
             else:
                 stock = getattr(transformers, name or "", None)
             if stock is not None:
-                return _for_stills(stock, folder, trust_remote_code)
+                return unbounded(_for_stills(stock, folder, trust_remote_code))
             own = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except ImportError as failure:
         raise _needs_torchvision(folder, state) from failure
@@ -48,7 +58,7 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
         raise
     except Exception as failure:  # foreign files: tokenizers and processors raise nearly anything
         raise ModelError(
-            f"the processor of this checkpoint cannot be loaded ({first_line(failure)})",
+            f"the processor of this checkpoint cannot be loaded ({error_words(failure)})",
             subject=str(folder),
             hint="the folder needs the tokenizer and preprocessor files beside config.json",
             code="model.processor",
@@ -61,7 +71,22 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
             hint="choose a model with a processor of transformers: see `gaze models`",
             code="model.unsupported",
         )
-    return own
+    return unbounded(own)
+
+
+def unbounded(processor: Any) -> Any:
+    """The processor, with what its tokenizer's files store of truncation and padding switched off.
+
+    Fine-tunes store what they trained with. It would cut prompts, image tokens included, without a word.
+    """
+    tokenizer = processor.tokenizer
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
+    for name in _BOUNDS:  # a processor takes these for arguments of every call
+        tokenizer.init_kwargs.pop(name, None)
+    return processor
 
 
 def complete_processor(processor: Any, config: Any) -> None:
@@ -143,12 +168,6 @@ def _for_stills(stock: Any, folder: Path, trust_remote_code: bool) -> Any:
         # The class passes its own default in every call, which would beat the checkpoint's file.
         processor.images_kwargs = {**processor.images_kwargs, "do_pan_and_scan": True}
     return processor
-
-
-def first_line(failure: BaseException) -> str:
-    """What a foreign error says first, cut short; its class where it says nothing."""
-    text = str(failure).strip().splitlines()
-    return text[0][:160] if text else type(failure).__name__
 
 
 @cache

@@ -38,6 +38,7 @@ class VLM:
 
     source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
+    quantised: how its weights are stored, such as `fp8`, where they are quantised.
     """
 
     model: Any
@@ -49,6 +50,7 @@ class VLM:
     source: str
     state: AttentionState = field(default_factory=AttentionState)
     squash: bool = True
+    quantised: str | None = None
 
     def __post_init__(self) -> None:
         self.model.eval()
@@ -74,6 +76,12 @@ class VLM:
         """`name`, `id` and `revision` for what is kept and hashed, as `catalogue.lasting_names`."""
         local = self.source != self.name
         return lasting_names(self.id, self.revision, self.family, self.digest, local=local)
+
+    @property
+    def template(self) -> str | None:
+        """Where prompts are not written by the checkpoint's own chat template: `family` or `none`."""
+        origin = self.preparation.template
+        return None if origin == "own" else origin
 
     @property
     def dtype(self) -> str:
@@ -120,10 +128,10 @@ class VLM:
         text = self.preparation.prompt(prompt, len(pictures), system)
         squash = self.squash if squash is None else squash
         inputs, layout = self.preparation.process(pictures, text, squash)
-        self._check_tokens(inputs["input_ids"])
+        self.check_tokens(inputs["input_ids"])
         return inputs.to(self.device, self.model.dtype), layout
 
-    def _check_tokens(self, ids: torch.Tensor) -> None:
+    def check_tokens(self, ids: torch.Tensor) -> None:
         """ModelError for a tokenizer that names tokens this model has no weights for."""
         known = self.model.get_input_embeddings().weight.shape[0]
         written = ids[ids != self.preparation.placeholder]
@@ -198,9 +206,22 @@ class VLM:
 
     def forget_positions(self) -> None:
         """Drop what Qwen models remember of the last prompt's positions."""
-        for module in (self.model, getattr(self.model, "model", self.model)):
+        self.counted_positions = [None, None]
+
+    @property
+    def counted_positions(self) -> list[Any]:
+        """What Qwen models remember of the last prompt's positions; to be set again before it goes on."""
+        return [getattr(module, "rope_deltas", None) for module in self._counting]
+
+    @counted_positions.setter
+    def counted_positions(self, counted: Sequence[Any]) -> None:
+        for module, deltas in zip(self._counting, counted, strict=True):
             if hasattr(module, "rope_deltas"):
-                module.rope_deltas = None
+                module.rope_deltas = deltas
+
+    @property
+    def _counting(self) -> tuple[Any, Any]:
+        return self.model, getattr(self.model, "model", self.model)
 
     def end_tokens(self) -> set[int]:
         """Token ids that end an answer."""

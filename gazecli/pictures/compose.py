@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from gazecli.errors import ComicsError, PictureError, UsageError
-from gazecli.pictures.image_files import MAX_PIXELS, check_size, open_pixels
+from gazecli.pictures.image_files import MAX_PIXELS, PICTURE_SUFFIXES, check_size, open_pixels
 from gazecli.pictures.regions import Box
 
 HEIGHT = 256
@@ -17,7 +17,9 @@ GAP = 6
 
 _STEP = 32  # panel widths are multiples of it
 _MAX_HEIGHT = 4096
-_PANEL_NAME = re.compile(r"p(\d{1,4})\.(png|jpg|jpeg|webp)", re.IGNORECASE | re.ASCII)
+_PANEL_NAME = re.compile(
+    rf"p(\d{{1,4}})({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES)))})", re.IGNORECASE | re.ASCII
+)
 
 
 def check_composition(height: int, gap: int) -> None:

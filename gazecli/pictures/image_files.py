@@ -18,10 +18,10 @@ from functools import cache
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -35,7 +35,18 @@ from gazecli.errors import PictureError, UsageError
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 30
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"})
+_JPEG = {".jpg", ".jpeg", ".jfif", ".jpe"}
+_NETPBM = {".ppm", ".pgm", ".pbm", ".pnm"}
+_AVIF = {".avif"} if features.check("avif") else set()
+PICTURE_SUFFIXES = frozenset({".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", *_JPEG, *_NETPBM, *_AVIF})
+# Names of pictures that are not read, so that a folder's listing can say so.
+OTHER_SUFFIXES = (
+    frozenset(
+        {".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".svg", ".ico", ".tga", ".exr", ".hdr"}
+        | {".dds", ".xcf", ".eps", ".pcx", ".dng", ".cr2", ".nef", ".arw", ".apng"}
+    )
+    - PICTURE_SUFFIXES
+)
 
 # Decoders are called by their own classes: Image.open would try more formats, and warns about large
 # pictures on a channel of its own that cannot be silenced without touching other threads.
@@ -60,15 +71,21 @@ _DAMAGED_METADATA = (
     EOFError,
     struct.error,
 )
+# Formats whose writers often leave the alpha channel empty: a picture of nothing is meant to be seen.
+_UNSURE_ALPHA = ("BMP", "DIB", "TIFF")
 _READABLE = "give a PNG, JPEG, WebP, GIF, BMP, TIFF or PPM picture"
+
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """Decoded pixels (mode RGB) and the SHA-256 (hex) of the bytes they came from."""
+    """Decoded pixels (mode RGB), the SHA-256 (hex) of the bytes they came from, and what was done to them."""
 
     image: Image.Image
     sha256: str
+    notes: tuple[str, ...] = ()
 
 
 def open_pixels(source: str | Path, *, max_pixels: int = MAX_PIXELS, backdrop: str = "white") -> Opened:
@@ -77,12 +94,18 @@ def open_pixels(source: str | Path, *, max_pixels: int = MAX_PIXELS, backdrop: s
     Orientation from EXIF is applied, the first frame of an animation taken, transparency laid over
     `backdrop`. Raises PictureError: missing, unreadable, or more than `max_pixels` pixels.
     """
-    subject = str(source)
-    data = _read(source)
+    return pixels_of(_read(source), str(source), max_pixels=max_pixels, backdrop=backdrop)
+
+
+def pixels_of(data: bytes, subject: str, *, max_pixels: int = MAX_PIXELS, backdrop: str = "white") -> Opened:
+    """As `open_pixels`, of a file's bytes; `subject` is what to call it. Raises PictureError."""
     if not data:
         raise PictureError("the picture file is empty", subject=subject, hint=_READABLE)
     image = _open_header(BytesIO(data), subject, max_pixels)
-    return Opened(decode(image, subject, backdrop), hashlib.sha256(data).hexdigest())
+    rgb = decode(image, subject, backdrop)
+    bits = _bits_used(image)
+    notes = (f"{subject}: its 16-bit values use {bits} bits and were stretched",) if bits < 16 else ()
+    return Opened(rgb, hashlib.sha256(data).hexdigest(), notes)
 
 
 def probe_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -92,6 +115,26 @@ def probe_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     PictureError: missing, not a picture, or more than `max_pixels` pixels.
     """
     return _probe(path, max_pixels, _turned_size)
+
+
+def picture_format(data: bytes, subject: str) -> str:
+    """`PNG`, `JPEG`, …: the format of an encoded picture, all of which is decoded.
+
+    Raises PictureError as `open_pixels` does.
+    """
+    image = _open_header(BytesIO(data), subject, MAX_PIXELS)
+    decode(image, subject)
+    return str(image.format)
+
+
+def probe_stored(path: Path) -> tuple[int, int]:
+    """Width and height of the pixels as they lie in the file. Raises PictureError as `probe_size`."""
+    return _probe(path, MAX_PIXELS, lambda image: image.size)
+
+
+def is_turned(path: Path) -> bool:
+    """Whether EXIF orientation turns or mirrors the file's pixels. Raises PictureError as `probe_size`."""
+    return _probe(path, MAX_PIXELS, lambda image: image.getexif().get(0x0112, 1) not in (0, 1))
 
 
 def check_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
@@ -114,7 +157,9 @@ def decode(image: Image.Image, subject: str, backdrop: str = "white") -> Image.I
     try:
         image.load()
         upright = _upright(image)
-        rgb = _as_rgb(upright, backdrop)
+        rgb = _as_rgb(upright, backdrop, image.format)
+        if _is_white_zero(image):
+            rgb = ImageOps.invert(rgb)
     except Exception as error:  # decoders raise nearly anything on damaged data
         raise _unreadable(subject, error) from error
     rgb.info = {}
@@ -160,11 +205,11 @@ def _read(source: str | Path) -> bytes:
     return data
 
 
-def _probe(path: Path, max_pixels: int, size_of: Callable[[ImageFile], tuple[int, int]]) -> tuple[int, int]:
+def _probe(path: Path, max_pixels: int, seen: Callable[[ImageFile], Seen]) -> Seen:
     _check_file(path)
     try:
         with path.open("rb") as file:
-            return size_of(_open_header(file, str(path), max_pixels))
+            return seen(_open_header(file, str(path), max_pixels))
     except PictureError:
         raise
     except Exception as error:  # decoders raise nearly anything on damaged data
@@ -190,6 +235,10 @@ def _open_header(file: IO[bytes], subject: str, max_pixels: int) -> ImageFile:
     head = file.read(16)
     file.seek(0)
     decoder = next((decoder for magic, decoder in _DECODERS if head.startswith(magic)), None)
+    if head[4:12] in (b"ftypavif", b"ftypavis") and _AVIF:
+        from PIL.AvifImagePlugin import AvifImageFile
+
+        decoder = AvifImageFile
     if decoder is None:
         raise PictureError("this is not a picture of a known format", subject=subject, hint=_READABLE)
     if decoder is TiffImageFile:
@@ -220,28 +269,48 @@ def _turned_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def _as_rgb(image: Image.Image, backdrop: str) -> Image.Image:
+def _as_rgb(image: Image.Image, backdrop: str, form: str | None) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return _eight_bit(image).convert("RGB")
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
         cutout = image.convert("RGBA")
+        if form in _UNSURE_ALPHA and cutout.getchannel("A").getextrema() == (0, 0):
+            return cutout.convert("RGB")
         canvas = Image.new("RGBA", image.size, backdrop)
         return Image.alpha_composite(canvas, cutout).convert("RGB")
     return image.convert("RGB")
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Deep grey scaled to 8 bits: 16-bit by its full range, anything else by the range it uses."""
+    """Deep grey scaled to 8 bits: 16-bit by its range of bits, anything else by the range it uses."""
     values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
     if image.mode == "F" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     elif image.mode != "F" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
+        low, high = 0.0, float(2 ** _bits_of(high) - 1)
     scaled = (values - low) * (255.0 / max(high - low, 1e-12))
     return Image.fromarray(np.rint(scaled).astype(np.uint8))
+
+
+def _bits_used(image: Image.Image) -> int:
+    """How many bits the values of a 16-bit grey picture need, 16 for any other."""
+    if not image.mode.startswith("I"):
+        return 16
+    low, high = image.getextrema()
+    return _bits_of(high) if isinstance(low, int | float) and low >= 0 and not isinstance(high, tuple) else 16
+
+
+def _bits_of(highest: float) -> int:
+    """10 or 12 where cameras and scanners that count so far may have stopped, else 16."""
+    return next((bits for bits in (10, 12) if 255 < highest < 2**bits), 16)
+
+
+def _is_white_zero(image: Image.Image) -> bool:
+    """Whether deep grey of a TIFF counts from white down; Pillow turns pictures of 8 bits itself."""
+    return isinstance(image, TiffImageFile) and image.mode.startswith("I") and image.tag_v2.get(262) == 0
 
 
 def _unreadable(subject: str, error: Exception) -> PictureError:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os.path
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
-from gazecli.errors import PictureError, UsageError
+from gazecli.errors import PictureError, RegionError, UsageError
 from gazecli.pictures.compose import GAP, HEIGHT, compose_strip, panel_files
-from gazecli.pictures.image_files import MAX_PIXELS, check_size, decode, open_pixels
-from gazecli.pictures.panels import find_panels, parse_panels, split_grid
+from gazecli.pictures.image_files import MAX_PIXELS, Opened, check_size, decode, open_pixels, pixels_of
+from gazecli.pictures.numbered_picture import numbered_picture
+from gazecli.pictures.panels import find_panels, looks_like_spread, parse_panels, split_grid
 from gazecli.pictures.region_specs import panel_region, parse_region, read_regions, regions_of
 from gazecli.pictures.regions import Box, Region, numbered
 
@@ -22,7 +24,8 @@ class Picture:
     """A picture. `image` is RGB with EXIF orientation applied; `regions` are numbered from 1.
 
     `path` is where it came from (`-` for standard input, None for an image in memory). `sha256` (hex)
-    is of the file's bytes, or of size and pixels where there is no single file.
+    is of the file's bytes, or of size and pixels where there is no single file. `notes` say what was done
+    to its pixels, `warnings` what may be wrong with its regions.
     """
 
     def __init__(
@@ -31,11 +34,14 @@ class Picture:
         regions: Sequence[Region] = (),
         path: str | None = None,
         sha256: str | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.image = image
         self.regions = list(regions)
         self.path = path
         self._sha256 = sha256
+        self.notes = list(notes)
+        self.warnings: list[str] = []
 
     @property
     def width(self) -> int:
@@ -46,6 +52,11 @@ class Picture:
     def height(self) -> int:
         """Pixels down."""
         return self.image.height
+
+    @property
+    def panels(self) -> int:
+        """How many numbered regions there are."""
+        return len(self.regions)
 
     @property
     def name(self) -> str:
@@ -62,6 +73,10 @@ class Picture:
         pixels = f"{self.width}x{self.height}:".encode() + self.image.tobytes()
         return hashlib.sha256(pixels).hexdigest()
 
+    def drawn(self) -> Image.Image:
+        """The picture with its regions outlined and numbered, RGB, at most 2000 pixels a side."""
+        return numbered_picture(self.image, self.regions)
+
     def region(self, spec: int | str | Sequence[float], number: int = 1) -> Region:
         """The region a panel's number, a spec of the command line, or four pixel numbers name.
 
@@ -73,6 +88,29 @@ class Picture:
             return panel_region(spec, self.regions, self.name)
         return regions_of([list(spec)], self.width, self.height, str(spec), first=number)[0]
 
+    def targets(
+        self, specs: Sequence[int | str] = (), all_regions: bool = False, *, or_whole: bool = False
+    ) -> list[Region]:
+        """The regions that `specs` name, in order, or all panels; `or_whole`: the picture, if none is named.
+
+        Raises UsageError when none is named, or both are, RegionError when one is not there.
+        """
+        if all_regions:
+            if specs:
+                raise UsageError("--region and --all-regions exclude each other", hint="keep one of them")
+            if not self.regions:
+                hint = "say where they are: --panels 6, --panels 2x3 or --regions FILE.json"
+                raise RegionError("no panels were found", subject=self.name, hint=hint)
+            return list(self.regions)
+        if not specs and or_whole:
+            return [replace(self.region("0%,0%,100%,100%", len(self.regions) + 1), label="picture")]
+        if not specs:
+            raise UsageError(
+                "no region is named", hint="add --region 3, or --all-regions", code="usage.region"
+            )
+        # Regions that are not panels get the numbers behind the panels.
+        return [self.region(spec, number) for number, spec in enumerate(specs, len(self.regions) + 1)]
+
     @classmethod
     def open(
         cls,
@@ -81,6 +119,7 @@ class Picture:
         regions: Sequence[Box] | Path | None = None,
         rtl: bool = False,
         *,
+        spread: bool = False,
         height: int = HEIGHT,
         gap: int = GAP,
         max_pixels: int = MAX_PIXELS,
@@ -88,18 +127,20 @@ class Picture:
         """Open a picture file, `-` for standard input, or a comic folder with `p1.png … pN.png`.
 
         `panels` is `auto` (gutters), `6` or `2x3`; `regions` boxes, or a JSON file of them, instead.
-        `height` and `gap` compose a folder. Raises PictureError, RegionError, ComicsError, UsageError.
+        With `rtl` panels are read from the right, and so are the two pages of a `spread`. `height` and `gap`
+        compose a folder. Raises PictureError, RegionError, ComicsError, UsageError.
         """
-        _check_choice(panels, regions, rtl)
+        check_choice(panels, regions, rtl, spread)
         name = str(source)
         if name == "-" or not os.path.isdir(source):
-            opened = open_pixels(name, max_pixels=max_pixels)
-            return cls(opened.image, _regions(opened.image, panels, regions, rtl), name, opened.sha256)
-        if parse_panels(panels) is not None or rtl:
+            picture = cls._opened(open_pixels(name, max_pixels=max_pixels), name)
+            picture._divide(panels, regions, rtl, spread)
+            return picture
+        if parse_panels(panels) is not None or rtl or spread:
             raise UsageError(
                 "a comic folder has its own panels, left to right",
                 subject=name,
-                hint="leave out --panels and --rtl",
+                hint="leave out --panels, --rtl and --spread",
             )
         files = panel_files(Path(source))
         if not files:
@@ -107,7 +148,30 @@ class Picture:
                 "this folder is no comic", subject=name, hint="it needs panels p1.png, p2.png, …"
             )
         image, boxes = compose_strip(files, height, gap, max_pixels)
-        return cls(image, numbered(boxes) if regions is None else _regions(image, "auto", regions), name)
+        picture = cls(image, numbered(boxes), name)
+        if regions is not None:
+            picture._divide("auto", regions)
+        return picture
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        name: str,
+        panels: str | int = "auto",
+        regions: Sequence[Box] | None = None,
+        rtl: bool = False,
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Picture:
+        """A picture from a file's bytes, called `name`; as `open` otherwise, and nothing is written.
+
+        Raises PictureError, RegionError, UsageError.
+        """
+        check_choice(panels, regions, rtl)
+        picture = cls._opened(pixels_of(data, name, max_pixels=max_pixels), name)
+        picture._divide(panels, regions, rtl)
+        return picture
 
     @classmethod
     def from_image(
@@ -117,35 +181,62 @@ class Picture:
         panels: str | int | None = None,
         rtl: bool = False,
         *,
+        spread: bool = False,
         max_pixels: int = MAX_PIXELS,
     ) -> Picture:
         """A picture from a Pillow image of any mode; no regions unless asked for.
 
         Raises PictureError, RegionError, UsageError.
         """
-        _check_choice("auto" if panels is None else panels, regions, rtl)
+        check_choice("auto" if panels is None else panels, regions, rtl, spread)
         check_size(*image.size, "the image", max_pixels)
-        pixels = decode(image, "the image")
-        wanted = panels is not None or regions is not None
-        return cls(pixels, _regions(pixels, panels or "auto", regions, rtl) if wanted else [])
+        picture = cls(decode(image, "the image"))
+        if panels is not None or regions is not None:
+            picture._divide("auto" if panels is None else panels, regions, rtl, spread)
+        return picture
+
+    @classmethod
+    def _opened(cls, opened: Opened, name: str) -> Picture:
+        return cls(opened.image, (), name, opened.sha256, opened.notes)
+
+    def _divide(
+        self,
+        panels: str | int,
+        regions: Sequence[Box] | Path | None,
+        rtl: bool = False,
+        spread: bool = False,
+    ) -> None:
+        """Take the regions that are given, else an even split, else the panels between gutters."""
+        size = self.image.size
+        split = parse_panels(panels)
+        if isinstance(regions, str | Path):
+            self.regions = read_regions(Path(regions), *size)
+        elif regions is not None:
+            self.regions = regions_of(list(regions), *size, "regions")
+        elif split is not None:
+            self.regions = numbered(split_grid(*size, *split, rtl))
+        else:
+            boxes = find_panels(self.image, rtl, spread)
+            self.regions = numbered(boxes)
+            if not spread and looks_like_spread(boxes, *size):
+                self.warnings.append(
+                    "this looks like two pages side by side, and is read across both: "
+                    "--spread reads one page after the other"
+                )
 
 
-def _check_choice(panels: str | int, regions: object, rtl: bool) -> None:
+def check_choice(panels: str | int, regions: object, rtl: bool, spread: bool = False) -> None:
+    """UsageError for regions that are given in two ways, or panels of no known form."""
     split = parse_panels(panels)
-    if regions is not None and (split is not None or rtl):
+    if regions is not None and (split is not None or rtl or spread):
         raise UsageError(
             "regions are given, so panels are not looked for",
-            subject=str(panels) if split is not None else "rtl",
-            hint="leave out either --regions or --panels and --rtl",
+            subject=str(panels) if split is not None else "rtl" if rtl else "spread",
+            hint="leave out either --regions or --panels, --rtl and --spread",
         )
-
-
-def _regions(
-    image: Image.Image, panels: str | int, regions: Sequence[Box] | Path | None, rtl: bool = False
-) -> list[Region]:
-    if isinstance(regions, str | Path):
-        return read_regions(Path(regions), *image.size)
-    if regions is not None:
-        return regions_of(list(regions), *image.size, "regions")
-    split = parse_panels(panels)
-    return numbered(find_panels(image, rtl) if split is None else split_grid(*image.size, *split, rtl))
+    if split is not None and spread:
+        raise UsageError(
+            "pages are read one after the other when panels are found by their gutters",
+            subject=str(panels),
+            hint="leave out either --panels or --spread",
+        )

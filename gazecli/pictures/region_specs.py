@@ -9,6 +9,7 @@ from numbers import Real
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gazecli.canonical import read_json
 from gazecli.errors import PictureError, RegionError
@@ -25,12 +26,13 @@ _WORDS: dict[str, Box] = {
     "center": (0.25, 0.25, 0.75, 0.75),
 }
 _SPECS = (
-    "write a panel's number, x0,y0,x1,y1 in pixels, 10%,20%,55%,80%, @mask.png, "
+    "write a panel's number, x0,y0,x1,y1 in pixels, 10%,20%,55%,80%, circle:x,y,r, @mask.png, "
     "or left, right, top, bottom, centre"
 )
 # Bounded, so that a very long text is refused at once.
 _NUMBER = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,4})?%?", re.ASCII)
 
+_CIRCLE = "circle:"
 _MAX_BYTES = 1 << 22
 _MAX_REGIONS = 10_000
 _FORM = 'write a list of boxes [x0, y0, x1, y1], or of {"box": [x0, y0, x1, y1], "label": "..."}'
@@ -97,6 +99,8 @@ def parse_region(
         return panel_region(int(text) if len(text) < 20 else len(regions) + 1, regions, name)
     if text.startswith("@"):
         return _masked(text[1:], size, number)
+    if text.lower().startswith(_CIRCLE):
+        return _circle(text, size, number)
     if "," in text:
         return Region(number, _parse_box(text, *size))
     word = text.lower()
@@ -131,25 +135,48 @@ def panel_region(number: int, regions: Sequence[Region], name: str) -> Region:
 
 
 def _parse_box(text: str, width: int, height: int) -> Box:
+    values = _numbers(text, text, "a box", (width, height, width, height))
+    return check_box(values, width, height, text)
+
+
+def _circle(text: str, size: tuple[int, int], number: int) -> Region:
+    """The pixels of the picture whose centres lie in a circle, and at least the one in its middle."""
+    width, height = size
+    x, y, radius = _numbers(text[len(_CIRCLE) :], text, "a circle", (width, height, min(size)))
+    limits = f"the picture is {width} x {height} pixels: x from 0 to {width}, y from 0 to {height}"
+    if not (0 <= x <= width and 0 <= y <= height):
+        raise RegionError("the middle of the circle lies outside the picture", subject=text, hint=limits)
+    if not radius > 0:
+        raise RegionError("the circle is empty", subject=text, hint="write circle:x,y,r with r above 0")
+    top, left = max(0, math.floor(y - radius)), max(0, math.floor(x - radius))
+    rows, columns = np.ogrid[top : min(height, y + radius + 1), left : min(width, x + radius + 1)]
+    mask = np.zeros((height, width), np.bool_)
+    inside = (columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 <= radius**2
+    mask[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    mask[min(int(y), height - 1), min(int(x), width - 1)] = True
+    return Region(number, _bounds(mask), mask, label=f"circle:{x:g},{y:g},{radius:g}")
+
+
+def _numbers(text: str, subject: str, what: str, whole: Sequence[float]) -> list[float]:
+    """The numbers of a spec, in pixels; percentages are of `whole`. Raises RegionError."""
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 4:
-        raise RegionError(f"a box has four numbers, this has {len(parts)}", subject=text, hint=_SPECS)
+    if len(parts) != len(whole):
+        wanted = {4: "four", 3: "three"}[len(whole)]
+        raise RegionError(f"{what} has {wanted} numbers, this has {len(parts)}", subject=subject, hint=_SPECS)
     for part in parts:
         if re.fullmatch(r"[+-]?(nan|inf|infinity)%?", part.lower()):
-            raise RegionError("a box needs finite numbers", subject=text, hint=_SPECS)
+            raise RegionError(f"{what} needs finite numbers", subject=subject, hint=_SPECS)
         if not _NUMBER.fullmatch(part):
-            raise RegionError(f"{part!r} is not a number", subject=text, hint=_SPECS)
+            raise RegionError(f"{part!r} is not a number", subject=subject, hint=_SPECS)
     percent = [part.endswith("%") for part in parts]
     if any(percent) and not all(percent):
         raise RegionError(
-            "the box mixes pixels and percentages",
-            subject=text,
-            hint="write all four numbers with %, or none",
+            f"{what.replace('a ', 'the ')} mixes pixels and percentages",
+            subject=subject,
+            hint="write all numbers with %, or none",
         )
     values = [float(part.rstrip("%")) for part in parts]
-    if all(percent):
-        values = [value / 100 * side for value, side in zip(values, (width, height) * 2, strict=True)]
-    return check_box(values, width, height, text)
+    return [value / 100 * side for value, side in zip(values, whole, strict=True)] if all(percent) else values
 
 
 def _masked(name: str, size: tuple[int, int], number: int) -> Region:
@@ -168,13 +195,17 @@ def _masked(name: str, size: tuple[int, int], number: int) -> Region:
         width, height = opened.image.size
         raise RegionError(f"the mask is {width} x {height} pixels", subject=subject, hint=needed)
     mask = np.asarray(np.asarray(opened.image.convert("L")) >= 128)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    if not mask.any():
         raise RegionError(
             "the mask has no white pixel", subject=subject, hint="white is inside, black outside"
         )
-    box = (float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1)
-    return Region(number, box, mask)
+    return Region(number, _bounds(mask), mask)
+
+
+def _bounds(mask: NDArray[np.bool_]) -> Box:
+    """The box around what is set."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1
 
 
 def check_box(values: Sequence[float], width: int, height: int, subject: str) -> Box:

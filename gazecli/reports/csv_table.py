@@ -94,7 +94,7 @@ def _groups(evaluation: EvaluationPart, group: GroupPart) -> list[Row]:
 def _steps(evaluation: EvaluationPart, step: SweepPart) -> list[Row]:
     shared = {
         "row": "sweep",
-        "score": evaluation.settings.score,
+        "score": step.score or evaluation.settings.score,
         "task": evaluation.task,
         "k": step.k,
         "chance": evaluation.chance,

@@ -9,10 +9,18 @@ from typing import Any
 from gazecli.errors import BadInput
 from gazecli.evaluation.evaluate import Evaluation, Selector
 from gazecli.evaluation.examples import Example, Examples, chance_of
-from gazecli.evaluation.judges.endpoint import PROMPT, EndpointJudge
+from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
-from gazecli.evaluation.metrics import RESAMPLES, ConditionMetrics, Delay, GroupMetrics, group_metrics
+from gazecli.evaluation.metrics import (
+    RESAMPLES,
+    ConditionMetrics,
+    Delay,
+    GroupMetrics,
+    differences,
+    group_metrics,
+    p_value,
+)
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import overlaps
 from gazecli.models.vlm import VLM
@@ -20,6 +28,7 @@ from gazecli.reports.documents.evaluation import (
     ComparisonPart,
     ConditionPart,
     DelayPart,
+    DifferencePart,
     EvaluationPart,
     EvaluationSettings,
     ExampleAnswerPart,
@@ -49,6 +58,8 @@ def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge |
             "conditions": [],
             "sweep": evaluation.sweep,
             "choice": {**vars(choice), "headset": headset, "swept": swept} if choice else None,
+            "on_discovery_strips": evaluation.headset.header["comics"]["digest"]
+            == evaluation.examples.comics.digest,
             "examples": _examples(runs, usable),
             "timing": {"seconds": evaluation.seconds},
         }
@@ -89,9 +100,38 @@ def _judged(
             "judge": judge.name,
             "judging": _judging(judge),
             "conditions": [_condition(each) for each in metrics],
+            "p_value": p_value(metrics),
+            "differences": [DifferencePart(**vars(each)) for each in differences(runs, part.settings.seed)],
+            "advice": _advice(part, metrics[0]),
             "groups": [_group(group) for group in group_metrics(examples, runs)],
         }
     )
+
+
+_NEARLY_ALL = 0.5
+
+
+def _advice(part: EvaluationPart, gaze: ConditionMetrics) -> list[str]:
+    """What to try where most answers under the gaze heads came to nothing."""
+    task, advice = part.task, []
+    if gaze.junk > _NEARLY_ALL * gaze.n:
+        gentler = "a shorter --every, " if task == "dynamic" else ""
+        advice.append(
+            f"{gaze.junk} of {gaze.n} answers under the gaze heads are junk: steering this "
+            f"hard, or so many heads, breaks the text; try {gentler}a lower --strength, a smaller --top, or "
+            "--sweep strength"
+        )
+    if gaze.abstained > _NEARLY_ALL * gaze.n:
+        advice.append(
+            f"the judge abstained on {gaze.abstained} of {gaze.n} answers: they fit no region's caption; try "
+            "another --judge, captions that say more, or a --prompt that asks for what they say"
+        )
+    if gaze.unchanged > _NEARLY_ALL * gaze.n:
+        advice.append(
+            f"{gaze.unchanged} of {gaze.n} answers are those of the unsteered model: steering did too "
+            "little; try --scope full, a higher --strength, more heads (--top), or --sweep heads"
+        )
+    return advice
 
 
 def _judging(judge: Judge) -> JudgingPart:
@@ -100,7 +140,7 @@ def _judging(judge: Judge) -> JudgingPart:
         how = {
             "model": judge.address.model,
             "endpoint": judge.address.shown,
-            "prompt": PROMPT,
+            "prompt": judge.prompt,
             "requests": judge.requests,
             "kept": judge.kept,
         }
@@ -111,15 +151,17 @@ def _judging(judge: Judge) -> JudgingPart:
 
 def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
     plan = evaluation.plan
-    top = evaluation.choice.k if evaluation.choice else plan.top
     return EvaluationSettings(
-        **steering_settings(plan.settings, top, plan.score),
+        **steering_settings(plan.settings, plan.top, plan.score),
         prompt=plan.settings.prompt,
         question=plan.question,
         seed=plan.seed,
         resamples=RESAMPLES,
         every=plan.every,
         min_area=plan.min_area,
+        controls=plan.controls,
+        low_controls=plan.low_controls,
+        protocol=plan.protocol,
         device=vlm.device.type,
         dtype=vlm.dtype,
     )

@@ -115,6 +115,7 @@ def _shared(
         "suggested": header["suggested"],
         "honesty": header.get("honesty") or None,
         "imported": imported,
+        "kind": headset.kind,
         "heads": _heads(headset),
     }
 

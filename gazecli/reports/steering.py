@@ -36,10 +36,8 @@ from gazecli.steering.switch import Narration
 from gazecli.steering.track import Floats, Pointing, Span, Tracking
 
 
-def steer_document(
-    vlm: VLM, steering: Steering, headset: str, score: str, **files: Path | None
-) -> SteerDocument:
-    """What `steer` prints; `files`: heatmap, page."""
+def steer_document(vlm: VLM, steering: Steering, headset: str, score: str, **more: Any) -> SteerDocument:
+    """What `steer` prints; `more`: heatmap and page, or of many pictures id and job."""
     settings, baseline = steering.settings, None
     if steering.baseline is not None:
         baseline = GeneratedPart(text=steering.baseline.strip(), tokens=steering.baseline_tokens)
@@ -47,7 +45,7 @@ def steer_document(
         settings=SteeringSettings(**steering_settings(settings, len(steering.heads), score)),
         baseline=baseline,
         answers=[_answer(answer) for answer in steering.answers],
-        **_shared(vlm, steering, headset, settings.prompt, files),
+        **_shared(vlm, steering, headset, settings.prompt, more),
     )
 
 
@@ -100,7 +98,7 @@ def track_document(
 def steering_settings(settings: SteerSettings, top: int, score: str) -> dict[str, Any]:
     """How it was steered, with the best `top` heads by `score`."""
     return {
-        "strength": parse_strength(settings.strength),
+        "strength": parse_strength(settings.strength, settings.mode),
         "mode": settings.mode,
         "scope": settings.scope,
         "top": top,
@@ -114,7 +112,7 @@ def _shared(
     result: Steering | Narration | Tracking,
     headset: str,
     prompt: str,
-    files: dict[str, Path | None],
+    more: dict[str, Any],
 ) -> dict[str, Any]:
     """What all three documents say."""
     picture = PicturePart.model_validate(result.picture)
@@ -129,7 +127,7 @@ def _shared(
         ],
         "prompt": prompt,
         "timing": TimingPart(seconds=result.seconds),
-        **files,
+        **more,
     }
 
 

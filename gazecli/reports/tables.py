@@ -25,6 +25,7 @@ _INTERVAL = ">95 % interval"
 _CONDITIONS = {
     "gaze": "gaze heads",
     "control": "controls",
+    "low_control": "controls of lowest score",
     "all": "all heads",
     "unsteered": "unsteered",
     "asked": "asked by place",
@@ -154,11 +155,30 @@ def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     if evaluation.generations is not None:
         facts["texts"] = f"{evaluation.generations.texts} in {evaluation.generations.path}"
     if choice is not None:
+        score = f" by {choice.score}" if choice.score is not None else ""
+        strength = f" at strength {choice.strength:g}" if choice.strength is not None else ""
         facts["chosen"] = (
-            f"{choice.k} heads, accuracy {choice.accuracy:.3f} on the {choice.strips} pictures that chose; "
-            "the conditions are measured on the others"
+            f"{choice.k} heads{score}{strength}, accuracy {choice.accuracy:.3f} on the {choice.strips} "
+            "pictures that chose; the conditions are measured on the others"
         )
+        if choice.refused is not None:
+            facts["not suggested"] = choice.refused
+    if settings.protocol is not None:
+        facts["protocol"] = settings.protocol
+    if evaluation.p_value is not None:
+        facts["against controls"] = controls_words(evaluation)
+    if evaluation.on_discovery_strips:
+        facts["careful"] = "these are the strips on which the heads were found; others give a fairer figure"
+    for number, advice in enumerate(evaluation.advice, 1):
+        facts["advice" if number == 1 else f"advice {number}"] = advice
     return facts
+
+
+def controls_words(evaluation: EvaluationPart) -> str:
+    """Every control's accuracy in order, and how likely chance alone is to beat them all."""
+    controls = sorted(each.accuracy for each in evaluation.conditions if each.name == "control")
+    shown = ", ".join(map(cell_text, controls))
+    return f"p = {evaluation.p_value:.3f} by {len(controls)} draws: {shown}"
 
 
 def evaluation_tables(evaluation: EvaluationPart, *, panels: bool = True) -> list[Table]:
@@ -166,7 +186,7 @@ def evaluation_tables(evaluation: EvaluationPart, *, panels: bool = True) -> lis
     tables = [_conditions(evaluation.conditions, panels)]
     if evaluation.task == "dynamic":
         tables.append(_orders(evaluation.conditions))
-    tables += [_groups(evaluation), _sweep(evaluation), _examples(evaluation)]
+    tables += [_differences(evaluation), _groups(evaluation), _sweep(evaluation), _examples(evaluation)]
     return [table for table in tables if table.rows]
 
 
@@ -193,11 +213,22 @@ def _judge(evaluation: EvaluationPart) -> str:
 
 def _conditions(conditions: Sequence[ConditionPart], panels: bool) -> Table:
     count = max((len(each.per_region) for each in conditions), default=0) if panels else 0
-    columns = ["condition", ">K", ">accuracy", _INTERVAL, ">abstained", ">junk", ">unchanged", ">n"]
+    columns = [
+        "condition",
+        ">K",
+        ">accuracy",
+        _INTERVAL,
+        ">abstained",
+        ">junk",
+        ">unchanged",
+        ">repeated",
+        ">n",
+    ]
     rows = [
         (
             condition_label(each.name, seed=each.seed),
-            *(each.k, each.accuracy, each.ci95, each.abstained, each.junk, each.unchanged, each.n),
+            *(each.k, each.accuracy, each.ci95, each.abstained, each.junk, each.unchanged),
+            *(each.repeated, each.n),
             # Pictures need not have the same number of regions.
             *[*each.per_region, *[None] * count][:count],
         )
@@ -241,9 +272,26 @@ def _groups(evaluation: EvaluationPart) -> Table:
 
 
 def _sweep(evaluation: EvaluationPart) -> Table:
-    columns = [">K", ">gaze heads", _INTERVAL, ">controls", _INTERVAL]
-    rows = [(step.k, step.gaze, step.gaze_ci95, step.control, step.control_ci95) for step in evaluation.sweep]
-    return Table("Accuracy over K, on the pictures that chose", columns, rows, bar=1)
+    strengths = any(step.strength is not None for step in evaluation.sweep)
+    over = "strength" if strengths else "K"
+    columns = [f">{over}", "score", ">gaze heads", _INTERVAL, ">controls", _INTERVAL]
+    columns += [">junk", ">repeated trigrams", ">words"]
+    rows = [
+        (
+            f"{step.strength:g}" if step.strength is not None else step.k,
+            step.score,
+            *(step.gaze, step.gaze_ci95, step.control, step.control_ci95),
+            *(step.junk, step.repetition, step.words),
+        )
+        for step in evaluation.sweep
+    ]
+    return Table(f"Accuracy over {over}, on the pictures that chose", columns, rows, bar=2)
+
+
+def _differences(evaluation: EvaluationPart) -> Table:
+    columns = ["gaze heads against", ">more accurate by", _INTERVAL]
+    rows = [(condition_label(each.name), each.difference, each.ci95) for each in evaluation.differences]
+    return Table("Differences, paired over pictures", columns, rows)
 
 
 def _examples(evaluation: EvaluationPart) -> Table:

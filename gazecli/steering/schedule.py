@@ -58,12 +58,13 @@ class Schedule:
 def parse_targets(spec: str | Sequence[int | str], picture: Picture) -> list[Region]:
     """`2,4,3` or a list of region specs become regions, in order.
 
-    Boxes in pixels keep their four numbers together when entries are separated by `;`.
+    Boxes and circles keep their numbers together when entries are separated by `;`; one alone ends so.
 
     Raises ScheduleError when it is empty, RegionError for a region that is not there.
     """
     if isinstance(spec, str):
-        parts: Sequence[int | str] = [part.strip() for part in spec.split(";" if ";" in spec else ",")]
+        separator = ";" if ";" in spec else ","
+        parts: Sequence[int | str] = [part.strip() for part in spec.removesuffix(";").split(separator)]
     else:
         parts = spec
     if not parts or parts == [""]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +12,17 @@ import numpy.typing as npt
 
 from gazecli.errors import RegionError, SteeringError, UsageError
 from gazecli.models.attention.bias import Mode, Scope, has_moved, key_bias, parse_strength
-from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
 from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
-from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
+from gazecli.models.inference.generate import (
+    ByToken,
+    Limits,
+    OnToken,
+    completed,
+    generate_by_token,
+    pieces_of,
+)
+from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
@@ -53,11 +61,11 @@ class SteerSettings:
     def bias(
         self,
         vlm: VLM,
-        heads: Mapping[int, Sequence[int]],
+        heads: HeadsByLayer | Sequence[HeadsByLayer],
         layout: ImageLayout,
         targets: Sequence[Region | None],
     ) -> KeyBias:
-        """The bias that points `heads` at one target a row, as `key_bias`."""
+        """The bias that points `heads`, of all rows or of each, at one target a row, as `key_bias`."""
         return key_bias(heads, layout, targets, self.strength, self.mode, self.scope, vlm.device)
 
 
@@ -134,16 +142,42 @@ def steer_regions(
     Raises what `steer` raises; with `require_effect` off, ineffective steering is returned as it is. With
     `with_maps`, the value-weighted attention of every written token is kept.
     """
+    steps = steer_by_token(
+        vlm,
+        picture,
+        targets,
+        heads,
+        settings,
+        with_baseline=with_baseline,
+        require_effect=require_effect,
+        with_maps=with_maps,
+    )
+    return completed(steps, on_token)
+
+
+def steer_by_token(
+    vlm: VLM,
+    picture: Picture,
+    targets: Sequence[Region],
+    heads: Sequence[HeadPair],
+    settings: SteerSettings,
+    *,
+    with_baseline: bool = True,
+    require_effect: bool = True,
+    with_maps: bool = False,
+    kept: KeptPicture | None = None,
+) -> ByToken[Steering]:
+    """As `steer_regions`, a token at a time. `kept` spares what was computed of the picture before."""
     if not targets:
         raise RegionError("no region to look at", hint="name one, or give the picture's panels")
     by_layer = settings.check_heads(vlm, heads)
     began = time.monotonic()
-    inputs, layout = vlm.prepare(picture, settings.prompt)
+    inputs, layout = vlm.prepare(picture, settings.prompt) if kept is None else kept.prepare(settings.prompt)
     bias = settings.bias(vlm, by_layer, layout, [None, *targets])
     first_watched, watched = (1, _DECODE_STEPS) if settings.scope == "decode" else (0, 1)
     watcher = RowKeeper(by_layer, layout.length, first_watched, watched)
     weighted = ValueWeightedAttention(layout.positions, [heads]) if with_maps else None
-    written = generate(
+    written = yield from generate_by_token(
         vlm,
         inputs,
         layout,
@@ -151,8 +185,8 @@ def steer_regions(
         len(targets) + 1,
         Limits(settings.max_new_tokens),
         watcher=watcher if weighted is None else Together([watcher, weighted]),
-        on_token=on_token,
         only_first=() if with_baseline else (0,),
+        kept=kept,
     )
     if not watcher.steps:
         raise SteeringError(
@@ -163,7 +197,7 @@ def steer_regions(
     for row, (target, tokens) in enumerate(zip(targets, written[1:], strict=True), 1):
         owned = layout.owned(target)
         before, after = (float(each[:, owned].sum(1).mean()) for each in (rows[0], rows[row]))
-        if require_effect and not has_moved(before, after):
+        if require_effect and not has_moved(before, after, settings.mode):
             raise SteeringError(
                 f"the heads' attention on region {target.number} did not move ({before:.3f} to {after:.3f})",
                 subject=vlm.name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,15 @@ import numpy.typing as npt
 from gazecli.errors import SteeringError
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.watchers import ValueWeightedAttention
-from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
+from gazecli.models.inference.generate import (
+    ByToken,
+    Limits,
+    OnToken,
+    completed,
+    generate_by_token,
+    pieces_of,
+)
+from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
@@ -81,30 +90,80 @@ def switch(
     The end token is held back until the last target has begun. Raises UsageError without heads or regions,
     SteeringError when the heads did not follow; with `require_effect` off, the text is returned as it is.
     """
-    by_layer = settings.check_heads(vlm, heads)
     if require_effect:
         _require_effect(vlm, picture, schedule.targets, heads, settings)
-    inputs, layout = vlm.prepare(picture, settings.prompt)
-    biases = [settings.bias(vlm, by_layer, layout, [target]) for target in schedule.targets]
-    pace = _Pace(vlm, schedule, biases)
-    began = time.monotonic()
     most = max_new_tokens or schedule.most_tokens
-    watcher = ValueWeightedAttention(layout.positions, [heads])
-    written = generate(
+    limits = Limits(most, min(schedule.least_tokens, most))
+    narration = completed(
+        narrate_by_token(vlm, picture, Scheduled(vlm, schedule), heads, settings, limits), on_token
+    )
+    if require_effect:
+        _require_following(narration, vlm)
+    return narration
+
+
+class Pace(Protocol):
+    """Which target is on, as tokens come."""
+
+    @property
+    def targets(self) -> Sequence[Region]:
+        """Those known now."""
+
+    @property
+    def turns(self) -> Sequence[tuple[int, Region]]:
+        """The token at which each target so far began."""
+
+    def target(self, step: int, written: list[int]) -> Region:
+        """The target of the token to be written at `step`."""
+
+    def is_over(self, written: list[int]) -> bool:
+        """Whether the text ends here."""
+
+
+def narrate_by_token(
+    vlm: VLM,
+    picture: Picture,
+    pace: Pace,
+    heads: Sequence[HeadPair],
+    settings: SteerSettings,
+    limits: Limits,
+    *,
+    watcher: ValueWeightedAttention | None = None,
+    kept: KeptPicture | None = None,
+) -> ByToken[Narration]:
+    """Write one text whose target follows `pace`, a token at a time.
+
+    `watcher`, of `heads`, is read by the caller while tokens come. `kept` spares what was computed of the
+    picture before.
+    """
+    by_layer = settings.check_heads(vlm, heads)
+    inputs, layout = vlm.prepare(picture, settings.prompt) if kept is None else kept.prepare(settings.prompt)
+    watcher = watcher or ValueWeightedAttention(layout.positions, [heads])
+    biases = {target: settings.bias(vlm, by_layer, layout, [target]) for target in pace.targets}
+
+    def rebias(step: int, written: list[list[int]]) -> KeyBias:
+        target = pace.target(step, written[0])
+        if target not in biases:
+            biases[target] = settings.bias(vlm, by_layer, layout, [target])
+        return biases[target]
+
+    began = time.monotonic()
+    steps = generate_by_token(
         vlm,
         inputs,
         layout,
-        biases[0],
+        rebias(0, [[]]),
         1,
-        Limits(most, min(schedule.least_tokens, most)),
+        limits,
         watcher=watcher,
-        on_token=on_token,
-        rebias=pace.rebias,
-        stop=pace.stop,
-    )[0]
-    regions = regions_with(picture, schedule.targets)
+        rebias=rebias,
+        stop=lambda written: pace.is_over(written[0]),
+        kept=kept,
+    )
+    written = (yield from steps)[0]
+    regions = regions_with(picture, pace.targets)
     maps = watcher.maps(0, 0, len(written))
-    narration = Narration(
+    return Narration(
         picture=picture,
         regions=regions,
         region_tokens=[layout.count(region) for region in regions],
@@ -113,53 +172,51 @@ def switch(
         text=vlm.decode(written),
         tokens=len(written),
         pieces=pieces_of(vlm.decode, written),
-        segments=_segments(vlm, schedule, pace.starts, written),
+        segments=segments_of(vlm, pace.turns, written),
         maps=maps,
         trajectory=maps @ layout.region_table(regions),
         layout=layout,
         seconds=round(time.monotonic() - began, 3),
     )
-    if require_effect:
-        _require_following(narration, vlm)
-    return narration
 
 
-class _Pace:
-    """Which target is on, as tokens come."""
+class Scheduled:
+    """The pace of a schedule."""
 
-    def __init__(self, vlm: VLM, schedule: Schedule, biases: list[KeyBias]) -> None:
+    def __init__(self, vlm: VLM, schedule: Schedule) -> None:
         self.vlm = vlm
         self.schedule = schedule
-        self.biases = biases
-        self.starts = [0]
+        self.targets = schedule.targets
+        self.turns = [(0, schedule.targets[0])]
 
-    def rebias(self, step: int, written: list[list[int]]) -> KeyBias:
-        """The bias for the token to be written at `step`."""
-        if self._is_due(step, written[0]):
-            self.starts.append(step)
-        return self.biases[len(self.starts) - 1]
+    def target(self, step: int, written: list[int]) -> Region:
+        """The target of the token to be written at `step`."""
+        if self._is_due(step, written):
+            self.turns.append((step, self.targets[len(self.turns)]))
+        return self.turns[-1][1]
 
-    def stop(self, written: list[list[int]]) -> bool:
+    def is_over(self, written: list[int]) -> bool:
         """By sentences, the text ends with the last target's sentence."""
-        last = len(self.starts) == len(self.biases)
-        return self.schedule.starts is None and last and self._sentence_done(written[0])
+        last = len(self.turns) == len(self.targets)
+        return self.schedule.starts is None and last and self._sentence_done(written)
 
-    def _is_due(self, step: int, tokens: list[int]) -> bool:
-        if len(self.starts) == len(self.biases):
+    def _is_due(self, step: int, written: list[int]) -> bool:
+        if step == 0 or len(self.turns) == len(self.targets):
             return False
         if self.schedule.starts is not None:
-            return step >= self.schedule.starts[len(self.starts)]
-        return self._sentence_done(tokens)
+            return step >= self.schedule.starts[len(self.turns)]
+        return self._sentence_done(written)
 
-    def _sentence_done(self, tokens: list[int]) -> bool:
-        return ends_sentence(self.vlm.decode(tokens[self.starts[-1] :]))
+    def _sentence_done(self, written: list[int]) -> bool:
+        return ends_sentence(self.vlm.decode(written[self.turns[-1][0] :]))
 
 
-def _segments(vlm: VLM, schedule: Schedule, starts: list[int], written: list[int]) -> list[Segment]:
-    ends = [*starts[1:], len(written)]
+def segments_of(vlm: VLM, turns: Sequence[tuple[int, Region]], written: list[int]) -> list[Segment]:
+    """What was written in each turn; none for a turn that the text ended before."""
+    ends = [*(start for start, _ in turns[1:]), len(written)]
     return [
         Segment(target, start, end, vlm.decode(written[start:end]).strip())
-        for target, start, end in zip(schedule.targets, starts, ends, strict=False)
+        for (start, target), end in zip(turns, ends, strict=True)
         if start < len(written)
     ]
 

@@ -16,7 +16,16 @@ import numpy.typing as npt
 
 from gazecli.errors import SpanError, SteeringError, UsageError
 from gazecli.models.attention.watchers import ValueWeightedAttention
-from gazecli.models.inference.generate import Limits, OnToken, generate, pieces_of
+from gazecli.models.inference.generate import (
+    ByToken,
+    Limits,
+    OnToken,
+    Stop,
+    completed,
+    generate_by_token,
+    pieces_of,
+)
+from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM, HeadPair
 from gazecli.pictures.picture import Picture
@@ -130,6 +139,30 @@ def track(
     length, HeadSetError for unknown heads, RegionError for a region without a token, SteeringError when
     nothing was written.
     """
+    steps = track_by_token(
+        vlm, picture, heads, prompt, controls=controls, also=also, max_new_tokens=max_new_tokens
+    )
+    return completed(steps, on_token)
+
+
+def track_by_token(
+    vlm: VLM,
+    picture: Picture,
+    heads: Sequence[HeadPair],
+    prompt: str = TRACKING_PROMPT,
+    *,
+    controls: Sequence[Sequence[HeadPair]] = (),
+    also: Sequence[Region] = (),
+    max_new_tokens: int = LONGEST,
+    watcher: ValueWeightedAttention | None = None,
+    stop: Stop | None = None,
+    kept: KeptPicture | None = None,
+) -> ByToken[Tracking]:
+    """As `track`, a token at a time, until `stop`.
+
+    `watcher`, of `heads` and the controls, is read by the caller while tokens come. `kept` spares what was
+    computed of the picture before.
+    """
     if not heads:
         raise UsageError("no heads to watch", hint="choose at least one")
     check_request(prompt, max_new_tokens)
@@ -137,12 +170,13 @@ def track(
     groups = [list(heads), *(list(draw) for draw in controls)]
     for group in groups:
         vlm.check_heads(group)
-    inputs, layout = vlm.prepare(picture, prompt)
+    inputs, layout = vlm.prepare(picture, prompt) if kept is None else kept.prepare(prompt)
     regions = regions_with(picture, also)
     owned = [len(layout.tokens(region)) for region in regions]
-    watcher = ValueWeightedAttention(layout.positions, groups)
+    watcher = watcher or ValueWeightedAttention(layout.positions, groups)
     limits = Limits(max_new_tokens)
-    written = generate(vlm, inputs, layout, None, 1, limits, watcher=watcher, on_token=on_token)[0]
+    steps = generate_by_token(vlm, inputs, layout, None, 1, limits, watcher=watcher, stop=stop, kept=kept)
+    written = (yield from steps)[0]
     if not written:
         raise SteeringError(
             "the model wrote nothing to be watched", subject=vlm.name, hint="give another --prompt"

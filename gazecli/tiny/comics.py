@@ -9,12 +9,16 @@ from __future__ import annotations
 import random
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
+
 from gazecli.errors import UsageError, unwritable
-from gazecli.tiny.scenes import Split, draw_strip
+from gazecli.pictures.comics.folder_formats import write_comic
+from gazecli.pictures.picture import Picture
+from gazecli.tiny.scenes import Scene, Split, draw_strip
 
 LARGEST_COUNT = 100_000
 LARGEST_PANELS = 20
@@ -50,6 +54,19 @@ def make_comics(
     except OSError as error:
         raise unwritable(dest, error, code="output.failed") from error
     return made
+
+
+def example_strips(count: int, seed: int = 1, panels: int = 6) -> list[Picture]:
+    """Drawn strips in memory, panels beside each other with white between them."""
+    strips = []
+    for number in range(1, count + 1):
+        drawn = _drawn(number, seed, panels, "all")
+        size, gap = drawn[0][1].width, drawn[0][1].width // 32
+        strip = Image.new("RGB", ((size + gap) * panels + gap, size + 2 * gap), "white")
+        for place, (_, panel) in enumerate(drawn):
+            strip.paste(panel, (gap + place * (size + gap), gap))
+        strips.append(Picture.from_image(strip, panels="auto"))
+    return strips
 
 
 def _check_numbers(count: int, seed: int, panels: int) -> None:
@@ -98,17 +115,16 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write_strip(dest: Path, number: int, seed: int, panels: int, split: Split) -> Path:
+    scenes = _drawn(number, seed, panels, split)
+    files = {}
+    for k, (_, panel) in enumerate(scenes, 1):
+        panel.save(encoded := BytesIO(), "PNG", optimize=True)
+        files[f"p{k}.png"] = encoded.getvalue()
+    return write_comic(dest, f"strip-{number:04d}", files, [scene.caption for scene, _ in scenes])
+
+
+def _drawn(number: int, seed: int, panels: int, split: Split) -> list[tuple[Scene, Image.Image]]:
     from gazecli.tiny.panel import draw_panel
 
     rng = random.Random(f"comics-{split}-{panels}-{seed}-{number}")
-    scenes = draw_strip(rng, panels, split)
-    home = dest / f"strip-{number:04d}"
-    with tempfile.TemporaryDirectory(prefix=".strip-", dir=dest) as scratch:
-        draft = Path(scratch) / home.name
-        draft.mkdir()
-        for k, scene in enumerate(scenes, 1):
-            draw_panel(scene, rng, grain=0).save(draft / f"p{k}.png", optimize=True)
-        captions = "".join(f"{scene.caption}\n" for scene in scenes)
-        (draft / "captions.txt").write_text(captions, encoding="utf-8")
-        draft.rename(home)
-    return home
+    return [(scene, draw_panel(scene, rng, grain=0)) for scene in draw_strip(rng, panels, split)]

@@ -70,13 +70,20 @@ def draw_panel(
     draw_place(canvas.pen, scene.place, rng)
     subject = _painter(draw_subject, scene.subject, scene.colour, rng)
     thing = _painter(draw_object, scene.object, rng)
-    _ARRANGEMENTS[scene.action](canvas, subject, thing)
+    arrange(canvas, scene.action, subject, thing)
     image = canvas.image
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if supersample > 1:
         image = image.reduce(supersample)
     return _with_grain(image, rng, grain)
+
+
+def arrange(
+    canvas: Canvas, action: str, subject: Callable[[Pen], None], thing: Callable[[Pen], None]
+) -> None:
+    """Place a subject and a thing as an action has them, with the marks that show it."""
+    _ARRANGEMENTS[action](canvas, subject, thing)
 
 
 def _painter(draw: Callable[..., None], *arguments: object) -> Callable[[Pen], None]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from gazecli.tiny.scenes import COLOURS
 from tests.cli.conftest import Gaze
+from tests.fixtures.hub_server import Hub
+from tests.pictures.test_dataset import CARD, parquet, row
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -85,3 +87,21 @@ def test_a_folder_that_is_not_there_is_named(gaze: Gaze, tmp_path: Path) -> None
     ran = gaze("comics", "check", tmp_path / "nowhere", "--json")
     assert ran.code == 2
     assert ran.error()["subject"] == str(tmp_path / "nowhere")
+
+
+def test_published_comics_are_fetched_once_and_can_be_used(gaze: Gaze, hub: Hub, tmp_path: Path) -> None:
+    data = parquet(row("one", panels=6), row("two", 9, panels=6))
+    commit = hub.add("someone/strips", {"README.md": CARD, "data/0.parquet": data}, "datasets").commit
+    fetch = ("comics", "fetch", tmp_path / "comics", "--dataset", "someone/strips")
+    env = hub.environment(tmp_path / "hf")
+    made = gaze(*fetch, env=env, fresh=True)
+    document = made.document("comics")
+    assert document["source"] == {"dataset": "someone/strips", "revision": commit, "license": "cc-by-4.0"}
+    assert (document["action"], document["strips"], document["captioned"]) == ("fetch", 2, 2)
+    asked = len(hub.asked)
+    again = gaze(*fetch, "--format", "human", env=env)
+    assert commit[:12] in again.out
+    assert "cc-by-4.0" in again.out
+    assert len(hub.asked) == asked
+    checked = gaze("comics", "check", tmp_path / "comics").document("comics")
+    assert checked["digest"] == document["digest"]

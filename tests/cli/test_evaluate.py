@@ -15,6 +15,7 @@ import pytest
 from tests.cli.conftest import Gaze, checked
 from tests.evaluation.natural_pictures import write_coco
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = pytest.mark.usefixtures("known")
 QUICK = ("--max-new-tokens", 2, "--device", "cpu", "--top", 2, "--samples", 1)
 
@@ -113,8 +114,10 @@ def test_evaluations_come_as_tables_pages_and_figures(
     assert quiet.strip() == json.loads(file.read_text(encoding="utf-8"))["digest"]
 
 
-def test_a_sweeps_choice_is_kept_and_found_again(gaze: Gaze, known: str, comics: Path) -> None:
-    call = ("--sweep", "--max-new-tokens", 2, "--device", "cpu")
+def test_a_sweeps_choice_is_kept_and_found_again(gaze: Gaze) -> None:
+    comics = EXAMPLES / "comics"
+    known = gaze("discover", "tiny", comics, "--samples", 4).document("headset")["digest"]
+    call = ("--sweep", "heads", "--max-new-tokens", 16, "--samples", 4, "--device", "cpu")
     first = gaze("evaluate", known, comics, *call).document("evaluation")
     assert first["headset"] != known
     assert first["evaluation"]["choice"]["swept"] == known
@@ -212,10 +215,10 @@ def test_the_short_form_evaluates_and_reports(gaze: Gaze, known: str, comics: Pa
     ("arguments", "said"),
     [
         (["evaluate", "HEADSET"], "COMICS"),
-        (["evaluate", "HEADSET", "COMICS", "--sweep", "--top", "3"], "--top"),
+        (["evaluate", "HEADSET", "COMICS", "--sweep", "heads", "--top", "3"], "--top"),
         (["evaluate", "HEADSET", "COMICS", "--every", "5"], "--every"),
         (["evaluate", "HEADSET", "COMICS", "--task", "dynamic", "--max-new-tokens", "5"], "--max-new-tokens"),
-        (["evaluate", "HEADSET", "COMICS", "--judge", "none", "--sweep"], "--sweep"),
+        (["evaluate", "HEADSET", "COMICS", "--judge", "none", "--sweep", "heads"], "--sweep"),
         (["evaluate", "HEADSET", "COMICS", "--images", "x"], "coco"),
         (["evaluate", "HEADSET", "coco"], "--annotations"),
         (["evaluate", "HEADSET", "nowhere"], "nowhere"),

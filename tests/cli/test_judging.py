@@ -176,7 +176,10 @@ def test_a_report_carries_what_is_needed_to_repeat_it(gaze: Gaze, comics: Path) 
         (["--generations", "x.jsonl"], "--generations"),
         (["--annotations", "x.json"], "--annotations"),
         (["--min-area", "3"], "--min-area"),
-        (["--evaluate", "comics", "--judge", "none", "--generations", "x.jsonl", "--sweep"], "--sweep"),
+        (
+            ["--evaluate", "comics", "--judge", "none", "--generations", "x.jsonl", "--sweep", "heads"],
+            "--sweep",
+        ),
         (["--evaluate", "comics", "--annotations", "x.json"], "coco"),
         (["--evaluate", "coco"], "--annotations"),
         (["--evaluate", "coco", "--annotations", "x", "--images", "y", "--task", "vqa"], "vqa"),

@@ -33,15 +33,17 @@ def test_an_evaluation_sets_gaze_heads_beside_controls(gaze: Gaze, known: str, c
     assert found["choice"] is None
 
 
-def test_a_sweeps_choice_becomes_the_suggestion(gaze: Gaze, known: str, comics: Path, tmp_path: Path) -> None:
+def test_a_sweeps_choice_at_chance_is_shown_and_not_suggested(
+    gaze: Gaze, known: str, comics: Path, tmp_path: Path
+) -> None:
     page = tmp_path / "report.html"
-    ran = gaze("report", "--evaluate", comics, "--sweep", "--task", "vqa", *QUICK, "-o", page)
+    ran = gaze("report", "--evaluate", comics, "--sweep", "heads", "--task", "vqa", *QUICK, "-o", page)
     assert (ran.code, ran.out) == (0, ""), ran.err
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     document = gaze("report").document("report")
-    assert document["headset"] != known
-    assert "held-out" in document["suggested"]["why"]
-    assert document["headset"] in ran.err
+    assert document["headset"] == known
+    assert "not kept as a suggestion" in ran.err
+    assert "chance" in document["evaluation"]["choice"]["refused"]
 
 
 def test_a_narration_is_evaluated_against_schedule_and_reading_order(
@@ -73,7 +75,7 @@ def test_reports_come_as_pages_and_tables(gaze: Gaze, known: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--sweep"], "--sweep"),
+        (["--sweep", "heads"], "--sweep"),
         (["--task", "vqa"], "--task"),
         (["--samples", "3"], "--samples"),
         (["--device", "cpu"], "--device"),
@@ -92,12 +94,12 @@ def test_what_cannot_matter_without_comics_is_refused(gaze: Gaze, arguments: lis
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--sweep", "--top", "3"], "--top"),
+        (["--sweep", "heads", "--top", "3"], "--top"),
         (["--every", "5"], "--every"),
         (["--task", "dynamic", "--every", "often"], "often"),
         (["--task", "dynamic", "--max-new-tokens", "5"], "--max-new-tokens"),
         (["--top", "9999"], "9999"),
-        (["--samples", "1", "--sweep"], "two strips"),
+        (["--samples", "1", "--sweep", "heads"], "two strips"),
         (["--strength", "0"], "strength"),
     ],
 )

@@ -73,7 +73,9 @@ def test_models_tells_which_checkpoints_are_on_this_machine(gaze: Gaze, tmp_path
     elsewhere = tmp_path / "hub" / "models--Qwen--Qwen2-VL-7B-Instruct" / "snapshots" / ("1" * 40)
     elsewhere.mkdir(parents=True)
     (elsewhere / "config.json").write_text("{}")
-    (snapshot / "model-00001-of-00002.safetensors").write_bytes(b"")
+    (elsewhere / "model-00001-of-00002.safetensors").write_bytes(b"")  # the other was never fetched
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"):
+        (snapshot / name).write_text("{}")
     ran = gaze("models", env={"HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub")}, fresh=True)
     here = {row["alias"] for row in ran.document("models")["models"] if row["on_this_machine"]}
     assert here == {"tiny", "qwen2-vl-2b"}

@@ -47,7 +47,7 @@ def notes(ran: Ran) -> list[str]:
     "asked",
     [
         # Of three pictures one chooses, so that a process has none to judge.
-        ("--sweep", "--compare", *BRIEFLY),
+        ("--sweep", "heads", "--compare", *BRIEFLY),
         ("--task", "vqa", "--judge", "likelihood", "--samples", 3, "--top", 5, *BRIEFLY),
         ("--task", "dynamic", "--every", 3, "--compare", "--top", 5),
     ],
@@ -110,7 +110,9 @@ def test_processes_that_see_different_files_of_one_name_are_refused(
 @pytest.mark.slow
 @pytest.mark.parametrize("judge", ["lexical", "likelihood"])
 @pytest.mark.parametrize(
-    "more", [(), ("--sweep",), ("--samples", 1)], ids=["plain", "K chosen", "one picture"]
+    "more",
+    [(), ("--sweep", "heads"), ("--samples", 1)],
+    ids=["plain", "K chosen", "one picture"],
 )
 @pytest.mark.parametrize(
     "task",

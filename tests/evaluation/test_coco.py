@@ -81,15 +81,8 @@ def edited(path: list[str | int], value: object) -> Document:
         (["images"], ..., "list of images"),
         (["annotations"], {}, "list of annotations"),
         (["categories"], [], "list of categories"),
-        (["annotations", 0], 3, "annotations[0]"),
-        (["annotations", 1, "bbox"], [1, 2, 3], "annotations[1]"),
-        (["annotations", 1, "bbox"], [1, 2, 3, float("nan")], "four finite numbers"),
-        (["annotations", 1, "bbox"], [1, 2, -3, 4], "negative"),
-        (["annotations", 1, "bbox"], ["1", 2, 3, 4], "four finite numbers"),
-        (["annotations", 1, "area"], "large", "area"),
-        (["annotations", 1, "category_id"], 99, "category 99"),
-        (["annotations", 1, "category_id"], True, "category_id"),
-        (["annotations", 1, "image_id"], 99, "picture 99"),
+        (["images", 1, "id"], 7, "deep/a.png and b.png are both picture 7"),
+        (["categories", 1, "id"], 1, "person and dog are both category 1"),
         (["images", 0, "file_name"], "../a.png", "leads out"),
         (["images", 0, "file_name"], "/etc/passwd", "leads out"),
         (["images", 0, "file_name"], "c:\\a.png", "leads out"),
@@ -104,6 +97,62 @@ def test_damaged_annotations_are_refused_with_the_place(
         read_coco(*write_coco(tmp_path, edited(path, value)))
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (["annotations", 2], 3, "annotations[2]"),
+        (["annotations", 2, "bbox"], ..., "four finite numbers"),
+        (["annotations", 2, "bbox"], [1, 2, 3], "four finite numbers"),
+        (["annotations", 2, "bbox"], [1, 2, 3, float("nan")], "four finite numbers"),
+        (["annotations", 2, "bbox"], [1, 2, -3, 4], "negative"),
+        (["annotations", 2, "bbox"], ["1", 2, 3, 4], "four finite numbers"),
+        (["annotations", 2, "area"], "large", "area"),
+        (["annotations", 2, "category_id"], 99, "category 99"),
+        (["annotations", 2, "category_id"], True, "category_id"),
+        (["annotations", 2, "image_id"], "seven", "image_id"),
+        (["annotations", 2, "image_id"], 99, "picture 99"),
+    ],
+)
+def test_one_odd_annotation_is_left_out_and_said(
+    tmp_path: Path, path: list[str | int], value: object, reason: str
+) -> None:
+    found, skipped = read_coco(*write_coco(tmp_path, edited(path, value)))
+    assert [example.name for example in found] == ["b.png", "deep/a.png"]
+    assert skipped[0].path == "annotations[2]"
+    assert reason in f"{skipped[0].path} {skipped[0].reason}"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["images", 1, "width"], "120"),
+        (["images", 1, "height"], 120.0),
+        (["images", 1, "width"], None),
+        (["annotations", 5, "area"], None),
+        (["annotations", 5, "image_id"], "8"),
+        (["annotations", 5, "category_id"], 1.0),
+        (["categories", 0, "id"], "1"),
+    ],
+)
+def test_whole_numbers_are_read_however_they_are_written(
+    tmp_path: Path, path: list[str | int], value: object
+) -> None:
+    found, skipped = read_coco(*write_coco(tmp_path, edited(path, value)))
+    assert [example.name for example in found] == ["b.png", "deep/a.png"]
+    assert [skip.path for skip in skipped] == ["c.png"]
+
+
+def test_a_picture_that_exif_turns_is_left_out_when_its_boxes_may_not_be_turned(tmp_path: Path) -> None:
+    annotations, images = write_coco(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    with Image.open(images / "b.png") as picture:
+        picture.save(images / "b.png", exif=exif)
+    found, skipped = read_coco(annotations, images)
+    assert [example.name for example in found] == ["deep/a.png"]
+    assert "EXIF orientation" in skipped[0].reason
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\xff\xfe"])

@@ -14,11 +14,11 @@ from gazecli.evaluation.judges.lexical import (
     CaptionMatcher,
     NameMatcher,
     content_words,
-    is_junk,
     is_unchanged,
     jaccard,
     words_of,
 )
+from gazecli.evaluation.judges.repetition import is_junk
 
 STRIP = [
     "White snail sits on the umbrella at the beach.",

@@ -169,6 +169,32 @@ def test_steered_texts_equal_full_passes(
         assert (predicted.max(-1).values - chosen).max() < 1e-3
 
 
+@pytest.mark.parametrize("family", [of_many_tokens(family) for family in FAMILIES])
+def test_rows_of_a_batch_write_what_each_writes_alone_and_leave_it_when_they_end(
+    vlm_of: Callable[[str], VLM], family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm = vlm_of(family)
+    picture = picture_of(6)
+    inputs, layout = vlm.prepare(picture, PROMPT)
+    first, others = heads_of(vlm)[:1], heads_of(vlm)[1:]
+    rows = [vlm.check_heads(heads) for heads in ([], first, others, heads_of(vlm))]
+    targets = [None, *(picture.regions[number] for number in (0, 1, 2))]
+
+    def written(places: list[int], least: int) -> list[list[int]]:
+        heads, aims = [rows[place] for place in places], [targets[place] for place in places]
+        bias = key_bias(heads, layout, aims, 10.0, "boost-suppress", "full", vlm.device)
+        return generate(vlm, inputs, layout, bias, len(places), Limits(6, least=least))
+
+    endless = written([0, 1, 2, 3], 6)
+    # A token that some rows write early on ends their texts.
+    end = endless[1][1]
+    monkeypatch.setattr(vlm.model.generation_config, "eos_token_id", end)
+    together = written([0, 1, 2, 3], 0)
+    assert together == [list(takewhile(lambda token: token != end, tokens)) for tokens in endless]
+    assert together == [written([place], 0)[0] for place in range(4)]
+    assert len(together[1]) < 6
+
+
 def test_the_readme_tells_what_was_found(passed: dict[str, Found], pytestconfig: pytest.Config) -> None:
     whole = {family: found for family, found in passed.items() if set(found.areas) == set(SIZES)}
     page = README.read_text(encoding="utf-8")

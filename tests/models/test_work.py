@@ -8,7 +8,9 @@ import pytest
 
 from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.attention.bias import Scope, key_bias
+from gazecli.models.inference import generate as generation
 from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
 from gazecli.models.vlm import VLM
 from tests.conftest import QWEN, noise_picture
@@ -91,3 +93,21 @@ def test_attention_under_a_bias_grows_with_the_picture_and_not_with_its_square(
     assert many > 2.5 * few
     assert large.largest < small.largest * many / few * 1.1
     assert large.largest < 4 * vlm.heads * many**2
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "llava"])
+def test_rows_whose_prompts_are_run_in_parts_write_the_same(
+    vlm_of: Callable[[str], VLM], family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm = vlm_of(family)
+    kept = KeptPicture(vlm, noise_picture(360, 120, 3, 4))
+    inputs, layout = kept.prepare("What is happening?")
+    targets = [None, *kept.picture.regions, kept.picture.regions[0]]
+    bias = key_bias(vlm.check_heads(HEADS), layout, targets, 10.0, "boost-suppress", "full", vlm.device)
+
+    def written() -> list[list[int]]:
+        return generate(vlm, inputs, layout, bias, len(targets), Limits(5, least=5), kept=kept)
+
+    together = written()
+    monkeypatch.setattr(generation, "_PREFILLED_AT_ONCE", 2 * layout.length)
+    assert written() == together

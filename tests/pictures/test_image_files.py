@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from gazecli.errors import PictureError, UsageError
-from gazecli.pictures.image_files import hash_file, open_pixels, probe_size
+from gazecli.pictures.image_files import PICTURE_SUFFIXES, hash_file, open_pixels, probe_size
 from tests.pictures.drawn import noisy
 from tests.pictures.refusals import check_hint
 
@@ -201,3 +201,40 @@ def test_damaged_bytes_give_a_picture_or_a_picture_error(
         assert open_pixels(tmp_path / "a", max_pixels=1_000_000).image.mode == "RGB"
     except PictureError as error:
         check_hint(error)
+
+
+def test_a_bitmap_whose_alpha_is_empty_is_opaque(tmp_path: Path) -> None:
+    pixels = np.full((4, 6, 4), (10, 200, 30, 0), dtype=np.uint8)
+    header = struct.pack("<IiiHHIIiiII", 108, 6, 4, 1, 32, 3, 96, 2835, 2835, 0, 0)
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
+    body = pixels[..., [2, 1, 0, 3]].tobytes()
+    head = b"BM" + struct.pack("<IHHI", 14 + 108 + len(body), 0, 0, 14 + 108)
+    (tmp_path / "a.bmp").write_bytes(head + header + masks + body)
+    assert open_pixels(tmp_path / "a.bmp").image.getpixel((2, 2)) == (10, 200, 30)
+
+
+def test_deep_grey_that_counts_from_white_is_not_negative(tmp_path: Path) -> None:
+    values = np.array([[0, 65535]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.tif", tiffinfo={262: 0})
+    assert np.asarray(open_pixels(tmp_path / "a.tif").image)[0, :, 0].tolist() == [255, 0]
+
+
+@pytest.mark.parametrize(("highest", "bits"), [(4095, 12), (1000, 10)])
+def test_fewer_bits_in_a_file_of_sixteen_are_stretched_with_a_note(
+    tmp_path: Path, highest: int, bits: int
+) -> None:
+    Image.fromarray(np.array([[0, highest]], dtype=np.uint16)).save(tmp_path / "a.png")
+    opened = open_pixels(tmp_path / "a.png")
+    assert np.asarray(opened.image)[0, 1, 0] >= 249
+    assert f"use {bits} bits" in opened.notes[0]
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "jpe", "pgm", "pbm", "pnm", "avif"])
+def test_rarer_names_of_pictures_are_read(tmp_path: Path, suffix: str) -> None:
+    if suffix == "avif" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    assert f".{suffix}" in PICTURE_SUFFIXES
+    noisy(40, 30).convert({"pgm": "L", "pbm": "1"}.get(suffix, "RGB")).save(tmp_path / f"a.{suffix}")
+    assert (
+        open_pixels(tmp_path / f"a.{suffix}").image.size == (40, 30) == probe_size(tmp_path / f"a.{suffix}")
+    )

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gazecli.errors import ComicsError
+from gazecli.errors import ComicsError, PictureError
 from gazecli.pictures.comics.comics import open_comics
-from tests.pictures.drawn import noisy, strip_of
+from tests.pictures.drawn import noisy, strip_of, write_comic
 
 
 def write_pages(folder: Path, pages: dict[int, list[int]]) -> None:
@@ -199,3 +199,29 @@ def test_any_manifest_gives_good_strips_or_named_skips(tmp_path: Path, lines: li
     comics = open_comics(tmp_path, panels=2)
     assert len(comics.strips) + len(comics.skipped) == 1 + len(lines)
     assert all(skip.reason for skip in comics.skipped)
+
+
+def test_pictures_that_are_not_read_are_named_among_the_skipped(tmp_path: Path) -> None:
+    strip_of([40, 40], 60, 6).save(tmp_path / "a.png")
+    (tmp_path / "b.heic").write_bytes(b"anything")
+    (tmp_path / "notes.md").write_text("no picture", encoding="utf-8")
+    comics = open_comics(tmp_path, panels=2)
+    assert [(skip.path, skip.reason) for skip in comics.skipped] == [
+        ("b.heic", ".heic pictures are not read")
+    ]
+
+
+def test_jpegs_of_any_name_count_as_panels(tmp_path: Path) -> None:
+    folder = write_comic(tmp_path / "comic", 1)
+    noisy(64, 64).save(folder / "p2.jfif", "JPEG")
+    assert len(open_comics(tmp_path, panels=2).strips) == 1
+
+
+def test_a_strip_that_vanishes_is_named_by_its_folder(tmp_path: Path) -> None:
+    write_comic(tmp_path / "comic", 2)
+    [strip] = open_comics(tmp_path, panels=2).strips
+    (tmp_path / "comic").rename(tmp_path / "elsewhere")
+    for use in (strip.check, strip.load):
+        with pytest.raises(PictureError, match="no longer there") as caught:
+            use()
+        assert caught.value.subject == str(tmp_path / "comic")

@@ -159,3 +159,32 @@ def test_masks_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("white")
     assert "not a picture" in refused(f"@{tmp_path}/text.png").message
     assert "folder" in refused(f"@{tmp_path}").message
+
+
+@given(st.floats(0, 360), st.floats(0, 56), st.floats(0.01, 500), st.integers(0, 359), st.integers(0, 55))
+def test_a_circle_holds_the_pixels_whose_centres_it_holds(
+    x: float, y: float, radius: float, column: int, row: int
+) -> None:
+    region = PICTURE.region(f"circle:{x:.6f},{y:.6f},{radius:.6f}", number=7)
+    assert region.number == 7
+    assert region.mask is not None
+    x, y, radius = (round(value, 6) for value in (x, y, radius))
+    middle = (row, column) == (min(int(y), 55), min(int(x), 359))
+    inside = (column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2 <= radius**2
+    assert region.mask[row, column] == (inside or middle)
+    x0, y0, x1, y1 = region.box
+    assert not inside or (x0 <= column < x1 and y0 <= row < y1)
+
+
+def test_percentages_of_a_circle_are_of_the_sides_and_of_the_shorter_one() -> None:
+    assert PICTURE.region("circle:50%,50%,25%").label == "circle:180,28,14"
+    assert PICTURE.region("Circle: 180, 28, 14").box == PICTURE.region("circle:50%,50%,25%").box
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["circle:", "circle:1,2", "circle:1,2,0", "circle:1,2,-3", "circle:-1,2,3", "circle:400,2,3",
+     "circle:1,2,nan", "circle:1%,2,3", "circle:1,2,3,4", "circle:a,b,c"],
+)  # fmt: skip
+def test_a_circle_that_is_none_is_refused(spec: str) -> None:
+    refused(spec)

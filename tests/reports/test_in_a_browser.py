@@ -14,10 +14,8 @@ import pytest
 from PIL import Image
 
 from gazecli.reports.page.report import report_page
-from tests.fixtures.browser import CHROMIUM, Tab, browser
+from tests.fixtures.browser import Tab, browser
 from tests.reports.samples import report, scene
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install chromium to run this")
 
 HOSTILE = '"><script>document.title="taken"</script><img src=x onerror="document.title=\'taken\'"><b>'
 FIRST = ".column:first-child .token"

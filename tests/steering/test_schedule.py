@@ -104,3 +104,10 @@ def test_a_text_too_short_for_its_schedule_is_refused() -> None:
         plan(targets, every=5).check_length(5)
     with pytest.raises(ScheduleError, match="more than 100000"):
         plan(targets * 1001, every=100)
+
+
+def test_a_single_box_or_circle_ends_with_a_semicolon() -> None:
+    for spec in ("10,5,100,50;", "circle:100,25,20;"):
+        [target] = parse_targets(spec, PICTURE)
+        assert target.number == 7
+    assert [target.number for target in parse_targets("2;circle:100,25,20;2", PICTURE)] == [2, 7, 2]

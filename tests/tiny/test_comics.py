@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gazecli.errors import UsageError
-from gazecli.tiny.comics import make_comics
+from gazecli.tiny.comics import example_strips, make_comics
 from gazecli.tiny.scenes import ACTIONS, COLOURS, OBJECTS, PLACES, SUBJECTS, Scene
 
 ALL = {
@@ -44,3 +44,10 @@ def test_a_link_in_the_place_of_a_strip_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         make_comics(dest, 1, 0, force=True)
     assert (mine / "p1.png").read_bytes() == b"mine"
+
+
+def test_example_strips_have_their_panels_and_are_the_same_each_time() -> None:
+    first, second = example_strips(2)
+    assert [len(strip.regions) for strip in (first, second)] == [6, 6]
+    assert first.sha256 != second.sha256
+    assert first.sha256 == example_strips(1)[0].sha256

@@ -70,8 +70,10 @@ class Around:
         arguments = {
             "discover": [self.model, str(self.comics), "--panels", "3"],
             "steer": [*steered, "--region", "2"],
+            "panels": [str(self.picture), "--panels", "3"],
             "track": steered,
             "switch": [*steered, "--schedule", "1,2"],
+            "serve": [*steered, "--port", "0"],
             "evaluate": [self.headset, str(self.strips)],
             "judge": [self.headset],
             "report": [self.headset, "--evaluate", str(self.strips)],

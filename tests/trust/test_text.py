@@ -25,7 +25,7 @@ from gazecli.cache import Artifact, Cache
 from gazecli.cli.output import Output, busy, console_on
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.heads.headset import HeadSet
-from gazecli.plain_text import json_escaped, visible
+from gazecli.plain_text import error_words, json_escaped, visible
 from tests.conftest import write_comics
 from tests.trust.conftest import EXAMPLES, Gaze, error_of
 
@@ -216,3 +216,24 @@ def test_libraries_pass_nothing_on_to_the_terminal(tmp_path: Path, checkpoint: C
     assert harmless(done.stderr)
     assert "Warning" not in done.stderr
     assert len(done.stderr.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("first\nsecond", "first"),
+        ("\n\n  Loading needs optimum.\n", "Loading needs optimum."),
+        ("Error(s) in loading X:\n\tsize mismatch\n\tfor a", "Error(s) in loading X: size mismatch for a"),
+        ("", "ValueError"),
+        ("word " * 100, " ".join(["word"] * 32) + " …"),
+    ],
+)
+def test_a_foreign_error_is_told_on_one_line(said: str, told: str) -> None:
+    assert error_words(ValueError(said)) == told
+
+
+@given(st.text())
+def test_whatever_an_error_says_is_one_line_of_some_length(said: str) -> None:
+    told = error_words(ValueError(said))
+    assert 0 < len(told) <= 402
+    assert len(told.splitlines()) == 1

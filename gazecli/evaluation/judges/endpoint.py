@@ -36,6 +36,10 @@ PROMPT = (
     "describe? Reply with that part's number and nothing else, or with 0 if the text fits none of them or "
     "several equally well.\n\nText: {answer}"
 )
+FORCED = (
+    "The pictures above are the numbered parts of one larger picture. Which part does the following text "
+    "describe best? Reply with that part's number and nothing else.\n\nText: {answer}"
+)
 _LARGEST_SIDE = 512
 _AT_ONCE = 4
 _NUMBER = re.compile(r"\d+", re.ASCII)
@@ -95,13 +99,17 @@ def _parts(url: str) -> SplitResult | None:
 
 
 class EndpointJudge:
-    """Judges by another model; `requests` counts what was sent and `kept` what the cache had."""
+    """Judges by another model; `requests` counts what was sent and `kept` what the cache had.
+
+    A `forced` one is asked to choose a region whatever the text.
+    """
 
     name = "endpoint"
     independent = True
 
-    def __init__(self, address: Address, cache: Cache) -> None:
+    def __init__(self, address: Address, cache: Cache, forced: bool = False) -> None:
         self.address = address
+        self.prompt = FORCED if forced else PROMPT
         self.chat = ChatClient(f"{address.url}/chat/completions", address.key, address.shown)
         self.folder = cache.root / JUDGEMENTS
         self.cache = cache
@@ -146,7 +154,7 @@ class EndpointJudge:
                 {"type": "text", "text": f"Part {number}:"},
                 {"type": "image_url", "image_url": {"url": picture}},
             ]
-        content.append({"type": "text", "text": PROMPT.format(answer=answer)})
+        content.append({"type": "text", "text": self.prompt.format(answer=answer)})
         turns = [{"role": "user", "content": content}]
         reply = self.chat.reply({"model": self.address.model, "messages": turns, "temperature": 0})
         self._keep(path, reply)
@@ -156,7 +164,7 @@ class EndpointJudge:
         request = {
             "endpoint": self.address.shown,
             "model": self.address.model,
-            "prompt": PROMPT,
+            "prompt": self.prompt,
             "pictures": list(pictures),
             "answer": answer,
         }

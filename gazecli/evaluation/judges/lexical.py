@@ -10,7 +10,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
 
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Verdict
@@ -30,7 +29,6 @@ _CONTENTLESS = frozenset(
     "which while who will with would  you your".split()
 )
 _ENDINGS = ("ing", "ed", "s")
-_SHORTEST_LOOP, _DISTINCT, _IN_A_ROW = 8, 0.3, 4
 
 
 class LexicalJudge:
@@ -109,16 +107,6 @@ def _first(words: tuple[str, ...], names: set[tuple[str, ...]]) -> tuple[int, in
         if words[start : start + len(name)] == name
     ]
     return min(found, default=None)
-
-
-def is_junk(text: str) -> bool:
-    """Whether a text has no word, or goes round in circles."""
-    words = words_of(text)
-    if not words:
-        return True
-    longest = max(len(list(same)) for _, same in groupby(words))
-    loops = len(words) >= _SHORTEST_LOOP and len(set(words)) < _DISTINCT * len(words)
-    return loops or longest >= _IN_A_ROW
 
 
 def is_unchanged(answer: str, unsteered: str) -> bool:

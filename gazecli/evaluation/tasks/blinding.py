@@ -11,14 +11,13 @@ from typing import Any
 
 import torch
 
+from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.tasks.task import Task
 from gazecli.evaluation.trials import Response
-from gazecli.heads.headset import Head
 from gazecli.models.attention.bias import blinding
+from gazecli.models.inference.batches import compute_in_parts
 from gazecli.models.inference.generate import Limits, generate
-from gazecli.models.inference.shared_prefix import ask, with_ids
-from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.pictures.picture import Picture
+from gazecli.models.inference.shared_prefix import Questions, ask, with_ids
 
 
 @dataclass
@@ -28,31 +27,41 @@ class BlindingTask(Task):
     prompts: Sequence[str]
     max_new_tokens: int
 
-    def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
-        """One response a region; without heads nothing is blinded."""
-        texts = self._answers(self.examples[number].load(), heads)
-        return [Response(region, text) for region, text in enumerate(texts, 1)]
+    def asked(self) -> dict[str, Any]:
+        """The questions."""
+        return {"task": "blinding", "prompts": list(self.prompts), "max_new_tokens": self.max_new_tokens}
 
-    def _answers(self, picture: Picture, heads: Sequence[Head]) -> list[str]:
-        """Questions of equal length are answered in one batch."""
-        questions = ask(self.vlm, picture, self.prompts)
-        if not questions.shared:
-            prepared = (self.vlm.prepare(picture, prompt) for prompt in self.prompts)
-            return [self._written(inputs, layout, heads)[0] for inputs, layout in prepared]
-        texts = [""] * len(questions.ids)
-        for length in sorted({len(ids) for ids in questions.ids}):
-            rows = [row for row, ids in enumerate(questions.ids) if len(ids) == length]
-            ids = torch.tensor([questions.ids[row] for row in rows], device=self.vlm.device)
-            layout = replace(questions.layout, length=length)
-            inputs = with_ids(questions.inputs, questions.ids[rows[0]], self.vlm)
-            for row, text in zip(rows, self._written(inputs, layout, heads, ids), strict=True):
-                texts[row] = text
-        return texts
+    def write(self, number: int, choices: Sequence[Choice]) -> list[list[Response]]:
+        """One response a region for each choice; without heads nothing is blinded.
 
-    def _written(
-        self, inputs: Any, layout: ImageLayout, heads: Sequence[Head], ids: torch.Tensor | None = None
-    ) -> list[str]:
-        bias = blinding(self.vlm.check_heads(heads), layout, self.vlm.device) if heads else None
-        count = 1 if ids is None else len(ids)
-        written = generate(self.vlm, inputs, layout, bias, count, Limits(self.max_new_tokens), ids=ids)
-        return [self.vlm.decode(tokens).strip() for tokens in written]
+        Questions of equal length are answered in one batch, under all choices.
+        """
+        questions = ask(self.vlm, self.examples[number].load(), self.prompts)
+        rows = [(choice, question) for choice in choices for question in range(len(questions.ids))]
+        # Where the picture's keys depend on the question, questions cannot share a batch.
+        apart = {row: (len(questions.ids[row[1]]), None if questions.shared else row[1]) for row in rows}
+        texts: dict[tuple[Choice, int], str] = {}
+        for group in dict.fromkeys(apart.values()):
+            some = [row for row in rows if apart[row] == group]
+            texts |= zip(some, self._answers(questions, some), strict=True)
+        return [
+            [Response(number + 1, texts[choice, number]) for number in range(len(questions.ids))]
+            for choice in choices
+        ]
+
+    def _answers(self, questions: Questions, rows: Sequence[tuple[Choice, int]]) -> list[str]:
+        """Answers to questions of equal length, one a row."""
+        vlm, asked = self.vlm, [questions.ids[question] for _, question in rows]
+        layout = replace(questions.layout, length=len(asked[0]))
+        inputs = with_ids(questions.inputs, asked[0], vlm)
+        limits = Limits(self.max_new_tokens)
+
+        def written(some: Sequence[tuple[Choice, int]]) -> list[str]:
+            ids = torch.tensor([questions.ids[question] for _, question in some], device=vlm.device)
+            heads = [vlm.check_heads(choice.heads) for choice, _ in some]
+            bias = blinding(heads, layout, vlm.device) if any(heads) else None
+            texts = generate(vlm, inputs, layout, bias, len(some), limits, ids=ids)
+            return [vlm.decode(tokens).strip() for tokens in texts]
+
+        each = layout.length + self.max_new_tokens
+        return compute_in_parts(rows, self.limit, each, written, vlm.device, self.one_too_large)

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gazecli.errors import UsageError
-from gazecli.evaluation.tasks.task import Task
+from gazecli.evaluation.conditions import Choice
+from gazecli.evaluation.tasks.task import Task, asked_with
 from gazecli.evaluation.trials import Response
-from gazecli.heads.headset import Head
-from gazecli.models.inference.generate import Limits, generate
+from gazecli.models.attention.bias import parse_strength
+from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.watchers import ValueWeightedAttention
+from gazecli.models.inference.batches import compute_in_parts
+from gazecli.models.inference.generate import Limits, generate, pieces_of
+from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.picture import Picture
-from gazecli.steering.schedule import Schedule, plan, sentence_spans
+from gazecli.steering.schedule import Schedule, plan
 from gazecli.steering.steer import SteerSettings
-from gazecli.steering.switch import Narration, Segment, switch
+from gazecli.steering.switch import Scheduled, Segment, segments_of
 
 
 @dataclass
@@ -37,41 +45,100 @@ class NarrationTask(Task):
             panel_order(each.regions, self.seed, number) for number, each in enumerate(self.examples)
         ]
 
-    def responses(self, number: int, heads: Sequence[Head]) -> list[Response]:
-        """One response a segment, in the order of writing."""
+    def asked(self) -> dict[str, Any]:
+        """How it is asked, steered and switched."""
+        settings = replace(self.settings, max_new_tokens=0)  # a schedule has its own length
+        return {"task": "narration", "every": self.every, **asked_with(settings)}
+
+    def strength(self, choice: Choice) -> float:
+        """That of the choice, or of the settings."""
+        return parse_strength(self.settings.strength if choice.strength is None else choice.strength)
+
+    def asked_of(self, number: int) -> object:
+        """The order of the targets."""
+        return self.orders[number]
+
+    def write(self, number: int, choices: Sequence[Choice]) -> list[list[Response]]:
+        """One response a segment for each choice, in the order of writing; a choice is a row of a batch."""
         picture, order = self.examples[number].load(), self.orders[number]
         schedule = panel_schedule(picture, order, self.every)
-        if heads:
-            segments = self._steered(picture, schedule, heads)
-        else:
-            texts = self._unsteered(picture, schedule)
-            segments = [Response(target, text) for target, text in zip(order, texts, strict=False)]
+        inputs, layout = self.vlm.prepare(picture, self.settings.prompt)
+        written: dict[Choice, list[Response]] = {}
+        for strength in dict.fromkeys(map(self.strength, choices)):
+            settings = replace(self.settings, strength=strength)
+            narrate = partial(self._narrated, inputs, layout, picture, schedule, settings)
+            some = [choice for choice in choices if self.strength(choice) == strength]
+            each = layout.length + schedule.most_tokens
+            found = compute_in_parts(some, self.limit, each, narrate, self.vlm.device, self.one_too_large)
+            written |= zip(some, found, strict=True)
         # A segment that was never begun, because the text ended, is a miss.
-        return segments + [Response(target, "") for target in order[len(segments) :]]
-
-    def _steered(self, picture: Picture, schedule: Schedule, heads: Sequence[Head]) -> list[Response]:
-        # Whether the heads follow is measured here, so no effect is required.
-        narration = switch(self.vlm, picture, schedule, heads, self.settings, require_effect=False)
         return [
-            Response(
-                segment.region.number,
-                segment.text,
-                pieces=tuple(narration.pieces[segment.start : segment.end]),
-                attention_delay=attention_delay(narration, segment),
-            )
-            for segment in narration.segments
+            written[choice] + [Response(target, "") for target in order[len(written[choice]) :]]
+            for choice in choices
         ]
 
-    def _unsteered(self, picture: Picture, schedule: Schedule) -> list[str]:
-        """What the unsteered model writes, cut where the schedule would have changed the target."""
-        inputs, layout = self.vlm.prepare(picture, self.settings.prompt)
-        limits = Limits(schedule.most_tokens, schedule.least_tokens)
-        written = generate(self.vlm, inputs, layout, None, 1, limits)[0]
-        if schedule.starts is None:
-            return sentences([self.vlm.decode([token]) for token in written])
-        ends = [*schedule.starts[1:], len(written)]
-        spans = zip(schedule.starts, ends, strict=True)
-        return [self.vlm.decode(written[start:end]).strip() for start, end in spans]
+    def _narrated(
+        self,
+        inputs: Any,
+        layout: ImageLayout,
+        picture: Picture,
+        schedule: Schedule,
+        settings: SteerSettings,
+        choices: Sequence[Choice],
+    ) -> list[list[Response]]:
+        vlm = self.vlm
+        heads = [vlm.check_heads(choice.heads) for choice in choices]
+        paces = [Scheduled(vlm, schedule) for _ in choices]
+        over: dict[int, int] = {}  # row -> tokens until the last target's sentence ended
+        biases: dict[tuple[int, ...], KeyBias] = {}
+
+        def rebias(step: int, written: list[list[int]]) -> KeyBias:
+            targets = [pace.target(step, row) for pace, row in zip(paces, written, strict=True)]
+            known = tuple(target.number for target in targets)
+            if known not in biases:
+                biases[known] = settings.bias(vlm, heads, layout, targets)
+            return biases[known]
+
+        def stop(written: list[list[int]]) -> bool:
+            longest = max(map(len, written))
+            for row, tokens in enumerate(written):
+                if paces[row].is_over(tokens):
+                    over.setdefault(row, len(tokens))
+            return all(row in over or len(tokens) < longest for row, tokens in enumerate(written))
+
+        # Whether the heads follow is measured here, so no effect is required.
+        watcher = ValueWeightedAttention(layout.positions, [choice.heads for choice in choices])
+        texts = generate(
+            vlm,
+            inputs,
+            layout,
+            rebias(0, [[] for _ in choices]),
+            len(choices),
+            Limits(schedule.most_tokens, schedule.least_tokens),
+            watcher=watcher,
+            rebias=rebias,
+            stop=stop,
+        )
+        regions = layout.region_table(picture.regions)
+        found = []
+        for row, choice in enumerate(choices):
+            tokens = texts[row][: over.get(row)]
+            trajectory = watcher.maps(row, row, len(tokens)) @ regions
+            pieces = pieces_of(vlm.decode, tokens)
+            found.append(
+                [
+                    Response(
+                        segment.region.number,
+                        segment.text,
+                        pieces=tuple(pieces[segment.start : segment.end]),
+                        attention_delay=attention_delay(trajectory, segment),
+                    )
+                    if choice.heads
+                    else Response(segment.region.number, segment.text)
+                    for segment in segments_of(vlm, paces[row].turns, tokens)
+                ]
+            )
+        return found
 
 
 def panel_order(panels: int, seed: int, number: int) -> list[int]:
@@ -85,13 +152,12 @@ def panel_schedule(picture: Picture, order: Sequence[int], every: int | None) ->
     return plan(targets, on="sentence") if every is None else plan(targets, every=every)
 
 
-def attention_delay(narration: Narration, segment: Segment) -> int | None:
+def attention_delay(trajectory: npt.NDArray[np.float32], segment: Segment) -> int | None:
     """Tokens from a segment's begin until the heads attend more to its region than to any other.
 
-    1 is its first token; None when they never do.
+    trajectory: (tokens, panels). 1 is the segment's first token; None when they never do.
     """
-    region = [each.box for each in narration.regions].index(segment.region.box)
-    most = narration.trajectory[segment.start : segment.end].argmax(axis=1) == region
+    most = trajectory[segment.start : segment.end].argmax(axis=1) == segment.region.number - 1
     return int(np.flatnonzero(most)[0]) + 1 if most.any() else None
 
 
@@ -107,9 +173,3 @@ def derangement(count: int, rng: random.Random) -> list[int]:
         order = rng.sample(range(1, count + 1), count)
         if all(number != place for place, number in enumerate(order, 1)):
             return order
-
-
-def sentences(pieces: Sequence[str]) -> list[str]:
-    """Written tokens joined into sentences; what follows the last one counts as one more unless blank."""
-    texts = ["".join(pieces[start:end]).strip() for start, end in sentence_spans(pieces)]
-    return [text for text in texts if text]

@@ -1,7 +1,7 @@
 """Target, mode and scope become a key bias (Gandikota & Bau 2026, arXiv 2606.14703, steering).
 
 +strength on the target's image tokens and -strength on every other image token, before softmax, in the
-chosen heads only.
+chosen heads only. The mode `blind` is the ablation: the heads do not see the target's tokens, and no more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.regions import Region
 
-Mode = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all"]
+Mode = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all", "blind"]
 Scope = Literal["full", "question", "answer", "decode"]
 MODES: tuple[str, ...] = get_args(Mode)
 SCOPES: tuple[str, ...] = get_args(Scope)
@@ -25,10 +25,11 @@ HARD = 10000.0  # the released code's stand-in for infinity
 _MOVED, _THERE_ALREADY = 1e-3, 0.99
 
 
-def parse_strength(strength: float | str) -> float:
-    """A positive number of logits; `hard` is 10000.
+def parse_strength(strength: float | str, mode: str = "boost-suppress") -> float:
+    """A positive number of logits; `hard` is 10000, and so is every strength in the mode `blind`.
 
-    Raises UsageError for anything else.
+    A weaker one would leave a tenth of its look to a head that looks at little else. Raises UsageError for
+    anything else.
     """
     try:
         value = HARD if strength == "hard" else float(strength)
@@ -40,7 +41,7 @@ def parse_strength(strength: float | str) -> float:
             subject=str(strength),
             hint="10 redirects as well as more; below 5 random heads begin to redirect too",
         )
-    return value
+    return HARD if mode == "blind" else value
 
 
 def key_bias(
@@ -60,7 +61,7 @@ def key_bias(
     are the others. Raises UsageError for an unknown mode, scope or strength, RegionError when a target owns
     no token.
     """
-    delta = parse_strength(strength)
+    delta = parse_strength(strength, mode)
     if mode not in MODES:
         raise UsageError("no such mode", subject=mode, hint=f"use one of {', '.join(MODES)}")
     if scope not in SCOPES:
@@ -71,8 +72,9 @@ def key_bias(
         if target is not None:
             if mode in ("suppress-all", "max-suppress-all"):
                 rows[number] = -delta
-            rows[number, layout.positions] = -delta
-            rows[number, layout.tokens(target, picture)] = delta if mode == "boost-suppress" else 0.0
+            rows[number, layout.positions] = 0.0 if mode == "blind" else -delta
+            own = {"boost-suppress": delta, "blind": -delta}.get(mode, 0.0)
+            rows[number, layout.tokens(target, picture)] = own
             generated[number] = -delta if mode == "max-suppress-all" else 0.0
     from_query = {
         "full": 0,
@@ -95,6 +97,11 @@ def blinding(
     return KeyBias(heads=heads, prompt=row.to(device), generated=torch.zeros(1, 1, device=device))
 
 
-def has_moved(before: float, after: float) -> bool:
-    """Whether the attention on a target has risen under a bias, or was all there; a NaN has not moved."""
+def has_moved(before: float, after: float, mode: str = "boost-suppress") -> bool:
+    """Whether the attention on a target has risen under a bias, or was all there; a NaN has not moved.
+
+    With the mode `blind`: whether it has fallen, or was not there.
+    """
+    if mode == "blind":
+        before, after = 1.0 - before, 1.0 - after
     return after - before >= _MOVED or before >= _THERE_ALREADY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache as remembered
 from typing import Any
 
@@ -79,6 +79,18 @@ def empty_cache(decoder: Any) -> Any:
 def keeps_everything(cache: Any, layers: int) -> bool:
     """Whether each of `layers` layers keeps all its keys and nothing else: no window, no recurrent state."""
     return len(cache.layers) == layers and all(isinstance(layer, GrowingLayer) for layer in cache.layers)
+
+
+def join_rows(cache: Any, parts: Sequence[Any]) -> None:
+    """Fill an empty cache with the rows of `parts`, which keep everything, in their order."""
+    for number, layer in enumerate(cache.layers):
+        layers = [part.layers[number] for part in parts]
+        layer.update(torch.cat([each.keys for each in layers]), torch.cat([each.values for each in layers]))
+
+
+def select_rows(cache: Any, rows: Sequence[int], device: torch.device) -> None:
+    """Keep these rows alone, in this order; `device` is where most layers keep them."""
+    cache.reorder_cache(torch.tensor(rows, dtype=torch.long, device=device))
 
 
 def repeat_rows(cache: Any, rows: int, copies: int, device: torch.device) -> None:

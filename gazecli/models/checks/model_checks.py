@@ -1,4 +1,4 @@
-"""The self-check of one loaded model: its token map, its heads, its rows of attention, and how it writes.
+"""The self-check of one loaded model: its token map, heads, rows of attention, how it writes, what it sees.
 
 Each check is a finding, whether it holds or not.
 """
@@ -13,11 +13,13 @@ import torch
 from gazecli.errors import CheckFailed, GazeError, ModelError
 from gazecli.models.attention.bias import has_moved, key_bias
 from gazecli.models.checks.last_token import RowsByLayer, behind_a_cache, from_eager_attention, in_one_pass
+from gazecli.models.checks.sight import ENOUGH, colours, right_answers, words
 from gazecli.models.checks.token_map_check import diagnosis, misfit, perturb
 from gazecli.models.devices import is_out_of_memory
 from gazecli.models.inference.shared_prefix import SEES_THE_QUESTION, with_ids
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.plain_text import error_words
 
 PROMPT = "What is happening in this panel of the comic strip?"
 # Attention weights. In half precision every layer adds its own rounding, so only the first is compared.
@@ -28,12 +30,16 @@ _STRENGTH = 10.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: `holds` is None where it could not be looked at."""
+    """One thing looked at: `holds` is None where it could not be looked at, or where it need not hold.
+
+    `warns`: it did not hold, and most models should.
+    """
 
     name: str
     holds: bool | None
     words: str
     hint: str | None = None
+    warns: bool = False
 
 
 def self_check(vlm: VLM, picture: Picture) -> Iterator[Finding]:
@@ -42,6 +48,7 @@ def self_check(vlm: VLM, picture: Picture) -> Iterator[Finding]:
     yield _guarded("steering", check_steering, vlm, picture)
     yield _guarded("attention", check_attention, vlm, picture)
     yield _guarded("writing", check_writing, vlm, picture)
+    yield _guarded("sight", check_sight, vlm, picture)
 
 
 def _guarded(name: str, check: Callable[[VLM, Picture], Finding], vlm: VLM, picture: Picture) -> Finding:
@@ -55,8 +62,9 @@ def _guarded(name: str, check: Callable[[VLM, Picture], Finding], vlm: VLM, pict
     except Exception as failure:  # a model that is not as gaze takes it to be raises nearly anything
         if is_out_of_memory(failure):
             raise
-        lines = str(failure).strip().splitlines()
-        words = f"it ended in {type(failure).__name__}" + (f": {lines[0][:160]}" if lines else "")
+        words = f"it ended in {type(failure).__name__}" + (
+            f": {error_words(failure)}" if str(failure) else ""
+        )
         return Finding(name, False, words, "gaze and this model do not fit; please report it")
 
 
@@ -147,6 +155,26 @@ def check_writing(vlm: VLM, picture: Picture) -> Finding:
         words += f", and its logits by {apart:.1g} of the largest"
     words = f"a written token's rows differ from those of one pass by {words}"
     return Finding("writing", holds, words, None if holds else hint)
+
+
+def check_sight(vlm: VLM, _picture: Picture) -> Finding:
+    """The model names colours or reads words better than blind guesses, which no random model does."""
+    colours_right = right_answers(vlm, colours())
+    if colours_right >= ENOUGH:
+        return Finding(
+            "sight", True, f"it names the colour of {colours_right} of 8 pictures; chance is 1 of 8"
+        )
+    words_right = right_answers(vlm, words())
+    if words_right >= ENOUGH:
+        return Finding("sight", True, f"it reads the word in {words_right} of 8 pictures; chance is 1 of 8")
+    return Finding(
+        "sight",
+        None,
+        f"it names the colour of {colours_right} of 8 pictures and reads the word in {words_right} of 8, "
+        f"no better than chance ({ENOUGH} would be)",
+        "a base model, or one for documents, may fail; of any other, look at weights, tokenizer and template",
+        warns=True,
+    )
 
 
 def _some_heads(vlm: VLM) -> dict[int, int]:

@@ -58,13 +58,18 @@ class Questions:
 
 
 def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
-    """Tokenise `prompts` about one picture; the picture is processed once."""
+    """Tokenise `prompts` about one picture; the picture is processed once.
+
+    Raises ModelError when the token map does not fit the prompt, or the tokenizer is another model's.
+    """
     texts = [vlm.preparation.prompt(prompt) for prompt in prompts]
     inputs, layout = vlm.preparation.process([picture], texts[0], vlm.squash)
     first: list[int] = inputs["input_ids"][0].tolist()
     ids = _other_prompts(vlm, texts, first) or [
         vlm.preparation.process([picture], text, vlm.squash)[0]["input_ids"][0].tolist() for text in texts
     ]
+    for each in ids:
+        vlm.check_tokens(torch.tensor(each))
     shared = common_prefix(ids)
     if vlm.family in SEES_THE_QUESTION or shared <= int(layout.positions[-1]):
         shared = 0

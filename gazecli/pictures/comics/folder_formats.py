@@ -15,8 +15,9 @@ import os
 import os.path
 import random
 import re
+import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,9 +25,12 @@ from gazecli.canonical import read_bytes, read_json
 from gazecli.errors import BadInput, ComicsError
 from gazecli.pictures.comics.strip import ComposedStrip, CutStrip, Recipe, Skipped, Strip, wrong_count
 from gazecli.pictures.compose import panel_files
-from gazecli.pictures.image_files import PICTURE_SUFFIXES
+from gazecli.pictures.image_files import OTHER_SUFFIXES, PICTURE_SUFFIXES
 
-_PANEL_NAME = re.compile(r"(\d{1,6})_(\d{1,6})\.(jpg|jpeg|png|webp)", re.IGNORECASE | re.ASCII)
+_PANEL_NAME = re.compile(
+    rf"(\d{{1,6}})_(\d{{1,6}})({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES)))})",
+    re.IGNORECASE | re.ASCII,
+)
 _OUTER_PAGES = 5
 _SHORT_COMIC = 10
 _CAPTIONS = "captions.json"
@@ -94,6 +98,23 @@ def _is_comic(folder: Path) -> bool:
         return True
 
 
+def write_comic(
+    dest: Path, name: str, panels: Mapping[str, bytes], captions: Sequence[str] | None = None
+) -> Path:
+    """Write a comic of the `panels` layout into `dest`: panel files by their names, and a caption a line.
+
+    Its folder is there whole or not at all. Raises OSError.
+    """
+    with tempfile.TemporaryDirectory(prefix=".strip-", dir=dest) as scratch:
+        draft = Path(scratch) / name
+        draft.mkdir()
+        for file, data in panels.items():
+            (draft / file).write_bytes(data)
+        if captions is not None:
+            (draft / "captions.txt").write_text("".join(f"{line}\n" for line in captions), encoding="utf-8")
+        return draft.rename(dest / name)
+
+
 def is_raw_folder(folder: Path) -> bool:
     """`raw`: whether a folder inside holds files named page_panel."""
     return any(_PANEL_NAME.fullmatch(entry.name) for comic in folders_in(folder) for entry in _files(comic))
@@ -155,7 +176,11 @@ def is_strips_folder(folder: Path) -> bool:
 def whole_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     """A strip per image file. Raises ComicsError when `captions.json` is broken."""
     captions = _shared_captions(folder / _CAPTIONS)
-    for file in filter(_is_picture, files_in(folder)):
+    for file in files_in(folder):
+        if file.suffix.lower() in OTHER_SUFFIXES:
+            yield Skipped(file.name, f"{file.suffix} pictures are not read", "save it as PNG")
+        if not _is_picture(file):
+            continue
         try:
             lines = read_captions(file.with_suffix(".txt"), recipe.panels)
             listed = captions.get(file.name, captions.get(file.stem))

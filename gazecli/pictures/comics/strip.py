@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gazecli.canonical import json_digest
-from gazecli.errors import ComicsError
+from gazecli.errors import ComicsError, PictureError
 from gazecli.pictures.compose import compose_strip
 from gazecli.pictures.image_files import check_header, open_pixels, probe_size
 from gazecli.pictures.panels import find_panels, split_grid
@@ -78,7 +78,22 @@ class Strip(ABC):
 class ComposedStrip(Strip):
     """Single panel files, joined left to right."""
 
+    def check(self) -> None:
+        self._check_folder()
+        super().check()
+
+    def _check_folder(self) -> None:
+        folder = self.sources[0].parent
+        if not folder.is_dir():
+            raise PictureError(
+                "the strip is no longer there",
+                subject=str(folder),
+                hint="put its folder back, or call again without it",
+                code="picture.missing",
+            )
+
     def load(self) -> Picture:
+        self._check_folder()
         image, boxes = compose_strip(self.sources, self.recipe.height, self.recipe.gap)
         return Picture(image, numbered(boxes), str(self.sources[0].parent))
 

@@ -29,6 +29,10 @@ from gazecli.reports.documents.parts import (
     TimingPart,
 )
 
+ConditionName = Literal[
+    "gaze", "control", "low_control", "all", "unsteered", "asked", "blind", "blind_control"
+]
+
 
 class GenerationsDocument(Document):
     """The first line: the evaluation these texts belong to, less what a judge made of them."""
@@ -57,7 +61,7 @@ class ConditionLine(Part):
     """Which heads were steered or blinded."""
 
     condition: Count
-    name: Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
+    name: ConditionName
     heads: list[Pair]
     seed: int | None
 
@@ -102,11 +106,14 @@ class ConditionPart(Part):
 
     In a narration an answer is a segment: `accuracy` is the share that describes the region scheduled,
     `natural` the share that describes the region whose turn it is in reading order, and the rank
-    correlations are means over pictures. `asked`, `blind` and `blind_control` are not steered: each region
-    is asked about by its place, with no head, the chosen heads, or random others unable to see the picture.
+    correlations are means over pictures. `control` draws heads from the layers of the chosen ones,
+    `low_control` from those with the lowest scores. `repeated` texts say a sentence again and again and are
+    judged by it; `repetition` is the mean share of a text's trigrams of words that stood in it before,
+    `words` the mean length. `asked`, `blind` and `blind_control` are not steered: each region is asked about
+    by its place, with no head, the chosen heads, or random others unable to see the picture.
     """
 
-    name: Literal["gaze", "control", "all", "unsteered", "asked", "blind", "blind_control"]
+    name: ConditionName
     k: Count
     heads: list[Pair] | None = Field(default=None, description="layer and head; null where it is all of them")
     seed: int | None = None
@@ -117,6 +124,9 @@ class ConditionPart(Part):
     junk: Count
     unchanged: Count
     n: Count
+    repeated: Count | None = None
+    repetition: Share | None = None
+    words: Measure | None = None
     natural: Share | None = None
     schedule_rho: Measure | None = None
     natural_rho: Measure | None = None
@@ -124,19 +134,41 @@ class ConditionPart(Part):
 
 
 class SweepPart(Part):
-    """Accuracy with the best `k` heads, and with one draw of as many others."""
+    """Accuracy with the best `k` heads by `score` at `strength`, and with one draw of as many others.
+
+    How the texts under the best heads read: `junk` is a share of them; `repetition` and `words` as in a
+    condition. `error` is the standard error of `gaze` over pictures.
+    """
 
     k: Ordinal
     gaze: Share
     control: Share | None
     gaze_ci95: Interval | None = None
     control_ci95: Interval | None = None
+    score: Text | None = None
+    strength: Number | None = None
+    error: Measure | None = None
+    junk: Share | None = None
+    repetition: Share | None = None
+    words: Measure | None = None
+
+
+class DifferencePart(Part):
+    """How much more often the gaze heads redirect than condition `name`, of several draws their mean.
+
+    The interval is a paired bootstrap over pictures.
+    """
+
+    name: ConditionName
+    difference: Measure
+    ci95: Interval
 
 
 class ChoicePart(Part):
-    """The number of heads a sweep chose, on strips that are not among those of the conditions.
+    """What a sweep chose, on strips that are not among those of the conditions.
 
-    `headset` is the head set into which it was written, `swept` the one it was found in.
+    `headset` is the head set into which it was written, `swept` the one it was found in: the same where it
+    was `refused`, or where a strength was swept.
     """
 
     k: Ordinal
@@ -144,6 +176,9 @@ class ChoicePart(Part):
     strips: Count
     headset: Digest
     swept: Digest
+    score: Text | None = None
+    strength: Number | None = None
+    refused: Text | None = None
 
 
 class EvaluationSettings(SteeringSettings):
@@ -158,6 +193,9 @@ class EvaluationSettings(SteeringSettings):
     resamples: Count
     every: Ordinal | None = None
     min_area: Number | None = None
+    controls: Count | None = None
+    low_controls: Count | None = None
+    protocol: Text | None = None
     device: Text
     dtype: Text
 
@@ -252,6 +290,14 @@ class EvaluationPart(Open):
     strips: Count
     settings: EvaluationSettings
     conditions: list[ConditionPart]
+    p_value: Share | None = Field(
+        default=None, description="(1 + controls at least as good as the gaze heads) / (controls + 1)"
+    )
+    differences: list[DifferencePart] = Field(default_factory=list)
+    on_discovery_strips: bool | None = Field(
+        default=None, description="whether these are the comics in which the heads were found"
+    )
+    advice: list[Text] = Field(default_factory=list, description="why figures may be poor, and what to try")
     sweep: list[SweepPart] = Field(default_factory=list)
     choice: ChoicePart | None = None
     groups: list[GroupPart] = Field(default_factory=list)

@@ -9,7 +9,17 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from gazecli.reports.documents.parts import Count, Digest, Document, Number, Ordinal, Part, SkippedPart, Text
+from gazecli.reports.documents.parts import (
+    Count,
+    Digest,
+    Document,
+    LineDocument,
+    Number,
+    Ordinal,
+    Part,
+    SkippedPart,
+    Text,
+)
 
 
 class Failure(Part):
@@ -22,8 +32,21 @@ class Failure(Part):
     traceback: Text | None = None
 
 
-class ErrorDocument(Document):
-    """Any command that fails while printing JSON, on standard error."""
+class ServeDocument(Document):
+    """`gaze serve`, as soon as it listens. `page` holds a token; `key` is None when it is your own."""
+
+    schema_: Literal["gaze.serve/1"] = Field(default="gaze.serve/1", alias="schema")
+    page: Text
+    api: Text
+    key: Text | None
+    host: Text
+    port: Count
+    model: Text
+    headset: Digest
+
+
+class ErrorDocument(LineDocument):
+    """Any command that fails while printing JSON, on standard error; of many pictures, one that failed."""
 
     schema_: Literal["gaze.error/1"] = Field(default="gaze.error/1", alias="schema")
     error: Failure
@@ -58,10 +81,10 @@ class ModelsDocument(Document):
 
 
 class CheckPart(Part):
-    """One thing that was checked."""
+    """One thing that was checked; a warning need not hold for every model."""
 
     name: Text
-    status: Literal["ok", "note", "failed"]
+    status: Literal["ok", "note", "warning", "failed"]
     finding: Text
     hint: Text | None = None
 
@@ -117,11 +140,19 @@ class CacheDocument(Document):
     file: Text | None = None
 
 
+class SourcePart(Part):
+    """The data set that comics were fetched from: its name on the Hub, the commit, the card's license."""
+
+    dataset: Text
+    revision: Text
+    license: Text | None
+
+
 class ComicsDocument(Document):
-    """`gaze comics make|check`: a comics folder, as the other commands would read it."""
+    """`gaze comics make|check|fetch`: a comics folder, as the other commands would read it."""
 
     schema_: Literal["gaze.comics/1"] = Field(default="gaze.comics/1", alias="schema")
-    action: Literal["make", "check"]
+    action: Literal["make", "check", "fetch"]
     path: Text
     layout: Text
     panels: Ordinal
@@ -130,3 +161,4 @@ class ComicsDocument(Document):
     digest: Text
     skipped: list[SkippedPart]
     seed: int | None = None
+    source: SourcePart | None = None

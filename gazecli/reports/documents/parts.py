@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
 
 from gazecli.plain_text import json_escaped, whole
 from gazecli.version import VERSION
@@ -80,6 +80,14 @@ class Document(Part):
         return json_escaped(text) + "\n"
 
 
+class LineDocument(Document):
+    """A document that may be one line of many, an `id` each; it has none where it stands alone."""
+
+    id: JsonValue = Field(
+        default=None, exclude_if=lambda value: value is None, description="of the job, passed through"
+    )
+
+
 class Open(Part):
     """A block to which settings or figures may be added: any further key, any JSON value."""
 
@@ -87,7 +95,11 @@ class Open(Part):
 
 
 class ModelPart(Part):
-    """Which checkpoint it was."""
+    """Which checkpoint it was.
+
+    `template`: where prompts were not written by its own chat template, `family` for the published one of its
+    family, `none` for the bare question behind the picture.
+    """
 
     name: Text
     id: Text
@@ -97,6 +109,7 @@ class ModelPart(Part):
     layers: Ordinal
     heads: Ordinal
     dtype: Text
+    template: Literal["family", "none"] | None = None
 
 
 class SkippedPart(Part):

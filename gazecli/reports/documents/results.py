@@ -17,6 +17,7 @@ from gazecli.reports.documents.parts import (
     Count,
     Digest,
     Document,
+    LineDocument,
     Measure,
     ModelPart,
     Number,
@@ -41,6 +42,9 @@ class PicturePart(Part):
     width: Ordinal
     height: Ordinal
     prepared: Text | None = None
+    panels: Count = Field(default=0, description="how many numbered regions it has")
+    notes: list[Text] = Field(default_factory=list, description="what was done to its pixels")
+    warnings: list[Text] = Field(default_factory=list, description="what may be wrong with its regions")
 
 
 class RegionPart(Part):
@@ -49,6 +53,14 @@ class RegionPart(Part):
     number: Ordinal
     box: Box
     tokens: Count
+    label: Text | None = None
+
+
+class NumberedRegionPart(Part):
+    """A region of the picture, as `--region` names it."""
+
+    number: Ordinal
+    box: Box
     label: Text | None = None
 
 
@@ -165,6 +177,9 @@ class SuggestedPart(Part):
     why: Text
 
 
+HeadSetKind = Literal["pictures", "text", "ranking", "listed"]
+
+
 class DiscoverySettings(Open):
     """What determined the scores, besides model and comics."""
 
@@ -198,7 +213,27 @@ class HeadSetDocument(Document):
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
+    kind: HeadSetKind = "pictures"
     timing: TimingPart | None = None
+
+
+class PanelsSettings(Open):
+    """How panels were looked for."""
+
+    panels: Text
+    regions: Text | None
+    rtl: bool
+    spread: bool
+
+
+class PanelsDocument(Document):
+    """`gaze panels`: the regions of a picture by number; `file` shows them. No model is asked."""
+
+    schema_: Literal["gaze.panels/1"] = Field(default="gaze.panels/1", alias="schema")
+    picture: PicturePart
+    settings: PanelsSettings
+    regions: list[NumberedRegionPart]
+    file: Text | None = None
 
 
 class PictureDocument(Document):
@@ -213,13 +248,17 @@ class PictureDocument(Document):
     settings: Open
 
 
-class SteerDocument(PictureDocument):
-    """`gaze steer`: what the model writes about each region it is steered at."""
+class SteerDocument(PictureDocument, LineDocument):
+    """`gaze steer`: what the model writes about each region it is steered at.
+
+    `job`, with many pictures: the digest of all that decides the answers, by which a resumed call knows them.
+    """
 
     schema_: Literal["gaze.steer/1"] = Field(default="gaze.steer/1", alias="schema")
     settings: SteeringSettings
     baseline: GeneratedPart | None
     answers: list[AnswerPart]
+    job: Digest | None = Field(default=None, exclude_if=lambda digest: digest is None)
     heatmap: Text | None = None
     page: Text | None = None
     timing: TimingPart
@@ -315,6 +354,7 @@ class ReportDocument(Document):
     suggested: SuggestedPart
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
+    kind: HeadSetKind = "pictures"
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]

@@ -10,6 +10,7 @@ from gazecli.reports.documents.parts import Document
 
 _KINDS: tuple[type[Document], ...] = (
     documents.HeadSetDocument,
+    documents.PanelsDocument,
     documents.SteerDocument,
     documents.SwitchDocument,
     documents.TrackDocument,
@@ -20,6 +21,7 @@ _KINDS: tuple[type[Document], ...] = (
     housekeeping.DoctorDocument,
     housekeeping.CacheDocument,
     housekeeping.ComicsDocument,
+    housekeeping.ServeDocument,
     housekeeping.ErrorDocument,
 )
 

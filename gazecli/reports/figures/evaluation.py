@@ -63,23 +63,28 @@ def sweep(document: ReportDocument) -> Figure | None:
     evaluation = document.evaluation
     if evaluation is None or not evaluation.sweep:
         return None
-    steps = evaluation.sweep
+    choice = evaluation.choice
+    # One line a figure: where several scores were tried, the one that was chosen.
+    steps = [step for step in evaluation.sweep if choice is None or step.score in (None, choice.score)]
+    strengths = any(step.strength is not None for step in steps)
     with style():
         figure = new_figure(COLUMN, 2.3)
         axes = figure.subplots()
-        ks = [step.k for step in steps]
+        ks = [step.strength or 0.0 if strengths else step.k for step in steps]
         _band(axes, ks, [step.gaze_ci95 for step in steps], GAZE)
         _line(axes, ks, [step.gaze for step in steps], "gaze heads", gaze=True)
-        controls = {step.k: step.control for step in steps if step.control is not None}
+        controls: dict[float, float] = {
+            k: step.control for k, step in zip(ks, steps, strict=True) if step.control is not None
+        }
         if controls:
             _band(axes, ks, [step.control_ci95 for step in steps], INK)
             _line(axes, list(controls), list(controls.values()), "as many others", gaze=False)
-        if evaluation.choice is not None:
-            k = evaluation.choice.k
-            axes.axvline(k, color=MARK, linewidth=1, zorder=0, label=f"chosen, {k}")
+        if choice is not None:
+            k = choice.strength if strengths and choice.strength is not None else choice.k
+            axes.axvline(k, color=MARK, linewidth=1, zorder=0, label=f"chosen, {k:g}")
         chance(axes, evaluation.chance, "y")
         _accuracy_axis(axes, "accuracy on the choosing half")
-        _k_axis(axes, ks)
+        _k_axis(axes, ks, "strength" if strengths else "K, heads steered")
         figure.legend(loc="outside upper center", ncols=2, columnspacing=1.2)
     return figure
 
@@ -156,7 +161,7 @@ def _interval(axes: Axes, row: int, share: float, ends: tuple[float, float]) -> 
     axes.errorbar(share, row, xerr=error, color=INK, linewidth=1, capsize=2.5)
 
 
-def _line(axes: Axes, places: Sequence[int], shares: Sequence[float], label: str, *, gaze: bool) -> None:
+def _line(axes: Axes, places: Sequence[float], shares: Sequence[float], label: str, *, gaze: bool) -> None:
     axes.plot(
         places,
         shares,
@@ -170,20 +175,20 @@ def _line(axes: Axes, places: Sequence[int], shares: Sequence[float], label: str
 
 
 def _band(
-    axes: Axes, ks: Sequence[int], intervals: Sequence[tuple[float, float] | None], colour: str
+    axes: Axes, ks: Sequence[float], intervals: Sequence[tuple[float, float] | None], colour: str
 ) -> None:
     known = [(k, *interval) for k, interval in zip(ks, intervals, strict=True) if interval is not None]
     if known:
         axes.fill_between(*zip(*known, strict=True), color=colour, alpha=0.18, linewidth=0)  # type: ignore[arg-type]
 
 
-def _k_axis(axes: Axes, ks: Sequence[int]) -> None:
+def _k_axis(axes: Axes, ks: Sequence[float], label: str) -> None:
     if max(ks) > 10 * min(ks):
         axes.set_xscale("log")
         axes.minorticks_off()
     shown = [k for place, k in enumerate(ks) if len(ks) <= 9 or place % 2 == 0 or place == len(ks) - 1]
-    axes.set_xticks(shown, [str(k) for k in shown])
-    axes.set_xlabel("K, heads steered")
+    axes.set_xticks(shown, [f"{k:g}" for k in shown])
+    axes.set_xlabel(label)
 
 
 def _accuracy_axis(axes: Axes, label: str) -> None:

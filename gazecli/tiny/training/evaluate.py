@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from gazecli.cache.store import Cache
+from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.evaluate import PROMPTS
 from gazecli.evaluation.examples import Example, examples_of
 from gazecli.evaluation.tasks.blinding import BlindingTask
@@ -58,7 +59,7 @@ def exact_answers(task: Task, heads: Sequence[Head] = ()) -> list[list[bool]]:
     return [
         [
             response.text == (example.truths or ())[response.target - 1]
-            for response in task.responses(n, heads)
+            for response in task.responses(n, [Choice(tuple(heads))])[0]
         ]
         for n, example in enumerate(task.examples)
     ]
@@ -93,7 +94,7 @@ def narrated_sentences(
     for number, example in enumerate(examples):
         captions = example.truths or ()
         text, targets = "", set()
-        for response in task.responses(number, heads):
+        for response in task.responses(number, [Choice(tuple(heads))])[0]:
             for piece in response.pieces:
                 text += piece
                 targets.add(response.target)

@@ -1,0 +1,103 @@
+"""What the pointer did, as lines that do it again: a command and a Python script.
+
+Both give the same text on the same machine: a text that follows an aim is a schedule, as soon as it is over.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from gazecli.pictures.picture import Picture
+from gazecli.serving.requests import Panels
+from gazecli.serving.sessions import LiveSettings, Run
+
+_DEFAULT = LiveSettings()
+
+
+def record_of(run: Run) -> dict[str, Any]:
+    """The schedule of a text that is whole, and both ways to repeat it."""
+    assert run.result is not None
+    session = run.session
+    specs = [spec for _, spec in run.pace.specs]
+    starts = [start for start, _ in run.pace.specs]
+    if session.how.regions is not None:
+        specs = [_as_box(spec, session.picture) for spec in specs]
+    longest = run.result.tokens if run.pace.stopped else run.settings.max_new_tokens
+    return {
+        "schedule": [{"token": start, "region": spec} for start, spec in zip(starts, specs, strict=True)],
+        "text": run.result.text,
+        "tokens": run.result.tokens,
+        "command": _command(run, specs, starts, longest),
+        "python": _python(run, specs, starts, longest),
+    }
+
+
+def _as_box(spec: str, picture: Picture) -> str:
+    """A hand-drawn panel by its box: its number would mean nothing to a command."""
+    return ",".join(f"{edge:.10g}" for edge in picture.region(spec).box) if spec.isdigit() else spec
+
+
+def _joined(specs: Sequence[str]) -> str:
+    if not any("," in spec for spec in specs):
+        return ",".join(specs)
+    return ";".join(specs) + (";" if len(specs) == 1 else "")
+
+
+def _command(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int) -> str:
+    session, settings = run.session, run.settings
+    vlm, how = session.engine.vlm, session.how
+    words = ["gaze", "switch" if specs else "track", str(session.picture.path or "PICTURE")]
+    if specs:
+        words += ["--schedule", _joined(specs), "--at", ",".join(map(str, starts))]
+    words += _panel_words(how)
+    if settings.heads == "random" or session.headset.path is None:
+        words += ["--heads", ",".join(f"{layer}.{head}" for layer, head in run.heads)]
+    else:
+        words += ["--heads", session.headset.digest, "--top", str(len(run.heads))]
+        words += ["--score", session.headset.resolve_score(settings.score)]
+    if specs:
+        for name in ("strength", "mode", "scope"):
+            if getattr(settings, name) != getattr(_DEFAULT, name):
+                words += [f"--{name}", f"{getattr(settings, name)}"]
+    words += ["--prompt", settings.prompt] if settings.prompt != _DEFAULT.prompt or not specs else []
+    words += ["--max-new-tokens", str(longest), "--model", vlm.source]
+    words += ["--device", str(vlm.device), "--dtype", vlm.dtype]
+    return shlex.join(words if vlm.squash else [*words, "--no-squash"])
+
+
+def _panel_words(how: Panels) -> list[str]:
+    words = [] if how.regions is not None or how.panels == "auto" else ["--panels", str(how.panels)]
+    return [*words, "--rtl"] if how.rtl else words
+
+
+def _python(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int) -> str:
+    session, settings = run.session, run.settings
+    vlm, how = session.engine.vlm, session.how
+    panels = f"regions={[tuple(box) for box in how.regions]}" if how.regions else f"panels={how.panels!r}"
+    lines = [
+        "import gazecli as gaze",
+        *(["from gazecli.steering.schedule import parse_targets, plan"] if specs else []),
+        "",
+        f"vlm = gaze.load({vlm.source!r}, device={str(vlm.device)!r}, dtype={vlm.dtype!r}"
+        + ("" if vlm.squash else ", squash=False")
+        + ")",
+        f"picture = gaze.Picture.open({str(session.picture.path or 'PICTURE')!r}, {panels}"
+        + (", rtl=True)" if how.rtl else ")"),
+        f"heads = {[tuple(head) for head in run.heads]}  # layer, head",
+        f"prompt = {settings.prompt!r}",
+    ]
+    if specs:
+        lines += [
+            f"schedule = plan(parse_targets({list(specs)!r}, picture), at={list(starts)})",
+            "settings = gaze.SteerSettings(",
+            f"    prompt, {settings.strength!r}, {settings.mode!r}, {settings.scope!r}, {longest}",
+            ")",
+            "text = gaze.switch(",
+            f"    vlm, picture, schedule, heads, settings, max_new_tokens={longest}, require_effect=False",
+            ").text",
+        ]
+    else:
+        lines += [f"text = gaze.track(vlm, picture, heads, prompt, max_new_tokens={longest}).text"]
+    return "\n".join([*lines, "print(text)", ""])
