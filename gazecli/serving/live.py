@@ -96,7 +96,9 @@ class Live:
         name: str = request.path_params["name"]
         path = PAGE / name
         if "\\" in name or path.parent != PAGE or path.suffix not in _TYPES or not path.is_file():
-            raise GazeError("there is no such page", subject=name[:80], code="request.path")
+            raise GazeError(
+                "there is no such page", subject=name[:80], hint="the live page is at /", code="request.path"
+            )
         return FileResponse(path, media_type=_TYPES[path.suffix])
 
     async def about(self, _request: Request) -> Response:

@@ -29,8 +29,8 @@ def test_every_document_validates_against_its_schema(document: dict[str, object]
     name = str(document["schema"]).removeprefix("gaze.").removesuffix("/1")
     schema = json_schema(name)
     jsonschema.validate(document, schema)
-    # None of today's keys is left out either.
-    assert document.keys() == schema["properties"].keys()
+    # None of today's keys is left out either; `id` and `job` stand in the lines of many pictures only.
+    assert document.keys() == schema["properties"].keys() - {"id", "job"}
 
 
 @pytest.mark.parametrize("picture", PICTURES)

@@ -79,6 +79,7 @@ class Around:
             "report": [self.headset, "--evaluate", str(self.strips)],
             "comics make": [str(self.place / "drawn"), "--count", "1", "--panels", "2", "--force"],
             "comics check": [str(self.comics), "--panels", "3"],
+            "comics fetch": [str(self.place / "fetched"), "--dataset", self.model],
             "cache show": [self.headset],
             "cache rm": [self.headset, "--dry-run"],
             "cache prune": ["--dry-run"],

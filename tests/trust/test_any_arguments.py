@@ -33,6 +33,8 @@ def vectors(draw: st.DrawFn) -> list[str]:
         words += [option.name, draw(chosen)] if option.takes_value else [option.name]
     if command == "comics make":
         words += ["--count", "1"]
+    if command == "serve":  # a server does not end: without its model it cannot begin
+        words += ["--model", "no/such-model"]
     return [*command.split(), *words]
 
 

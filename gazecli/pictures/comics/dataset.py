@@ -101,7 +101,7 @@ def fetch_comics(
             name = _name_of(row["comic_id"], number)
             try:
                 if name.casefold() in seen:
-                    raise ComicsError("another comic has this comic_id", subject=name)
+                    raise ComicsError("another comic has this comic_id", subject=name, hint=_FORM)
                 if not _is_whole(dest / name, len(panels)):
                     write_comic(dest, name, *_contents(row, panels))
                 seen.add(name.casefold())
@@ -258,14 +258,16 @@ def _contents(row: Mapping[str, Any], panels: Sequence[str]) -> tuple[dict[str, 
         picture = row[column]
         data = picture.get("bytes") if isinstance(picture, dict) else picture
         if not isinstance(data, bytes):
-            raise ComicsError(f"panel {number} holds no picture", subject=column)
+            raise ComicsError(f"panel {number} holds no picture", subject=column, hint=_FORM)
         suffix = _SUFFIXES.get(picture_format(data, f"panel {number}"))
         if suffix is None:
-            raise ComicsError(f"panel {number} is no PNG, JPEG or WebP picture", subject=column)
+            raise ComicsError(f"panel {number} is no PNG, JPEG or WebP picture", subject=column, hint=_FORM)
         files[f"p{number}.{suffix}"] = data
     captions = row.get("captions") or [row.get(f"caption_{number}") for number in range(1, len(panels) + 1)]
     if not isinstance(captions, list) or not any(captions):
         return files, None
     if len(captions) != len(panels) or not all(isinstance(each, str) for each in captions):
-        raise ComicsError(f"{len(captions)} captions for {len(panels)} panels", subject="captions")
+        raise ComicsError(
+            f"{len(captions)} captions for {len(panels)} panels", subject="captions", hint=_FORM
+        )
     return files, [" ".join(each.split()) for each in captions]
