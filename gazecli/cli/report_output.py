@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gazecli.reports.page.scenes import Scene
 
 SHOWN = 10
-PAGES = ("html", "markdown", "csv")
-_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
+PAGES = ("html", "markdown", "csv", "latex")
+_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", ".tex": "latex"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class ReportOptions:
     """Files to write; UsageError, before work starts, for one that could not be written."""
 
     destination: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write to this file; .html, .md, .csv and .tex say how."),
     ] = None
     figures: Annotated[
         Path | None,
@@ -101,6 +102,10 @@ def _page(report: ReportDocument, form: str, shown: int, scenes: Sequence[Scene]
         from gazecli.reports.markdown import report_markdown
 
         return report_markdown(report, shown)
+    if form == "latex":
+        from gazecli.reports.latex import report_latex
+
+        return report_latex(report, shown)
     from gazecli.reports.csv_table import report_csv
 
     return report_csv(report)
