@@ -27,8 +27,10 @@ _FORMAT = typer.Option(
 )
 Format = Annotated[Literal["auto", "human", "json"] | None, _FORMAT]
 PageFormat = Annotated[
-    Literal["auto", "human", "json", "html", "markdown", "csv"] | None,
-    with_help(_FORMAT, "human, json, html, markdown, csv, or auto: human on a terminal, JSON in a pipe."),
+    Literal["auto", "human", "json", "html", "markdown", "csv", "latex"] | None,
+    with_help(
+        _FORMAT, "human, json, html, markdown, csv, latex, or auto: human on a terminal, JSON in a pipe."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
@@ -47,7 +49,8 @@ def cli_command(
 
     A parameter annotated with a dataclass whose fields are options becomes these options, and the command
     gets the dataclass filled; `Annotated[…, HIDDEN]` keeps them out of the help. `shared`: all launched
-    processes run it, else the first alone. `pages`: the result may also be an HTML page, Markdown or CSV.
+    processes run it, else the first alone. `pages`: the result may also be an HTML page, Markdown, CSV or
+    LaTeX.
     """
 
     def decorate(command: Callable[Concatenate[Output, Arguments], None]) -> Callable[..., None]:

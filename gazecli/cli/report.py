@@ -39,6 +39,14 @@ def command(
         str, with_help(options.TOP, "How many heads to show or compare: auto or a number.")
     ] = "auto",
     compare: Compare = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="HEADSET",
+            help="Set another head set beside it: heads shared, steering by both.",
+        ),
+    ] = None,
     evaluate: Annotated[Path | None, typer.Option("--evaluate", metavar="COMICS", hidden=True)] = None,
     rejudge: Annotated[Path | None, typer.Option("--rejudge", metavar="FILE", hidden=True)] = None,
     score: Annotated[options.ScoreName, hidden(options.SCORE)] = "auto",
@@ -53,13 +61,15 @@ def command(
     """
     # --evaluate and --rejudge are the short forms of those two commands followed by this one.
     from gazecli.cache import Cache
-    from gazecli.reports.headset import report_document, unsteered_comparison
+    from gazecli.reports.headset import against_part, report_document, unsteered_comparison
     from gazecli.reports.kept_evaluation import kept_blocks
 
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
     if form == "csv" and evaluate is None and not compare and top != "auto":
         raise cannot_matter("top", "in CSV, which lists every head", subject=top)
+    if form == "csv" and against is not None:
+        raise cannot_matter("against", "in CSV, whose lines are of one head set", subject=against)
     # A plain report shows as many heads as --top says.
     more = ["score"] * (score != "auto") + ["top"] * (rejudge is not None and top != "auto")
     check_report(evaluate, rejudge, evaluation, loading, more)
@@ -97,5 +107,12 @@ def command(
     blocks += [block for block in kept if block[0].digest not in now]
     compared = [comparison, *(compared for _, compared in blocks)]
     newest = next((each for each in compared if each is not None), None)
-    report = report_document(evaluated, shown, [part for part, _ in blocks], newest)
+    parts = [part for part, _ in blocks]
+    beside = None
+    if against is not None:
+        other = choose_heads(output, HeadOptions(against)).headset
+        others = [part for part, _ in kept_blocks(Cache(warn=output.warning), other.digest)]
+        count = number_or_auto(top, "--top")
+        beside = against_part(evaluated, other, "auto" if count is None else count, parts, others)
+    report = report_document(evaluated, shown, parts, newest, beside)
     write_report(output, files, report, shown, found[0].scenes if found else ())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.files import is_stdout, save_figures, save_text, writable, writable_folder
-from gazecli.cli.options import OUTPUT
+from gazecli.cli.options import OUTPUT, with_help
 from gazecli.cli.output import Output, Printable, console_on, write_page
 from gazecli.cli.tables import labelled, show_evaluation_document, show_report
 
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
     from gazecli.reports.page.scenes import Scene
 
 SHOWN = 10
-PAGES = ("html", "markdown", "csv")
-_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv"}
+PAGES = ("html", "markdown", "csv", "latex")
+_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", ".tex": "latex"}
 
 
 @dataclass(frozen=True)
 class ReportOptions:
     """Files to write; UsageError, before work starts, for one that could not be written."""
 
-    destination: Annotated[Path | None, OUTPUT] = None
+    destination: Annotated[
+        Path | None, with_help(OUTPUT, "Write to this file; .html, .md, .csv and .tex say how.")
+    ] = None
     figures: Annotated[
         Path | None,
         typer.Option(
@@ -106,6 +108,10 @@ def _page(report: ReportDocument, form: str, shown: int, scenes: Sequence[Scene]
         from gazecli.reports.markdown import report_markdown
 
         return report_markdown(report, shown)
+    if form == "latex":
+        from gazecli.reports.latex import report_latex
+
+        return report_latex(report, shown)
     from gazecli.reports.csv_table import report_csv
 
     return report_csv(report)

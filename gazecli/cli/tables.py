@@ -25,18 +25,25 @@ if TYPE_CHECKING:
 
 def show_report(console: Console, document: ReportDocument, shown: int) -> None:
     """Print the report with its `shown` best heads; evaluations come last."""
-    from gazecli.reports.tables import heads_table, layers_table, report_facts
+    from gazecli.reports.tables import against_facts, against_table, heads_table, layers_table, report_facts
 
     print_facts(console, report_facts(document))
     _draw(console, heads_table(document, shown))
     _draw(console, layers_table(document))
     _show_comparison(console, document.comparison)
+    if document.against is not None:
+        console.print()
+        print_facts(console, against_facts(document.against))
+        if (table := against_table(document.against)).rows:
+            _draw(console, table)
     # The newest stands last, where the eye ends up.
     for evaluation in reversed(document.evaluations):
         show_evaluation(console, evaluation)
     if not document.evaluations:
         console.print()
         console.print("not evaluated yet: gaze evaluate HEADSET COMICS")
+    console.print()
+    console.print(f"methods: {document.methods}")
 
 
 Named = TypeVar("Named", "HeadSetDocument", "ReportDocument", "EvaluationDocument")

@@ -14,15 +14,19 @@ from pydantic import ValidationError
 from gazecli.errors import HeadSetError
 from gazecli.heads.headset import HeadSet, overlaps, selections
 from gazecli.heads.scores import SCORE_NAMES, ranking
+from gazecli.heads.shared_heads import shared_heads
 from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart, SelectorPart
 from gazecli.reports.documents.parts import TimingPart
 from gazecli.reports.documents.results import (
+    AgainstPart,
     HeadSetDocument,
     HistogramPart,
     LayerPart,
     MatrixPart,
     ReportDocument,
+    SteeredBothPart,
 )
+from gazecli.reports.methods import methods_text
 
 _LACKING = ["selectivity", "image mass", "matrices", "label-shuffled null", "split halves", "comics"]
 _LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "pillow", "accelerate")
@@ -48,12 +52,13 @@ def report_document(
     matrices: int = 10,
     evaluations: Sequence[EvaluationPart] = (),
     comparison: ComparisonPart | None = None,
+    against: AgainstPart | None = None,
 ) -> ReportDocument:
     """What `report` prints, with the matrices of the best heads; `evaluations` are newest first."""
     measured = headset.ranked is None
     best = headset.top(min(matrices, headset.image_mass.size)) if measured else []
     with _well_formed(headset):
-        return ReportDocument(
+        document = ReportDocument(
             headset=headset.digest,
             layers=_layers(headset),
             matrices=[
@@ -62,11 +67,56 @@ def report_document(
             ],
             histogram=_histogram(headset),
             comparison=comparison,
+            against=against,
             evaluation=evaluations[0] if evaluations else None,
             evaluations=list(evaluations),
             versions=versions(),
             **_shared(headset),
         )
+        return document.model_copy(update={"methods": methods_text(document)})
+
+
+def against_part(
+    one: HeadSet,
+    other: HeadSet,
+    k: int | str = "auto",
+    evaluations: Sequence[EvaluationPart] = (),
+    others: Sequence[EvaluationPart] = (),
+) -> AgainstPart:
+    """`other` beside `one`: heads shared in the top `k`, and evaluations that both have, newest first.
+
+    Raises HeadSetError for head sets of different shape, UsageError for an impossible `k`.
+    """
+    shared = shared_heads(one, other, k)
+    theirs = {_same(each): each for each in reversed(others)}
+    mine = {_same(each): each for each in reversed(evaluations)}
+    steering = []
+    for same in reversed([same for same in mine if same in theirs]):
+        gaze, beside = (
+            next((part for part in side[same].conditions if part.name == "gaze"), None)
+            for side in (mine, theirs)
+        )
+        if gaze is not None and beside is not None:
+            task, judge, comics, _ = same
+            steering.append(
+                SteeredBothPart(
+                    task=task,
+                    judge=judge,
+                    comics=comics,
+                    accuracy=gaze.accuracy,
+                    ci95=gaze.ci95,
+                    against_accuracy=beside.accuracy,
+                    against_ci95=beside.ci95,
+                )
+            )
+    with _well_formed(other):
+        own = {"headset": other.digest, "model": dict(other.model), "kind": other.kind, "steering": steering}
+        return AgainstPart.model_validate({**vars(shared), **own})
+
+
+def _same(evaluation: EvaluationPart) -> tuple[str, str, str, int]:
+    """What two evaluations have in common that can be set side by side."""
+    return evaluation.task, evaluation.judge, evaluation.comics.digest, evaluation.strips
 
 
 def unsteered_comparison(headset: HeadSet, k: int) -> ComparisonPart:

@@ -14,6 +14,8 @@ from gazecli.reports.tables import (
     Cell,
     Facts,
     Table,
+    against_facts,
+    against_table,
     cell_text,
     evaluation_facts,
     evaluation_tables,
@@ -41,6 +43,10 @@ def report_markdown(document: ReportDocument, shown: int = 10) -> str:
     parts = ["# Gaze heads of " + escaped(document.model.name), _facts(report_facts(document))]
     if document.comparison is not None:
         parts += _titled(selectors_table(document.comparison))
+    if document.against is not None:
+        parts += ["## Against another head set", _facts(against_facts(document.against))]
+        if (table := against_table(document.against)).rows:
+            parts += _titled(table, "###")
     for evaluation in document.evaluations:
         parts += [f"## {escaped(evaluation_title(evaluation))}", _facts(evaluation_facts(evaluation))]
         for table in evaluation_tables(evaluation):
@@ -49,6 +55,8 @@ def report_markdown(document: ReportDocument, shown: int = 10) -> str:
     parts += [
         *_titled(heads_table(document, shown)),
         *_titled(layers_table(document)),
+        "## Methods",
+        escaped(document.methods),
         "## To repeat this",
         _facts(repeat_facts(document)),
     ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         EvaluationPart,
         ExampleAnswerPart,
     )
-    from gazecli.reports.documents.results import ReportDocument
+    from gazecli.reports.documents.results import AgainstPart, ReportDocument
 
 Cell: TypeAlias = str | int | float | tuple[float, float] | None
 Facts: TypeAlias = dict[str, str]
@@ -31,6 +31,13 @@ _CONDITIONS = {
     "asked": "asked by place",
     "blind": "asked, gaze heads blind",
     "blind_control": "asked, controls blind",
+}
+
+
+_KINDS = {
+    "text": "text heads: found on numbered texts, without any picture",
+    "ranking": "a ranking that others published",
+    "listed": "heads listed by hand",
 }
 
 
@@ -75,11 +82,14 @@ def report_facts(document: ReportDocument) -> Facts:
         "head set": document.headset,
         "model": f"{model.name}: {model.family}, {model.layers} x {model.heads} heads, {model.dtype}",
     }
-    if imported is None:
-        facts["discovered on"] = f"{comics.strips} strips of {comics.panels} panels"
-    else:
+    if document.kind in ("pictures", "text"):
+        unit = "strips" if document.kind == "pictures" else "lists"
+        facts["discovered on"] = f"{comics.strips} {unit} of {comics.panels} panels"
+    elif imported is not None:
         facts["imported"] = f"a ranking of {imported.heads} heads, sha256:{imported.sha256}"
         facts["lacks"] = ", ".join(imported.lacks)
+    if document.kind != "pictures":
+        facts["kind"] = _KINDS[document.kind]
     facts["suggested"] = f"top {suggested.top} by {suggested.score}: {suggested.why}"
     if honesty is not None:
         facts["label-shuffled null"] = f"95 % of draws stay below {honesty.null_95:.3f}"
@@ -131,6 +141,29 @@ def selectors_table(comparison: ComparisonPart) -> Table:
         for selector, shared in zip(comparison.selectors, comparison.overlap, strict=True)
     ]
     return Table(f"Selectors, top {comparison.k}", columns, rows)
+
+
+def against_facts(against: AgainstPart) -> Facts:
+    """The other head set, the heads shared with it, and what chance would share."""
+    chance = f"{against.expected:.2f} by layer-matched chance (p = {against.p:.2g})"
+    facts = {
+        "against": f"{against.model.name}, head set {against.headset}",
+        "heads shared": f"{len(against.shared)} of the top {against.k}; {chance}, "
+        f"{against.expected_anywhere:.2f} anywhere in the model",
+    }
+    if against.correlation is not None:
+        facts["rank correlation"] = f"{against.correlation:.3f} of the scores of {against.compared} heads"
+    return facts
+
+
+def against_table(against: AgainstPart) -> Table:
+    """What steering by both gave, a row an evaluation that is kept of both; none without such."""
+    columns = ["task", "judge", ">this head set", _INTERVAL, ">the other", _INTERVAL]
+    rows = [
+        (each.task, each.judge, each.accuracy, each.ci95, each.against_accuracy, each.against_ci95)
+        for each in against.steering
+    ]
+    return Table("Steering by both", columns, rows)
 
 
 def evaluation_title(evaluation: EvaluationPart) -> str:

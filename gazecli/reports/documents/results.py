@@ -17,6 +17,7 @@ from gazecli.reports.documents.parts import (
     Count,
     Digest,
     Document,
+    Interval,
     LineDocument,
     Measure,
     ModelPart,
@@ -339,6 +340,38 @@ class HistogramPart(Part):
     null: list[Measure]
 
 
+class SteeredBothPart(Part):
+    """What steering by each of two head sets gave, with one task, judge and set of pictures."""
+
+    task: Text
+    judge: Text
+    comics: Text
+    accuracy: Share
+    ci95: Interval
+    against_accuracy: Share
+    against_ci95: Interval
+
+
+class AgainstPart(Part):
+    """Another head set beside this one: heads shared in the top `k`, and what layer-matched chance shares.
+
+    `p` is how often chance shares at least as many; `expected_anywhere`: with heads drawn from all layers.
+    `correlation` is Spearman's of the scores over `compared` heads.
+    """
+
+    headset: Digest
+    model: ModelPart
+    kind: HeadSetKind
+    k: Ordinal
+    shared: list[Pair]
+    expected: Measure
+    p: Number
+    expected_anywhere: Measure
+    correlation: Measure | None
+    compared: Count
+    steering: list[SteeredBothPart] = Field(default_factory=list)
+
+
 class ReportDocument(Document):
     """`gaze report`: what a head set is and, from the evaluations kept of it, how well it steers.
 
@@ -360,9 +393,11 @@ class ReportDocument(Document):
     matrices: list[MatrixPart]
     histogram: HistogramPart | None = None
     comparison: ComparisonPart | None = None
+    against: AgainstPart | None = None
     evaluation: EvaluationPart | None = None
     evaluations: list[EvaluationPart] = Field(default_factory=list)
     figures: list[Text] = Field(default_factory=list, description="files that show the above")
     versions: dict[Text, Text] = Field(
         default_factory=dict, description="of Python and of the libraries that computed this"
     )
+    methods: Text = Field(default="", description="what was done, in whole sentences for a paper")

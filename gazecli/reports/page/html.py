@@ -38,6 +38,7 @@ class Section:
     figures: Sequence[tuple[Markup, str]] = ()
     tables: Sequence[Table] = ()
     scenes: Sequence[Scene] = ()
+    text: str = ""
 
 
 def page_of(title: str, sections: Sequence[Section], version: str = VERSION) -> str:

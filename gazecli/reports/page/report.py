@@ -13,6 +13,8 @@ from gazecli.reports.documents.results import PictureDocument, ReportDocument
 from gazecli.reports.page.html import Section, page_of
 from gazecli.reports.page.scenes import Scene, SceneText
 from gazecli.reports.tables import (
+    against_facts,
+    against_table,
     evaluation_facts,
     evaluation_tables,
     evaluation_title,
@@ -55,15 +57,22 @@ def report_page(
     if document.comparison is not None:
         tables = [selectors_table(document.comparison)]
         sections.append(Section("selectors", "Selectors side by side", {}, pick("selectors"), tables))
+    if document.against is not None:
+        tables = [table for table in [against_table(document.against)] if table.rows]
+        facts = against_facts(document.against)
+        sections.append(Section("against", "Against another head set", facts, tables=tables))
     if scenes:
         sections.append(Section("pictures", "Pictures", scenes=_judged_scenes(document.evaluation, scenes)))
     best = [heads_table(document, shown), heads_table(document)]
     sections += [
         Section("heads", "Heads", figures=pick("scores", "histogram", "layers"), tables=best),
         Section("matrices", "Matrices of the best heads", figures=pick("matrices")),
+        Section("methods", "Methods", text=document.methods),
         Section("repeat", "To repeat this", repeat_facts(document)),
     ]
-    kept = [part for part in sections if part.facts or part.figures or part.tables or part.scenes]
+    kept = [
+        part for part in sections if part.facts or part.figures or part.tables or part.scenes or part.text
+    ]
     return page_of(f"Gaze heads of {document.model.name}", kept, document.gaze)
 
 

@@ -1,0 +1,163 @@
+"""The methods paragraph of a paper: what was done to find heads and to steer them, in whole sentences.
+
+It is worked out from a report's document alone, so that every format says the same.
+"""
+
+from __future__ import annotations
+
+from gazecli.errors import UsageError
+from gazecli.heads.questions import panel_prompts
+from gazecli.pictures.ordinals import count_word
+from gazecli.reports.documents.evaluation import ConditionPart, EvaluationPart
+from gazecli.reports.documents.results import ReportDocument
+
+_PAPER = "Gandikota and Bau 2026 (arXiv 2606.14703)"
+_SCORES = {
+    "raw": "the attention of the last prompt token on the panel asked about",
+    "selectivity": "the same attention as a share of what falls on all panels",
+    "image": "attention on the picture as a z-score within the layer",
+    "localization": "how little a head's map of the picture is scattered (spatial entropy)",
+}
+_TASKS = {
+    "static": "The model was asked about one region",
+    "vqa": "The model was asked about the whole picture",
+    "dynamic": "The model narrated while the target changed",
+}
+_SHOWN = 12  # digits of a digest; the JSON has all of them
+
+
+def methods_text(document: ReportDocument) -> str:
+    """The paragraph, on one line."""
+    sentences = [*_found(document), *_trusted(document), _chosen(document)]
+    for evaluation in document.evaluations:
+        sentences += _evaluated(evaluation)
+    versions = ", ".join(f"{name} {version}" for name, version in document.versions.items())
+    sentences.append(f"Software: gaze {document.gaze}, {versions}. Head set {short(document.headset)}.")
+    return " ".join(" ".join(sentences).split())
+
+
+def short(digest: str) -> str:
+    """The beginning of a digest, as a paper prints it."""
+    name, colon, digits = digest.rpartition(":")
+    return f"{name}{colon}{digits[:_SHOWN]}"
+
+
+def _found(document: ReportDocument) -> list[str]:
+    model, comics, settings = document.model, document.comics, document.settings
+    at = f" at revision {model.revision}" if model.revision else ""
+    size = f"{model.layers} layers of {model.heads} attention heads"
+    checkpoint = f"{model.id}{at} ({size}, {model.dtype}, weights {short(model.digest)})"
+    if document.imported is not None:
+        ranking = f"a published ranking of {document.imported.heads} heads"
+        return [
+            f"Heads of {checkpoint} were taken from {ranking} (SHA-256 {document.imported.sha256[:_SHOWN]})."
+        ]
+    if document.kind == "listed":
+        return [f"Heads of {checkpoint} were listed by hand."]
+    left_out = f" ({len(comics.skipped)} more could not be read)" if comics.skipped else ""
+    strips = f"{comics.strips} strips of {comics.panels} panels{left_out}, {short(comics.digest)}"
+    return [
+        f"Attention heads of {checkpoint} were scored on {strips}, after {_PAPER}.",
+        f"About each panel the model was asked \u201c{_question(settings.prompt, comics.panels)}\u201d"
+        " (here of the first panel), and the attention of the last prompt token on each panel's image tokens"
+        " was averaged over the strips.",
+    ]
+
+
+def _question(template: str, panels: int) -> str:
+    try:
+        return panel_prompts(template, panels)[0]
+    except UsageError:  # of a head set that somebody else wrote
+        return template
+
+
+def _trusted(document: ReportDocument) -> list[str]:
+    honesty = document.honesty
+    if honesty is None:
+        return []
+    draws = f"With the labels shuffled {honesty.shuffles} times"
+    null = f"{draws}, 95 % of the best scores stay below {honesty.null_95:.3f}"
+    if honesty.split_half_overlap is None or honesty.split_half_r is None:
+        return [f"{null}."]
+    halves = f"two halves of the strips share {honesty.split_half_overlap} of their best heads"
+    return [f"{null}; {halves} (r = {honesty.split_half_r:.3f})."]
+
+
+def _chosen(document: ReportDocument) -> str:
+    suggested = document.suggested
+    heads = f"The {suggested.top} best heads" if suggested.top > 1 else "The best head"
+    if document.kind == "listed":
+        return f"{heads}, in the order listed, were taken."
+    meaning = _SCORES[suggested.score] if document.imported is None else "as published"
+    return f"{heads} by {suggested.score} score ({meaning}) are suggested: {suggested.why}."
+
+
+def _evaluated(evaluation: EvaluationPart) -> list[str]:
+    settings, choice = evaluation.settings, evaluation.choice
+    length = f"at most {settings.max_new_tokens} new tokens"
+    every = f", a new target every {settings.every} tokens" if settings.every else ""
+    asked = f"{_TASKS[evaluation.task]} (\u201c{settings.prompt}\u201d; {length}{every})"
+    bias = f"the pre-softmax scores of {settings.top} heads (top by {settings.score} score) were changed by "
+    sentences = [
+        f"{asked} on {evaluation.strips} pictures ({short(evaluation.comics.digest)}), and {bias}"
+        f"\u00b1{settings.strength:g} (mode {settings.mode}, scope {settings.scope}; {settings.dtype} on "
+        f"{settings.device}, seed {settings.seed})."
+    ]
+    if choice is not None:
+        sentences.append(
+            f"K = {choice.k} was chosen on {choice.strips} other pictures (accuracy {choice.accuracy:.3f})."
+        )
+    sentences.append(_controlled(evaluation.conditions))
+    if evaluation.judge == "none":
+        return [*sentences, "The answers have not been judged."]
+    sentences.append(_judged(evaluation))
+    return [sentence for sentence in sentences if sentence] + [_results(evaluation)]
+
+
+def _controlled(conditions: list[ConditionPart]) -> str:
+    names = [each.name for each in conditions]
+    beside = []
+    if draws := names.count("control"):
+        beside.append(
+            f"{_number(draws, 'draw')} of as many other heads, from the same layers as far as they go"
+        )
+    if "all" in names:
+        beside.append("all heads")
+    if "unsteered" in names:
+        beside.append("no steering")
+    if "blind" in names:
+        beside.append("the same heads blinded to the picture while each region was asked about by its place")
+    return f"Controls: {'; '.join(beside)}." if beside else ""
+
+
+def _judged(evaluation: EvaluationPart) -> str:
+    judging = evaluation.judging
+    model = f" ({judging.model})" if judging is not None and judging.model else ""
+    own = (
+        ""
+        if judging is None or judging.independent
+        else ", the model under test itself and so not independent"
+    )
+    return (
+        f"A {evaluation.judge} judge{model}{own} said which region each answer describes; answers that were "
+        "junk, undecided or almost the unsteered one count as misses. Chance is "
+        f"{evaluation.chance:.3f}; intervals are 95 % bootstrap over pictures "
+        f"({evaluation.settings.resamples} resamples)."
+    )
+
+
+def _results(evaluation: EvaluationPart) -> str:
+    told = []
+    for name, label in (("gaze", "the chosen heads"), ("all", "all heads"), ("unsteered", "unsteered")):
+        for each in evaluation.conditions:
+            if each.name == name:
+                low, high = each.ci95
+                told.append(f"{label} {each.accuracy:.3f} ({low:.3f} to {high:.3f})")
+    controls = sorted(each.accuracy for each in evaluation.conditions if each.name == "control")
+    if controls:
+        told.insert(1, f"controls {controls[0]:.3f} to {controls[-1]:.3f}")
+    return f"Redirection accuracy: {', '.join(told)}." if told else ""
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count_word(count)} {noun}{'' if count == 1 else 's'}"
