@@ -217,13 +217,13 @@ class VLM:
             raise UsageError("no heads are named", hint="choose at least one")
         return list(dict.fromkeys(pairs))
 
-    def check_heads(self, heads: Heads) -> dict[int, list[int]]:
-        """Heads by layer, each checked to exist.
+    def check_heads(self, heads: Heads | None) -> dict[int, list[int]]:
+        """Heads by layer, each checked to exist; none for a row that is not steered.
 
         Raises what `heads_among` raises, and HeadSetError for a head this model has not.
         """
         by_layer: dict[int, list[int]] = {}
-        for layer, head in self.heads_among(heads):
+        for layer, head in self.heads_among(heads) if heads is not None else []:
             if not 0 <= head < self.heads_of.get(layer, 0):
                 raise HeadSetError(
                     f"layer {layer} head {head} does not exist in this model",

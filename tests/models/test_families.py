@@ -141,7 +141,7 @@ def test_steered_texts_equal_full_passes(
     # Each row has heads of its own.
     choices = [[], heads_of(vlm), [(layer, head) for layer, head in heads_of(vlm) if head]]
     targets = [None, picture.regions[0], picture.regions[2]]
-    rows = [vlm.check_heads(heads) for heads in choices]
+    rows = [vlm.check_heads(heads or None) for heads in choices]
     bias = key_bias(rows, layout, targets, 10.0, "boost-suppress", scope, vlm.device)
     written = generate(vlm, inputs, layout, bias, 3, Limits(4, least=4))
     if scope == "full":
@@ -177,7 +177,7 @@ def test_rows_of_a_batch_write_what_each_writes_alone_and_leave_it_when_they_end
     picture = picture_of(6)
     inputs, layout = vlm.prepare(picture, PROMPT)
     first, others = heads_of(vlm)[:1], heads_of(vlm)[1:]
-    rows = [vlm.check_heads(heads) for heads in ([], first, others, heads_of(vlm))]
+    rows = [vlm.check_heads(heads) for heads in (None, first, others, heads_of(vlm))]
     targets = [None, *(picture.regions[number] for number in (0, 1, 2))]
 
     def written(places: list[int], least: int) -> list[list[int]]:

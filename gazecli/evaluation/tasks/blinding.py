@@ -58,7 +58,7 @@ class BlindingTask(Task):
 
         def written(some: Sequence[tuple[Choice, int]]) -> list[str]:
             ids = torch.tensor([questions.ids[question] for _, question in some], device=vlm.device)
-            heads = [vlm.check_heads(choice.heads) for choice, _ in some]
+            heads = [vlm.check_heads(choice.heads or None) for choice, _ in some]
             bias = blinding(heads, layout, vlm.device) if any(heads) else None
             texts = generate(vlm, inputs, layout, bias, len(some), limits, ids=ids)
             return [vlm.decode(tokens).strip() for tokens in texts]

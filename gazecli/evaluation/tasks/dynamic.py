@@ -87,7 +87,7 @@ class NarrationTask(Task):
         choices: Sequence[Choice],
     ) -> list[list[Response]]:
         vlm = self.vlm
-        heads = [vlm.check_heads(choice.heads) for choice in choices]
+        heads = [vlm.check_heads(choice.heads or None) for choice in choices]
         paces = [Scheduled(vlm, schedule) for _ in choices]
         over: dict[int, int] = {}  # row -> tokens until the last target's sentence ended
         biases: dict[tuple[int, ...], KeyBias] = {}

@@ -66,7 +66,7 @@ class RedirectionTask(Task):
         def written(some: Sequence[_Row]) -> list[str]:
             # Whether heads redirect is measured here: ineffective ones count as a miss.
             bias = key_bias(
-                [vlm.check_heads(choice.heads) for choice, _ in some],
+                [vlm.check_heads(choice.heads or None) for choice, _ in some],
                 layout,
                 [target for _, target in some],
                 strength,
