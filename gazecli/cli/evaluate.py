@@ -20,6 +20,7 @@ from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName
 from gazecli.cli.output import Output, progress
 from gazecli.cli.report_output import ReportOptions, write_report
 from gazecli.distributed.launcher import current_launch
+from gazecli.errors import UsageError
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
@@ -314,6 +315,11 @@ def plan_of(
         evaluation.max_new_tokens if evaluation.max_new_tokens is not None else length or longest,
     )
     settings.check()
+    if settings.mode == "blind":
+        raise UsageError(
+            "--mode blind turns heads away from a region, and evaluate asks whether they turn to it",
+            hint="leave --mode out: the same heads blinded are among the conditions of static and vqa",
+        )
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
     # An imported ranking does not say how its heads were found.
     by_place = chosen.headset.question or DISCOVERY_PROMPT

@@ -33,6 +33,14 @@ def test_an_evaluation_is_kept_and_found_again_at_once(gaze: Gaze, known: str, c
     assert again["evaluation"]["comics"] == first["evaluation"]["comics"]
 
 
+def test_turning_heads_away_is_no_way_to_evaluate_that_they_turn_to_a_region(
+    gaze: Gaze, known: str, comics: Path
+) -> None:
+    refused = gaze("evaluate", known, comics, *QUICK, "--mode", "blind")
+    assert refused.code == 2
+    assert "blinded are among the conditions" in refused.err
+
+
 def test_the_same_evaluation_run_again_has_the_same_digest(gaze: Gaze, known: str, comics: Path) -> None:
     first = gaze("evaluate", known, comics, *QUICK).document("evaluation")
     moved = shutil.move(comics, comics.with_name("elsewhere"))

@@ -178,7 +178,7 @@ class SuggestedPart(Part):
     why: Text
 
 
-HeadSetKind = Literal["pictures", "text", "ranking", "listed"]
+HeadSetKind = Literal["pictures", "ranking", "listed"]
 
 
 class DiscoverySettings(Open):
