@@ -42,8 +42,12 @@ def main(folder: Path) -> None:
     static = evaluations["static"]
     sweep = static["sweep"]
     table(
-        ["K", *(str(rung["k"]) for rung in sweep)],
-        [[name, *(share(rung[name]) for rung in sweep)] for name in ("gaze", "control")],
+        ["K", *(str(k) for k in sorted({rung["k"] for rung in sweep}))],
+        [
+            [f"{name}, {score}", *(share(rung[name]) for rung in sweep if rung["score"] == score)]
+            for score in dict.fromkeys(rung["score"] for rung in sweep)
+            for name in ("gaze", "control")
+        ],
     )
     compared = reports["static"]["comparison"]
     names = [one["score"] for one in compared["selectors"]]
