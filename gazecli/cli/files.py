@@ -85,6 +85,8 @@ def writable_folder(path: Path | None, option: str) -> None:
     """UsageError, before work starts, for a folder that is not there and could not be made."""
     if path is None:
         return
+    if is_stdout(path):
+        raise _refusal(f"{option} writes several files, which stdout cannot take", path, "name a folder")
     _check_length(option, path, *path.parts)
     if os.path.exists(path) and not os.path.isdir(path):
         raise _refusal(f"{option} wants a folder, this is a file", path, "name a folder")

@@ -204,11 +204,12 @@ class LoadOptions:
             raise cannot_matter("device", "with --device-map", "leave one of them out", self.device)
 
     def named(self, model: str) -> str:
-        """The name of `model` with the adapter, if one is given."""
-        from gazecli.models.adapter import named_with, split_name
+        """The name of `model` with the adapter, if one is given; ModelError for what is none."""
+        from gazecli.models.adapter import named_with, require_adapter, split_name
 
         if self.adapter is None:
             return model
+        require_adapter(self.adapter)
         return named_with(split_name(model)[0], self.adapter)
 
     def keywords(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from tests.conftest import noise_picture, write_comics
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 
 WEIGHTS = "adapter_model.safetensors"
+STRIP = Path(__file__).parents[2] / "examples" / "strip.png"
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,10 @@ def test_the_commands_find_and_steer_the_heads_of_both(gaze: Gaze, stock: Path, 
     named = gaze(*steer, "--model", "tiny", "--adapter", stock).document("steer")
     assert named["headset"] == both["digest"]
     assert gaze(*steer, "--model", "tiny").document("steer")["headset"] == plain["digest"]
+
+
+def test_an_adapter_that_is_not_there_is_named_as_such(gaze: Gaze, tmp_path: Path) -> None:
+    missing = tmp_path / "nope"
+    refused = gaze("steer", STRIP, "--region", 1, "--model", "tiny", "--adapter", missing)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"this is no adapter, it has no adapter_config.json: {missing}" in refused.err

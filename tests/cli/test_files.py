@@ -50,6 +50,13 @@ def test_two_things_never_go_to_stdout(gaze: Gaze, tmp_path: Path, name: str) ->
     assert "stdout, which carries the result" in refused.error()["message"]
 
 
+def test_several_figures_never_go_to_stdout_nor_to_a_folder_of_that_name(gaze: Gaze, known: str) -> None:
+    refused = gaze("report", known, "--figures", "-")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--figures writes several files" in refused.err
+    assert not Path("-").exists()
+
+
 def test_a_read_only_file_is_left_alone(gaze: Gaze, tmp_path: Path) -> None:
     kept = tmp_path / "kept.png"
     kept.write_bytes(b"old")

@@ -211,3 +211,11 @@ def test_without_pyarrow_the_error_names_the_extra(
     assert "gazecli[data]" in str(missing.value.hint)
     assert not here.asked
     assert not (tmp_path / "comics").exists()
+
+
+def test_a_file_is_no_place_for_comics(tmp_path: Path) -> None:
+    taken = tmp_path / "taken.png"
+    taken.write_bytes(b"kept")
+    with pytest.raises(UsageError, match="a file, not a folder"):
+        fetch_comics(taken)
+    assert taken.read_bytes() == b"kept"

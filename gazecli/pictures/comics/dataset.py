@@ -70,7 +70,9 @@ def fetch_comics(
     """
     asked = revision or "main"
     known = source_of(dest)
-    if known is None and dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
+    if dest.exists() and not dest.is_dir():
+        raise UsageError("this is a file, not a folder", subject=str(dest), hint="name a new folder")
+    if known is None and dest.is_dir() and any(dest.iterdir()):
         raise UsageError(
             "the folder is not empty", subject=str(dest), hint="name a new folder; it is made when missing"
         )
