@@ -80,14 +80,8 @@ def chance_of_shared(first: Sequence[Head], second: Sequence[Head], heads: int) 
 
 def rank_correlation(one: Floats, other: Floats) -> float | None:
     """Spearman's rank correlation, equal values at their mean rank; None for constants or under three."""
-    if len(one) < 3:
-        return None
-    ranks = [_mean_ranks(values) for values in (one, other)]
-    if not all(rank.std() for rank in ranks):
-        return None
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    from scipy import stats  # slow to import, and most reports compare nothing
 
-
-def _mean_ranks(values: Floats) -> Float64:
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[places], np.float64)
+    if len(one) < 3 or not (np.ptp(one) and np.ptp(other)):
+        return None
+    return float(stats.spearmanr(one, other).statistic)
