@@ -66,6 +66,19 @@ def find_headset(spec: str, cache: Cache) -> HeadSet:
     return _newest_of(spec, cache) or headset_of(cache.resolve(spec, KIND), cache)
 
 
+def newest_headset(model: str, name: str, cache: Cache) -> HeadSet:
+    """The newest head set of the model with the digest `model`, called `name`; HeadSetError for none."""
+    found = _get(cache, cache.latest_for(_of_model(model)))
+    if found is None:
+        raise HeadSetError(
+            "no head set of this model is stored",
+            subject=name,
+            hint=f"run: gaze discover {name} COMICS",
+            code="headset.none",
+        )
+    return found
+
+
 def headset_of(digest: str, cache: Cache) -> HeadSet:
     """The head set of a whole digest.
 
@@ -98,16 +111,7 @@ def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
         checkpoint = find_checkpoint(spec, fetch=False)
     except ModelError:
         return None
-    model = checkpoint.digest(lambda path: file_digest(path, cache.root))
-    found = _get(cache, cache.latest_for(_of_model(model)))
-    if found is None:
-        raise HeadSetError(
-            "no head set of this model is stored",
-            subject=spec,
-            hint=f"run: gaze discover {spec} COMICS",
-            code="headset.none",
-        )
-    return found
+    return newest_headset(checkpoint.digest(lambda path: file_digest(path, cache.root)), spec, cache)
 
 
 def _from_file(path: Path) -> HeadSet:
