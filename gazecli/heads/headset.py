@@ -100,10 +100,9 @@ class HeadSet:
 
         Raises HeadSetError when there is none, several begin alike, or it is damaged.
         """
-        from gazecli.cache.store import Cache
         from gazecli.heads.headset_store import find_headset
 
-        return find_headset(str(spec), cache if cache is not None else Cache())
+        return find_headset(spec, cache)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write it into the file `path`, or into that folder under its own name; returns the file.

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gazecli.cache.store import Cache
-from gazecli.errors import HeadSetError, ModelError, UsageError
+from gazecli.errors import ModelError, UsageError
 from gazecli.heads.headset import HeadSet, Selection
-from gazecli.heads.headset_store import find_headset, newest_headset
-from gazecli.heads.rankings import parse_heads
+from gazecli.heads.headset_store import find_headset, named_heads, newest_headset
+from gazecli.models.head_pairs import Heads, HeadSource, head_pairs
 from gazecli.models.load import load
-from gazecli.models.vlm import VLM, Heads, HeadSource, ModelFacts
+from gazecli.models.vlm import VLM, ModelFacts
 
 # A loaded model, or what to load: an alias, a Hub id or a folder.
 Model = VLM | str | Path
-# A head set, its digest, file or model; heads as pairs or as "3.4,3.5"; None is the model's newest head set.
-ChosenHeads = Heads | HeadSet | str | Path | None
 
 
 @dataclass(frozen=True)
@@ -57,42 +54,28 @@ def loaded(model: Model) -> VLM:
 
 def choose_heads(
     model: Model,
-    heads: ChosenHeads,
+    heads: Heads | None,
     top: int | str = "auto",
     score: str = "auto",
     cache: Cache | None = None,
 ) -> Heads:
-    """The heads that were given, or the best `top` by `score` of the head set that was given.
+    """The heads that were given, or the best `top` by `score` of a head set: given, named, or the newest.
 
     Raises HeadSetError for a head set that is not there, UsageError for an impossible `top` or `score`, and
     for either beside heads that were listed. Loads no model.
     """
     cache = cache if cache is not None else Cache()
-    listed = parse_heads(heads) if isinstance(heads, str) else None
-    if heads is None:
-        if isinstance(model, VLM):
-            headset = newest_headset(model.digest, model.name, cache)
-        else:
-            headset = find_headset(str(model), cache)
-    elif isinstance(heads, HeadSet):
-        headset = heads
-    elif isinstance(heads, str | Path) and listed is None:
-        headset = find_headset(str(heads), cache)
+    if heads is not None:
+        found = named_heads(heads, cache)
+    elif isinstance(model, VLM):
+        found = newest_headset(model.digest, model.name, cache)
     else:
-        for name, value in (("top", top), ("score", score)):
-            if value != "auto":
-                raise UsageError(
-                    f"{name} cannot matter for heads that are listed", subject=str(value), hint="leave it out"
-                )
-        given = listed if listed is not None else heads
-        if isinstance(given, HeadSource):
-            return given
-        if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-            raise HeadSetError(
-                "these are no heads",
-                subject=repr(given)[:80],
-                hint='give a head set, its digest or file, "3.4,3.5", or pairs [(3, 4), (3, 5)]',
-                code="headset.kind",
+        found = find_headset(str(model), cache)
+    if isinstance(found, HeadSet):
+        return found.top(top, score)
+    for name, value in (("top", top), ("score", score)):
+        if value != "auto":
+            raise UsageError(
+                f"{name} cannot matter for heads that are listed", subject=str(value), hint="leave it out"
             )
-        return given
-    return headset.top(top, score)
+    return found if isinstance(found, HeadSource) else head_pairs(found)

@@ -24,6 +24,7 @@ from gazecli.models.attention.bias import (
 )
 from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
 from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -34,11 +35,11 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
+from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import check_prompt, shortened
-from gazecli.steering.inputs import ChosenHeads, Model, Origin, choose_heads, loaded
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 
 STATIC_PROMPT = "What is happening in this panel of the comic strip?"
 # Watched decode steps when the bias acts on written tokens only.
@@ -136,7 +137,7 @@ def steer(
     model: Model,
     picture: Pictured,
     region: Regional,
-    heads: ChosenHeads = None,
+    heads: Heads | None = None,
     prompt: str = STATIC_PROMPT,
     *,
     top: int | str = "auto",
@@ -187,7 +188,7 @@ def steer_regions(
     model: Model,
     picture: Pictured,
     targets: Sequence[Regional] | None = None,
-    heads: ChosenHeads = None,
+    heads: Heads | None = None,
     settings: SteerSettings | None = None,
     *,
     with_baseline: bool = True,

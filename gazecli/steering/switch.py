@@ -19,6 +19,7 @@ from gazecli.errors import SteeringError
 from gazecli.models.attention.bias import Mode, Scope
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.watchers import ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -29,11 +30,11 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
+from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
-from gazecli.steering.inputs import ChosenHeads, Model, Origin, choose_heads, loaded
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 from gazecli.steering.schedule import Schedule, ends_sentence, schedule_of
 from gazecli.steering.steer import SteerSettings, regions_with, steer_regions
 
@@ -87,7 +88,7 @@ def switch(
     model: Model,
     picture: Pictured,
     schedule: Schedule | str | Sequence[Regional],
-    heads: ChosenHeads = None,
+    heads: Heads | None = None,
     prompt: str = DYNAMIC_PROMPT,
     *,
     every: int | None = None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from gazecli.cache.store import Cache
 from gazecli.errors import SpanError, SteeringError, UsageError
 from gazecli.models.attention.watchers import ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -28,11 +29,11 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
+from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
-from gazecli.steering.inputs import ChosenHeads, Model, Origin, choose_heads, loaded
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 from gazecli.steering.schedule import sentence_spans
 from gazecli.steering.steer import check_request, regions_with
 
@@ -133,12 +134,12 @@ class Tracking:
 def track(
     model: Model,
     picture: Pictured,
-    heads: ChosenHeads = None,
+    heads: Heads | None = None,
     prompt: str = TRACKING_PROMPT,
     *,
     top: int | str = "auto",
     score: str = "auto",
-    controls: Sequence[Iterable[HeadPair]] = (),
+    controls: Sequence[Heads] = (),
     also: Sequence[Regional] = (),
     max_new_tokens: int = LONGEST,
     on_token: OnToken | None = None,
@@ -168,7 +169,7 @@ def track_by_token(
     heads: Heads,
     prompt: str = TRACKING_PROMPT,
     *,
-    controls: Sequence[Iterable[HeadPair]] = (),
+    controls: Sequence[Heads] = (),
     also: Sequence[Region] = (),
     max_new_tokens: int = LONGEST,
     watcher: ValueWeightedAttention | None = None,
