@@ -70,8 +70,8 @@ def command(
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import switch_document
-    from gazecli.steering.steer import SteerSettings
-    from gazecli.steering.switch import DYNAMIC_PROMPT, narrate
+    from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+    from gazecli.steering.switch import narrate
 
     request = DYNAMIC_PROMPT if prompt is None else prompt
     longest = planned.most_tokens if max_new_tokens is None else max_new_tokens
