@@ -7,14 +7,14 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.evaluate_options import Compare, EvaluationOptions, JudgeName, check_evaluation, is_coco
-from gazecli.cli.files import refuse_stdout, save_text, writable
+from gazecli.cli.files import save_text
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.store import KeptEvaluation
     from gazecli.evaluation.trials import Run
     from gazecli.heads.headset import HeadSet
+    from gazecli.models.attention.modes import Scope
     from gazecli.models.vlm import VLM
     from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
     from gazecli.reports.page.scenes import Scene
@@ -39,7 +40,17 @@ NAME = "evaluate"
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
 _SHOWN_SCENES = 6
-Force = Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")]
+
+
+@dataclass(frozen=True)
+class NewReportOptions(ReportOptions):
+    """Files to write of what is computed, which may be kept already: forced are both."""
+
+    forcing: ClassVar[str] = "make it writable, or add --force, which computes again too"
+    force: Annotated[
+        bool,
+        with_help(options.FORCE, "Compute again what is kept already, and replace files that are read-only."),
+    ] = False
 
 
 @cli_command(shared=True, pages=True)
@@ -52,11 +63,10 @@ def command(
     *,
     evaluation: EvaluationOptions,
     loading: ModelOptions,
-    files: ReportOptions,
+    files: NewReportOptions,
     top: Annotated[str, with_help(options.TOP, "How many heads to steer: auto or a number.")] = "auto",
     score: options.Score = "auto",
     compare: Compare = False,
-    force: Force = False,
 ) -> None:
     """Steer heads on comics, count how often that redirected the answer, and keep the evaluation.
 
@@ -71,7 +81,7 @@ def command(
 
     Example: gaze evaluate tiny comics/ --samples 20 -o report.html
     """
-    check_evaluation(comics, evaluation, top)
+    check_evaluation(comics, evaluation, top, files.force, files.forcing)
     chosen = choose_heads(output, HeadOptions(headset, top, score))
     protocol = protocol_of(evaluation, chosen)
     if protocol is not None:
@@ -82,7 +92,9 @@ def command(
         )
     with_scenes = files.format(output) == "html"
     scores = scores_of_sweep(evaluation, score)
-    found = run_evaluation(output, chosen, comics, evaluation, loading, compare, force, with_scenes, scores)
+    found = run_evaluation(
+        output, chosen, comics, evaluation, loading, compare, files.force, with_scenes, scores
+    )
     if found is not None:
         show_evaluations(output, files, [found])
 
@@ -136,8 +148,6 @@ def run_evaluation(
     from gazecli.heads.headset_store import note_headset
     from gazecli.reports.generations import generations_part, generations_text
 
-    refuse_stdout(evaluation.generations, "--generations")
-    writable(evaluation.generations, "--generations")
     plan = plan_of(evaluation, chosen, compare, is_coco(comics), scores)
     batch_size = parse_batch_size(evaluation.batch_size or "auto")
     judge = judge_without_model(evaluation.judge, chosen.cache, forced=plan.protocol is not None)
@@ -295,8 +305,7 @@ def plan_of(
     from gazecli.evaluation.conditions import CONTROLS
     from gazecli.evaluation.evaluate import PROMPTS, Plan
     from gazecli.heads.questions import DISCOVERY_PROMPT
-    from gazecli.models.attention.bias import Scope
-    from gazecli.steering.steer import SteerSettings
+    from gazecli.steering.settings import SteerSettings
 
     task: TaskName = evaluation.task or "static"
     every = "50" if evaluation.every is None else evaluation.every
@@ -358,7 +367,7 @@ def judge_without_model(name: JudgeName | None, cache: Cache, forced: bool = Fal
 def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
     """The model itself, asked the same question; of a narration, what happens in a panel."""
     from gazecli.evaluation.judges.likelihood import LikelihoodJudge
-    from gazecli.steering.steer import STATIC_PROMPT
+    from gazecli.steering.settings import STATIC_PROMPT
 
     return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
 

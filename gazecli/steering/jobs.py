@@ -18,12 +18,13 @@ from gazecli.canonical import json_digest, parse_json
 from gazecli.errors import GazeError, UsageError, as_gaze_error
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.headset_store import find_headset
-from gazecli.models.attention.bias import Mode, Scope, parse_strength
+from gazecli.models.attention.modes import Mode, Scope, parse_strength
 from gazecli.models.vlm import VLM
 from gazecli.pictures.image_files import MAX_PIXELS
 from gazecli.pictures.picture import Picture, check_choice
 from gazecli.pictures.regions import Region
-from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer_regions
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+from gazecli.steering.steer import Steering, steer_regions
 
 LONGEST_LINE = 1 << 20  # bytes
 Made = TypeVar("Made")

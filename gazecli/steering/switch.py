@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from gazecli.cache.store import Cache
 from gazecli.errors import SteeringError
-from gazecli.models.attention.bias import Mode, Scope
 from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.models.attention.watchers import ValueWeightedAttention
 from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
@@ -36,13 +36,9 @@ from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
 from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 from gazecli.steering.schedule import Schedule, ends_sentence, schedule_of
-from gazecli.steering.steer import SteerSettings, regions_with, steer_regions
+from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+from gazecli.steering.steer import regions_with, steer_regions
 
-DYNAMIC_PROMPT = (
-    "Please describe each panel of this comic strip in order as I point you to them. Keep each "
-    "description SHORT \u2014 one brief sentence per panel, naming the action and the salient objects. "
-    "Do not summarise the whole strip first; just describe panel by panel."
-)
 _TARGETS_AT_ONCE = 8
 
 
