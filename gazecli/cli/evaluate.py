@@ -392,8 +392,9 @@ def computed_by(loading: LoadOptions) -> dict[str, object]:
 def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, headset: HeadSet) -> Examples:
     """The pictures to evaluate on; what had to be left out is noted."""
     from gazecli.evaluation.coco import coco_examples
-    from gazecli.evaluation.examples import examples_of
+    from gazecli.evaluation.examples import examples_of, turned_counts
     from gazecli.pictures.comics.comics import open_comics
+    from gazecli.reports.tables import turned_words
 
     annotations, images, samples = evaluation.annotations, evaluation.images, evaluation.samples
     seed = _seed(evaluation)
@@ -413,6 +414,9 @@ def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, h
         found = examples_of(opened, need_captions=evaluation.judge in (None, "lexical"))
     for skip in found.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
+    turned = turned_counts(found.usable)
+    if turned is not None:
+        output.note(turned_words(**turned))
     return found
 
 

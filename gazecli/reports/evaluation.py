@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gazecli.errors import BadInput
 from gazecli.evaluation.evaluate import Evaluation, Selector
-from gazecli.evaluation.examples import Example, Examples, chance_of
+from gazecli.evaluation.examples import Example, Examples, chance_of, turned_counts
 from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
@@ -176,6 +176,7 @@ def _comics(examples: Examples) -> dict[str, Any]:
         "strips": len(examples.usable),
         "panels": examples.comics.panels,
         "skipped": examples.skipped,
+        "turned": turned_counts(examples.usable),
     }
 
 

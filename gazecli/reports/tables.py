@@ -172,6 +172,16 @@ def evaluation_title(evaluation: EvaluationPart) -> str:
     return f"Evaluation: {evaluation.task}, {judge}"
 
 
+def turned_words(stored: int, upright: int, assumed: int) -> str:
+    """What was done with the boxes of pictures that have an EXIF orientation."""
+    total = stored + upright
+    words = f"{total} picture{'s have' if total > 1 else ' has'} an EXIF orientation. Boxes: " + ", ".join(
+        [f"{stored} in the file's pixels, turned with the picture"] * bool(stored)
+        + [f"{upright} in the upright picture, kept"] * bool(upright)
+    )
+    return words + f". Assumed for {assumed}, of the same size in both" * bool(assumed)
+
+
 def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     """How one evaluation was done."""
     settings, choice = evaluation.settings, evaluation.choice
@@ -185,6 +195,9 @@ def evaluation_facts(evaluation: EvaluationPart) -> Facts:
         f"top {settings.top} by {settings.score}",
         "ran on": f"{settings.device}, {settings.dtype}, seed {settings.seed}",
     }
+    turned = evaluation.comics.turned
+    if turned is not None:
+        facts["turned"] = turned_words(turned.stored, turned.upright, turned.assumed)
     if evaluation.generations is not None:
         facts["texts"] = f"{evaluation.generations.texts} in {evaluation.generations.path}"
     if choice is not None:
