@@ -175,11 +175,10 @@ def evaluation_title(evaluation: EvaluationPart) -> str:
 def turned_words(stored: int, upright: int, assumed: int) -> str:
     """What was done with the boxes of pictures that have an EXIF orientation."""
     total = stored + upright
-    words = f"{total} picture{'s have' if total > 1 else ' has'} an EXIF orientation. Boxes: " + ", ".join(
-        [f"{stored} in the file's pixels, turned with the picture"] * bool(stored)
-        + [f"{upright} in the upright picture, kept"] * bool(upright)
-    )
-    return words + f". Assumed for {assumed}, of the same size in both" * bool(assumed)
+    boxes = [f"{stored} in the file's pixels, now turned too"] * bool(stored)
+    boxes += [f"{upright} upright already"] * bool(upright)
+    guessed = f". Assumed for {assumed}" * bool(assumed)
+    return f"EXIF turns {total} picture{'s' * (total > 1)}. Boxes: {', '.join(boxes)}{guessed}"
 
 
 def evaluation_facts(evaluation: EvaluationPart) -> Facts:

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from gazecli.errors import AnnotationsError
 from gazecli.evaluation.coco import read_coco
 from gazecli.evaluation.examples import Turning, turned_counts
+from gazecli.reports.tables import turned_words
 from tests.evaluation.natural_pictures import DOCUMENT, write_coco
 
 Document = dict[str, Any]
@@ -222,7 +223,13 @@ def test_a_square_picture_is_taken_as_the_others_of_its_annotations_are(tmp_path
         ]
         expected = (38.0, 0.0, 48.0, 30.0) if frame == "stored" else (0.0, 0.0, 30.0, 10.0)
         assert found[1].load().regions[0].box == expected
-        assert turned_counts(found) == {"stored": 0, "upright": 0, "assumed": 1} | {frame: 2}
+        counts = {"stored": 0, "upright": 0, "assumed": 1} | {frame: 2}
+        assert turned_counts(found) == counts
+        assert turned_words(**counts) == (
+            "EXIF turns 2 pictures. Boxes: 2 in the file's pixels, now turned too. Assumed for 1"
+            if frame == "stored"
+            else "EXIF turns 2 pictures. Boxes: 2 upright already. Assumed for 1"
+        )
 
 
 def test_a_picture_of_another_size_is_left_out_turned_or_not(tmp_path: Path) -> None:
