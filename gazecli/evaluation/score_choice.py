@@ -9,15 +9,18 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.sweep import halves
-from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.evaluation.trials import Trial
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.scores import Float64
+
+if TYPE_CHECKING:
+    from gazecli.evaluation.tasks.task import Advance, Task
 
 SCORES = ("raw", "selectivity")
 # Halves of one set of strips share 91 to 94 of their 100 best heads (arXiv 2609.14174): what shares as many

@@ -7,11 +7,11 @@ image_z and spatial; an imported ranking has scores and which heads it lists. Bo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,12 @@ from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.questions import given_template
 from gazecli.heads.scores import SCORE_NAMES, UNTESTED, diagonal_mean, localization, ranking
+from gazecli.models.attention.modes import HARD, STRENGTH
 
-__all__ = ["KIND", "Head", "HeadSet"]
+if TYPE_CHECKING:
+    from gazecli.cache.store import Cache
+
+__all__ = ["KIND", "Head", "HeadSet", "Selection"]
 
 KIND = "headset"
 TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
@@ -29,8 +33,6 @@ TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
 LATER = ("image_z", "spatial")
 RANKED = frozenset({"scores", "listed"})
 MOST_PANELS = 100
-# Keeps bfloat16 exact and redirects as well as more; `hard`, the paper's, is the most there is.
-STRENGTH, STRONGEST = 10.0, 10000.0
 # Attention sums to one; what float32 adds up may lie a little above.
 _MOST = 1.0 + 1e-3
 
@@ -45,7 +47,27 @@ class Head(NamedTuple):
     head: int
 
 
-@dataclass(frozen=True)
+class Selection(list[Head]):
+    """Heads chosen from a head set, best first: a list that knows the head set, and the score it went by."""
+
+    def __init__(
+        self, heads: Iterable[Head] = (), headset: HeadSet | None = None, score: str | None = None
+    ) -> None:
+        super().__init__(heads)
+        self.headset = headset
+        self.score = score
+
+    def top(self) -> Sequence[Head]:
+        """The heads themselves."""
+        return self
+
+    def check_model(self, digest: str, name: str) -> None:
+        """Raise HeadSetError for a model that the head set does not belong to."""
+        if self.headset is not None:
+            self.headset.check_model(digest, name)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
 class HeadSet:
     """Every head's matrices and scores for one model and one set of comics.
 
@@ -72,6 +94,35 @@ class HeadSet:
     timing: Mapping[str, Any] = field(default_factory=dict)
     image_z: Float32 | None = None
     spatial: Float32 | None = None
+
+    @classmethod
+    def load(cls, spec: str | Path, cache: Cache | None = None) -> HeadSet:
+        """A head set by digest or unique prefix, by file, or by model (its newest).
+
+        Raises HeadSetError when there is none, several begin alike, or it is damaged.
+        """
+        from gazecli.heads.headset_store import find_headset
+
+        return find_headset(spec, cache)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write it into the file `path`, or into that folder under its own name; returns the file.
+
+        `load` and `gaze cache import` read it again. Raises UsageError when another file is there and may not
+        be replaced, GazeError when writing fails.
+        """
+        from gazecli.cache.store import save_artifact
+
+        return save_artifact(self.to_artifact(), Path(path), overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        layers, heads = self.image_mass.shape
+        strips, suggested = self.header["comics"]["strips"], self.header["suggested"]
+        origin = f"{strips} strips of {self.panels} panels" if self.ranked is None else self.kind
+        return (
+            f"HeadSet({self.digest[:19] or 'not kept'}, {self.model['name']}, {layers} x {heads} heads, "
+            f"{origin}, suggested: top {suggested['top']} by {suggested['score']})"
+        )
 
     @classmethod
     def of_tensors(cls, header: Mapping[str, Any], tensors: Tensors) -> HeadSet:
@@ -189,10 +240,11 @@ class HeadSet:
         """Whether its suggestion says that steering has not tested it; other head sets may say nothing."""
         return UNTESTED in self.header["suggested"]["why"]
 
-    def top(self, k: int | str = "auto", score: str = "auto") -> list[Head]:
+    def top(self, k: int | str = "auto", score: str = "auto") -> Selection:
         """The `k` best heads by `score`, best first."""
-        ordered = ranking(self.scores(self.resolve_score(score)))
-        return [Head(*pair) for pair in ordered[: self.resolve_top(k)]]
+        chosen = self.resolve_score(score)
+        ordered = ranking(self.scores(chosen))
+        return Selection((Head(*pair) for pair in ordered[: self.resolve_top(k)]), self, chosen)
 
     def controls(self, k: int | str = "auto", seed: int = 0, score: str = "auto") -> list[Head]:
         """Random heads outside the top `k`, as many from each layer as the top has there.
@@ -365,7 +417,7 @@ def _honest(block: object) -> bool:
 
 
 def _strength(number: object) -> bool:
-    return number is None or (type(number) in (int, float) and 0 < number <= STRONGEST)  # type: ignore[operator]
+    return number is None or (type(number) in (int, float) and 0 < number <= HARD)  # type: ignore[operator]
 
 
 def _whole(number: object) -> bool:
