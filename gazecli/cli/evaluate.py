@@ -7,14 +7,14 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.evaluate_options import Compare, EvaluationOptions, JudgeName, check_evaluation, is_coco
-from gazecli.cli.files import refuse_stdout, save_text, writable
+from gazecli.cli.files import save_text
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
@@ -40,7 +40,17 @@ NAME = "evaluate"
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
 _SHOWN_SCENES = 6
-Force = Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")]
+
+
+@dataclass(frozen=True)
+class NewReportOptions(ReportOptions):
+    """Files to write of what is computed, which may be kept already: forced are both."""
+
+    forcing: ClassVar[str] = "make it writable, or add --force, which computes again too"
+    force: Annotated[
+        bool,
+        with_help(options.FORCE, "Compute again what is kept already, and replace files that are read-only."),
+    ] = False
 
 
 @cli_command(shared=True, pages=True)
@@ -53,11 +63,10 @@ def command(
     *,
     evaluation: EvaluationOptions,
     loading: ModelOptions,
-    files: ReportOptions,
+    files: NewReportOptions,
     top: Annotated[str, with_help(options.TOP, "How many heads to steer: auto or a number.")] = "auto",
     score: options.Score = "auto",
     compare: Compare = False,
-    force: Force = False,
 ) -> None:
     """Steer heads on comics, count how often that redirected the answer, and keep the evaluation.
 
@@ -72,7 +81,7 @@ def command(
 
     Example: gaze evaluate tiny comics/ --samples 20 -o report.html
     """
-    check_evaluation(comics, evaluation, top)
+    check_evaluation(comics, evaluation, top, files.force, files.forcing)
     chosen = choose_heads(output, HeadOptions(headset, top, score))
     wanted = HeadOptions(headset, top, score)
     protocol = protocol_of(evaluation, chosen)
@@ -82,7 +91,9 @@ def command(
         wanted = HeadOptions(headset, count, protocol.score if score == "auto" else score)
         chosen = choose_heads(output, wanted)
     with_scenes = files.format(output) == "html"
-    found = run_evaluation(output, chosen, wanted, comics, evaluation, loading, compare, force, with_scenes)
+    found = run_evaluation(
+        output, chosen, wanted, comics, evaluation, loading, compare, files.force, with_scenes
+    )
     if found is not None:
         show_evaluations(output, files, [found])
 
@@ -136,8 +147,6 @@ def run_evaluation(
     from gazecli.heads.headset_store import note_headset
     from gazecli.reports.generations import generations_part, generations_text
 
-    refuse_stdout(evaluation.generations, "--generations")
-    writable(evaluation.generations, "--generations")
     plan = plan_of(evaluation, chosen, wanted, compare, is_coco(comics))
     batch_size = parse_batch_size(evaluation.batch_size or "auto")
     judge = judge_without_model(evaluation.judge, chosen.cache, forced=plan.protocol is not None)

@@ -106,6 +106,8 @@ Rtl = Annotated[
     bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
 ]
 Layout = Annotated[LayoutName | None, LAYOUT]
+# Of commands in which nothing else can be forced.
+ForceFiles = Annotated[bool, with_help(FORCE, "Replace files that are read-only.")]
 StripPanels = Annotated[int, with_help(PANELS, "Panels of a strip.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")]
 Page = Annotated[
