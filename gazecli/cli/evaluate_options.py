@@ -116,7 +116,7 @@ class EvaluationOptions(JudgeOptions):
     max_new_tokens: Annotated[
         int | None, _worded(options.MAX_NEW_TOKENS, "The longest answer, in tokens (64).")
     ] = None
-    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (10).")] = None
+    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (auto).")] = None
     mode: Annotated[options.ModeName | None, _worded(options.MODE, "As in steer (boost-suppress).")] = None
     scope: Annotated[
         options.ScopeName | None, _worded(options.SCOPE, "As in steer (full; dynamic: answer).")

@@ -89,13 +89,14 @@ def command(
         found = judge_texts(output, rejudge, headset, evaluate, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
-        chosen = choose_heads(output, HeadOptions(headset, counted, score))
+        wanted = HeadOptions(headset, counted, score)
+        chosen = choose_heads(output, wanted)
         if evaluate is not None:
-            from gazecli.cli.evaluate import run_evaluation, scores_of_sweep
+            from gazecli.cli.evaluate import run_evaluation
 
-            scores, scenes = scores_of_sweep(evaluation, score), form == "html"
+            scenes = form == "html"
             done = run_evaluation(
-                output, chosen, evaluate, evaluation, loading, compare, with_scenes=scenes, scores=scores
+                output, chosen, wanted, evaluate, evaluation, loading, compare, with_scenes=scenes
             )
             if done is None:
                 return

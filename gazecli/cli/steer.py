@@ -113,7 +113,7 @@ def command(
     from gazecli.steering.steer import steer_regions
 
     question = STATIC_PROMPT if prompt is None else prompt
-    settings = SteerSettings(question, max_new_tokens=max_new_tokens, **vars(steering))
+    settings = SteerSettings(question, max_new_tokens=max_new_tokens, **steering.keywords(chosen.headset))
     settings.check()
     vlm = load_model(output, chosen, model)
     # Row 0 is the baseline.

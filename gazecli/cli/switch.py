@@ -75,7 +75,7 @@ def command(
 
     request = DYNAMIC_PROMPT if prompt is None else prompt
     longest = planned.most_tokens if max_new_tokens is None else max_new_tokens
-    settings = SteerSettings(request, max_new_tokens=longest, **vars(steering))
+    settings = SteerSettings(request, max_new_tokens=longest, **steering.keywords(chosen.headset))
     settings.check()
     planned.check_length(longest)
     vlm = load_model(output, chosen, model)
