@@ -304,8 +304,16 @@ def _part(entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
-        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
+        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _made_with(entry),
     )
+
+
+def _made_with(entry: Entry) -> str | None:
+    """The versions that a head set was made with: under others the same strips give another digest."""
+    made_with = entry.summary.get("versions")
+    if entry.kind != "headset" or not isinstance(made_with, dict):
+        return None
+    return ", ".join(f"{name} {version}" for name, version in made_with.items()) or None
 
 
 def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:
