@@ -1,4 +1,4 @@
-"""Head sets in the cache: by request, by digest, by file, by model, or the one used last.
+"""Head sets by request, by digest, by file, by model, by their name on the Hub, or the one used last.
 
 Where a model of a local folder lies is noted beside the artifacts, never in them.
 """
@@ -6,7 +6,7 @@ Where a model of a local folder lies is noted beside the artifacts, never in the
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
 from gazecli.errors import CacheError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
+from gazecli.heads.hub import SCHEME, fetch_headset, hub_name
 from gazecli.models.adapter import split_name
 from gazecli.models.checkpoint import find_checkpoint
 
@@ -30,11 +31,16 @@ def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
     """Remember a head set as the last used, as its model's newest, and where its model was loaded from."""
     if cache.path_of(headset.digest) is None:
         return
-    cache.set_latest(_LAST, headset.digest)
-    cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
+    note_used(cache, headset)
     path = os.path.expanduser(source)
     where = os.path.abspath(path) if source != "tiny" and os.path.isdir(path) else source
     cache.set_source(str(headset.model["digest"]), where)
+
+
+def note_used(cache: Cache, headset: HeadSet) -> None:
+    """Remember a head set as the last used, and as its model's newest."""
+    cache.set_latest(_LAST, headset.digest)
+    cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
 
 
 def model_source(cache: Cache, headset: HeadSet) -> str:
@@ -55,15 +61,32 @@ def model_label(cache: Cache, name: str, digest: str) -> str:
     return f"{'+'.join(folders)} ({name})"
 
 
-def find_headset(spec: str, cache: Cache) -> HeadSet:
-    """A head set by digest or unique prefix, by file, or by model (its newest).
+def find_headset(spec: str, cache: Cache, note: Callable[[str], None] = lambda message: None) -> HeadSet:
+    """A head set by digest or unique prefix, by file, by model (its newest), or as `hf:OWNER/REPO[@COMMIT]`.
 
-    Raises HeadSetError when there is none, or several begin alike.
+    `note` is told which commit was taken where none was named. Raises HeadSetError when there is none, or
+    several begin alike, and HubError when the Hub cannot be reached.
     """
+    if spec.startswith(SCHEME):
+        return fetch_headset(hub_name(spec), cache, note).headset
     path = os.path.expanduser(spec)
     if os.path.isfile(path):
         return _from_file(Path(path))
     return _newest_of(spec, cache) or headset_of(cache.resolve(spec, KIND), cache)
+
+
+def pull(
+    name: str, *, cache: Cache | None = None, note: Callable[[str], None] = lambda message: None
+) -> HeadSet:
+    """Fetch the head set of a repository on the Hub, `OWNER/REPO[@COMMIT]`, as its model's newest.
+
+    It is checked, kept in the cache and pinned to the commit, of which `note` is told. Raises HeadSetError
+    for a repository that is not there or holds no head set, HubError when the Hub cannot be reached.
+    """
+    cache = cache if cache is not None else Cache()
+    headset = fetch_headset(hub_name(name), cache, note).headset
+    note_used(cache, headset)
+    return headset
 
 
 def headset_of(digest: str, cache: Cache) -> HeadSet:
