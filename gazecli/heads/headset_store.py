@@ -6,7 +6,7 @@ Where a model of a local folder lies is noted beside the artifacts, never in the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
 from gazecli.errors import CacheError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
-from gazecli.heads.hub import SCHEME, fetch_headset, hub_name
+from gazecli.heads.hub import SCHEME, Note, fetch_headset, hub_name, log
 from gazecli.models.adapter import split_name
 from gazecli.models.checkpoint import find_checkpoint
+from gazecli.models.head_pairs import Heads, parse_heads
 
 _LAST = "headset"
 
@@ -61,12 +62,15 @@ def model_label(cache: Cache, name: str, digest: str) -> str:
     return f"{'+'.join(folders)} ({name})"
 
 
-def find_headset(spec: str, cache: Cache, note: Callable[[str], None] = lambda message: None) -> HeadSet:
+def find_headset(spec: str | Path | HeadSet, cache: Cache | None = None, note: Note = log) -> HeadSet:
     """A head set by digest or unique prefix, by file, by model (its newest), or as `hf:OWNER/REPO[@COMMIT]`.
 
-    `note` is told which commit was taken where none was named. Raises HeadSetError when there is none, or
-    several begin alike, and HubError when the Hub cannot be reached.
+    One that is given is itself. `note` is told which commit was taken where none was named. Raises
+    HeadSetError when there is none, or several begin alike, and HubError when the Hub cannot be reached.
     """
+    if isinstance(spec, HeadSet):
+        return spec
+    spec, cache = str(spec), cache or Cache()
     if spec.startswith(SCHEME):
         return fetch_headset(hub_name(spec), cache, note).headset
     path = os.path.expanduser(spec)
@@ -75,9 +79,7 @@ def find_headset(spec: str, cache: Cache, note: Callable[[str], None] = lambda m
     return _newest_of(spec, cache) or headset_of(cache.resolve(spec, KIND), cache)
 
 
-def pull(
-    name: str, *, cache: Cache | None = None, note: Callable[[str], None] = lambda message: None
-) -> HeadSet:
+def pull(name: str, *, cache: Cache | None = None, note: Note = log) -> HeadSet:
     """Fetch the head set of a repository on the Hub, `OWNER/REPO[@COMMIT]`, as its model's newest.
 
     It is checked, kept in the cache and pinned to the commit, of which `note` is told. Raises HeadSetError
@@ -87,6 +89,16 @@ def pull(
     headset = fetch_headset(hub_name(name), cache, note).headset
     note_used(cache, headset)
     return headset
+
+
+def named_heads(heads: Heads) -> Heads:
+    """`heads`, or the head set they name: by a path, or by a text that is no list such as `3.4,3.5`.
+
+    Raises what `find_headset` raises.
+    """
+    if isinstance(heads, Path) or (isinstance(heads, str) and heads.strip() and not parse_heads(heads)):
+        return find_headset(heads)
+    return heads
 
 
 def headset_of(digest: str, cache: Cache) -> HeadSet:

@@ -6,6 +6,7 @@ What lies there is other people's: safetensors and JSON are read, both of bounde
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ FILE, DOCUMENT = "headset.safetensors", "headset.json"
 MAX_BYTES = {FILE: 1 << 28, DOCUMENT: 1 << 24}
 
 Note = Callable[[str], None]
+log: Note = logging.getLogger(__name__).info
 _COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 LOGIN = "log in: hf auth login, or set HF_TOKEN"
 _CHECK_NAME = "check the name; a private repository needs `hf auth login`"
@@ -79,7 +81,7 @@ def hub_name(text: str) -> HubName:
     return HubName(repository, revision or None)
 
 
-def fetch_headset(name: HubName, cache: Cache, note: Note = lambda message: None) -> Pulled:
+def fetch_headset(name: HubName, cache: Cache, note: Note = log) -> Pulled:
     """The head set of a repository, into the cache; one that is there by its commit is taken from there.
 
     `note` is told which commit was taken where none was named. Raises HeadSetError for a repository or commit

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gazecli.errors import RegionError, SteeringError, UsageError
+from gazecli.heads.headset_store import named_heads
 from gazecli.models.attention.bias import Mode, Scope, has_moved, key_bias, parse_strength
 from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
 from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -25,7 +27,7 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
+from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import check_prompt
@@ -118,6 +120,8 @@ def steer(
 ) -> Answer:
     """Describe one region of `picture`, or of the file of that name, by pointing `heads` at it.
 
+    `heads`: (layer, head) pairs, a text such as `3.4,3.5`, a head set, or the digest or file of one.
+
     Raises RegionError for a region that is not there, HeadSetError for unknown heads, SteeringError when
     the heads' attention did not move.
     """
@@ -147,7 +151,7 @@ def steer_regions(
         vlm,
         picture,
         targets,
-        heads,
+        named_heads(heads),
         settings,
         with_baseline=with_baseline,
         require_effect=require_effect,

@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gazecli.errors import SteeringError
+from gazecli.heads.headset_store import named_heads
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.watchers import ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -27,7 +29,7 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
+from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.schedule import Schedule, ends_sentence
@@ -90,7 +92,7 @@ def switch(
     The end token is held back until the last target has begun. Raises UsageError without heads or regions,
     SteeringError when the heads did not follow; with `require_effect` off, the text is returned as it is.
     """
-    heads = vlm.heads_among(heads)
+    heads = vlm.heads_among(named_heads(heads))
     if require_effect:
         _require_effect(vlm, picture, schedule.targets, heads, settings)
     most = max_new_tokens or schedule.most_tokens

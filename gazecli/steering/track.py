@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gazecli.errors import SpanError, SteeringError, UsageError
+from gazecli.heads.headset_store import named_heads
 from gazecli.models.attention.watchers import ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -28,7 +30,7 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
+from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.steering.schedule import sentence_spans
@@ -129,7 +131,7 @@ def track(
     heads: Heads,
     prompt: str = TRACKING_PROMPT,
     *,
-    controls: Sequence[Sequence[HeadPair]] = (),
+    controls: Sequence[Heads] = (),
     also: Sequence[Region] = (),
     max_new_tokens: int = LONGEST,
     on_token: OnToken | None = None,
@@ -141,7 +143,13 @@ def track(
     nothing was written.
     """
     steps = track_by_token(
-        vlm, Picture.of(picture), heads, prompt, controls=controls, also=also, max_new_tokens=max_new_tokens
+        vlm,
+        Picture.of(picture),
+        named_heads(heads),
+        prompt,
+        controls=controls,
+        also=also,
+        max_new_tokens=max_new_tokens,
     )
     return completed(steps, on_token)
 
@@ -152,7 +160,7 @@ def track_by_token(
     heads: Heads,
     prompt: str = TRACKING_PROMPT,
     *,
-    controls: Sequence[Sequence[HeadPair]] = (),
+    controls: Sequence[Heads] = (),
     also: Sequence[Region] = (),
     max_new_tokens: int = LONGEST,
     watcher: ValueWeightedAttention | None = None,

@@ -139,7 +139,7 @@ def test_a_switch_writes_a_segment_a_target_and_a_step_a_token(vlm_of: Callable[
         assert int(np.argmax(steered)) == segment.region.number - 1
 
 
-def test_numbers_of_numpy_paths_and_a_head_set_are_taken(
+def test_numbers_of_numpy_paths_a_head_set_and_its_name_are_taken(
     vlm_of: Callable[[str], VLM],
 ) -> None:
     vlm, strip = vlm_of("tiny"), Path("examples/strip.png")
@@ -150,5 +150,11 @@ def test_numbers_of_numpy_paths_and_a_head_set_are_taken(
         for heads in (headset, np.array(headset.top(np.int64(headset.resolve_top())))):
             answer = gaze.steer(vlm, str(strip), region, heads, max_new_tokens=3)
             assert (answer.text, answer.attention_steered) == (plain.text, plain.attention_steered)
+    typed = ",".join(f"{layer}.{head}" for layer, head in headset.top())
+    for named in (typed, headset.digest, headset.digest[:20], headset.path, "tiny"):
+        assert gaze.steer(vlm, picture, 3, named, max_new_tokens=3).text == plain.text
+    assert gaze.track(vlm, picture, headset.digest, controls=["0.0"], max_new_tokens=2).controls == [[(0, 0)]]
     with pytest.raises(HeadSetError, match="belongs to"):
         gaze.steer(vlm_of("qwen2_vl"), strip, 3, headset)
+    with pytest.raises(HeadSetError, match="nothing in the cache"):
+        gaze.steer(vlm, picture, 3, "0123456789")
