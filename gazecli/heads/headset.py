@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,10 @@ from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.questions import given_template
 from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
+
+if TYPE_CHECKING:
+    from gazecli.cache.store import Cache
+    from gazecli.heads.hub import Pushed
 
 __all__ = ["KIND", "Head", "HeadSet"]
 
@@ -204,13 +208,42 @@ class HeadSet:
 
         Raises HeadSetError naming both models.
         """
-        if digest != self.model["digest"]:
-            raise HeadSetError(
-                f"this head set belongs to {self.model['name']}, not to {name}",
-                subject=self.digest or str(self.path),
-                hint=f"run: gaze discover {name} COMICS",
-                code="headset.other_model",
-            )
+        if digest == self.model["digest"]:
+            return
+        message, hint = f"this head set belongs to {self.model['name']}, not to {name}", ""
+        if name.partition("@")[0] in (self.model["name"], self.model["id"]):
+            message = f"this head set belongs to other weights of {self.model['name']} than these"
+            if revision := self.model.get("revision"):
+                hint = f"load those: --model {self.model['id']}@{revision}; or "
+        raise HeadSetError(
+            message,
+            subject=self.digest or str(self.path),
+            hint=f"{hint}run: gaze discover {name} COMICS",
+            code="headset.other_model",
+        )
+
+    def push(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        pr: bool = False,
+        unproven: bool = False,
+        datasets: Sequence[str] = (),
+        cache: Cache | None = None,
+    ) -> Pushed:
+        """Push it with its evidence to `OWNER/REPO` on the Hub, which is made when it is missing.
+
+        With `private` nobody else sees it; with `pr` it is offered to the repository's owner as a pull
+        request. datasets: names on the Hub of the comics it was found on; those that gaze fetched are known.
+        Raises HeadSetError when no kept evaluation supports it, unless `unproven`; HubError when the Hub
+        cannot be reached or refuses.
+        """
+        import gazecli
+
+        return gazecli.push(
+            self, repository, private=private, pr=pr, unproven=unproven, datasets=datasets, cache=cache
+        )
 
     def to_artifact(self) -> Artifact:
         """The form that is hashed and stored.

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gazecli.cache.artifact import read
 from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
-from gazecli.errors import CacheError, HeadSetError, ModelError
+from gazecli.errors import CacheError, ComicsError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
 from gazecli.heads.hub import SCHEME, Note, fetch_headset, hub_name, log
 from gazecli.models.adapter import split_name
 from gazecli.models.checkpoint import find_checkpoint
 from gazecli.models.head_pairs import Heads, parse_heads
+from gazecli.pictures.comics.comics import Comics
+from gazecli.pictures.comics.dataset import source_of
 
 _LAST = "headset"
 
@@ -42,6 +45,14 @@ def note_used(cache: Cache, headset: HeadSet) -> None:
     """Remember a head set as the last used, and as its model's newest."""
     cache.set_latest(_LAST, headset.digest)
     cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
+
+
+def note_comics(cache: Cache, comics: Comics) -> None:
+    """Remember from which data set of the Hub comics were fetched, if they were."""
+    with suppress(ComicsError):
+        source = source_of(comics.path)
+        if source is not None:
+            cache.set_source(comics.digest, f"{source.dataset}@{source.revision}")
 
 
 def model_source(cache: Cache, headset: HeadSet) -> str:

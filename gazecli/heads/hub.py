@@ -61,10 +61,26 @@ class Pulled:
     cached: bool
 
 
+@dataclass(frozen=True)
+class Pushed:
+    """A head set on the Hub at the commit of `name`; pull_request: the address of the one that offers it.
+
+    changed: False where the repository held the same before, and no commit was made. proven: whether an
+    evaluation supports the head set.
+    """
+
+    name: HubName
+    url: str
+    private: bool
+    pull_request: str | None
+    changed: bool
+    proven: bool
+
+
 def hub_name(text: str) -> HubName:
     """`[hf:]OWNER/REPO[@REVISION]` in parts. Raises HeadSetError when it is none."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     repository, at, revision = text.strip().removeprefix(SCHEME).partition("@")
     try:
@@ -103,7 +119,7 @@ def fetch_headset(name: HubName, cache: Cache, note: Note = log) -> Pulled:
         return last
     pinned = HubName(name.repository, commit)
     if not name.is_pinned:
-        note(f"{name} is {pinned}")
+        note(f"{name}: taking commit {commit}")
     pulled = _pinned(pinned, cache) or _fetched(pinned, cache)
     cache.set_latest(_last_of(name), pulled.headset.digest)
     return pulled
@@ -139,9 +155,10 @@ def _last(name: HubName, cache: Cache) -> Pulled | None:
 def _fetched(name: HubName, cache: Cache) -> Pulled:
     with hub_errors(name.repository):
         from huggingface_hub import HfApi
+        from huggingface_hub.hf_api import RepoFile
 
         told = HfApi().get_paths_info(name.repository, [FILE, DOCUMENT], revision=name.revision)
-    files: dict[str, RepoFile] = {each.path: each for each in told if hasattr(each, "size")}
+    files = {each.path: each for each in told if isinstance(each, RepoFile)}
     if FILE not in files:
         raise HeadSetError(
             f"this repository holds no head set, it has no {FILE}",
@@ -149,9 +166,9 @@ def _fetched(name: HubName, cache: Cache) -> Pulled:
             hint="`gaze pull MODEL` lists the head sets of a model",
             code="hub.no_headset",
         )
-    for path, file in files.items():
-        if file.size > MAX_BYTES[path]:
-            raise _refused(f"{path} has {file.size} bytes, more than any head set needs", name)
+    for each, file in files.items():
+        if file.size > MAX_BYTES[each]:
+            raise _refused(f"{each} has {file.size} bytes, more than any head set needs", name)
     try:
         artifact = read(_download(name, files[FILE]), follow_links=True)
     except CacheError as failure:
@@ -206,6 +223,21 @@ def _is_as_told(path: Path, file: RepoFile) -> bool:
 
 
 @contextmanager
+def without_bars() -> Iterator[None]:
+    """Inside, huggingface_hub draws no bars of its own."""
+    from huggingface_hub import utils
+
+    drawn = not utils.are_progress_bars_disabled()  # type: ignore[attr-defined]
+    if drawn:
+        utils.disable_progress_bars()  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        if drawn:
+            utils.enable_progress_bars()  # type: ignore[attr-defined]
+
+
+@contextmanager
 def hub_errors(repository: str) -> Iterator[None]:
     """Turn what the network, the disk and the Hub raise inside into an error that says what to do."""
     try:
@@ -217,6 +249,7 @@ def hub_errors(repository: str) -> Iterator[None]:
 
 
 def _as_gaze_error(failure: Exception, repository: str) -> GazeError:
+    from httpx2 import TransportError
     from huggingface_hub import constants, errors, get_token
 
     def refused(message: str, hint: str, code: str) -> GazeError:
@@ -249,9 +282,15 @@ def _as_gaze_error(failure: Exception, repository: str) -> GazeError:
     if status == 429:
         return refused("the Hub gets too many requests from you", "wait some minutes", "hub.busy")
     if status is not None:
-        return refused(f"the Hub answers {status} ({error_words(failure)})", "try it again later", "hub.failed")
-    hint = "check the network, then run it again"
-    return refused(f"the Hub cannot be reached ({error_words(failure)})", hint, "hub.unreachable")
+        return refused(
+            f"the Hub answers {status} ({error_words(failure)})", "try it again later", "hub.failed"
+        )
+    if isinstance(failure, OSError | TransportError):
+        hint = "check the network, then run it again"
+        return refused(f"the Hub cannot be reached ({error_words(failure)})", hint, "hub.unreachable")
+    kind = type(failure).__name__
+    hint = "try it again later; check HF_ENDPOINT where it is set"
+    return refused(f"the Hub's answer is not understood ({kind}: {error_words(failure)})", hint, "hub.failed")
 
 
 def _refused(message: str, name: HubName) -> HeadSetError:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
 from gazecli.errors import ModelError
+from gazecli.heads.headset import KIND
 from gazecli.heads.hub import hub_errors
-from gazecli.models.catalogue import resolve_alias
+from gazecli.models.adapter import split_name
+from gazecli.models.catalogue import CATALOGUE, resolve_alias
 from gazecli.models.checkpoint import find_checkpoint, is_folder
 
 if TYPE_CHECKING:
@@ -65,7 +68,35 @@ def list_headsets(model: str, *, cache: Cache | None = None) -> list[OnHub]:
         checkpoint = find_checkpoint(model, fetch=False)
         wanted = weights_tag(checkpoint.digest(lambda path: file_digest(path, cache.root)))
     with hub_errors(model):
+        from huggingface_hub import constants, get_session
+
+        # A list is asked for again and again; where nobody answers at all, that is found out at once.
+        get_session().head(constants.ENDPOINT)
         return [_told(info) for info in _infos([TAG, wanted])]
+
+
+def is_model(name: str) -> bool:
+    """Whether `name` is that of a model: an alias, a model of the catalogue, or a folder here."""
+    base = name.partition("@")[0]
+    known = resolve_alias(base) is not None and ("/" not in base or any(e.id == base for e in CATALOGUE))
+    return known or is_folder(name) or split_name(name)[1] is not None
+
+
+def headsets_here(model: str, cache: Cache) -> list[str]:
+    """Digests of the head sets of a model that are in the cache, newest first."""
+    found = resolve_alias(model.partition("@")[0])
+    digest = None
+    with suppress(ModelError):
+        checkpoint = find_checkpoint(model, fetch=False)
+        digest = checkpoint.digest(lambda path: file_digest(path, cache.root))
+    kept = [entry for entry in cache.entries() if entry.kind == KIND]
+    models = [(entry.digest, entry.summary.get("model") or {}) for entry in kept]
+    return [
+        each
+        for each, of in models
+        if (found is not None and of.get("id") == found)
+        or (digest is not None and of.get("digest") == digest)
+    ]
 
 
 def claims_of(repository: str, revision: str | None = None) -> tuple[Claim, ...]:
@@ -80,9 +111,9 @@ def claims_of(repository: str, revision: str | None = None) -> tuple[Claim, ...]
 
 
 def weights_here(headset_model: Mapping[str, Any], cache: Cache) -> bool | None:
-    """Whether the copy of a head set's model on this machine has the weights it was found in; None: no copy."""
-    name, digest = str(headset_model["id"]), headset_model["digest"]
-    if cache.source_of(str(digest)) is not None:
+    """Whether a head set's model on this machine has the weights the heads were found in; None: no copy."""
+    name, digest = str(headset_model["id"]), str(headset_model["digest"])
+    if cache.source_of(digest) is not None:
         return True
     # Only what names a model of the Hub or the one in the package: a foreign text is no path to look at.
     if name != "tiny" and (resolve_alias(name) != name or is_folder(name)):

@@ -54,7 +54,14 @@ def findings(evaluations: Sequence[EvaluationPart], suggested: SuggestedPart) ->
 
 def _done(evaluation: EvaluationPart) -> tuple[object, ...]:
     settings = evaluation.settings
-    steered = (settings.top, settings.score, settings.strength, settings.mode, settings.scope, settings.prompt)
+    steered = (
+        settings.top,
+        settings.score,
+        settings.strength,
+        settings.mode,
+        settings.scope,
+        settings.prompt,
+    )
     return evaluation.task, evaluation.judge, evaluation.comics.digest, evaluation.strips, *steered
 
 

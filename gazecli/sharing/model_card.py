@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gazecli.heads.hub import DOCUMENT, FILE, SCHEME
@@ -40,13 +40,15 @@ def model_card(
     findings: Sequence[Finding],
     repository: str,
     datasets: Sequence[str] = (),
+    sources: Mapping[str, str] | None = None,
     figures: Sequence[str] = (),
 ) -> str:
     """The README.md of a repository: metadata, then what the head set is and how it was shown to steer.
 
-    figures: names of those that lie beside it as PNG.
+    datasets: names of data sets on the Hub. sources: the same by digests of comics. figures: names of those
+    that lie beside it as PNG.
     """
-    metadata = _metadata(document, findings, repository, datasets)
+    metadata = _metadata(document, findings, repository, datasets, sources or {})
     model = escaped(document.model.id)
     shown = {name: f"![{FIGURES[name]}]({name}.png)" for name in figures}
     parts = [
@@ -60,7 +62,9 @@ def model_card(
         "## Evidence",
         *_evidence(findings, shown),
         "## The head set",
-        facts_drawn({**report_facts(document), "checkpoint": f"{document.model.id}, {document.model.digest}"}),
+        facts_drawn(
+            {**report_facts(document), "checkpoint": f"{document.model.id}, {document.model.digest}"}
+        ),
         *([shown["scores"]] if "scores" in shown else []),
         *titled(heads_table(document, _SHOWN), "###"),
         "## Files",
@@ -74,27 +78,31 @@ def model_card(
 
 
 def _metadata(
-    document: ReportDocument, findings: Sequence[Finding], repository: str, datasets: Sequence[str]
+    document: ReportDocument,
+    findings: Sequence[Finding],
+    repository: str,
+    datasets: Sequence[str],
+    sources: Mapping[str, str],
 ) -> str:
     from huggingface_hub import ModelCardData
 
     model = document.model.id
     on_hub = "/" in model and resolve_alias(model) == model
-    results = [_result(document, each) for each in findings if each.gaze is not None]
+    results = [_result(document, each, sources) for each in findings if each.gaze is not None]
     data = ModelCardData(
         base_model=model if on_hub else None,
         library_name=LIBRARY,
         tags=[TAG, weights_tag(document.model.digest), "interpretability", "attention-steering"],
-        datasets=list(dict.fromkeys(datasets)) or None,
+        datasets=list(dict.fromkeys([*datasets, *sources.values()])) or None,
         model_name=repository.rpartition("/")[2] if results else None,
         eval_results=results or None,
-        # What it is of its model; without it the Hub takes it for a finetuned one.
-        **({"base_model_relation": "adapter"} if on_hub else {}),
     )
-    return data.to_yaml()
+    if on_hub:  # without it the Hub takes the repository for a finetuned model
+        data["base_model_relation"] = "adapter"
+    return str(data.to_yaml())
 
 
-def _result(document: ReportDocument, finding: Finding) -> Any:
+def _result(document: ReportDocument, finding: Finding, sources: Mapping[str, str]) -> Any:
     from huggingface_hub import EvalResult
 
     evaluation, gaze = finding.evaluation, finding.gaze
@@ -103,7 +111,7 @@ def _result(document: ReportDocument, finding: Finding) -> Any:
     return EvalResult(
         task_type="image-text-to-text",
         task_name=f"redirection, {evaluation.task}",
-        dataset_type="comics",
+        dataset_type=sources.get(comics.digest, "comics"),
         dataset_name=f"{evaluation.strips} pictures of {comics.panels} panels",
         # One place in the index for each evaluation: the Hub tells them apart by data set and revision.
         dataset_config=f"{evaluation.judge}-top{settings.top}-{settings.strength:g}",
@@ -141,8 +149,8 @@ def _use(document: ReportDocument, findings: Sequence[Finding], repository: str)
         f"Suggested: the {suggested.top} best heads by {suggested.score} score, strength {strength:g}. "
         "Layers and heads count from 0.\n\n"
         f"```text\n{heads}\n```\n\n```python\n{python}\n```\n\n```console\n$ {shell}\n```\n\n"
-        f"`{name}@COMMIT` names one version for good. They fit the checkpoint with the digest below and no other; "
-        "`gaze` refuses every other."
+        f"`{name}@COMMIT` names one version for good. The heads fit the checkpoint with the digest below; "
+        "`gaze` refuses any other."
     )
 
 

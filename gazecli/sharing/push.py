@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +11,20 @@ from pathlib import Path
 from gazecli.cache.artifact import to_bytes
 from gazecli.cache.files import write_named_file
 from gazecli.cache.store import Cache
+from gazecli.canonical import is_digest
 from gazecli.errors import HeadSetError, HubError, UsageError, unwritable
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.hub import DOCUMENT, FILE, LOGIN, HubName, hub_errors, hub_name, remember_pin
+from gazecli.heads.hub import (
+    DOCUMENT,
+    FILE,
+    LOGIN,
+    HubName,
+    Pushed,
+    hub_errors,
+    hub_name,
+    remember_pin,
+    without_bars,
+)
 from gazecli.heads.rankings import ranking_of
 from gazecli.reports.documents.sharing import EvidencePart, FilePart, PushDocument
 from gazecli.reports.figures import FIGURES as DRAWN
@@ -59,41 +71,6 @@ class Package:
         except OSError as error:
             raise unwritable(folder, error) from error
 
-    def document(self) -> PushDocument:
-        """What `gaze push` prints before anything is sent."""
-        suggested = self.headset.header["suggested"]
-        return PushDocument(
-            digest=self.headset.digest,
-            repository=self.repository,
-            model=self.headset.model,  # type: ignore[arg-type]
-            top=self.headset.resolve_top(),
-            score=suggested["score"],
-            proven=self.proven,
-            evidence=[_evidence_part(finding) for finding in self.findings],
-            files=[FilePart.of(name, data) for name, data in self.files.items()],
-        )
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """A package on the Hub, at a commit; pull_request: the address of the one that offers it, if it is one.
-
-    changed: False where the repository held the same before, and no commit was made.
-    """
-
-    package: Package
-    name: HubName
-    url: str
-    private: bool
-    pull_request: str | None
-    changed: bool
-
-    def document(self) -> PushDocument:
-        """What `gaze push` prints."""
-        sent = {"url": self.url, "private": self.private, "pull_request": self.pull_request}
-        sent |= {"commit": self.name.revision, "name": str(self.name), "changed": self.changed}
-        return self.package.document().model_copy(update=sent)
-
 
 def package(
     headset: HeadSet,
@@ -119,9 +96,10 @@ def package(
     document = report_document(headset, evaluations=evaluations)
     figures = {name: DRAWN[name][0](document) for name in FIGURES}
     pictures = {name: png_of(figure) for name, figure in figures.items() if figure is not None}
-    sources = [cache.source_of(part.comics.digest) for part in (known, *evaluations)]
-    named = [*datasets, *(source.partition("@")[0] for source in sources if source is not None)]
-    card = model_card(document, found, repository, named, list(pictures))
+    comics = [known.comics.digest, *(evaluation.comics.digest for evaluation in evaluations)]
+    fetched = {each: cache.source_of(each) for each in comics if is_digest(each)}
+    sources = {each: source.partition("@")[0] for each, source in fetched.items() if source is not None}
+    card = model_card(document, found, repository, datasets, sources, list(pictures))
     elsewhere = replace(headset, path=None, cached=False, resumed_from=0, timing={})
     files = {
         CARD: card.encode("utf-8"),
@@ -162,7 +140,7 @@ def send(packed: Package, *, private: bool = False, pr: bool = False, cache: Cac
             subject=packed.repository,
             hint="a repository's owner decides who sees it: leave --private out",
         )
-    with hub_errors(packed.repository):
+    with hub_errors(packed.repository), without_bars():
         from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
 
         if not constants.is_offline_mode() and get_token() is None:
@@ -186,8 +164,31 @@ def send(packed: Package, *, private: bool = False, pr: bool = False, cache: Cac
     pinned = HubName(packed.repository, done.oid)
     if cache.path_of(packed.headset.digest) is not None:
         remember_pin(pinned, packed.headset.digest, cache)
-    url = f"{api.endpoint}/{packed.repository}"
-    return Pushed(packed, pinned, url, bool(before.private), done.pr_url, changed=done.oid != before.sha)
+    return Pushed(
+        pinned,
+        f"{api.endpoint}/{packed.repository}",
+        private=bool(before.private),
+        pull_request=done.pr_url,
+        changed=done.oid != before.sha,
+        proven=packed.proven,
+    )
+
+
+def push_document(packed: Package, pushed: Pushed | None = None) -> PushDocument:
+    """What `gaze push` prints of what was packed and, if it was, pushed."""
+    headset, sent = packed.headset, {}
+    if pushed is not None:
+        sent = {**vars(pushed), "name": str(pushed.name), "commit": pushed.name.revision}
+    return PushDocument(
+        digest=headset.digest,
+        repository=packed.repository,
+        model=headset.model,  # type: ignore[arg-type]
+        top=headset.resolve_top(),
+        score=headset.resolve_score(),
+        evidence=[_evidence_part(finding) for finding in packed.findings],
+        files=[_file_part(name, data) for name, data in packed.files.items()],
+        **{"proven": packed.proven, **sent},
+    )
 
 
 def _check_place(repository: str, info: object, private: bool) -> None:
@@ -213,9 +214,7 @@ def _check_place(repository: str, info: object, private: bool) -> None:
 def _unpinned(repository: str) -> str:
     name = hub_name(repository)
     if name.revision is not None:
-        raise UsageError(
-            "a push makes its own commit", subject=repository, hint=f"write {name.repository}"
-        )
+        raise UsageError("a push makes its own commit", subject=repository, hint=f"write {name.repository}")
     return name.repository
 
 
@@ -228,6 +227,10 @@ def _unsupported(headset: HeadSet, found: Sequence[Finding]) -> HeadSetError:
         hint=f"run gaze evaluate {headset.digest[7:19]} COMICS first; with --unproven the card says so",
         code="push.unproven",
     )
+
+
+def _file_part(name: str, data: bytes) -> FilePart:
+    return FilePart(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def _evidence_part(finding: Finding) -> EvidencePart:

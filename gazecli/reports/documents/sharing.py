@@ -5,7 +5,6 @@ Imports no model library.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal
 
 from pydantic import Field
@@ -31,11 +30,6 @@ class FilePart(Part):
     name: Text
     bytes: Count
     sha256: Text
-
-    @classmethod
-    def of(cls, name: str, data: bytes) -> FilePart:
-        """The file of this content."""
-        return cls(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 class EvidencePart(Part):
