@@ -13,7 +13,7 @@ from gazecli.version import VERSION as __version__
 if TYPE_CHECKING:
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover
-    from gazecli.heads.headset import Head, HeadSet
+    from gazecli.heads.headset import Head, HeadSet, Selection
     from gazecli.heads.headset_store import pull
     from gazecli.heads.hub_listing import list_headsets
     from gazecli.models.load import load
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gazecli.serving.server import serve
     from gazecli.sharing.push import push
     from gazecli.steering.jobs import Job, JobResult, steer_many
-    from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
+    from gazecli.steering.schedule import Schedule
+    from gazecli.steering.steer import Answer, Steering, SteerSettings, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
     from gazecli.steering.track import Tracking, track
 
@@ -40,7 +41,10 @@ _HOMES = {
     "Narration": "gazecli.steering.switch",
     "Picture": "gazecli.pictures.picture",
     "Region": "gazecli.pictures.regions",
+    "Schedule": "gazecli.steering.schedule",
+    "Selection": "gazecli.heads.headset",
     "SteerSettings": "gazecli.steering.steer",
+    "Steering": "gazecli.steering.steer",
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
@@ -69,7 +73,10 @@ __all__ = [
     "Narration",
     "Picture",
     "Region",
+    "Schedule",
+    "Selection",
     "SteerSettings",
+    "Steering",
     "Tracking",
     "__version__",
     "discover",

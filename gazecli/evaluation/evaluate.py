@@ -33,7 +33,7 @@ from gazecli.heads.headset import Head, HeadSet, selections
 from gazecli.heads.questions import panel_prompts
 from gazecli.models.vlm import VLM
 from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer_regions
-from gazecli.steering.switch import DYNAMIC_PROMPT, Narration, switch
+from gazecli.steering.switch import DYNAMIC_PROMPT, Narration, narrate
 from gazecli.steering.track import Tracking, track
 
 TaskName = Literal["static", "vqa", "dynamic"]
@@ -264,5 +264,5 @@ def generate_with_maps(
             vlm, picture, picture.regions, heads, settings, require_effect=False, with_maps=True
         )
     schedule = panel_schedule(picture, panel_order(example.regions, plan.seed, number), plan.every)
-    narration = switch(vlm, picture, schedule, heads, settings, require_effect=False)
+    narration = narrate(vlm, picture, schedule, heads, settings, require_effect=False)
     return narration, track(vlm, picture, heads, settings.prompt, max_new_tokens=schedule.most_tokens)

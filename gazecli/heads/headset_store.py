@@ -102,13 +102,26 @@ def pull(name: str, *, cache: Cache | None = None, note: Note = log) -> HeadSet:
     return headset
 
 
-def named_heads(heads: Heads) -> Heads:
+def newest_headset(model: str, name: str, cache: Cache) -> HeadSet:
+    """The newest head set of the model with the digest `model`, called `name`; HeadSetError for none."""
+    found = _get(cache, cache.latest_for(_of_model(model)))
+    if found is None:
+        raise HeadSetError(
+            "no head set of this model is stored",
+            subject=name,
+            hint=f"run: gaze discover {name} COMICS",
+            code="headset.none",
+        )
+    return found
+
+
+def named_heads(heads: Heads, cache: Cache | None = None) -> Heads:
     """`heads`, or the head set they name: by a path, or by a text that is no list such as `3.4,3.5`.
 
     Raises what `find_headset` raises.
     """
     if isinstance(heads, Path) or (isinstance(heads, str) and heads.strip() and not parse_heads(heads)):
-        return find_headset(heads)
+        return find_headset(heads, cache)
     return heads
 
 
@@ -144,16 +157,7 @@ def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
         checkpoint = find_checkpoint(spec, fetch=False)
     except ModelError:
         return None
-    model = checkpoint.digest(lambda path: file_digest(path, cache.root))
-    found = _get(cache, cache.latest_for(_of_model(model)))
-    if found is None:
-        raise HeadSetError(
-            "no head set of this model is stored",
-            subject=spec,
-            hint=f"run: gaze discover {spec} COMICS",
-            code="headset.none",
-        )
-    return found
+    return newest_headset(checkpoint.digest(lambda path: file_digest(path, cache.root)), spec, cache)
 
 
 def _from_file(path: Path) -> HeadSet:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from threading import Lock, get_ident
 from typing import Any
 
@@ -32,11 +31,26 @@ from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.head_pairs import HeadPair, Heads, HeadSource, head_pairs
 from gazecli.models.preprocessing import Preparation
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.pictures.picture import Picture
+from gazecli.pictures.picture import Picture, Pictured
 from gazecli.pictures.regions import Region
 
 
-@dataclass
+@dataclass(frozen=True)
+class ModelFacts:
+    """Which model it is, without the model; documents read it."""
+
+    name: str
+    id: str
+    revision: str | None
+    digest: str
+    family: str
+    layers: int
+    heads: int
+    dtype: str
+    template: str | None
+
+
+@dataclass(repr=False, eq=False)
 class VLM:
     """A vision-language model ready to be watched and steered.
 
@@ -73,6 +87,15 @@ class VLM:
             module.gaze_state = self.state  # type: ignore[assignment]
         self.decoder.register_forward_pre_hook(self._begin_pass, with_kwargs=True)
         self.decoder.register_forward_hook(self._end_pass)
+
+    def __repr__(self) -> str:
+        size = f"{self.layers} layers of {self.heads} heads"
+        return f"VLM({self.name!r}, {self.family}, {size}, {self.dtype} on {self.device})"
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Which model it is."""
+        return ModelFacts(**{each.name: getattr(self, each.name) for each in fields(ModelFacts)})
 
     @property
     def device(self) -> torch.device:
@@ -149,7 +172,7 @@ class VLM:
 
     def prepare(
         self,
-        picture: Picture | str | Path | Sequence[Picture | str | Path],
+        picture: Pictured | Sequence[Pictured],
         prompt: str,
         system: str | None = None,
         *,
@@ -160,7 +183,8 @@ class VLM:
         `squash`, by default this model's own `squash`: a picture that would be cropped is stretched to the
         model's square. Raises ModelError when the token map does not fit the prompt.
         """
-        given = [picture] if isinstance(picture, Picture | str | Path) else picture
+        several = isinstance(picture, Sequence) and not isinstance(picture, str)
+        given: Sequence[Any] = picture if several else [picture]  # type: ignore[assignment]
         pictures = [Picture.of(each) for each in given]
         text = self.preparation.prompt(prompt, len(pictures), system)
         squash = self.squash if squash is None else squash

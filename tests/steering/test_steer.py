@@ -16,7 +16,7 @@ from gazecli.models.inference.generate import Limits, generate, vision_once
 from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
 from gazecli.steering.steer import SteerSettings, steer_regions
-from gazecli.steering.switch import switch
+from gazecli.steering.switch import narrate
 from tests.conftest import QWEN, noise_picture
 
 HEADS = [(0, 1), (1, 3), (2, 0)]
@@ -130,7 +130,7 @@ def test_nothing_stays_behind_after_steering(vlm_of: Callable[[str], VLM]) -> No
 def test_a_switch_writes_a_segment_a_target_and_a_step_a_token(vlm_of: Callable[[str], VLM]) -> None:
     vlm, picture = vlm_of("qwen2_vl"), noise_picture(420, 130, 3)
     schedule = plan(parse_targets("2,3,1", picture), every=4)
-    narration = switch(vlm, picture, schedule, HEADS, SteerSettings(scope="answer"))
+    narration = narrate(vlm, picture, schedule, HEADS, SteerSettings(scope="answer"))
     assert [segment.region.number for segment in narration.segments] == [2, 3, 1]
     assert [(segment.start, segment.end) for segment in narration.segments][:2] == [(0, 4), (4, 8)]
     assert narration.trajectory.shape == (narration.tokens, 3)

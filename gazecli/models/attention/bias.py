@@ -33,7 +33,7 @@ def parse_strength(strength: float | str, mode: str = "boost-suppress") -> float
     """
     try:
         value = HARD if strength == "hard" else float(strength)
-    except ValueError:
+    except (TypeError, ValueError):
         value = math.nan
     if not 0 < value <= HARD:
         raise UsageError(
@@ -42,6 +42,12 @@ def parse_strength(strength: float | str, mode: str = "boost-suppress") -> float
             hint="10 redirects as well as more; below 5 random heads begin to redirect too",
         )
     return HARD if mode == "blind" else value
+
+
+def check_choice(what: str, name: object, names: Sequence[str]) -> None:
+    """UsageError for a mode or scope, as `what` calls it, that is none of `names`."""
+    if name not in names:
+        raise UsageError(f"no such {what}", subject=str(name)[:80], hint=f"use one of {', '.join(names)}")
 
 
 def key_bias(
@@ -62,10 +68,8 @@ def key_bias(
     for an unknown mode, scope or strength, RegionError when a target owns no token.
     """
     delta = parse_strength(strength, mode)
-    if mode not in MODES:
-        raise UsageError("no such mode", subject=mode, hint=f"use one of {', '.join(MODES)}")
-    if scope not in SCOPES:
-        raise UsageError("no such scope", subject=scope, hint=f"use one of {', '.join(SCOPES)}")
+    check_choice("mode", mode, MODES)
+    check_choice("scope", scope, SCOPES)
     layouts = [layout] * len(targets) if isinstance(layout, ImageLayout) else layout
     pictures = [picture] * len(targets) if isinstance(picture, int) else picture
     rows = torch.zeros(len(targets), max(each.length for each in layouts))
