@@ -97,13 +97,21 @@ class HeadSet:
 
     @classmethod
     def load(cls, spec: str | Path, cache: Cache | None = None) -> HeadSet:
-        """A head set by digest or unique prefix, by file, or by model (its newest).
+        """A head set by digest or unique prefix, by file, by model (its newest), or of the Hub.
 
-        Raises HeadSetError when there is none, several begin alike, or it is damaged.
+        That is `hf:OWNER/REPO@COMMIT`; without a commit the newest, and without `hf:` where nothing here is
+        called so. Raises HeadSetError when there is none, several begin alike, or it is damaged, HubError
+        when the Hub cannot be reached.
         """
         from gazecli.heads.headset_store import find_headset
 
-        return find_headset(spec, cache)
+        try:
+            return find_headset(spec, cache)
+        except HeadSetError as error:
+            name = str(spec)
+            if error.code != "headset.invalid" or name.count("/") != 1:
+                raise
+            return find_headset(f"hf:{name}", cache)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write it into the file `path`, or into that folder under its own name; returns the file.

@@ -252,6 +252,9 @@ def _as_gaze_error(failure: Exception, repository: str) -> GazeError:
     from httpx2 import TransportError
     from huggingface_hub import constants, errors, get_token
 
+    if isinstance(failure, RuntimeError) and isinstance(failure.__cause__, Exception):
+        failure = failure.__cause__  # of a file that was not uploaded
+
     def refused(message: str, hint: str, code: str) -> GazeError:
         return HubError(message, subject=repository, hint=hint, code=code)
 
