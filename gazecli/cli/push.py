@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import writable_folder
+from gazecli.cli.files import check_force, writable_folder
 from gazecli.cli.inputs import choose_heads
 from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, cannot_matter, with_help
 from gazecli.cli.output import Output, busy
@@ -56,8 +56,7 @@ def command(
     """
     from gazecli.sharing.push import package, push_document, send
 
-    if force and folder is None:
-        raise cannot_matter("force", "without --output", "add -o FOLDER, or leave it out")
+    check_force(force, folder)
     if private and pr:
         raise cannot_matter("private", "with --pr, which goes to a repository that is there")
     writable_folder(folder, "--output")

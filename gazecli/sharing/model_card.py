@@ -7,6 +7,7 @@ from typing import Any
 
 from gazecli.heads.hub import DOCUMENT, FILE, SCHEME
 from gazecli.heads.hub_listing import TAG, weights_tag
+from gazecli.models.attention.modes import STRENGTH
 from gazecli.models.catalogue import resolve_alias
 from gazecli.reports.documents.results import ReportDocument
 from gazecli.reports.markdown import escaped, facts_drawn, titled
@@ -141,7 +142,10 @@ def _warning(findings: Sequence[Finding]) -> list[str]:
 
 def _use(document: ReportDocument, findings: Sequence[Finding], repository: str) -> str:
     suggested, name = document.suggested, f"{SCHEME}{repository}"
-    strength = findings[0].evaluation.settings.strength if findings and findings[0].supports else 10.0
+    strength = suggested.strength
+    if strength is None:
+        proven = [finding.evaluation.settings.strength for finding in findings if finding.supports]
+        strength = proven[0] if proven else STRENGTH
     heads = ", ".join(f"{each.layer}.{each.head}" for each in document.heads[: suggested.top])
     shell = f"gaze steer PICTURE --region 3 --heads {name} --strength {strength:g}"
     python = f'import gazecli as gaze\nheadset = gaze.pull("{repository}")'
