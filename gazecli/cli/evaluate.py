@@ -144,7 +144,7 @@ def run_evaluation(
     from gazecli.evaluation.store import evaluation_request
     from gazecli.evaluation.sweep import halves
     from gazecli.heads.discover import parse_batch_size
-    from gazecli.heads.headset_store import note_headset
+    from gazecli.heads.headset_store import note_comics, note_headset
     from gazecli.reports.generations import generations_part, generations_text
 
     plan = plan_of(evaluation, chosen, wanted, compare, is_coco(comics))
@@ -200,6 +200,7 @@ def run_evaluation(
     if found is None:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)
+    note_comics(chosen.cache, examples.comics)
     choice = found.part.choice or found.part.score_choice
     if choice is not None and choice.refused is not None:
         output.note(f"the choice is not kept as a suggestion: {choice.refused}")
@@ -434,6 +435,8 @@ def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, h
             samples=samples,
             seed=seed,
             layout=evaluation.layout,
+            rtl=evaluation.rtl,
+            spread=evaluation.spread,
         )
         found = examples_of(opened, need_captions=evaluation.judge in (None, "lexical"))
     for skip in found.skipped:
