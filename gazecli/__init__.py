@@ -13,7 +13,7 @@ from gazecli.version import VERSION as __version__
 if TYPE_CHECKING:
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover
-    from gazecli.heads.headset import Head, HeadSet
+    from gazecli.heads.headset import Head, HeadSet, Selection
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from gazecli.pictures.regions import Region
     from gazecli.serving.server import serve
     from gazecli.steering.jobs import Job, JobResult, steer_many
-    from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
+    from gazecli.steering.schedule import Schedule
+    from gazecli.steering.settings import SteerSettings
+    from gazecli.steering.steer import Answer, Steering, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
     from gazecli.steering.track import Tracking, track
 
@@ -37,7 +39,10 @@ _HOMES = {
     "Narration": "gazecli.steering.switch",
     "Picture": "gazecli.pictures.picture",
     "Region": "gazecli.pictures.regions",
-    "SteerSettings": "gazecli.steering.steer",
+    "Schedule": "gazecli.steering.schedule",
+    "Selection": "gazecli.heads.headset",
+    "SteerSettings": "gazecli.steering.settings",
+    "Steering": "gazecli.steering.steer",
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
@@ -63,7 +68,10 @@ __all__ = [
     "Narration",
     "Picture",
     "Region",
+    "Schedule",
+    "Selection",
     "SteerSettings",
+    "Steering",
     "Tracking",
     "__version__",
     "discover",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.store import KeptEvaluation
     from gazecli.evaluation.trials import Run
     from gazecli.heads.headset import HeadSet
+    from gazecli.models.attention.modes import Scope
     from gazecli.models.vlm import VLM
     from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
     from gazecli.reports.page.scenes import Scene
@@ -295,8 +296,7 @@ def plan_of(
     from gazecli.evaluation.conditions import CONTROLS
     from gazecli.evaluation.evaluate import PROMPTS, Plan
     from gazecli.heads.questions import DISCOVERY_PROMPT
-    from gazecli.models.attention.bias import Scope
-    from gazecli.steering.steer import SteerSettings
+    from gazecli.steering.settings import SteerSettings
 
     task: TaskName = evaluation.task or "static"
     every = "50" if evaluation.every is None else evaluation.every
@@ -358,7 +358,7 @@ def judge_without_model(name: JudgeName | None, cache: Cache, forced: bool = Fal
 def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
     """The model itself, asked the same question; of a narration, what happens in a panel."""
     from gazecli.evaluation.judges.likelihood import LikelihoodJudge
-    from gazecli.steering.steer import STATIC_PROMPT
+    from gazecli.steering.settings import STATIC_PROMPT
 
     return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
 

@@ -45,7 +45,8 @@ def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | No
     """
     from gazecli.cache import Cache
     from gazecli.heads.headset_store import find_headset, last_headset, model_source
-    from gazecli.heads.rankings import listed_headset, parse_heads
+    from gazecli.heads.rankings import listed_headset
+    from gazecli.models.head_pairs import parse_heads
 
     cache = Cache(warn=output.warning)
     named = setting("model", options.model)

@@ -108,7 +108,8 @@ def command(
     targets = opened.targets(region or (), all_regions, or_whole=steering.mode == "blind")
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import steer_document
-    from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
+    from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+    from gazecli.steering.steer import steer_regions
 
     question = STATIC_PROMPT if prompt is None else prompt
     settings = SteerSettings(question, max_new_tokens=max_new_tokens, **vars(steering))

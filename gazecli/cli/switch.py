@@ -69,8 +69,8 @@ def command(
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import switch_document
-    from gazecli.steering.steer import SteerSettings
-    from gazecli.steering.switch import DYNAMIC_PROMPT, switch
+    from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+    from gazecli.steering.switch import narrate
 
     request = DYNAMIC_PROMPT if prompt is None else prompt
     longest = planned.most_tokens if max_new_tokens is None else max_new_tokens
@@ -79,7 +79,7 @@ def command(
     planned.check_length(longest)
     vlm = load_model(output, chosen, model)
     with generating(output, "narrating", stream, vlm.decode) as on_token:
-        narration = switch(
+        narration = narrate(
             vlm, opened, planned, chosen.heads, settings, max_new_tokens=longest, on_token=on_token
         )
     note_prepared(output, "picture was", narration.layout.prepared)

@@ -76,7 +76,7 @@ def command(
         )
     from gazecli.evaluation.conditions import CONTROLS, controls_for
     from gazecli.reports.steering import track_document
-    from gazecli.steering.steer import check_request
+    from gazecli.steering.settings import check_request
     from gazecli.steering.track import TRACKING_PROMPT, check_spans, find_span, track
 
     check_spans(span or [])

@@ -1,4 +1,7 @@
-"""The whole evaluation: choose K where a sweep is planned, run every condition, measure."""
+"""The whole evaluation: choose K where a sweep is planned, run every condition, measure.
+
+What computes with a model is imported when there is one: a plan alone finds a kept evaluation again.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
@@ -24,17 +27,17 @@ from gazecli.evaluation.sweep import (
     strength_steps,
     sweep,
 )
-from gazecli.evaluation.tasks.blinding import BlindingTask
-from gazecli.evaluation.tasks.dynamic import NarrationTask, panel_order, panel_schedule
-from gazecli.evaluation.tasks.static import RedirectionTask
-from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import Head, HeadSet, selections
 from gazecli.heads.questions import panel_prompts
-from gazecli.models.vlm import VLM
-from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer_regions
-from gazecli.steering.switch import DYNAMIC_PROMPT, Narration, switch
-from gazecli.steering.track import Tracking, track
+from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT, SteerSettings
+
+if TYPE_CHECKING:
+    from gazecli.evaluation.tasks.task import Advance, Task
+    from gazecli.models.vlm import VLM
+    from gazecli.steering.steer import Steering
+    from gazecli.steering.switch import Narration
+    from gazecli.steering.track import Tracking
 
 TaskName = Literal["static", "vqa", "dynamic"]
 PROMPTS: dict[TaskName, str] = {
@@ -204,6 +207,10 @@ def evaluate(
 
 def _tasks(vlm: VLM, examples: Examples, plan: Plan, shared: dict[str, Any]) -> tuple[Task, Task]:
     """The one that steers, and the one that blinds if the plan has a question for it."""
+    from gazecli.evaluation.tasks.blinding import BlindingTask
+    from gazecli.evaluation.tasks.dynamic import NarrationTask
+    from gazecli.evaluation.tasks.static import RedirectionTask
+
     usable, settings = examples.usable, plan.settings
     prompts = panel_prompts(plan.question, examples.comics.panels) if plan.question is not None else []
     blinding = BlindingTask(vlm, usable, prompts, settings.max_new_tokens, **shared)
@@ -258,11 +265,16 @@ def generate_with_maps(
 
     It is steered to every region, or narrated under its schedule and freely.
     """
+    from gazecli.evaluation.tasks.dynamic import panel_order, panel_schedule
+    from gazecli.steering.steer import steer_regions
+    from gazecli.steering.switch import narrate
+    from gazecli.steering.track import track
+
     picture, settings = example.load(), plan.settings
     if plan.task != "dynamic":
         return steer_regions(
             vlm, picture, picture.regions, heads, settings, require_effect=False, with_maps=True
         )
     schedule = panel_schedule(picture, panel_order(example.regions, plan.seed, number), plan.every)
-    narration = switch(vlm, picture, schedule, heads, settings, require_effect=False)
+    narration = narrate(vlm, picture, schedule, heads, settings, require_effect=False)
     return narration, track(vlm, picture, heads, settings.prompt, max_new_tokens=schedule.most_tokens)

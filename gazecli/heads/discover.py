@@ -5,6 +5,7 @@ A stored head set is found without loading the model.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -27,6 +28,7 @@ from gazecli.pictures.comics.comics import Comics, open_comics
 if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
 
+_LOG = logging.getLogger(__name__)
 Note = Callable[[str], None]
 
 
@@ -54,7 +56,7 @@ def discover(
     profile: bool = False,
     progress: Callable[[int, int], None] | None = None,
     fetching: Callable[[int, int], None] | None = None,
-    note: Note = lambda message: None,
+    note: Note = _LOG.info,
 ) -> HeadSet:
     """Score every attention head of a model on comics; the stored head set when this was done before.
 

@@ -7,11 +7,11 @@ image_z and spatial; an imported ranking has scores and which heads it lists. Bo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,10 @@ from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.questions import given_template
 from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
 
-__all__ = ["KIND", "Head", "HeadSet"]
+if TYPE_CHECKING:
+    from gazecli.cache.store import Cache
+
+__all__ = ["KIND", "Head", "HeadSet", "Selection"]
 
 KIND = "headset"
 TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
@@ -43,7 +46,27 @@ class Head(NamedTuple):
     head: int
 
 
-@dataclass(frozen=True)
+class Selection(list[Head]):
+    """Heads chosen from a head set, best first: a list that knows the head set, and the score it went by."""
+
+    def __init__(
+        self, heads: Iterable[Head] = (), headset: HeadSet | None = None, score: str | None = None
+    ) -> None:
+        super().__init__(heads)
+        self.headset = headset
+        self.score = score
+
+    def top(self) -> Sequence[Head]:
+        """The heads themselves."""
+        return self
+
+    def check_model(self, digest: str, name: str) -> None:
+        """Raise HeadSetError for a model that the head set does not belong to."""
+        if self.headset is not None:
+            self.headset.check_model(digest, name)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
 class HeadSet:
     """Every head's matrices and scores for one model and one set of comics.
 
@@ -70,6 +93,35 @@ class HeadSet:
     timing: Mapping[str, Any] = field(default_factory=dict)
     image_z: Float32 | None = None
     spatial: Float32 | None = None
+
+    @classmethod
+    def load(cls, spec: str | Path, cache: Cache | None = None) -> HeadSet:
+        """A head set by digest or unique prefix, by file, or by model (its newest).
+
+        Raises HeadSetError when there is none, several begin alike, or it is damaged.
+        """
+        from gazecli.heads.headset_store import find_headset
+
+        return find_headset(spec, cache)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write it into the file `path`, or into that folder under its own name; returns the file.
+
+        `load` and `gaze cache import` read it again. Raises UsageError when another file is there and may not
+        be replaced, GazeError when writing fails.
+        """
+        from gazecli.cache.store import save_artifact
+
+        return save_artifact(self.to_artifact(), Path(path), overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        layers, heads = self.image_mass.shape
+        strips, suggested = self.header["comics"]["strips"], self.header["suggested"]
+        origin = f"{strips} strips of {self.panels} panels" if self.ranked is None else self.kind
+        return (
+            f"HeadSet({self.digest[:19] or 'not kept'}, {self.model['name']}, {layers} x {heads} heads, "
+            f"{origin}, suggested: top {suggested['top']} by {suggested['score']})"
+        )
 
     @classmethod
     def of_tensors(cls, header: Mapping[str, Any], tensors: Tensors) -> HeadSet:
@@ -170,10 +222,11 @@ class HeadSet:
             )
         return count
 
-    def top(self, k: int | str = "auto", score: str = "auto") -> list[Head]:
+    def top(self, k: int | str = "auto", score: str = "auto") -> Selection:
         """The `k` best heads by `score`, best first."""
-        ordered = ranking(self.scores(self.resolve_score(score)))
-        return [Head(*pair) for pair in ordered[: self.resolve_top(k)]]
+        chosen = self.resolve_score(score)
+        ordered = ranking(self.scores(chosen))
+        return Selection((Head(*pair) for pair in ordered[: self.resolve_top(k)]), self, chosen)
 
     def controls(self, k: int | str = "auto", seed: int = 0, score: str = "auto") -> list[Head]:
         """Random heads outside the top `k`, as many from each layer as the top has there.

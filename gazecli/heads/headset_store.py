@@ -17,6 +17,7 @@ from gazecli.errors import CacheError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
 from gazecli.models.adapter import split_name
 from gazecli.models.checkpoint import find_checkpoint
+from gazecli.models.head_pairs import Heads, parse_heads
 
 _LAST = "headset"
 
@@ -55,15 +56,41 @@ def model_label(cache: Cache, name: str, digest: str) -> str:
     return f"{'+'.join(folders)} ({name})"
 
 
-def find_headset(spec: str, cache: Cache) -> HeadSet:
-    """A head set by digest or unique prefix, by file, or by model (its newest).
+def find_headset(spec: str | Path | HeadSet, cache: Cache | None = None) -> HeadSet:
+    """A head set by digest or unique prefix, by file, or by model (its newest); one that is given is itself.
 
     Raises HeadSetError when there is none, or several begin alike.
     """
+    if isinstance(spec, HeadSet):
+        return spec
+    spec, cache = str(spec), cache or Cache()
     path = os.path.expanduser(spec)
     if os.path.isfile(path):
         return _from_file(Path(path))
     return _newest_of(spec, cache) or headset_of(cache.resolve(spec, KIND), cache)
+
+
+def newest_headset(model: str, name: str, cache: Cache) -> HeadSet:
+    """The newest head set of the model with the digest `model`, called `name`; HeadSetError for none."""
+    found = _get(cache, cache.latest_for(_of_model(model)))
+    if found is None:
+        raise HeadSetError(
+            "no head set of this model is stored",
+            subject=name,
+            hint=f"run: gaze discover {name} COMICS",
+            code="headset.none",
+        )
+    return found
+
+
+def named_heads(heads: Heads, cache: Cache | None = None) -> Heads:
+    """`heads`, or the head set they name: by a path, or by a text that is no list such as `3.4,3.5`.
+
+    Raises what `find_headset` raises.
+    """
+    if isinstance(heads, Path) or (isinstance(heads, str) and heads.strip() and not parse_heads(heads)):
+        return find_headset(heads, cache)
+    return heads
 
 
 def headset_of(digest: str, cache: Cache) -> HeadSet:
@@ -98,16 +125,7 @@ def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
         checkpoint = find_checkpoint(spec, fetch=False)
     except ModelError:
         return None
-    model = checkpoint.digest(lambda path: file_digest(path, cache.root))
-    found = _get(cache, cache.latest_for(_of_model(model)))
-    if found is None:
-        raise HeadSetError(
-            "no head set of this model is stored",
-            subject=spec,
-            hint=f"run: gaze discover {spec} COMICS",
-            code="headset.none",
-        )
-    return found
+    return newest_headset(checkpoint.digest(lambda path: file_digest(path, cache.root)), spec, cache)
 
 
 def _from_file(path: Path) -> HeadSet:

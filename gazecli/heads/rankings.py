@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +21,7 @@ from gazecli.cache.files import NotPlain, export_file, open_plain, read_whole
 from gazecli.cache.store import Cache
 from gazecli.canonical import parse_json
 from gazecli.errors import HeadSetError, UsageError
-from gazecli.heads.headset import Head, HeadSet, Tensors
+from gazecli.heads.headset import HeadSet, Tensors
 from gazecli.heads.headset_store import note_headset
 from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
 from gazecli.models.catalogue import lasting_names, published_top
@@ -37,7 +36,6 @@ _FORM = 'write a list of {"layer": 3, "head": 1, "score": 0.81}, or of [3, 1, 0.
 # What a ranking does not say is taken from the paper's recipe: panels a strip, their height, the gap.
 _RECIPE = {"panels": 6, "height": 256, "gap": 6}
 _UNKNOWN = "unknown"
-_TYPED = re.compile(r" *\d{1,5}\.\d{1,5} *(, *\d{1,5}\.\d{1,5} *)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -165,24 +163,6 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
     headset = _kept({**_header(_model(checkpoint, size, cache), suggested), **read}, tensors, cache)
     note_headset(cache, headset, model)
     return headset
-
-
-def parse_heads(text: str) -> list[Head] | None:
-    """The heads of a list typed by hand, `3.4,3.5,12.0` (layer.head, from 0); None for anything else.
-
-    The dot tells a list from a digest, whose prefixes are hexadecimal. Raises UsageError for a head that is
-    there twice.
-    """
-    if not _TYPED.fullmatch(text) or os.path.exists(text):
-        return None
-    layers_heads = (pair.split(".") for pair in text.split(","))
-    heads = [Head(int(layer), int(head)) for layer, head in layers_heads]
-    twice = next((head for place, head in enumerate(heads) if head in heads[:place]), None)
-    if twice is not None:
-        raise UsageError(
-            f"layer {twice.layer} head {twice.head} is there twice", subject=text, hint="name each head once"
-        )
-    return heads
 
 
 def listed_headset(heads: Sequence[tuple[int, int]], model: str, cache: Cache) -> HeadSet:

@@ -5,6 +5,7 @@ Only safetensors weights are loaded, and a checkpoint's own code only with `trus
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -28,6 +29,7 @@ from gazecli.models.vlm import VLM
 from gazecli.models.weights import check_weights, unused_weights
 from gazecli.plain_text import error_words
 
+_LOG = logging.getLogger(__name__)
 _CLASSES = ("AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModel")
 
 
@@ -42,7 +44,7 @@ def load(
     trust_remote_code: bool = False,
     file_digest: Callable[[Path], str] | None = None,
     squash: bool = True,
-    note: Callable[[str], None] = lambda message: None,
+    note: Callable[[str], None] = _LOG.info,
 ) -> VLM:
     """Load a model by alias, Hub id (optionally @revision) or folder, also with an adapter: MODEL+FOLDER.
 
@@ -50,7 +52,7 @@ def load(
     devices, or the JSON file of one; `max_memory` bounds what a strategy may use of each device, as in
     `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files. `squash`: whether
     pictures that its processor would crop are stretched to its square instead. `note` is told what is odd and
-    does no harm, such as weights that the model does not use.
+    does no harm, such as weights that the model does not use; by default it is logged.
 
     Raises ModelError when it is unknown, absent, unsupported, broken, or not all of its weights are there,
     UsageError for a device or number format that is not here.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import mean, median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gazecli.errors import BadInput
 from gazecli.evaluation.evaluate import Evaluation, Selector
@@ -23,7 +23,6 @@ from gazecli.evaluation.metrics import (
 )
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import overlaps
-from gazecli.models.vlm import VLM
 from gazecli.reports.documents.evaluation import (
     ComparisonPart,
     ConditionPart,
@@ -39,6 +38,9 @@ from gazecli.reports.documents.evaluation import (
     SelectorPart,
 )
 from gazecli.reports.steering import steering_settings
+
+if TYPE_CHECKING:
+    from gazecli.models.vlm import VLM
 
 _SHOWN_EXAMPLES = 6
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from gazecli.errors import GazeError, PictureError, UsageError
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.models.attention.bias import Mode, Scope
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.models.inference.generate import ByToken, Limits, generate_by_token
 from gazecli.pictures.picture import Picture
 from gazecli.reports.documents.parts import Pair, Part
@@ -27,7 +27,8 @@ from gazecli.reports.steering import steer_document
 from gazecli.serving.answers import Arrivals, JSONAnswer, error_part, event_line
 from gazecli.serving.engine import Engine
 from gazecli.serving.requests import Panels, parsed, picture_of, spec_of
-from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, check_request, steer_by_token
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings, check_request
+from gazecli.steering.steer import Steering, steer_by_token
 
 _DEFAULT = SteerSettings()
 

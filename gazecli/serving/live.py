@@ -31,7 +31,7 @@ from starlette.routing import Route
 
 from gazecli.errors import GazeError, UsageError
 from gazecli.heads.headset import HeadSet
-from gazecli.models.attention.bias import MODES, SCOPES
+from gazecli.models.attention.modes import MODES, SCOPES
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.reports.heatmap import shrunk

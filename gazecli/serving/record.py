@@ -78,7 +78,6 @@ def _python(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int)
     panels = f"regions={[tuple(box) for box in how.regions]}" if how.regions else f"panels={how.panels!r}"
     lines = [
         "import gazecli as gaze",
-        *(["from gazecli.steering.schedule import parse_targets, plan"] if specs else []),
         "",
         f"vlm = gaze.load({vlm.source!r}, device={str(vlm.device)!r}, dtype={vlm.dtype!r}"
         + ("" if vlm.squash else ", squash=False")
@@ -90,12 +89,10 @@ def _python(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int)
     ]
     if specs:
         lines += [
-            f"schedule = plan(parse_targets({list(specs)!r}, picture), at={list(starts)})",
-            "settings = gaze.SteerSettings(",
-            f"    prompt, {settings.strength!r}, {settings.mode!r}, {settings.scope!r}, {longest}",
-            ")",
             "text = gaze.switch(",
-            f"    vlm, picture, schedule, heads, settings, max_new_tokens={longest}, require_effect=False",
+            f"    vlm, picture, {list(specs)!r}, heads, prompt, at={list(starts)},",
+            f"    strength={settings.strength!r}, mode={settings.mode!r}, scope={settings.scope!r},",
+            f"    max_new_tokens={longest}, require_effect=False,",
             ").text",
         ]
     else:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from gazecli.canonical import parse_json
 from gazecli.errors import PictureError, RegionError, UsageError
-from gazecli.models.attention.bias import Mode, Scope
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.pictures.image_files import MAX_PIXELS
 from gazecli.pictures.picture import Picture
 from gazecli.reports.documents.parts import Part

@@ -17,12 +17,14 @@ from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 from gazecli.canonical import json_digest, parse_json
 from gazecli.errors import GazeError, UsageError, as_gaze_error
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.models.attention.bias import Mode, Scope, parse_strength
+from gazecli.heads.headset_store import find_headset
+from gazecli.models.attention.modes import Mode, Scope, parse_strength
 from gazecli.models.vlm import VLM
 from gazecli.pictures.image_files import MAX_PIXELS
 from gazecli.pictures.picture import Picture, check_choice
 from gazecli.pictures.regions import Region
-from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer_regions
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+from gazecli.steering.steer import Steering, steer_regions
 
 LONGEST_LINE = 1 << 20  # bytes
 Made = TypeVar("Made")
@@ -145,7 +147,7 @@ class JobResult:
 
 def steer_many(
     vlm: VLM | Callable[[], VLM],
-    headset: HeadSet,
+    headset: HeadSet | str | Path,
     jobs: Iterable[Job | JobResult],
     *,
     is_there: Callable[[OpenJob], bool] = lambda opened: False,
@@ -153,8 +155,10 @@ def steer_many(
     """The result of each job in turn, as soon as it is known; a job that failed already is its own result.
 
     `vlm` may be what loads the model, called once and only when a job needs it. Jobs that are there already
-    (`is_there`) are not steered. Raises HeadSetError when the heads are of another model.
+    (`is_there`) are not steered. A head set may be named, as for `find_headset`. Raises HeadSetError when
+    there is none of that name, and when the heads are of another model.
     """
+    headset = find_headset(headset)
 
     @cache
     def model() -> VLM:

@@ -12,7 +12,8 @@ import pytest
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+from gazecli.steering.steer import steer_regions
 from tests.serving.conftest import STRIP, Asker, data_address
 
 MESSAGES = [
