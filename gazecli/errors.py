@@ -12,6 +12,7 @@
     │   └── HeadSetError               a head set's name, file or fit to a model
     ├── SteeringError         exit 1   steering had no effect
     ├── JudgeError            exit 1   a judge on the network did not answer
+    ├── HubError              exit 1   the Hub did not answer, or refused
     ├── SpanError             exit 1   the written text does not hold the given words
     ├── CheckFailed           exit 1   a check did not hold
     └── CacheError            exit 1   the cache folder cannot be read or written
@@ -113,6 +114,12 @@ class JudgeError(GazeError):
     """A judge could not be reached, or refused."""
 
     default_code = "judge.failed"
+
+
+class HubError(GazeError):
+    """The Hub could not be reached, or refused."""
+
+    default_code = "hub.failed"
 
 
 class CheckFailed(GazeError):

@@ -50,6 +50,7 @@ def command(
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
     page: options.Page = None,
+    force: options.ForceFiles = False,
     region: Annotated[
         list[str] | None, with_help(options.REGION, "Watch this region too; written as for steer.")
     ] = None,
@@ -65,7 +66,7 @@ def command(
     Example: gaze track strip.png --span "red cat" --heatmap attention.png
     """
     check_stream(output, stream)
-    check_files(picture, heatmap=heatmap, trajectory=trajectory, page=page)
+    check_files(picture, force=force, heatmap=heatmap, trajectory=trajectory, page=page)
     opened = open_picture(output, picture, shown)
     also = opened.targets(region) if region else []
     if trajectory is not None and not opened.regions and not also:

@@ -19,10 +19,12 @@ import numpy.typing as npt
 from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.questions import given_template
-from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
+from gazecli.heads.scores import SCORE_NAMES, UNTESTED, diagonal_mean, localization, ranking
+from gazecli.models.attention.modes import HARD, STRENGTH
 
 if TYPE_CHECKING:
     from gazecli.cache.store import Cache
+    from gazecli.heads.hub import Pushed
 
 __all__ = ["KIND", "Head", "HeadSet", "Selection"]
 
@@ -96,13 +98,21 @@ class HeadSet:
 
     @classmethod
     def load(cls, spec: str | Path, cache: Cache | None = None) -> HeadSet:
-        """A head set by digest or unique prefix, by file, or by model (its newest).
+        """A head set by digest or unique prefix, by file, by model (its newest), or of the Hub.
 
-        Raises HeadSetError when there is none, several begin alike, or it is damaged.
+        That is `hf:OWNER/REPO@COMMIT`; without a commit the newest, and without `hf:` where nothing here is
+        called so. Raises HeadSetError when there is none, several begin alike, or it is damaged, HubError
+        when the Hub cannot be reached.
         """
         from gazecli.heads.headset_store import find_headset
 
-        return find_headset(spec, cache)
+        try:
+            return find_headset(spec, cache)
+        except HeadSetError as error:
+            name = str(spec)
+            if error.code != "headset.invalid" or name.count("/") != 1:
+                raise
+            return find_headset(f"hf:{name}", cache)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write it into the file `path`, or into that folder under its own name; returns the file.
@@ -222,6 +232,23 @@ class HeadSet:
             )
         return count
 
+    @property
+    def strength(self) -> float | None:
+        """The strength that a sweep chose for these heads; None where none did."""
+        chosen = self.header["suggested"].get("strength")
+        return None if chosen is None else float(chosen)
+
+    def resolve_strength(self, strength: float | str = "auto") -> float | str:
+        """`auto` is the suggested strength, 10 where no sweep chose one."""
+        if strength != "auto":
+            return strength
+        return STRENGTH if self.strength is None else self.strength
+
+    @property
+    def is_untested(self) -> bool:
+        """Whether its suggestion says that steering has not tested it; other head sets may say nothing."""
+        return UNTESTED in self.header["suggested"]["why"]
+
     def top(self, k: int | str = "auto", score: str = "auto") -> Selection:
         """The `k` best heads by `score`, best first."""
         chosen = self.resolve_score(score)
@@ -257,13 +284,42 @@ class HeadSet:
 
         Raises HeadSetError naming both models.
         """
-        if digest != self.model["digest"]:
-            raise HeadSetError(
-                f"this head set belongs to {self.model['name']}, not to {name}",
-                subject=self.digest or str(self.path),
-                hint=f"run: gaze discover {name} COMICS",
-                code="headset.other_model",
-            )
+        if digest == self.model["digest"]:
+            return
+        message, hint = f"this head set belongs to {self.model['name']}, not to {name}", ""
+        if name.partition("@")[0] in (self.model["name"], self.model["id"]):
+            message = f"this head set belongs to other weights of {self.model['name']} than these"
+            if revision := self.model.get("revision"):
+                hint = f"load those: --model {self.model['id']}@{revision}; or "
+        raise HeadSetError(
+            message,
+            subject=self.digest or str(self.path),
+            hint=f"{hint}run: gaze discover {name} COMICS",
+            code="headset.other_model",
+        )
+
+    def push(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        pr: bool = False,
+        unproven: bool = False,
+        datasets: Sequence[str] = (),
+        cache: Cache | None = None,
+    ) -> Pushed:
+        """Push it with its evidence to `OWNER/REPO` on the Hub, which is made when it is missing.
+
+        With `private` nobody else sees it; with `pr` it is offered to the repository's owner as a pull
+        request. datasets: names on the Hub of the comics it was found on; those that gaze fetched are known.
+        Raises HeadSetError when no kept evaluation supports it, unless `unproven`; HubError when the Hub
+        cannot be reached or refuses.
+        """
+        import gazecli
+
+        return gazecli.push(
+            self, repository, private=private, pr=pr, unproven=unproven, datasets=datasets, cache=cache
+        )
 
     def to_artifact(self) -> Artifact:
         """The form that is hashed and stored.
@@ -369,6 +425,7 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
         and all(_whole(number) for number in [*numbers, comics.get("strips"), suggested.get("top")])
         and suggested.get("score") in SCORE_NAMES
         and 1 <= suggested["top"] <= layers * heads
+        and _strength(suggested.get("strength"))
         and _skips(comics.get("skipped", []))
         and _honest(header.get("honesty"))
     )
@@ -395,6 +452,10 @@ def _honest(block: object) -> bool:
         and _whole(block.get("shuffles"))
         and (agreement == [None, None] or (isinstance(agreement[0], int | float) and _whole(agreement[1])))
     )
+
+
+def _strength(number: object) -> bool:
+    return number is None or (type(number) in (int, float) and 0 < number <= HARD)  # type: ignore[operator]
 
 
 def _whole(number: object) -> bool:

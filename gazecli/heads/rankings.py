@@ -23,7 +23,7 @@ from gazecli.canonical import parse_json
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.headset import HeadSet, Tensors
 from gazecli.heads.headset_store import note_headset
-from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
+from gazecli.heads.scores import UNTESTED, Floats, ranking, suggest_unmeasured
 from gazecli.models.catalogue import lasting_names, published_top
 from gazecli.models.checkpoint import Checkpoint, Dimensions, find_checkpoint, read_dimensions
 from gazecli.models.folder_kinds import refuse_kinds
@@ -214,15 +214,20 @@ def _kept(header: Mapping[str, Any], tensors: Tensors, cache: Cache) -> HeadSet:
     return replace(made, digest=digest, path=stored)
 
 
+def ranking_of(headset: HeadSet) -> bytes:
+    """A head set's ranking by its suggested score, as the bytes of a JSON file."""
+    scores = headset.scores(headset.resolve_score())
+    best = [Ranked(*pair, float(scores[pair])) for pair in ranking(scores) if np.isfinite(scores[pair])]
+    return ranking_text(best).encode("utf-8")
+
+
 def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = False) -> Path:
     """Write a head set's ranking by its suggested score, into a file or a folder; returns the file.
 
     Raises UsageError when the file exists or its folder does not, GazeError when writing fails.
     """
-    scores = headset.scores(headset.resolve_score())
-    best = [Ranked(*pair, float(scores[pair])) for pair in ranking(scores) if np.isfinite(scores[pair])]
     name = f"headset-{headset.digest.removeprefix('sha256:')}.json"
-    data = ranking_text(best).encode("utf-8")
+    data = ranking_of(headset)
 
     def is_same(target: Path) -> bool:
         with suppress(OSError):
@@ -249,6 +254,6 @@ def _suggested(scores: Floats, size: Dimensions, model_id: str) -> dict[str, Any
     """The paper's K where it has one for the model and the ranking is as long, else what scores suggest."""
     best = published_top(model_id)
     if best is not None and best <= scores.size:
-        why = f"{best} heads steered best in the paper. Not yet tested by steering here"
+        why = f"{best} heads steered best in the paper. {UNTESTED} here"
         return {"score": "raw", "top": best, "why": why}
     return asdict(suggest_unmeasured(scores, size.layers * size.heads))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gazecli.errors import BadInput
 from gazecli.evaluation.evaluate import Evaluation, Selector
-from gazecli.evaluation.examples import Example, Examples, chance_of
+from gazecli.evaluation.examples import Example, Examples, chance_of, turned_counts
 from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
@@ -48,7 +48,7 @@ _SHOWN_EXAMPLES = 6
 def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge | None) -> EvaluationPart:
     """The block of the report; `swept` is the digest of the head set asked for."""
     choice, runs, usable = evaluation.choice, evaluation.runs, evaluation.examples.usable
-    headset = evaluation.headset.digest
+    by_score, digests = evaluation.score_choice, {"headset": evaluation.headset.digest, "swept": swept}
     part = EvaluationPart.model_validate(
         {
             "comics": _comics(evaluation.examples),
@@ -59,7 +59,8 @@ def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge |
             "settings": _settings(vlm, evaluation),
             "conditions": [],
             "sweep": evaluation.sweep,
-            "choice": {**vars(choice), "headset": headset, "swept": swept} if choice else None,
+            "choice": {**vars(choice), **digests} if choice else None,
+            "score_choice": {**vars(by_score), **digests} if by_score else None,
             "on_discovery_strips": evaluation.headset.header["comics"]["digest"]
             == evaluation.examples.comics.digest,
             "examples": _examples(runs, usable),
@@ -176,6 +177,7 @@ def _comics(examples: Examples) -> dict[str, Any]:
         "strips": len(examples.usable),
         "panels": examples.comics.panels,
         "skipped": examples.skipped,
+        "turned": turned_counts(examples.usable),
     }
 
 

@@ -45,7 +45,7 @@ class GazeBody(Panels):
     top: int | Literal["auto"] = "auto"
     score: str = "auto"
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
-    strength: float | str = _DEFAULT.strength
+    strength: float | str = "auto"
     mode: Mode = _DEFAULT.mode
     scope: Scope = _DEFAULT.scope
 
@@ -198,7 +198,8 @@ class _Completion:
             check_request(question, self.longest)
             return
         gaze = body.gaze
-        self.settings = SteerSettings(question, gaze.strength, gaze.mode, gaze.scope, self.longest)
+        strength = self.headset.resolve_strength(gaze.strength)
+        self.settings = SteerSettings(question, strength, gaze.mode, gaze.scope, self.longest)
         if gaze.region is None:
             hint = "add gaze.region, or leave gaze out"
             raise UsageError("no region is named", hint=hint, code="usage.region")

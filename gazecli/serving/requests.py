@@ -56,7 +56,7 @@ class StartBody(Part):
     top: int | Literal["auto"] = "auto"
     score: str = "auto"
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
-    strength: float | str = 10.0
+    strength: float | str = "auto"
     mode: Mode = "boost-suppress"
     scope: Scope = "answer"
     max_new_tokens: int = 256

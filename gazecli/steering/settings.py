@@ -11,7 +11,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 from gazecli.errors import UsageError
-from gazecli.models.attention.modes import MODES, SCOPES, Mode, Scope, check_choice, parse_strength
+from gazecli.models.attention.modes import MODES, SCOPES, STRENGTH, Mode, Scope, check_choice, parse_strength
 from gazecli.plain_text import check_prompt
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SteerSettings:
     """How to steer; defaults are the paper's recipe with a strength that keeps bfloat16 exact."""
 
     prompt: str = STATIC_PROMPT
-    strength: float | str = 10.0
+    strength: float | str = STRENGTH
     mode: Mode = "boost-suppress"
     scope: Scope = "full"
     max_new_tokens: int = 64

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from gazecli.cache.store import Cache
 from gazecli.errors import RegionError, SteeringError
 from gazecli.models.attention.bias import has_moved
-from gazecli.models.attention.modes import Mode, Scope
+from gazecli.models.attention.modes import STRENGTH, Mode, Scope
 from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
 from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
@@ -29,7 +29,7 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
-from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
 from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
 
 # Watched decode steps when the bias acts on written tokens only.
@@ -96,7 +96,7 @@ def steer(
     *,
     top: int | str = "auto",
     score: str = "auto",
-    strength: float | str = 10.0,
+    strength: float | str = "auto",
     mode: Mode = "boost-suppress",
     scope: Scope = "full",
     max_new_tokens: int = 64,
@@ -111,9 +111,9 @@ def steer(
     model: a loaded VLM, or a name, which is loaded for this one call. picture: a `Picture`, a path, a Pillow
     image or an array. region: a panel's number, a spec such as "10%,20%,55%,80%", four pixels or a `Region`.
     heads: a head set, its digest or file, pairs or "3.4,3.5", by default the model's newest head set; of a
-    head set, the best `top` by `score` are steered. `with_baseline` also writes the unsteered answer, and
-    `with_maps` keeps the attention of every written token. `on_token` is called with (step, the tokens of
-    each row so far); row 0 is the baseline.
+    head set, the best `top` by `score` are steered, at the strength it suggests unless `strength` says so.
+    `with_baseline` also writes the unsteered answer, and `with_maps` keeps the attention of every written
+    token. `on_token` is called with (step, the tokens of each row so far); row 0 is the baseline.
 
     Raises PictureError, RegionError, HeadSetError, ModelError or UsageError for what is wrong with these
     before anything is loaded, SteeringError when the heads' attention did not move; with `require_effect`
@@ -121,9 +121,11 @@ def steer(
     """
     picture = Picture.of(picture)
     target = picture.region(region, picture.panels + 1)
-    settings = SteerSettings(prompt, strength, mode, scope, max_new_tokens)
+    given = STRENGTH if strength == "auto" else strength
+    settings = SteerSettings(prompt, given, mode, scope, max_new_tokens)
     settings.check()
     chosen = choose_heads(model, heads, top, score, cache)
+    settings = replace(settings, strength=strength_for(chosen, strength))
     steering = steer_regions(
         loaded(model),
         picture,
@@ -159,9 +161,10 @@ def steer_regions(
     """
     picture = Picture.of(picture)
     asked = picture.targets(targets or (), targets is None)
-    settings = SteerSettings() if settings is None else settings
-    settings.check()
+    if settings is not None:
+        settings.check()
     chosen = choose_heads(model, heads, cache=cache)
+    settings = SteerSettings(strength=strength_for(chosen)) if settings is None else settings
     steps = steer_by_token(
         loaded(model),
         picture,

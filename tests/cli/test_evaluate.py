@@ -135,6 +135,32 @@ def test_a_sweeps_choice_is_kept_and_found_again(gaze: Gaze) -> None:
     assert not gaze("evaluate", known, comics, *call).document("evaluation")["cached"]
 
 
+def test_a_swept_strength_is_what_the_heads_are_steered_with_from_then_on(gaze: Gaze) -> None:
+    comics = EXAMPLES / "comics"
+    known = gaze("discover", "tiny", comics, "--samples", 2).document("headset")
+    assert known["suggested"]["strength"] is None
+    call = ("--sweep", "strength", "--max-new-tokens", 12, "--samples", 4, "--device", "cpu", "--controls", 1)
+    swept = gaze("evaluate", "tiny", comics, *call)
+    first = swept.document("evaluation")
+    chosen = first["evaluation"]["choice"]["strength"]
+    assert chosen != 10
+    assert first["headset"] != known["digest"]
+    assert f"kept as head set {first['headset']}" in swept.err
+    again = gaze("evaluate", "tiny", comics, *call).document("evaluation")
+    assert (again["cached"], again["digest"]) == (True, first["digest"])
+    suggested = gaze("report").document("report")["suggested"]
+    assert (suggested["strength"], suggested["top"]) == (chosen, known["suggested"]["top"])
+    assert f"strength {chosen:g}" in gaze("report", "--format", "human").out
+    strip, short = comics / "strip-0001", ("--device", "cpu", "--max-new-tokens", 2)
+    steer = ("steer", strip, "--region", 2, *short)
+    switch = ("switch", strip, "--schedule", "2,1", "--every", 1, *short)
+    calls = {steer: chosen, switch: chosen, (*steer, "--strength", 10): 10}
+    calls[*steer, "--heads", known["digest"]] = 10
+    for arguments, strength in calls.items():
+        settings = json.loads(gaze(*arguments).out)["settings"]
+        assert settings["strength"] == strength, arguments
+
+
 def test_selectors_that_were_compared_are_kept_too(gaze: Gaze, known: str, comics: Path) -> None:
     steered = gaze("evaluate", known, comics, *QUICK, "--compare").document("evaluation")["comparison"]
     assert [each["n"] for each in steered["selectors"]] == [3] * 4

@@ -15,6 +15,7 @@ Mode = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress
 Scope = Literal["full", "question", "answer", "decode"]
 MODES: tuple[str, ...] = get_args(Mode)
 SCOPES: tuple[str, ...] = get_args(Scope)
+STRENGTH = 10.0  # keeps bfloat16 exact, and redirects as well as more
 HARD = 10000.0  # the released code's stand-in for infinity
 
 
