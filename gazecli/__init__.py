@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 from gazecli.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from gazecli.api.evaluate import evaluate
+    from gazecli.api.evaluation import Evaluation
+    from gazecli.api.judging import judge
+    from gazecli.api.report import Report, report
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover
     from gazecli.heads.headset import Head, HeadSet, Selection
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
     from gazecli.steering.track import Tracking, track
 
 _HOMES = {
+    "Evaluation": "gazecli.api.evaluation",
+    "Report": "gazecli.api.report",
+    "evaluate": "gazecli.api.evaluate",
+    "judge": "gazecli.api.judging",
+    "report": "gazecli.api.report",
     "Answer": "gazecli.steering.steer",
     "GazeError": "gazecli.errors",
     "Head": "gazecli.heads.headset",
@@ -58,6 +67,7 @@ _HOMES = {
 __all__ = [
     "VLM",
     "Answer",
+    "Evaluation",
     "GazeError",
     "Head",
     "HeadSet",
@@ -67,6 +77,7 @@ __all__ = [
     "Narration",
     "Picture",
     "Region",
+    "Report",
     "Schedule",
     "Selection",
     "SteerSettings",
@@ -74,8 +85,11 @@ __all__ = [
     "Tracking",
     "__version__",
     "discover",
+    "evaluate",
     "fetch_comics",
+    "judge",
     "load",
+    "report",
     "serve",
     "steer",
     "steer_many",

@@ -1,4 +1,4 @@
-"""The whole evaluation: choose K where a sweep is planned, run every condition, measure."""
+"""A plan is executed: choose K where a sweep is planned, run every condition, measure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
@@ -29,6 +29,7 @@ from gazecli.evaluation.tasks.dynamic import NarrationTask, panel_order, panel_s
 from gazecli.evaluation.tasks.static import RedirectionTask
 from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.evaluation.trials import Run
+from gazecli.evaluation.wanted import TaskName
 from gazecli.heads.headset import Head, HeadSet, selections
 from gazecli.heads.questions import panel_prompts
 from gazecli.models.vlm import VLM
@@ -36,7 +37,6 @@ from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer
 from gazecli.steering.switch import DYNAMIC_PROMPT, Narration, narrate
 from gazecli.steering.track import Tracking, track
 
-TaskName = Literal["static", "vqa", "dynamic"]
 PROMPTS: dict[TaskName, str] = {
     "static": STATIC_PROMPT,
     "vqa": "What is the main action or event happening in this comic strip? Answer briefly.",
@@ -95,7 +95,7 @@ class Selector:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Execution:
     """What came out. headset: the one evaluated, or with a sweep its copy with the new suggestion.
 
     runs: one a condition, the gaze heads first. metrics: one entry a run, empty where nobody judged.
@@ -118,7 +118,7 @@ class Evaluation:
         return len(self.runs[0].numbers)
 
 
-def evaluate(
+def execute(
     vlm: VLM,
     headset: HeadSet,
     examples: Examples,
@@ -128,7 +128,7 @@ def evaluate(
     progress: Callable[[int, int], None] = lambda done, total: None,
     batch_size: int | None = None,
     anew: bool = False,
-) -> Evaluation:
+) -> Execution:
     """Run `plan`; `progress` is called with (done, total), a step being one picture under all conditions.
 
     Texts are kept in the cache as they are written: a run that was interrupted goes on where it was, and one
@@ -196,7 +196,7 @@ def evaluate(
         chance = chance_of([examples.usable[number] for number in numbers])
         choice = replace(choice, refused=_why_no_suggestion(choice, metrics, chance))
     seconds = round(time.monotonic() - began, 3)
-    done = Evaluation(plan, examples, headset, runs, metrics, selectors, points, choice, seconds)
+    done = Execution(plan, examples, headset, runs, metrics, selectors, points, choice, seconds)
     if choice is None or choice.refused is not None or plan.sweep != "heads":
         return done
     return replace(done, headset=group.from_first(lambda: _with_choice(done, choice, cache)))
@@ -237,7 +237,7 @@ def _why_no_suggestion(choice: SweepChoice, metrics: Sequence[ConditionMetrics],
     return None
 
 
-def _with_choice(done: Evaluation, choice: SweepChoice, cache: Cache) -> HeadSet:
+def _with_choice(done: Execution, choice: SweepChoice, cache: Cache) -> HeadSet:
     """The head set with the sweep's choice as its suggestion, kept in the cache under its own digest."""
     why = (
         f"of {len(done.sweep)} choices of heads this steered best ({done.plan.task}), or as well within one "
