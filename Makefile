@@ -15,12 +15,13 @@ SECONDS ?= 60
 TARGETS ?= artifact headset ranking record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo evaluate page test lint types slow families bench fuzz audit wheel clean
+.PHONY: help install demo evaluate page docs test lint types slow families bench fuzz audit wheel clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
 	@echo 'make evaluate  evaluate the small model as the README does; results land in $(EVALUATED)/'
 	@echo 'make page   build docs/live.html, the small model inside one page'
+	@echo 'make docs   build the documentation into site/, and check every link in it'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
 	@echo 'make families  every family at every size; writes the table in README.md'
@@ -46,6 +47,12 @@ evaluate: install
 
 page: install
 	$(BIN)/python -m gazecli.tiny.live.page docs/live.html
+
+# Warnings are errors. The reference is made from the product itself, and not kept.
+docs: install
+	$(BIN)/python -m tools.reference docs/reference
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m tools.links site
 
 # A process a core, each with one thread: they would only fight for the cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
@@ -80,4 +87,4 @@ wheel: install
 	$(BIN)/python -m build --outdir dist
 
 clean:
-	rm -rf $(VENV) build dist $(OUT) $(EVALUATED) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache build dist docs/reference site $(OUT) $(EVALUATED) .mypy_cache .pytest_cache .ruff_cache .hypothesis

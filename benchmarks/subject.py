@@ -17,8 +17,9 @@ import torch
 from PIL import Image
 from transformers import PreTrainedConfig, Qwen3VLConfig
 
-from gazecli.models.attention.bias import Scope, key_bias
+from gazecli.models.attention.bias import key_bias
 from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.modes import Scope
 from gazecli.models.head_pairs import HeadPair
 from gazecli.models.load import load
 from gazecli.models.token_maps.image_tokens import ImageLayout

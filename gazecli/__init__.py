@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from gazecli.serving.server import serve
     from gazecli.steering.jobs import Job, JobResult, steer_many
     from gazecli.steering.schedule import Schedule
-    from gazecli.steering.steer import Answer, Steering, SteerSettings, steer, steer_regions
+    from gazecli.steering.settings import SteerSettings
+    from gazecli.steering.steer import Answer, Steering, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
     from gazecli.steering.track import Tracking, track
 
@@ -49,7 +50,7 @@ _HOMES = {
     "Region": "gazecli.pictures.regions",
     "Schedule": "gazecli.steering.schedule",
     "Selection": "gazecli.heads.headset",
-    "SteerSettings": "gazecli.steering.steer",
+    "SteerSettings": "gazecli.steering.settings",
     "Steering": "gazecli.steering.steer",
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cache as remembered
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gazecli.api.evaluation import Evaluation, Note, as_kept, keep_evaluation
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
 from gazecli.evaluation.evaluate import Plan, execute, generate_with_maps
-from gazecli.evaluation.examples import Examples
+from gazecli.evaluation.examples import Examples, turned_counts
 from gazecli.evaluation.judges.choice import judge_without_model, judged_by, likelihood_judge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.store import KeptEvaluation, evaluation_request, found_again
@@ -24,11 +24,14 @@ from gazecli.evaluation.wanted import JudgeName, SweepName, TaskName, Wanted, is
 from gazecli.heads.discover import parse_batch_size
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import find_headset, model_source, note_headset
-from gazecli.models.attention.bias import Mode, Scope
-from gazecli.models.vlm import VLM
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.reports.evaluation import comparison_part, evaluation_part
 from gazecli.reports.page.scenes import Scene, scene_of_example
-from gazecli.steering.inputs import Model, loaded
+from gazecli.reports.tables import turned_words
+
+if TYPE_CHECKING:
+    from gazecli.models.vlm import VLM
+    from gazecli.steering.inputs import Model
 
 _LOG = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -81,6 +84,8 @@ def evaluate(
     ModelError for what cannot be used, JudgeError when a judge on the network does not answer.
     """
     wanted = Wanted(
+        top=top,
+        score=score,
         layout=layout,
         annotations=None if annotations is None else Path(annotations),
         images=None if images is None else Path(images),
@@ -100,94 +105,87 @@ def evaluate(
         scope=scope,
         compare=compare,
     )
-    wanted.check(comics, top)
+    wanted.check(comics)
     size = parse_batch_size(batch_size)
     cache = cache if cache is not None else Cache()
     found = find_headset(headset, cache)
-    preset = wanted.protocol_of(found)
-    if preset is not None:
-        top = preset.top if top == "auto" and preset.top is not None else top
-        score = preset.score if score == "auto" else score
-    ranked_by = found.resolve_score(score)
     source = model if model is not None else model_source(cache, found)
 
     @remembered
     def vlm() -> VLM:
+        from gazecli.steering.inputs import loaded
+
         ready = loaded(source)
         found.check_model(ready.digest, ready.name)
         return ready
 
-    ready = Prepared.of(
-        found,
-        len(found.top(top, ranked_by)),
-        ranked_by,
-        comics,
-        wanted,
-        computed_by(source),
-        cache,
-        wanted.scores_of_sweep(score),
-        note,
-    )
+    ready = Prepared.of(found, comics, wanted, computed_by(source), cache, note)
     done = ready.evaluate(vlm, batch_size=size, anew=force, progress=progress, note=note)
     if join().is_first:
-        note_headset(cache, done.headset, source.source if isinstance(source, VLM) else str(source))
+        where = str(source) if isinstance(source, str | Path) else source.source
+        note_headset(cache, done.headset, where)
     return replace(done, scenes=ready.scenes(done, vlm(), scenes)) if scenes else done
 
 
 def computed_by(model: Model) -> dict[str, object]:
     """Which device, type and preprocessing a request names."""
-    if isinstance(model, VLM):
-        return {"device": model.device.type, "dtype": model.dtype, "squash": model.squash}
-    return {"device": "auto", "dtype": "auto", "squash": True}
+    if isinstance(model, str | Path):
+        return {"device": "auto", "dtype": "auto", "squash": True}
+    return {"device": model.device.type, "dtype": model.dtype, "squash": model.squash}
 
 
 @dataclass(frozen=True)
 class Prepared:
     """An evaluation that only waits for its model: what is wrong with its settings and pictures is known.
 
-    numbers: the pictures that are not spent on choosing heads. request: what finds it when it is kept.
-    judge_name: what was asked for; `judge` is None until there is a model where it judges itself.
+    numbers: the pictures that are not spent on choosing heads. by: device, dtype and squash, as a request
+    names them. judge: None until there is a model where it judges itself.
     """
 
     headset: HeadSet
+    wanted: Wanted
     plan: Plan
+    natural: bool
     examples: Examples
     numbers: list[int]
-    judge_name: JudgeName | None
     judge: Judge | None
-    request: Mapping[str, Any]
+    by: Mapping[str, object]
     cache: Cache
 
     @classmethod
     def of(
         cls,
         headset: HeadSet,
-        top: int,
-        score: str,
         comics: str | Path,
         wanted: Wanted,
         by: Mapping[str, object],
         cache: Cache,
-        scores: Sequence[str] = (),
         note: Note = _LOG.info,
     ) -> Prepared:
-        """Of the best `top` heads by `score`; `by`: device, dtype and squash, as a request names them.
+        """Read the pictures; what is odd about them goes to `note`.
 
-        `scores` are those that a sweep over heads tries. Raises UsageError, ComicsError or AnnotationsError.
+        Raises UsageError, ComicsError or AnnotationsError.
         """
-        plan = wanted.plan(headset, top, score, is_coco(comics), scores)
+        natural = is_coco(comics)
+        plan = wanted.plan(headset, natural)
         judge = judge_without_model(wanted.judge, cache, forced=plan.protocol is not None)
         examples = wanted.examples(comics, headset)
         for skip in examples.skipped:
             note(f"skipped {skip.path}: {skip.reason}")
+        turned = turned_counts(examples.usable)
+        if turned is not None:
+            note(turned_words(**turned))
         numbers = list(range(len(examples.usable)))
         if plan.sweep is not None:
             # Too few to split is found out before a model is loaded.
             _, numbers = halves(len(numbers), plan.seed)
-        request = evaluation_request(
-            headset.digest, examples, {**asdict(plan), **by}, judged_by(wanted.judge, judge)
-        )
-        return cls(headset, plan, examples, numbers, wanted.judge, judge, request, cache)
+        return cls(headset, wanted, plan, natural, examples, numbers, judge, by, cache)
+
+    def request(self, headset: HeadSet) -> Mapping[str, Any]:
+        """What finds the evaluation of `headset` with these settings when it is kept."""
+        settings = {**asdict(self.wanted.plan(headset, self.natural)), **self.by}
+        judged = judged_by(self.wanted.judge, self.judge)
+        return evaluation_request(headset.digest, self.examples, settings, judged)
 
     def evaluate(
         self,
@@ -207,16 +205,22 @@ class Prepared:
         # Waits while another run evaluates the same, so that its evaluation can be taken.
         waiting = partial(note, "another run evaluates the same; waiting for it")
         alone = group.is_first and kept is None
-        with self.cache.working_on(self.request, on_wait=waiting) if alone else nullcontext():
+        request = self.request(self.headset)
+        with self.cache.working_on(request, on_wait=waiting) if alone else nullcontext():
             if kept is None and not anew:
                 kept = group.from_first(self._kept)
             if kept is not None:
-                return as_kept(self.cache, self.headset, kept, str(self.examples.comics.path), note)
-            return group.from_first(self._run(vlm(), batch_size, anew, progress, note))
+                found = as_kept(self.cache, self.headset, kept, str(self.examples.comics.path), note)
+            else:
+                found = group.from_first(self._run(vlm(), batch_size, anew, progress, note))
+        if group.is_first and found.headset.digest != self.headset.digest:
+            # The same call finds it again when the head set meant is the new one.
+            self.cache.remember(self.request(found.headset), found.kept.digest)
+        return found
 
     def _kept(self) -> KeptEvaluation | None:
-        """What is kept, unless a sweep made a head set that is gone."""
-        kept = found_again(self.cache, self.request)
+        """What is kept, unless steering chose a head set that is gone."""
+        kept = found_again(self.cache, self.request(self.headset))
         if kept is None or kept.headset == self.headset.digest or self.cache.get(kept.headset) is not None:
             return kept
         return None
@@ -227,7 +231,7 @@ class Prepared:
         """Run the plan, which all processes share; what is returned keeps the result, in the first one."""
         self.cache.ensure_writable()
         judge = self.judge
-        if self.judge_name == "likelihood":
+        if self.wanted.judge == "likelihood":
             judge = likelihood_judge(vlm, self.plan.task, self.plan.settings.prompt)
         done = execute(
             vlm, self.headset, self.examples, self.plan, judge, self.cache, progress, batch_size, anew
@@ -239,8 +243,8 @@ class Prepared:
         def kept() -> Evaluation:
             part = evaluation_part(vlm, done, self.headset.digest, judge)
             compared = comparison_part(done) if self.plan.compare else None
-            usable = self.examples.usable
-            return keep_evaluation(self.cache, done.headset, part, compared, usable, done.runs, self.request)
+            usable, request = self.examples.usable, self.request(self.headset)
+            return keep_evaluation(self.cache, done.headset, part, compared, usable, done.runs, request)
 
         return kept
 

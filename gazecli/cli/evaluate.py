@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache as remembered
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.evaluate_options import Compare, EvaluationOptions
-from gazecli.cli.files import refuse_stdout, save_text, writable
+from gazecli.cli.files import save_text
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, with_help
 from gazecli.cli.output import Output, later_progress
@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 
 NAME = "evaluate"
 SHOWN_SCENES = 6
-Force = Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")]
+
+
+@dataclass(frozen=True)
+class NewReportOptions(ReportOptions):
+    """Files to write of what is computed, which may be kept already: forced are both."""
+
+    forcing: ClassVar[str] = "make it writable, or add --force, which computes again too"
+    force: Annotated[
+        bool,
+        with_help(options.FORCE, "Compute again what is kept already, and replace files that are read-only."),
+    ] = False
 
 
 @cli_command(shared=True, pages=True)
@@ -39,11 +49,10 @@ def command(
     *,
     evaluation: EvaluationOptions,
     loading: ModelOptions,
-    files: ReportOptions,
+    files: NewReportOptions,
     top: Annotated[str, with_help(options.TOP, "How many heads to steer: auto or a number.")] = "auto",
     score: options.Score = "auto",
     compare: Compare = False,
-    force: Force = False,
 ) -> None:
     """Steer heads on comics, count how often that redirected the answer, and keep the evaluation.
 
@@ -58,18 +67,16 @@ def command(
 
     Example: gaze evaluate tiny comics/ --samples 20 -o report.html
     """
-    wanted = evaluation.wanted(compare)
-    wanted.check(comics, top)
-    chosen = choose_heads(output, HeadOptions(headset, top, score))
+    heads = HeadOptions(headset, top, score)
+    wanted = evaluation.wanted(heads, compare)
+    evaluation.check_files(files.force, files.forcing)
+    wanted.check(comics)
+    chosen = choose_heads(output, heads)
     protocol = wanted.protocol_of(chosen.headset)
     if protocol is not None:
         output.note(f"the paper's protocol, where nothing else is given: {protocol.words}")
-        count = top if top != "auto" or protocol.top is None else str(protocol.top)
-        chosen = choose_heads(
-            output, HeadOptions(headset, count, protocol.score if score == "auto" else score)
-        )
     shown = SHOWN_SCENES if files.format(output) == "html" else 0
-    found = run_evaluation(output, chosen, comics, wanted, evaluation, loading, score, force, shown)
+    found = run_evaluation(output, chosen, comics, wanted, evaluation, loading, files.force, shown)
     if found is not None:
         show_evaluations(output, files, [found])
 
@@ -91,35 +98,21 @@ def run_evaluation(
     wanted: Wanted,
     evaluation: EvaluationOptions,
     loading: ModelOptions,
-    score: str,
     force: bool = False,
     shown: int = 0,
 ) -> Evaluation | None:
     """The evaluation, run and kept or found again; None in a launched process other than the first.
 
-    `score` is what was asked for, before it was resolved. `shown` pictures come with the attention of each
-    token, for which the model is loaded anyway.
+    `shown` pictures come with the attention of each token, for which the model is loaded anyway.
     """
     from gazecli.api.evaluate import Prepared
     from gazecli.heads.discover import parse_batch_size
     from gazecli.heads.headset_store import note_headset
     from gazecli.reports.generations import generations_part
 
-    refuse_stdout(evaluation.generations, "--generations")
-    writable(evaluation.generations, "--generations")
     batch_size = parse_batch_size(evaluation.batch_size or "auto")
     note = output.note if current_launch().is_first else output.detail
-    ready = Prepared.of(
-        chosen.headset,
-        len(chosen.heads),
-        chosen.score,
-        comics,
-        wanted,
-        computed_by(loading),
-        chosen.cache,
-        wanted.scores_of_sweep(score),
-        note,
-    )
+    ready = Prepared.of(chosen.headset, comics, wanted, computed_by(loading), chosen.cache, note)
     load = remembered(lambda: load_model(output, chosen, loading))
     try:
         with later_progress(output, "evaluating", "pictures") as step:
@@ -130,13 +123,11 @@ def run_evaluation(
     if not current_launch().is_first:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)
-    choice = found.part.choice
+    choice = found.part.choice or found.part.score_choice
     if choice is not None and choice.refused is not None:
         output.note(f"the choice is not kept as a suggestion: {choice.refused}")
-    elif wanted.sweep == "heads":
-        output.note(f"the choice is kept as head set {found.headset.digest}")
     elif choice is not None:
-        output.note(f"steer with --strength {choice.strength:g}")
+        output.note(f"the choice is kept as head set {found.headset.digest}")
     if evaluation.generations is not None:
         text = found.texts
         save_text(text, evaluation.generations)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gazecli.cli import options
-from gazecli.cli.options import LoadOptions, given, number_or_auto, with_help
+from gazecli.cli.files import refuse_stdout, writable
+from gazecli.cli.options import HeadOptions, LoadOptions, given, number_or_auto, with_help
 from gazecli.errors import cannot_matter
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class EvaluationOptions(JudgeOptions):
     max_new_tokens: Annotated[
         int | None, _worded(options.MAX_NEW_TOKENS, "The longest answer, in tokens (64).")
     ] = None
-    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (10).")] = None
+    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (auto).")] = None
     mode: Annotated[options.ModeName | None, _worded(options.MODE, "As in steer (boost-suppress).")] = None
     scope: Annotated[
         options.ScopeName | None, _worded(options.SCOPE, "As in steer (full; dynamic: answer).")
@@ -139,14 +140,20 @@ class EvaluationOptions(JudgeOptions):
         ),
     ] = None
 
-    def wanted(self, compare: bool = False) -> Wanted:
-        """As the library takes it."""
+    def wanted(self, heads: HeadOptions, compare: bool = False) -> Wanted:
+        """As the library takes it, of the best heads that were asked for."""
         from gazecli.evaluation.wanted import Wanted
 
         asked = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _RUNNING}
         if self.every is not None and self.task == "dynamic":
             asked["every"] = number_or_auto(self.every, "--every", "sentence") or "sentence"
-        return Wanted(compare=compare, **asked)
+        top = number_or_auto(heads.top, "--top") or "auto"
+        return Wanted(top=top, score=heads.score, compare=compare, **asked)
+
+    def check_files(self, force: bool, forcing: str) -> None:
+        """UsageError for a file of texts that could not be written; `force`, `forcing`: as for `writable`."""
+        refuse_stdout(self.generations, "--generations")
+        writable(self.generations, "--generations", force=force, forcing=forcing)
 
 
 def check_judging(comics: Path | None, judging: JudgeOptions, loading: LoadOptions) -> None:

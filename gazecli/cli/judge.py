@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.evaluate import Force, computed_by, show_evaluations
+from gazecli.cli.evaluate import NewReportOptions, computed_by, show_evaluations
 from gazecli.cli.evaluate_options import JudgeOptions, check_judging
 from gazecli.cli.inputs import choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions
 from gazecli.cli.output import Output
-from gazecli.cli.report_output import ReportOptions
 from gazecli.errors import AnnotationsError
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ def command(
     *,
     judging: JudgeOptions,
     loading: LoadOptions,
-    files: ReportOptions,
-    force: Force = False,
+    files: NewReportOptions,
 ) -> None:
     """Judge texts that are written already, and keep the result as an evaluation.
 
@@ -53,7 +51,7 @@ def command(
     from gazecli.api.judging import is_text_file
 
     file, headset = (Path(texts), None) if is_text_file(texts) else (None, texts)
-    found = judge_texts(output, file, headset, comics, judging, loading, force)
+    found = judge_texts(output, file, headset, comics, judging, loading, files.force)
     show_evaluations(output, files, found)
 
 

@@ -13,11 +13,14 @@ import os
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
 from gazecli.errors import UsageError, cannot_matter
+
+if TYPE_CHECKING:
+    from gazecli.heads.headset import HeadSet
 
 _MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
 _CONFIGURED = ("model", "device", "dtype")
@@ -44,7 +47,9 @@ SCORE = typer.Option(
     rich_help_panel=_STEERING,
 )
 STRENGTH = typer.Option(
-    "--strength", help="10, any number, or hard (the paper's 10000).", rich_help_panel=_STEERING
+    "--strength",
+    help="auto (10, or what a sweep chose), any number, or hard (the paper's 10000).",
+    rich_help_panel=_STEERING,
 )
 MODE = typer.Option(
     "--mode",
@@ -101,6 +106,8 @@ Rtl = Annotated[
     bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
 ]
 Layout = Annotated[LayoutName | None, LAYOUT]
+# Of commands in which nothing else can be forced.
+ForceFiles = Annotated[bool, with_help(FORCE, "Replace files that are read-only.")]
 StripPanels = Annotated[int, with_help(PANELS, "Panels of a strip.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")]
 Page = Annotated[
@@ -159,9 +166,13 @@ class HeadOptions:
 class SteeringOptions:
     """How the heads are steered."""
 
-    strength: Annotated[str, STRENGTH] = "10"
+    strength: Annotated[str, STRENGTH] = "auto"
     mode: Annotated[ModeName, MODE] = "boost-suppress"
     scope: Annotated[ScopeName, SCOPE] = "full"
+
+    def keywords(self, headset: HeadSet) -> dict[str, Any]:
+        """As keywords of `SteerSettings`, for heads of `headset`."""
+        return {**vars(self), "strength": headset.resolve_strength(self.strength)}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from gazecli.cli.evaluate_options import (
     check_judging,
     check_report,
 )
+from gazecli.cli.files import check_force
 from gazecli.cli.inputs import choose_heads
 from gazecli.cli.options import HeadOptions, ModelOptions, hidden, number_or_auto, with_help
 from gazecli.cli.output import Output
@@ -67,6 +68,7 @@ def command(
 
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
+    check_force(files.force, files.destination, files.figures, evaluation.generations)
     if form == "csv" and evaluate is None and not compare and top != "auto":
         raise cannot_matter("top", "in CSV, which lists every head", subject=top)
     if form == "csv" and against is not None:
@@ -74,11 +76,11 @@ def command(
     # A plain report shows as many heads as --top says.
     more = ["score"] * (score != "auto") + ["top"] * (rejudge is not None and top != "auto")
     check_report(evaluate, rejudge, evaluation, loading, more)
-    wanted = evaluation.wanted(compare)
     if rejudge is not None:
         check_judging(evaluate, evaluation, loading)
     elif evaluate is not None:
-        wanted.check(evaluate, top)
+        evaluation.check_files(files.force, files.forcing)
+        evaluation.wanted(HeadOptions(headset, top, score), compare).check(evaluate)
     if (evaluate is None or rejudge is not None) and not works_alone(output):
         return
     found: list[Evaluation] = []
@@ -89,12 +91,14 @@ def command(
         found = judge_texts(output, rejudge, headset, evaluate, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
-        chosen = choose_heads(output, HeadOptions(headset, counted, score))
+        heads = HeadOptions(headset, counted, score)
+        chosen = choose_heads(output, heads)
         if evaluate is not None:
             from gazecli.cli.evaluate import SHOWN_SCENES, run_evaluation
 
             scenes = SHOWN_SCENES if form == "html" else 0
-            done = run_evaluation(output, chosen, evaluate, wanted, evaluation, loading, score, shown=scenes)
+            wanted = evaluation.wanted(heads, compare)
+            done = run_evaluation(output, chosen, evaluate, wanted, evaluation, loading, shown=scenes)
             if done is None:
                 return
             found = [done]

@@ -5,7 +5,6 @@ Imports no torch, so that a contradiction is said at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.examples import Examples
     from gazecli.evaluation.protocol import Protocol
     from gazecli.heads.headset import HeadSet
-    from gazecli.models.attention.bias import Mode, Scope
+    from gazecli.models.attention.modes import Mode, Scope
 
 COCO = "coco"
 MOST_CONTROLS = 1000
@@ -63,8 +62,13 @@ class Judging:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted(Judging):
-    """How to evaluate; None is what was left out. every: tokens a segment of a narration, or `sentence`."""
+    """How to evaluate; None is what was left out. every: tokens a segment of a narration, or `sentence`.
 
+    top and score: which of a head set's heads, `auto` for what it suggests.
+    """
+
+    top: int | str = "auto"
+    score: str = "auto"
     min_area: float | None = None
     task: TaskName | None = None
     sweep: SweepName | None = None
@@ -80,7 +84,7 @@ class Wanted(Judging):
     scope: Scope | None = None
     compare: bool = False
 
-    def check(self, comics: str | Path, top: int | str = "auto") -> None:
+    def check(self, comics: str | Path) -> None:
         """UsageError for the first setting of no known name, that cannot matter, or contradicts another."""
         for name, names in (("task", TaskName), ("judge", JudgeName), ("sweep", SweepName)):
             value = getattr(self, name)
@@ -102,8 +106,8 @@ class Wanted(Judging):
         if self.sweep == "strength" and self.strength is not None:
             hint = "the sweep chooses it"
             raise cannot_matter("strength", "with --sweep strength", hint, self.strength)
-        if self.sweep == "heads" and top != "auto":
-            raise cannot_matter("top", "with --sweep heads", "the sweep chooses it", top)
+        if self.sweep == "heads" and self.top != "auto":
+            raise cannot_matter("top", "with --sweep heads", "the sweep chooses it", self.top)
         if self.every is not None and self.task != "dynamic":
             hint = "add --task dynamic, or leave --every out"
             raise cannot_matter("every", "without --task dynamic", hint, self.every)
@@ -130,22 +134,42 @@ class Wanted(Judging):
 
         return paper_protocol(self.task or "static", str(headset.model["id"]), self.controls)
 
-    def scores_of_sweep(self, score: str) -> tuple[str, ...]:
-        """The scores that a sweep over heads tries: which of two steers better depends on the model."""
-        if self.sweep != "heads":
-            return ()
-        return ("raw", "selectivity") if score == "auto" else (score,)
+    def heads_of(self, headset: HeadSet) -> tuple[int, str]:
+        """How many of the best heads, and the score that ranks them; UsageError where that cannot be."""
+        protocol = self.protocol_of(headset)
+        top, score = self.top, self.score
+        if protocol is not None:
+            top = protocol.top if top == "auto" and protocol.top is not None else top
+            score = protocol.score if score == "auto" else score
+        ranked_by = headset.resolve_score(score)
+        return len(headset.top(top, ranked_by)), ranked_by
 
-    def plan(self, headset: HeadSet, top: int, score: str, natural: bool, scores: Iterable[str] = ()) -> Plan:
-        """What to run with the best `top` heads by `score`; UsageError for settings that make no sense.
+    def scores_to_try(self, headset: HeadSet, natural: bool) -> tuple[str, ...]:
+        """The scores that steering chooses among: which of two steers better depends on the model.
 
-        scores: those that a sweep over heads tries, of which the head set may not have all.
+        A sweep over heads tries both. So does an evaluation of all that a head set suggests, where steering
+        has not tested that yet and the scores rank other heads first.
         """
+        from gazecli.evaluation.score_choice import SCORES, are_apart
+
+        if self.sweep == "heads":
+            among = SCORES if self.score == "auto" else (self.score,)
+            return tuple(score for score in among if headset.has(score))
+        left_alone = (self.sweep, self.protocol, self.mode) == (None, None, None)
+        suggested = (self.score, self.top) == ("auto", "auto") and headset.is_untested
+        if not left_alone or not suggested or natural or self.judge == "none":
+            return ()
+        top, first = self.heads_of(headset)
+        apart = first in SCORES and are_apart(headset, top)
+        return (first, *(score for score in SCORES if score != first)) if apart else ()
+
+    def plan(self, headset: HeadSet, natural: bool) -> Plan:
+        """What to run, on comics or `natural` pictures; UsageError for settings that make no sense."""
         from gazecli.evaluation.coco import PROMPT
         from gazecli.evaluation.conditions import CONTROLS
         from gazecli.evaluation.evaluate import PROMPTS, Plan
         from gazecli.heads.questions import DISCOVERY_PROMPT
-        from gazecli.steering.steer import SteerSettings
+        from gazecli.steering.settings import SteerSettings
 
         task: TaskName = self.task or "static"
         length = None
@@ -154,12 +178,15 @@ class Wanted(Judging):
         prompt = PROMPT if natural else PROMPTS[task]
         protocol = self.protocol_of(headset)
         scope: Scope = "answer" if task == "dynamic" else "full"
-        longest, strength = _LONGEST_ANSWER, "10"
+        longest, strength = _LONGEST_ANSWER, self.strength or "auto"
         if protocol is not None:
-            longest, scope, strength = protocol.max_new_tokens, protocol.scope, str(protocol.strength)
+            longest, scope = protocol.max_new_tokens, protocol.scope
+            strength = self.strength or str(protocol.strength)
+        if strength == "auto":
+            strength = f"{headset.resolve_strength():.10g}"
         settings = SteerSettings(
             prompt if self.prompt is None else self.prompt,
-            self.strength or strength,
+            strength,
             self.mode or "boost-suppress",
             self.scope or scope,
             self.max_new_tokens if self.max_new_tokens is not None else length or longest,
@@ -173,6 +200,7 @@ class Wanted(Judging):
         # A narration asks nothing about a place, and the things of a natural picture have none to be asked
         # by. An imported ranking does not say how its heads were found.
         by_place = headset.question or DISCOVERY_PROMPT
+        top, score = self.heads_of(headset)
         return Plan(
             task,
             settings,
@@ -184,7 +212,7 @@ class Wanted(Judging):
             None if natural or task == "dynamic" else by_place,
             self.compare,
             self.min_area,
-            tuple(each for each in scores if headset.has(each)),
+            self.scores_to_try(headset, natural),
             CONTROLS if self.controls is None else self.controls,
             0 if protocol is None else protocol.low_controls,
             None if protocol is None else protocol.name,

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.questions import given_template
-from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
+from gazecli.heads.scores import SCORE_NAMES, UNTESTED, diagonal_mean, localization, ranking
+from gazecli.models.attention.modes import HARD, STRENGTH
 
 if TYPE_CHECKING:
     from gazecli.cache.store import Cache
@@ -222,6 +223,23 @@ class HeadSet:
             )
         return count
 
+    @property
+    def strength(self) -> float | None:
+        """The strength that a sweep chose for these heads; None where none did."""
+        chosen = self.header["suggested"].get("strength")
+        return None if chosen is None else float(chosen)
+
+    def resolve_strength(self, strength: float | str = "auto") -> float | str:
+        """`auto` is the suggested strength, 10 where no sweep chose one."""
+        if strength != "auto":
+            return strength
+        return STRENGTH if self.strength is None else self.strength
+
+    @property
+    def is_untested(self) -> bool:
+        """Whether its suggestion says that steering has not tested it; other head sets may say nothing."""
+        return UNTESTED in self.header["suggested"]["why"]
+
     def top(self, k: int | str = "auto", score: str = "auto") -> Selection:
         """The `k` best heads by `score`, best first."""
         chosen = self.resolve_score(score)
@@ -369,6 +387,7 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
         and all(_whole(number) for number in [*numbers, comics.get("strips"), suggested.get("top")])
         and suggested.get("score") in SCORE_NAMES
         and 1 <= suggested["top"] <= layers * heads
+        and _strength(suggested.get("strength"))
         and _skips(comics.get("skipped", []))
         and _honest(header.get("honesty"))
     )
@@ -395,6 +414,10 @@ def _honest(block: object) -> bool:
         and _whole(block.get("shuffles"))
         and (agreement == [None, None] or (isinstance(agreement[0], int | float) and _whole(agreement[1])))
     )
+
+
+def _strength(number: object) -> bool:
+    return number is None or (type(number) in (int, float) and 0 < number <= HARD)  # type: ignore[operator]
 
 
 def _whole(number: object) -> bool:

@@ -23,7 +23,7 @@ from gazecli.canonical import parse_json
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.headset import HeadSet, Tensors
 from gazecli.heads.headset_store import note_headset
-from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
+from gazecli.heads.scores import UNTESTED, Floats, ranking, suggest_unmeasured
 from gazecli.models.catalogue import lasting_names, published_top
 from gazecli.models.checkpoint import Checkpoint, Dimensions, find_checkpoint, read_dimensions
 from gazecli.models.folder_kinds import refuse_kinds
@@ -249,6 +249,6 @@ def _suggested(scores: Floats, size: Dimensions, model_id: str) -> dict[str, Any
     """The paper's K where it has one for the model and the ranking is as long, else what scores suggest."""
     best = published_top(model_id)
     if best is not None and best <= scores.size:
-        why = f"{best} heads steered best in the paper. Not yet tested by steering here"
+        why = f"{best} heads steered best in the paper. {UNTESTED} here"
         return {"score": "raw", "top": best, "why": why}
     return asdict(suggest_unmeasured(scores, size.layers * size.heads))

@@ -14,7 +14,6 @@ from torch import nn
 
 from gazecli.errors import HeadSetError, ModelError, SteeringError
 from gazecli.models.architecture import count_heads, find_attention, find_decoder
-from gazecli.models.attention.bias import Mode, Scope
 from gazecli.models.attention.gaze_attention import (
     NAME,
     AttentionState,
@@ -25,6 +24,7 @@ from gazecli.models.attention.gaze_attention import (
     register,
 )
 from gazecli.models.attention.kv_cache import cache_among
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.models.attention.placement import Placement, aims_of
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name

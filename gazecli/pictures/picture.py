@@ -109,6 +109,10 @@ class Picture:
         """The picture with its regions outlined and numbered, RGB, at most 2000 pixels a side."""
         return numbered_picture(self.image, self.regions)
 
+    def crops(self) -> list[Picture]:
+        """Each region as a picture of its own; what a mask leaves out is white."""
+        return [Picture(_crop(self.image, region)) for region in self.regions]
+
     def region(self, spec: Regional, number: int = 1) -> Region:
         """The region a panel's number, a spec of the command line, or four pixel numbers name.
 
@@ -284,6 +288,15 @@ def _image_of(pixels: NDArray[Any]) -> Image.Image:
             code="picture.kind",
         )
     return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _crop(image: Image.Image, region: Region) -> Image.Image:
+    left, top, right, bottom = region.box
+    box = (int(left), int(top), max(int(left) + 1, round(right)), max(int(top) + 1, round(bottom)))
+    if region.mask is None:
+        return image.crop(box)
+    shown = Image.composite(image, Image.new("RGB", image.size, "white"), Image.fromarray(region.mask))
+    return shown.crop(box)
 
 
 def check_choice(panels: str | int, regions: object, rtl: bool, spread: bool = False) -> None:

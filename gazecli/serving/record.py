@@ -58,13 +58,19 @@ def _command(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int
         words += ["--heads", session.headset.digest, "--top", str(len(run.heads))]
         words += ["--score", session.headset.resolve_score(settings.score)]
     if specs:
-        for name in ("strength", "mode", "scope"):
+        # What a sweep chose may have changed when the command is run.
+        words += ["--strength", f"{settings.strength}"] * _is_odd(run)
+        for name in ("mode", "scope"):
             if getattr(settings, name) != getattr(_DEFAULT, name):
                 words += [f"--{name}", f"{getattr(settings, name)}"]
     words += ["--prompt", settings.prompt] if settings.prompt != _DEFAULT.prompt or not specs else []
     words += ["--max-new-tokens", str(longest), "--model", vlm.source]
     words += ["--device", str(vlm.device), "--dtype", vlm.dtype]
     return shlex.join(words if vlm.squash else [*words, "--no-squash"])
+
+
+def _is_odd(run: Run) -> bool:
+    return run.session.headset.strength is not None or run.settings.strength != _DEFAULT.strength
 
 
 def _panel_words(how: Panels) -> list[str]:

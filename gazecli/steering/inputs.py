@@ -9,6 +9,7 @@ from gazecli.cache.store import Cache
 from gazecli.errors import ModelError, UsageError
 from gazecli.heads.headset import HeadSet, Selection
 from gazecli.heads.headset_store import find_headset, named_heads, newest_headset
+from gazecli.models.attention.modes import STRENGTH
 from gazecli.models.head_pairs import Heads, HeadSource, head_pairs
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM, ModelFacts
@@ -50,6 +51,14 @@ def loaded(model: Model) -> VLM:
             code="model.kind",
         )
     return load(model)
+
+
+def strength_for(heads: Heads, strength: float | str = "auto") -> float | str:
+    """A strength as given; `auto` is what the head set of these heads suggests, 10 for heads of none."""
+    headset = heads if isinstance(heads, HeadSet) else getattr(heads, "headset", None)
+    if isinstance(headset, HeadSet):
+        return headset.resolve_strength(strength)
+    return STRENGTH if strength == "auto" else strength
 
 
 def choose_heads(

@@ -5,24 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
 
 from gazecli.cache.store import Cache
-from gazecli.errors import RegionError, SteeringError, UsageError
-from gazecli.models.attention.bias import (
-    MODES,
-    SCOPES,
-    Mode,
-    Scope,
-    check_choice,
-    has_moved,
-    key_bias,
-    parse_strength,
-)
-from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
+from gazecli.errors import RegionError, SteeringError
+from gazecli.models.attention.bias import has_moved
+from gazecli.models.attention.modes import STRENGTH, Mode, Scope
 from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
 from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
@@ -38,48 +28,12 @@ from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
-from gazecli.plain_text import check_prompt, shortened
-from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
+from gazecli.plain_text import shortened
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
 
-STATIC_PROMPT = "What is happening in this panel of the comic strip?"
 # Watched decode steps when the bias acts on written tokens only.
 _DECODE_STEPS = 8
-
-
-@dataclass(frozen=True)
-class SteerSettings:
-    """How to steer; defaults are the paper's recipe with a strength that keeps bfloat16 exact."""
-
-    prompt: str = STATIC_PROMPT
-    strength: float | str = 10.0
-    mode: Mode = "boost-suppress"
-    scope: Scope = "full"
-    max_new_tokens: int = 64
-
-    def check(self) -> None:
-        """Raise UsageError for a value that makes no sense."""
-        parse_strength(self.strength)
-        check_choice("mode", self.mode, MODES)
-        check_choice("scope", self.scope, SCOPES)
-        check_request(self.prompt, self.max_new_tokens)
-        if self.scope == "decode" and self.max_new_tokens < 2:
-            raise UsageError("scope decode acts from the second token on", hint="raise --max-new-tokens")
-
-    def check_heads(self, vlm: VLM, heads: Heads) -> tuple[list[HeadPair], dict[int, list[int]]]:
-        """The heads to steer, in order and by layer, after `check`; raises as `VLM.check_heads`."""
-        pairs = vlm.heads_among(heads)
-        self.check()
-        return pairs, vlm.check_heads(pairs)
-
-    def bias(
-        self,
-        vlm: VLM,
-        heads: HeadsByLayer | Sequence[HeadsByLayer],
-        layout: ImageLayout,
-        targets: Sequence[Region | None],
-    ) -> KeyBias:
-        """The bias that points `heads`, of all rows or of each, at one target a row, as `key_bias`."""
-        return key_bias(heads, layout, targets, self.strength, self.mode, self.scope, vlm.device)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -142,7 +96,7 @@ def steer(
     *,
     top: int | str = "auto",
     score: str = "auto",
-    strength: float | str = 10.0,
+    strength: float | str = "auto",
     mode: Mode = "boost-suppress",
     scope: Scope = "full",
     max_new_tokens: int = 64,
@@ -157,9 +111,9 @@ def steer(
     model: a loaded VLM, or a name, which is loaded for this one call. picture: a `Picture`, a path, a Pillow
     image or an array. region: a panel's number, a spec such as "10%,20%,55%,80%", four pixels or a `Region`.
     heads: a head set, its digest or file, pairs or "3.4,3.5", by default the model's newest head set; of a
-    head set, the best `top` by `score` are steered. `with_baseline` also writes the unsteered answer, and
-    `with_maps` keeps the attention of every written token. `on_token` is called with (step, the tokens of
-    each row so far); row 0 is the baseline.
+    head set, the best `top` by `score` are steered, at the strength it suggests unless `strength` says so.
+    `with_baseline` also writes the unsteered answer, and `with_maps` keeps the attention of every written
+    token. `on_token` is called with (step, the tokens of each row so far); row 0 is the baseline.
 
     Raises PictureError, RegionError, HeadSetError, ModelError or UsageError for what is wrong with these
     before anything is loaded, SteeringError when the heads' attention did not move; with `require_effect`
@@ -167,9 +121,11 @@ def steer(
     """
     picture = Picture.of(picture)
     target = picture.region(region, picture.panels + 1)
-    settings = SteerSettings(prompt, strength, mode, scope, max_new_tokens)
+    given = STRENGTH if strength == "auto" else strength
+    settings = SteerSettings(prompt, given, mode, scope, max_new_tokens)
     settings.check()
     chosen = choose_heads(model, heads, top, score, cache)
+    settings = replace(settings, strength=strength_for(chosen, strength))
     steering = steer_regions(
         loaded(model),
         picture,
@@ -205,9 +161,10 @@ def steer_regions(
     """
     picture = Picture.of(picture)
     asked = picture.targets(targets or (), targets is None)
-    settings = SteerSettings() if settings is None else settings
-    settings.check()
+    if settings is not None:
+        settings.check()
     chosen = choose_heads(model, heads, cache=cache)
+    settings = SteerSettings(strength=strength_for(chosen)) if settings is None else settings
     steps = steer_by_token(
         loaded(model),
         picture,
@@ -301,17 +258,6 @@ def steer_by_token(
         baseline_maps=weighted.maps(0, 0, len(written[0])) if weighted else None,
         origin=origin,
     )
-
-
-def check_request(prompt: str, max_new_tokens: int) -> None:
-    """UsageError for an empty prompt or an impossible length."""
-    if not isinstance(max_new_tokens, Integral) or not 1 <= max_new_tokens <= 100_000:
-        raise UsageError(
-            "--max-new-tokens must lie between 1 and 100000",
-            subject=str(max_new_tokens),
-            hint="leave it out for the default",
-        )
-    check_prompt(prompt)
 
 
 def regions_with(picture: Picture, targets: Sequence[Region]) -> list[Region]:

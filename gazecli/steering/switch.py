@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from gazecli.cache.store import Cache
 from gazecli.errors import SteeringError
-from gazecli.models.attention.bias import Mode, Scope
 from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.modes import STRENGTH, Mode, Scope
 from gazecli.models.attention.watchers import ValueWeightedAttention
 from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
@@ -34,15 +34,11 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
-from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
 from gazecli.steering.schedule import Schedule, ends_sentence, schedule_of
-from gazecli.steering.steer import SteerSettings, regions_with, steer_regions
+from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+from gazecli.steering.steer import regions_with, steer_regions
 
-DYNAMIC_PROMPT = (
-    "Please describe each panel of this comic strip in order as I point you to them. Keep each "
-    "description SHORT \u2014 one brief sentence per panel, naming the action and the salient objects. "
-    "Do not summarise the whole strip first; just describe panel by panel."
-)
 _TARGETS_AT_ONCE = 8
 
 
@@ -96,7 +92,7 @@ def switch(
     on: Literal["sentence"] | None = None,
     top: int | str = "auto",
     score: str = "auto",
-    strength: float | str = 10.0,
+    strength: float | str = "auto",
     mode: Mode = "boost-suppress",
     scope: Scope = "answer",
     max_new_tokens: int | None = None,
@@ -116,11 +112,13 @@ def switch(
     picture = Picture.of(picture)
     planned = schedule_of(schedule, picture, every=every, at=at, on=on)
     longest = planned.most_tokens if max_new_tokens is None else max_new_tokens
-    settings = SteerSettings(prompt, strength, mode, scope, longest)
+    given = STRENGTH if strength == "auto" else strength
+    settings = SteerSettings(prompt, given, mode, scope, longest)
     settings.check()
     if max_new_tokens is not None:
         planned.check_length(max_new_tokens)
     chosen = choose_heads(model, heads, top, score, cache)
+    settings = replace(settings, strength=strength_for(chosen, strength))
     return narrate(
         loaded(model),
         picture,

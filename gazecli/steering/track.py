@@ -35,7 +35,8 @@ from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
 from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 from gazecli.steering.schedule import sentence_spans
-from gazecli.steering.steer import check_request, regions_with
+from gazecli.steering.settings import check_request
+from gazecli.steering.steer import regions_with
 
 TRACKING_PROMPT = (
     "Please describe what happens in each panel, in order. Start each panel description with 'Panel 1:', "

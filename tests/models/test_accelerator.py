@@ -19,7 +19,8 @@ from gazecli.heads.headset import HeadSet
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
-from gazecli.steering.steer import Answer, SteerSettings, steer_regions
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import Answer, steer_regions
 from gazecli.steering.switch import Narration, narrate
 from tests.conftest import noise_picture, write_comics
 from tests.fixtures.accelerator import DEVICE, Waits, move, waits

@@ -17,9 +17,9 @@ import torch
 
 from gazecli.errors import HeadSetError, ModelError, SteeringError, UsageError
 from gazecli.heads.headset import Head
-from gazecli.models.attention.bias import SCOPES
 from gazecli.models.attention.gaze_attention import RowWatcher
 from gazecli.models.attention.kv_cache import as_argument, cache_among
+from gazecli.models.attention.modes import SCOPES
 from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.load import load
 from gazecli.models.token_maps.image_tokens import ImageLayout

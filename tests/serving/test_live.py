@@ -16,8 +16,8 @@ from gazecli.heads.headset_store import note_headset
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import parse_targets, plan
-from gazecli.steering.steer import SteerSettings
-from gazecli.steering.switch import DYNAMIC_PROMPT, narrate
+from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+from gazecli.steering.switch import narrate
 from gazecli.steering.track import track
 from tests.cli.conftest import gaze_here
 from tests.serving.conftest import STRIP, Asker, data_address

@@ -15,7 +15,8 @@ from gazecli.models.architecture import find_vision_tower
 from gazecli.models.inference.generate import Limits, generate, vision_once
 from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
-from gazecli.steering.steer import SteerSettings, steer_regions
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import steer_regions
 from gazecli.steering.switch import narrate
 from tests.conftest import QWEN, noise_picture
 

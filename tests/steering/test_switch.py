@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from gazecli.models.attention.bias import Scope
+from gazecli.models.attention.modes import Scope
 from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 from gazecli.steering.switch import Narration, narrate
 from tests import oracle
 from tests.conftest import QWEN, noise_picture

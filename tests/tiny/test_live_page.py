@@ -19,8 +19,9 @@ from PIL import Image
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import plan
-from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
-from gazecli.steering.switch import DYNAMIC_PROMPT, narrate
+from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT, SteerSettings
+from gazecli.steering.steer import steer_regions
+from gazecli.steering.switch import narrate
 from gazecli.tiny.live.page import build_page
 from tests.fixtures.browser import Tab, browser
 from tests.fixtures.live_page import PAGE, Studio, open_page

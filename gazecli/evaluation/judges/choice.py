@@ -28,7 +28,7 @@ def judge_without_model(name: JudgeName | None, cache: Cache, forced: bool = Fal
 def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
     """The model itself, asked the same question; of a narration, what happens in a panel."""
     from gazecli.evaluation.judges.likelihood import LikelihoodJudge
-    from gazecli.steering.steer import STATIC_PROMPT
+    from gazecli.steering.settings import STATIC_PROMPT
 
     return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
 

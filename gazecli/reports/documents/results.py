@@ -171,11 +171,12 @@ class ImportedPart(Part):
 
 
 class SuggestedPart(Part):
-    """By which score, and how many of the best heads, to steer."""
+    """By which score, and how many of the best heads, to steer; `strength` where a sweep chose one."""
 
     score: Literal["raw", "selectivity", "image", "localization"]
     top: Count
     why: Text
+    strength: Number | None = None
 
 
 HeadSetKind = Literal["pictures", "ranking", "listed"]
