@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache as remembered
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gazecli.api.evaluate import computed_by
 from gazecli.api.evaluation import Evaluation, Note, as_kept, keep_evaluation
@@ -20,10 +21,12 @@ from gazecli.evaluation.trials import rejudge_runs
 from gazecli.evaluation.wanted import JudgeName, Judging, Wanted, check_judging
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import find_headset, model_source
-from gazecli.models.vlm import VLM
 from gazecli.reports.evaluation import rejudged_part
 from gazecli.reports.generations import Generations, generations_of, read_generations, text_lines
-from gazecli.steering.inputs import Model, loaded
+
+if TYPE_CHECKING:
+    from gazecli.models.vlm import VLM
+    from gazecli.steering.inputs import Model
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,6 +67,8 @@ def judge(
 
     @remembered
     def vlm() -> VLM:
+        from gazecli.steering.inputs import loaded
+
         ready = loaded(source)
         headset.check_model(ready.digest, ready.name)
         return ready
