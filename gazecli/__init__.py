@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover
     from gazecli.heads.headset import Head, HeadSet, Selection
+    from gazecli.heads.headset_store import pull
+    from gazecli.heads.hub_listing import list_headsets
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
     from gazecli.serving.server import serve
+    from gazecli.sharing.push import push
     from gazecli.steering.jobs import Job, JobResult, steer_many
     from gazecli.steering.schedule import Schedule
     from gazecli.steering.settings import SteerSettings
@@ -56,7 +59,10 @@ _HOMES = {
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
     "fetch_comics": "gazecli.pictures.comics.dataset",
+    "list_headsets": "gazecli.heads.hub_listing",
     "load": "gazecli.models.load",
+    "pull": "gazecli.heads.headset_store",
+    "push": "gazecli.sharing.push",
     "serve": "gazecli.serving.server",
     "steer": "gazecli.steering.steer",
     "steer_many": "gazecli.steering.jobs",
@@ -89,7 +95,10 @@ __all__ = [
     "evaluate",
     "fetch_comics",
     "judge",
+    "list_headsets",
     "load",
+    "pull",
+    "push",
     "report",
     "serve",
     "steer",

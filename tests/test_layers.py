@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gazecli"
 
 # One rule a folder: what it may import of the package besides itself and the ground.
-GROUND = {"canonical", "errors", "plain_text", "version"}
+GROUND = {"canonical", "dependencies", "errors", "plain_text", "version"}
 BELOW: dict[str, set[str]] = {
     "": {
         "api",
@@ -24,6 +24,7 @@ BELOW: dict[str, set[str]] = {
         "pictures",
         "reports",
         "serving",
+        "sharing",
         "steering",
     },
     "pictures": set(),
@@ -36,6 +37,7 @@ BELOW: dict[str, set[str]] = {
     "reports": {"evaluation", "steering", "heads", "models", "pictures", "cache"},
     "reports.documents": {"heads", "models", "pictures", "cache"},
     "serving": {"reports", "steering", "heads", "models", "pictures", "cache"},
+    "sharing": {"reports", "heads", "models", "cache"},
     "tiny": {"pictures"},
     "tiny.live": {"steering", "heads", "models", "pictures", "cache", "tiny"},
     "tiny.training": {"evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
@@ -54,6 +56,7 @@ BELOW: dict[str, set[str]] = {
     "cli": {
         "api",
         "serving",
+        "sharing",
         "reports",
         "evaluation",
         "steering",

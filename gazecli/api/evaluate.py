@@ -23,7 +23,7 @@ from gazecli.evaluation.sweep import halves
 from gazecli.evaluation.wanted import JudgeName, SweepName, TaskName, Wanted, is_coco
 from gazecli.heads.discover import parse_batch_size
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.headset_store import find_headset, model_source, note_headset
+from gazecli.heads.headset_store import find_headset, model_source, note_comics, note_headset
 from gazecli.models.attention.modes import Mode, Scope
 from gazecli.reports.evaluation import comparison_part, evaluation_part
 from gazecli.reports.page.scenes import Scene, scene_of_example
@@ -213,6 +213,8 @@ class Prepared:
                 found = as_kept(self.cache, self.headset, kept, str(self.examples.comics.path), note)
             else:
                 found = group.from_first(self._run(vlm(), batch_size, anew, progress, note))
+        if group.is_first:
+            note_comics(self.cache, self.examples.comics)
         if group.is_first and found.headset.digest != self.headset.digest:
             # The same call finds it again when the head set meant is the new one.
             self.cache.remember(self.request(found.headset), found.kept.digest)

@@ -99,14 +99,9 @@ def writable_figures(path: Path | None, option: str, *, force: bool = False, for
 
     So it is for one in which a figure is read-only, without `force`; `forcing` says there how to replace it.
     """
+    writable_folder(path, option)
     if path is None:
         return
-    if is_stdout(path):
-        raise _refusal(f"{option} writes several files, which stdout cannot take", path, "name a folder")
-    _check_length(option, path, *path.parts)
-    if os.path.exists(path) and not os.path.isdir(path):
-        raise _refusal(f"{option} wants a folder, this is a file", path, "name a folder")
-    _check_folder(next(place for place in (path, *path.absolute().parents) if os.path.exists(place)))
     kept = [] if force else [file for file in sorted(path.glob("*.[sp][vn]g")) if _is_read_only(file)]
     if kept:
         from gazecli.reports.figures import FIGURES
@@ -115,6 +110,18 @@ def writable_figures(path: Path | None, option: str, *, force: bool = False, for
             if file.stem in FIGURES:
                 hint = f"name another folder, or {forcing}"
                 raise _refusal(f"{option} names a folder in which a figure is read-only", file, hint)
+
+
+def writable_folder(path: Path | None, option: str) -> None:
+    """UsageError, before work starts, for a folder that is not there and could not be made."""
+    if path is None:
+        return
+    if is_stdout(path):
+        raise _refusal(f"{option} writes several files, which stdout cannot take", path, "name a folder")
+    _check_length(option, path, *path.parts)
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise _refusal(f"{option} wants a folder, this is a file", path, "name a folder")
+    _check_folder(next(place for place in (path, *path.absolute().parents) if os.path.exists(place)))
 
 
 def _refusal(message: str, path: object, hint: str) -> UsageError:

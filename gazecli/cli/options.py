@@ -72,6 +72,8 @@ MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in t
 EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
 BATCH_SIZE = typer.Option("--batch-size", help="How many at a time: auto or a number.")
 OUTPUT = typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
+DRY_RUN = typer.Option("--dry-run", help="Only say what would be done.")
+DATASET = typer.Option("--dataset", help="A data set on the Hub.")
 FORCE = typer.Option("--force", help="Replace a file that is there already.")
 REGION = typer.Option(
     "--region",
@@ -153,7 +155,7 @@ class HeadOptions:
         str | None,
         typer.Option(
             "--heads",
-            help="A head set: digest, file or model; or heads, 3.4,3.5; else the one used last.",
+            help="A head set: digest, file, model, hf:OWNER/REPO; or heads, 3.4,3.5; else the last used.",
             rich_help_panel=_STEERING,
         ),
     ] = None

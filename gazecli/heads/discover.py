@@ -19,7 +19,7 @@ from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.headset_store import note_headset, stored_headset
+from gazecli.heads.headset_store import note_comics, note_headset, stored_headset
 from gazecli.heads.questions import DISCOVERY_PROMPT
 from gazecli.heads.request import Request, Settings
 from gazecli.models.device_map import DeviceMap, parse_device_map
@@ -93,6 +93,7 @@ def discover(
             # Of a run that was killed after it stored the head set and before it cleared its partial results.
             cache.partial_results(document).clear_parts()
             note_headset(cache, stored, model if isinstance(model, str) else model.source)
+            note_comics(cache, comics)
         return _found_again(stored, began)
     if group.size > 1:
         group.agree("models, comics or settings", request.document)
@@ -118,6 +119,7 @@ def discover(
                 found = replace(found, timing={**found.timing, "profile": spent.rounded()})
     if group.is_first:
         note_headset(cache, found, vlm.source)
+        note_comics(cache, comics)
     return found
 
 
