@@ -38,6 +38,8 @@ def judge(
     judge: JudgeName = "lexical",
     model: Model | None = None,
     layout: str | None = None,
+    rtl: bool = False,
+    spread: bool = False,
     annotations: str | Path | None = None,
     images: str | Path | None = None,
     force: bool = False,
@@ -55,6 +57,8 @@ def judge(
     """
     judging = Judging(
         layout=layout,
+        rtl=rtl,
+        spread=spread,
         annotations=None if annotations is None else Path(annotations),
         images=None if images is None else Path(images),
         judge=judge,
@@ -148,13 +152,7 @@ class Rejudging:
         part, examples, name = texts.part, texts.examples, self.judging.judge
         if self.comics is not None:
             # Without a judge, pictures without captions count too.
-            wanted = Wanted(
-                layout=self.judging.layout,
-                annotations=self.judging.annotations,
-                images=self.judging.images,
-                judge="none",
-                min_area=part.settings.min_area,
-            )
+            wanted = Wanted(**{**vars(self.judging), "judge": "none"}, min_area=part.settings.min_area)
             at_hand = wanted.examples(self.comics, self.headset)
             for skip in at_hand.skipped:
                 note(f"skipped {skip.path}: {skip.reason}")

@@ -37,6 +37,10 @@ class JudgeOptions:
     layout: Annotated[
         options.LayoutName | None, _worded(options.LAYOUT, "Read the comics in this layout.")
     ] = None
+    rtl: Annotated[bool, _worded(options.RTL, "Panels of whole strips are read from the right.")] = False
+    spread: Annotated[
+        bool, _worded(options.SPREAD, "Whole strips are two pages side by side, read one after the other.")
+    ] = False
     annotations: Annotated[
         Path | None,
         typer.Option(
@@ -62,7 +66,7 @@ class JudgeOptions:
         """As the library takes it."""
         from gazecli.evaluation.wanted import Judging
 
-        return Judging(layout=self.layout, annotations=self.annotations, images=self.images, judge=self.judge)
+        return Judging(**{each.name: getattr(self, each.name) for each in fields(JudgeOptions)})
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ SweepName = Literal["heads", "strength"]
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
 _SEED = 42
+_COMICS = ("layout", "rtl", "spread")
 _NATURAL = ("annotations", "images", "min_area")
 
 
@@ -34,6 +35,8 @@ class Judging:
     """Who judges, and which pictures, beside the folder's name; None is what was left out."""
 
     layout: str | None = None
+    rtl: bool = False
+    spread: bool = False
     annotations: Path | None = None
     images: Path | None = None
     judge: JudgeName | None = None
@@ -46,8 +49,10 @@ class Judging:
                     raise cannot_matter(name, "without natural pictures", "name coco, not comics")
         elif self.annotations is None or self.images is None:
             raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
-        elif self.layout is not None:
-            raise cannot_matter("layout", "with coco", subject=self.layout)
+        else:
+            for name in self.given():
+                if name in _COMICS:
+                    raise cannot_matter(name, "with coco")
 
     def check_alone(self) -> None:
         """UsageError for what cannot matter without pictures."""
@@ -245,6 +250,8 @@ class Wanted(Judging):
             samples=self.samples,
             seed=self.drawn_by,
             layout=self.layout,
+            rtl=self.rtl,
+            spread=self.spread,
         )
         return examples_of(opened, need_captions=self.judge in (None, "lexical"))
 
