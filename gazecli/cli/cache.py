@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.options import DRY_RUN, FORCE, MODEL, cannot_matter, setting, with_help
+from gazecli.cli.options import DRY_RUN, FORCE, MODEL, setting, with_help
 from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, show_evaluation, size_text
-from gazecli.errors import CheckFailed, UsageError
+from gazecli.errors import CheckFailed, UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -304,8 +304,16 @@ def _part(entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
-        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
+        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _made_with(entry),
     )
+
+
+def _made_with(entry: Entry) -> str | None:
+    """The versions that a head set was made with: under others the same strips give another digest."""
+    made_with = entry.summary.get("versions")
+    if entry.kind != "headset" or not isinstance(made_with, dict):
+        return None
+    return ", ".join(f"{name} {version}" for name, version in made_with.items()) or None
 
 
 def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:
