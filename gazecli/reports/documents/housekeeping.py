@@ -98,7 +98,10 @@ class DoctorDocument(Document):
 
 
 class ArtifactPart(Part):
-    """One thing kept in the cache; `summary` says of an evaluation what was found."""
+    """One thing kept in the cache; `summary` says of an evaluation what was found.
+
+    `origin`: from which commit of the Hub a head set was pulled.
+    """
 
     digest: Digest
     kind: Text
@@ -108,6 +111,7 @@ class ArtifactPart(Part):
     model: Text | None = None
     comics: Text | None = None
     summary: Text | None = None
+    origin: Text | None = None
 
 
 class RemovedPart(Part):
