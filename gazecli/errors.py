@@ -69,9 +69,13 @@ class RegionError(BadInput):
 
 
 class ComicsError(BadInput):
-    """A comics folder is missing, empty, or has no usable strip."""
+    """A comics folder is missing, empty, or has no usable strip.
+
+    panels: how many a strip has that should have another number of them.
+    """
 
     default_code = "comics.unusable"
+    panels: int | None = None
 
 
 class AnnotationsError(BadInput):
@@ -142,9 +146,24 @@ def as_gaze_error(error: Exception) -> GazeError:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         hint = "a smaller --batch-size or a smaller model may fit"
         return GazeError("not enough memory", hint=hint, code="gaze.memory")
+    from gazecli.dependencies import too_old, untested
+
     kind = type(error).__name__
+    for misfit in too_old():
+        return GazeError(
+            f"{misfit.state} for this version of gaze, and it failed ({kind})",
+            subject=str(error) or None,
+            hint=f"run: pip install '{misfit.needed}'",
+            code="gaze.library",
+        )
     hint = "this is a bug: run it again with -vv and report what it prints"
-    return GazeError(f"unexpected {kind}", subject=str(error) or None, hint=hint, code="gaze.unexpected")
+    newer = untested()
+    if newer:
+        named = ", ".join(f"{misfit.name} {misfit.installed}" for misfit in newer)
+        fitting = " ".join(f"'{misfit.needed}'" for misfit in newer)
+        hint = f"{named} is newer than gaze was tested with; try: pip install {fitting}"
+    code = "gaze.library" if newer else "gaze.unexpected"
+    return GazeError(f"unexpected {kind}", subject=str(error) or None, hint=hint, code=code)
 
 
 def unwritable(path: object, error: OSError, *, code: str = "output.unwritable") -> GazeError:

@@ -304,9 +304,17 @@ def _part(cache: Cache, entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
-        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
+        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _made_with(entry),
         origin=cache.source_of(entry.digest),
     )
+
+
+def _made_with(entry: Entry) -> str | None:
+    """The versions that a head set was made with: under others the same strips give another digest."""
+    made_with = entry.summary.get("versions")
+    if entry.kind != "headset" or not isinstance(made_with, dict):
+        return None
+    return ", ".join(f"{name} {version}" for name, version in made_with.items()) or None
 
 
 def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:
@@ -348,7 +356,16 @@ def _show_list(console: Console, document: CacheDocument, labels: Sequence[str |
     rows: list[list[object]] = []
     for kept, label in zip(document.artifacts, labels, strict=True):
         size, age = size_text(kept.bytes), age_text(kept.age_seconds)
-        rows.append([kept.digest[7:19], kept.kind, label, size, age, kept.summary or kept.origin or ""])
+        rows.append(
+            [
+                kept.digest[7:19],
+                kept.kind,
+                label,
+                size,
+                age,
+                "; ".join(filter(None, (kept.summary, kept.origin))),
+            ]
+        )
     print_table(console, "digest kind model >size >age summary", rows)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")

@@ -44,6 +44,7 @@ def discover(
     prompt: str = DISCOVERY_PROMPT,
     layout: str | None = None,
     rtl: bool = False,
+    spread: bool = False,
     batch_size: int | str = "auto",
     force: bool = False,
     cache: Cache | None = None,
@@ -62,6 +63,7 @@ def discover(
 
     `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
     launcher started together share the strips: all of them must call this, and all get the head set.
+    `rtl` and `spread` say how whole strips are read, as for `Picture.open`.
     `squash`, on by default, stretches strips that its processor would crop; a loaded VLM has
     its own setting. With `profile`, the timing of a walk also has the seconds of each phase. `progress` is
     called with strips (done, in all), `fetching` with bytes of a model that is fetched from the Hub.
@@ -71,18 +73,26 @@ def discover(
     began = time.monotonic()
     model = str(model) if isinstance(model, Path) else model
     squash = _squash(model, squash)
-    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash)
+    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash, spread)
     settings.check()
     size = parse_batch_size(batch_size)
-    spread = None if device_map is None else parse_device_map(device_map)
+    placed = None if device_map is None else parse_device_map(device_map)
     cache = cache if cache is not None else Cache()
     if not isinstance(comics, Comics):
         comics = open_comics(
-            comics, panels=panels, height=height, gap=gap, samples=samples, seed=seed, layout=layout, rtl=rtl
+            comics,
+            panels=panels,
+            height=height,
+            gap=gap,
+            samples=samples,
+            seed=seed,
+            layout=layout,
+            rtl=rtl,
+            spread=spread,
         )
     comics = replace(comics, hash_files=partial(file_digests, root=cache.root))
     request = Request(
-        model, comics, settings, cache.root, device, dtype, revision, spread, trust_remote_code, fetching
+        model, comics, settings, cache.root, device, dtype, revision, placed, trust_remote_code, fetching
     )
     group = join()
     # The first process digests; the others then find the digests remembered.

@@ -172,6 +172,11 @@ class HeadSet:
         return int(self.header["comics"]["panels"] if self.ranked is not None else self.matrices.shape[-1])
 
     @property
+    def made_with(self) -> dict[str, str]:
+        """The versions of torch and transformers that measured it; empty in head sets made before 1.0."""
+        return dict(self.header.get("versions", {}))
+
+    @property
     def question(self) -> str | None:
         """The template of the questions it was found by; None for an imported ranking."""
         kept = self.header["settings"].get("prompt")
@@ -428,6 +433,7 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
         and _strength(suggested.get("strength"))
         and _skips(comics.get("skipped", []))
         and _honest(header.get("honesty"))
+        and _named(header.get("versions", {}))
     )
     if not fits:
         raise _malformed("this head set's header is malformed", digest)
@@ -438,6 +444,10 @@ def _skips(listed: object) -> bool:
         isinstance(skip, dict) and _whole(skip.get("strip")) and isinstance(skip.get("reason"), str)
         for skip in listed
     )
+
+
+def _named(versions: object) -> bool:
+    return isinstance(versions, dict) and all(isinstance(version, str) for version in versions.values())
 
 
 def _honest(block: object) -> bool:

@@ -38,6 +38,7 @@ class Settings:
     layout: str | None = None
     rtl: bool = False
     squash: bool = True
+    spread: bool = False
 
     def check(self) -> None:
         """Raise UsageError for a value that makes no sense."""
@@ -61,7 +62,10 @@ class Settings:
 
     def kept(self) -> dict[str, Any]:
         """The form that is hashed."""
-        return {**asdict(self), "prompt": kept_template(self.prompt)}
+        kept = {**asdict(self), "prompt": kept_template(self.prompt)}
+        if not self.spread:  # requests from before there were double pages are found again
+            del kept["spread"]
+        return kept
 
 
 @dataclass(frozen=True)

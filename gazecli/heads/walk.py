@@ -17,6 +17,7 @@ import numpy as np
 from gazecli.cache.artifact import Artifact
 from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.store import Cache
+from gazecli.dependencies import versions_of
 from gazecli.distributed.group import ALONE, Group
 from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.headset import HeadSet
@@ -141,7 +142,8 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     halves = split_half(tensors["halves"], suggestion.top)
     samples = settings.samples if settings.samples is not None else len(comics.strips)
     settings_kept = {**settings.kept(), "samples": samples, "layout": comics.layout}
-    del settings_kept["rtl"]  # the order of the comics' panels, which their digest has
+    for order in ("rtl", "spread"):  # of the comics' panels, which their digest has
+        settings_kept.pop(order, None)
     header = {
         "model": {
             **vlm.lasting_names(),
@@ -168,6 +170,8 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "split_half_r": halves.correlation if halves else None,
             "split_half_overlap": halves.overlap if halves else None,
         },
+        # Other releases add up in another order, and give another digest anyway.
+        "versions": versions_of("torch", "transformers"),
     }
     return HeadSet.of_tensors(header, tensors)
 

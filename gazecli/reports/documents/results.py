@@ -216,6 +216,7 @@ class HeadSetDocument(Document):
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
     kind: HeadSetKind = "pictures"
+    made_with: dict[Text, Text] = Field(default_factory=dict)
     timing: TimingPart | None = None
 
 
@@ -389,6 +390,7 @@ class ReportDocument(Document):
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
     kind: HeadSetKind = "pictures"
+    made_with: dict[Text, Text] = Field(default_factory=dict)
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]
