@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.options import DRY_RUN, FORCE, MODEL, cannot_matter, setting, with_help
+from gazecli.cli.options import DRY_RUN, FORCE, MODEL, setting, with_help
 from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, show_evaluation, size_text
-from gazecli.errors import CheckFailed, UsageError
+from gazecli.errors import CheckFailed, UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console
