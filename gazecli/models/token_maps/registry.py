@@ -1,8 +1,9 @@
-"""Which token map belongs to which processor class."""
+"""Which token map, and which bound on image tokens, belongs to which processor class."""
 
 from __future__ import annotations
 
-from gazecli.models.token_maps import anyres, tiles, whole_picture
+from gazecli.models.token_maps import anyres, bounds, tiles, whole_picture
+from gazecli.models.token_maps.bounds import Showings, fixed, smaller_picture, stepped
 from gazecli.models.token_maps.views import TokenMap
 
 # Keyed on the processor class: one model type can come with several processors.
@@ -28,4 +29,29 @@ TOKEN_MAPS: dict[str, TokenMap] = {
     "Qwen2_5_VLProcessor": whole_picture.patch_grid,
     "Qwen3VLProcessor": whole_picture.patch_grid,
     "SmolVLMProcessor": tiles.idefics,
+}
+
+# Keyed alike: how a picture is shown in fewer tokens.
+BOUNDS: dict[str, Showings] = {
+    "AyaVisionProcessor": stepped(tiles.aya_vision, bounds.fewer_tiles),
+    "Cohere2VisionProcessor": stepped(tiles.cohere2_vision, bounds.fewer_tiles),
+    "DeepseekVLProcessor": fixed(whole_picture.letterboxed),
+    "Gemma3Processor": stepped(whole_picture.pan_and_scan, bounds.no_pan_and_scan),
+    "Gemma4Processor": bounds.positioned,
+    "Glm4vProcessor": bounds.patch_grid_of_frames,
+    "Idefics3Processor": stepped(tiles.idefics, bounds.shorter_edge),
+    "InternVLProcessor": stepped(tiles.internvl, bounds.fewer_tiles),
+    "JanusProcessor": fixed(whole_picture.letterboxed),
+    "Lfm2VlProcessor": stepped(tiles.lfm2_vl, bounds.without_tiles),
+    "LlavaNextProcessor": smaller_picture(anyres.llava_next),
+    "LlavaOnevisionProcessor": smaller_picture(anyres.llava_onevision),
+    "LlavaProcessor": fixed(whole_picture.llava),
+    "Molmo2Processor": stepped(tiles.molmo2, bounds.fewer_crops),
+    "Ovis2Processor": stepped(tiles.ovis2, bounds.fewer_tiles),
+    "PaliGemmaProcessor": fixed(whole_picture.squashed),
+    "PixtralProcessor": bounds.pixtral,
+    "Qwen2VLProcessor": bounds.patch_grid,
+    "Qwen2_5_VLProcessor": bounds.patch_grid,
+    "Qwen3VLProcessor": bounds.patch_grid,
+    "SmolVLMProcessor": stepped(tiles.idefics, bounds.shorter_edge),
 }
