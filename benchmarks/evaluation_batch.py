@@ -28,7 +28,8 @@ from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
-from gazecli.steering.steer import SteerSettings, steer_regions
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import steer_regions
 
 COMICS = Path(__file__).parents[1] / "examples" / "comics"
 CONTROLS, SWEPT, TOP = 5, 12, 5

@@ -33,7 +33,7 @@ from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.processor import load_processor
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
-from gazecli.steering.steer import STATIC_PROMPT
+from gazecli.steering.settings import STATIC_PROMPT
 from tests.fixtures.checkpoint_parts import write_checkpoint
 from tests.fixtures.checkpoints_qwen import RECIPES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.stopwatch import Row, show
-from gazecli.steering.switch import DYNAMIC_PROMPT
+from gazecli.steering.settings import DYNAMIC_PROMPT
 from tests.fixtures.browser import CHROMIUM, browser
 from tests.fixtures.live_page import Studio
 

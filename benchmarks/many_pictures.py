@@ -18,7 +18,8 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.reports.steering import steer_document
 from gazecli.steering.jobs import Job, steer_many
-from gazecli.steering.steer import SteerSettings, steer_regions
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import steer_regions
 
 PICTURES = 24
 AT_LEAST = 8.0

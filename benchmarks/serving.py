@@ -18,7 +18,7 @@ from gazecli.errors import GazeError
 from gazecli.models.inference.generate import ByToken, Limits, completed
 from gazecli.serving.engine import Engine, Text
 from gazecli.serving.sessions import Aim, FollowedAim
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 from gazecli.steering.switch import narrate_by_token
 
 TOKENS = 24

@@ -14,9 +14,9 @@ from statistics import median
 
 from benchmarks.stopwatch import Row, in_turns, show
 from benchmarks.subject import bias_towards, model_of_50_million, strip_picture
-from gazecli.models.attention.bias import Scope
+from gazecli.models.attention.modes import Scope
 from gazecli.models.inference.generate import Limits, generate
-from gazecli.steering.steer import STATIC_PROMPT
+from gazecli.steering.settings import STATIC_PROMPT
 
 AT_LEAST = 3.0
 

@@ -12,7 +12,7 @@ import torch
 from benchmarks.stopwatch import Row, in_turns, ratio, show
 from benchmarks.subject import bias_towards, model_of_50_million, strip_picture
 from gazecli.models.inference.generate import Limits, generate
-from gazecli.steering.steer import STATIC_PROMPT
+from gazecli.steering.settings import STATIC_PROMPT
 
 AT_MOST = 1.05
 

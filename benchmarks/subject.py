@@ -17,11 +17,13 @@ import torch
 from PIL import Image
 from transformers import PreTrainedConfig, Qwen3VLConfig
 
-from gazecli.models.attention.bias import Scope, key_bias
+from gazecli.models.attention.bias import key_bias
 from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.modes import Scope
+from gazecli.models.head_pairs import HeadPair
 from gazecli.models.load import load
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair
+from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from tests.fixtures.checkpoint_parts import Ids, write_checkpoint

@@ -12,7 +12,7 @@ from gazecli.evaluation.judges.lexical import LexicalJudge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.reports.generations import read_generations
-from gazecli.steering.steer import STATIC_PROMPT
+from gazecli.steering.settings import STATIC_PROMPT
 
 TASKS = ("static", "vqa", "dynamic")
 NAMES = {

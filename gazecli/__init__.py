@@ -13,7 +13,9 @@ from gazecli.version import VERSION as __version__
 if TYPE_CHECKING:
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover
-    from gazecli.heads.headset import Head, HeadSet
+    from gazecli.heads.headset import Head, HeadSet, Selection
+    from gazecli.heads.headset_store import pull
+    from gazecli.heads.hub_listing import list_headsets
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
     from gazecli.serving.server import serve
+    from gazecli.sharing.push import push
     from gazecli.steering.jobs import Job, JobResult, steer_many
-    from gazecli.steering.steer import Answer, SteerSettings, steer, steer_regions
+    from gazecli.steering.schedule import Schedule
+    from gazecli.steering.settings import SteerSettings
+    from gazecli.steering.steer import Answer, Steering, steer, steer_regions
     from gazecli.steering.switch import Narration, switch
     from gazecli.steering.track import Tracking, track
 
@@ -37,12 +42,18 @@ _HOMES = {
     "Narration": "gazecli.steering.switch",
     "Picture": "gazecli.pictures.picture",
     "Region": "gazecli.pictures.regions",
-    "SteerSettings": "gazecli.steering.steer",
+    "Schedule": "gazecli.steering.schedule",
+    "Selection": "gazecli.heads.headset",
+    "SteerSettings": "gazecli.steering.settings",
+    "Steering": "gazecli.steering.steer",
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
     "fetch_comics": "gazecli.pictures.comics.dataset",
+    "list_headsets": "gazecli.heads.hub_listing",
     "load": "gazecli.models.load",
+    "pull": "gazecli.heads.headset_store",
+    "push": "gazecli.sharing.push",
     "serve": "gazecli.serving.server",
     "steer": "gazecli.steering.steer",
     "steer_many": "gazecli.steering.jobs",
@@ -63,12 +74,18 @@ __all__ = [
     "Narration",
     "Picture",
     "Region",
+    "Schedule",
+    "Selection",
     "SteerSettings",
+    "Steering",
     "Tracking",
     "__version__",
     "discover",
     "fetch_comics",
+    "list_headsets",
     "load",
+    "pull",
+    "push",
     "serve",
     "steer",
     "steer_many",

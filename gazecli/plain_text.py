@@ -57,15 +57,19 @@ def error_words(failure: BaseException) -> str:
     if not lines:
         return type(failure).__name__
     alone = len(lines) == 1 or not lines[0].endswith((":", ",", "(", "["))
-    return _shortened(lines[0], 160) if alone else _shortened(" ".join(" ".join(lines).split()), 400)
+    return shortened(lines[0], 160) if alone else shortened(" ".join(" ".join(lines).split()), 400)
 
 
-def _shortened(text: str, most: int) -> str:
+def shortened(text: str, most: int = 60) -> str:
+    """`text`, cut off behind a word where it has more than `most` characters."""
     return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
 
 
 def check_prompt(prompt: str) -> None:
     """UsageError for a prompt without words, or one that UTF-8 cannot carry."""
+    if not isinstance(prompt, str):
+        hint = "give it as a text, or leave it out for the default question"
+        raise UsageError("the prompt is no text", subject=repr(prompt)[:80], hint=hint)
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint="leave --prompt out for the default question")
     try:

@@ -16,7 +16,6 @@ from gazecli.reports.documents.parts import Document
 from gazecli.reports.documents.schemas import json_schema
 from gazecli.reports.headset import headset_document, report_document
 from gazecli.reports.steering import steer_document, switch_document
-from gazecli.steering.schedule import Schedule
 from tests.conftest import noise_picture, write_comics
 from tests.fixtures.checkpoints import FAMILIES
 
@@ -52,8 +51,7 @@ def test_a_family_walks_through_every_room(vlm_of: Callable[[str], VLM], family:
     for answer in steered["answers"]:
         moved = answer["attention_on_region"]
         assert moved["steered"] > moved["baseline"]
-    settings = gaze.SteerSettings(max_new_tokens=6)
-    narration = gaze.switch(vlm, picture, Schedule(targets, [0, 3]), heads, settings)
+    narration = gaze.switch(vlm, picture, targets, heads, at=[0, 3], scope="full", max_new_tokens=6)
     switched = checked(switch_document(vlm, narration, headset.digest, "raw"), "switch")
     assert [turn["region"] for turn in switched["schedule"]] == [1, 3]
     reported = checked(report_document(headset), "report")

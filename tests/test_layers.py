@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gazecli"
 
 # One rule a folder: what it may import of the package besides itself and the ground.
-GROUND = {"canonical", "errors", "plain_text", "version"}
+GROUND = {"canonical", "dependencies", "errors", "plain_text", "version"}
 BELOW: dict[str, set[str]] = {
     "": {
         "cache",
@@ -23,6 +23,7 @@ BELOW: dict[str, set[str]] = {
         "pictures",
         "reports",
         "serving",
+        "sharing",
         "steering",
     },
     "pictures": set(),
@@ -35,11 +36,13 @@ BELOW: dict[str, set[str]] = {
     "reports": {"evaluation", "steering", "heads", "models", "pictures", "cache"},
     "reports.documents": {"heads", "models", "pictures", "cache"},
     "serving": {"reports", "steering", "heads", "models", "pictures", "cache"},
+    "sharing": {"reports", "heads", "models", "cache"},
     "tiny": {"pictures"},
     "tiny.live": {"steering", "heads", "models", "pictures", "cache", "tiny"},
     "tiny.training": {"evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
     "cli": {
         "serving",
+        "sharing",
         "reports",
         "evaluation",
         "steering",

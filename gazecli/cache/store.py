@@ -3,7 +3,7 @@
 <root>/artifacts/   <kind>-<digest>.safetensors: the results
 <root>/requests/    a request -> the digest of its result
 <root>/latest/      a name -> the digest last used under it
-<root>/models/      a model's digest -> where it was loaded from last
+<root>/models/      the digest of a model, a head set or comics -> where they came from last
 <root>/progress/    partial results of interrupted work
 <root>/judgements/  replies of a judge
 <root>/texts/       what models wrote while they were evaluated
@@ -15,8 +15,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -38,22 +38,23 @@ from gazecli.plain_text import visible
 
 # After that, two processes do the same work.
 WAIT_SECONDS = 3600.0
+_LOG = logging.getLogger(__name__)
 _MIN_PREFIX = 4
 _SHOWN = 5
 
 
-def _warn_on_stderr(message: str) -> None:
-    sys.stderr.write(f"warning: {visible(message)}\n")
+def _log_warning(message: str) -> None:
+    _LOG.warning("%s", visible(message))
 
 
 class Cache:
     """A cache folder, which need not exist yet; any number of processes may share it.
 
-    `warn` is called with one line for each damaged file and each record that could not be written. Methods
-    raise CacheError when the folder cannot be read or written.
+    `warn` is called with one line for each damaged file and each record that could not be written; by default
+    it is logged. Methods raise CacheError when the folder cannot be read or written.
     """
 
-    def __init__(self, root: str | Path | None = None, warn: Callable[[str], None] = _warn_on_stderr) -> None:
+    def __init__(self, root: str | Path | None = None, warn: Callable[[str], None] = _log_warning) -> None:
         self.root = Path(os.path.abspath(root)) if root is not None else files.cache_root()
         self.artifacts = self.root / files.ARTIFACTS
         self.warn = warn
@@ -132,12 +133,12 @@ class Cache:
         return self._pointer(self._latest_file(name))
 
     def set_source(self, digest: str, source: str) -> None:
-        """Record where the model `digest` was loaded from; a failure is only warned of."""
+        """Record where the model, head set or comics `digest` came from; a failure is only warned of."""
         record = partial(files.write_named, record={"source": source})
-        self._record("where the model lies", self._model_file(digest), record)
+        self._record("where it came from", self._model_file(digest), record)
 
     def source_of(self, digest: str) -> str | None:
-        """Where the model `digest` was loaded from last, or None."""
+        """Where the model, head set or comics `digest` came from last, or None."""
         record = files.read_named(self._model_file(digest)) if is_digest(digest) else None
         source = (record or {}).get("source")
         return source if isinstance(source, str) else None
@@ -212,9 +213,7 @@ class Cache:
         artifact = self.get(digest)
         if artifact is None:
             raise _unknown(digest)
-        name = file_name(artifact.kind, digest)
-        is_same = partial(is_intact, digest=digest)
-        return files.export_file(to_bytes(artifact), Path(destination), name, is_same, overwrite=overwrite)
+        return save_artifact(artifact, Path(destination), overwrite=overwrite)
 
     def import_file(self, source: str | Path, check: Callable[[Artifact], None] | None = None) -> str:
         """Put the artifact in file `source` into the cache and return its digest.
@@ -265,6 +264,18 @@ class Cache:
     def _pointer(self, path: Path) -> str | None:
         digest = files.read_pointer(path)
         return digest if digest is not None and self.path_of(digest) is not None else None
+
+
+def save_artifact(artifact: Artifact, destination: Path, *, overwrite: bool = False) -> Path:
+    """Write `artifact` to a file, or into a folder under its own name; returns the file.
+
+    UsageError when another file is there, or no folder for it; GazeError (`output.unwritable`) when writing
+    fails.
+    """
+    digest = artifact.digest
+    is_same = partial(is_intact, digest=digest)
+    name = file_name(artifact.kind, digest)
+    return files.export_file(to_bytes(artifact), destination, name, is_same, overwrite=overwrite)
 
 
 def _unknown(digest: str) -> HeadSetError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.options import FORCE, MODEL, cannot_matter, setting, with_help
+from gazecli.cli.options import DRY_RUN, FORCE, MODEL, cannot_matter, setting, with_help
 from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, show_evaluation, size_text
 from gazecli.errors import CheckFailed, UsageError
@@ -34,7 +34,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 RankedModel = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
 Digests = Annotated[list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")]
 OneDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest or the beginning of one.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
+DryRun = Annotated[bool, with_help(DRY_RUN, "Only say what would be removed.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -304,8 +304,16 @@ def _part(entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
-        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
+        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _made_with(entry),
     )
+
+
+def _made_with(entry: Entry) -> str | None:
+    """The versions that a head set was made with: under others the same strips give another digest."""
+    made_with = entry.summary.get("versions")
+    if entry.kind != "headset" or not isinstance(made_with, dict):
+        return None
+    return ", ".join(f"{name} {version}" for name, version in made_with.items()) or None
 
 
 def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:

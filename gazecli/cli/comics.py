@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.options import FORCE, SEED, Layout, Revision, Rtl, StripPanels, with_help
+from gazecli.cli.options import DATASET, FORCE, SEED, Layout, Revision, Rtl, StripPanels, with_help
 from gazecli.cli.output import Output, is_terminal, progress
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import BadInput, ComicsError
@@ -97,7 +97,7 @@ def fetch(
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="The folder for them; made when missing.")],
     *,
     dataset: Annotated[
-        str, typer.Option(help="A data set on the Hub; by default the paper's 500 strips.")
+        str, with_help(DATASET, "A data set on the Hub; by default the paper's 500 strips.")
     ] = _PAPERS,
     revision: Revision = None,
 ) -> None:

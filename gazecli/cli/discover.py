@@ -153,4 +153,6 @@ def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:
     print_table(console, "* >layer >head >raw >selectivity >image_mass raw_score", rows)
     console.print()
     suggested = document.suggested
-    console.print(f"suggested: the top {suggested.top} by {suggested.score} score (*). {suggested.why}.")
+    strength = "" if suggested.strength is None else f", steered at strength {suggested.strength:g}"
+    chosen = f"the top {suggested.top} by {suggested.score} score (*){strength}"
+    console.print(f"suggested: {chosen}. {suggested.why}.")

@@ -7,14 +7,14 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.evaluate_options import Compare, EvaluationOptions, JudgeName, check_evaluation, is_coco
-from gazecli.cli.files import refuse_stdout, save_text, writable
+from gazecli.cli.files import save_text
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, TaskName, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.store import KeptEvaluation
     from gazecli.evaluation.trials import Run
     from gazecli.heads.headset import HeadSet
+    from gazecli.models.attention.modes import Scope
     from gazecli.models.vlm import VLM
     from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart
     from gazecli.reports.page.scenes import Scene
@@ -39,7 +40,17 @@ NAME = "evaluate"
 # A caption-like answer needs no more; a model that never ends would cost many times as much.
 _LONGEST_ANSWER = 64
 _SHOWN_SCENES = 6
-Force = Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")]
+
+
+@dataclass(frozen=True)
+class NewReportOptions(ReportOptions):
+    """Files to write of what is computed, which may be kept already: forced are both."""
+
+    forcing: ClassVar[str] = "make it writable, or add --force, which computes again too"
+    force: Annotated[
+        bool,
+        with_help(options.FORCE, "Compute again what is kept already, and replace files that are read-only."),
+    ] = False
 
 
 @cli_command(shared=True, pages=True)
@@ -52,11 +63,10 @@ def command(
     *,
     evaluation: EvaluationOptions,
     loading: ModelOptions,
-    files: ReportOptions,
+    files: NewReportOptions,
     top: Annotated[str, with_help(options.TOP, "How many heads to steer: auto or a number.")] = "auto",
     score: options.Score = "auto",
     compare: Compare = False,
-    force: Force = False,
 ) -> None:
     """Steer heads on comics, count how often that redirected the answer, and keep the evaluation.
 
@@ -71,25 +81,26 @@ def command(
 
     Example: gaze evaluate tiny comics/ --samples 20 -o report.html
     """
-    check_evaluation(comics, evaluation, top)
+    check_evaluation(comics, evaluation, top, files.force, files.forcing)
     chosen = choose_heads(output, HeadOptions(headset, top, score))
+    wanted = HeadOptions(headset, top, score)
     protocol = protocol_of(evaluation, chosen)
     if protocol is not None:
         output.note(f"the paper's protocol, where nothing else is given: {protocol.words}")
         count = top if top != "auto" or protocol.top is None else str(protocol.top)
-        chosen = choose_heads(
-            output, HeadOptions(headset, count, protocol.score if score == "auto" else score)
-        )
+        wanted = HeadOptions(headset, count, protocol.score if score == "auto" else score)
+        chosen = choose_heads(output, wanted)
     with_scenes = files.format(output) == "html"
-    scores = scores_of_sweep(evaluation, score)
-    found = run_evaluation(output, chosen, comics, evaluation, loading, compare, force, with_scenes, scores)
+    found = run_evaluation(
+        output, chosen, wanted, comics, evaluation, loading, compare, files.force, with_scenes
+    )
     if found is not None:
         show_evaluations(output, files, [found])
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A kept evaluation, the head set that it steered (a sweep changes its suggestion), and its blocks.
+    """A kept evaluation, the head set that it steered (its suggestion may be a new one), and its blocks.
 
     scenes: a few of its pictures for an HTML page.
     """
@@ -116,29 +127,27 @@ def show_evaluations(output: Output, files: ReportOptions, found: list[Evaluated
 def run_evaluation(
     output: Output,
     chosen: ChosenHeads,
+    wanted: HeadOptions,
     comics: Path,
     evaluation: EvaluationOptions,
     loading: ModelOptions,
     compare: bool,
     force: bool = False,
     with_scenes: bool = False,
-    scores: Sequence[str] = (),
 ) -> Evaluated | None:
     """The evaluation, run and kept or found again; None in a launched process other than the first.
 
-    `scores` are those that a sweep over heads tries.
-    `with_scenes` adds a few pictures with the attention of each token, for which the model is loaded anyway.
+    `wanted` is what `chosen` was chosen by. `with_scenes` adds a few pictures with the attention of each
+    token, for which the model is loaded anyway.
     """
     from gazecli.distributed.group import join
     from gazecli.evaluation.store import evaluation_request
     from gazecli.evaluation.sweep import halves
     from gazecli.heads.discover import parse_batch_size
-    from gazecli.heads.headset_store import note_headset
+    from gazecli.heads.headset_store import note_comics, note_headset
     from gazecli.reports.generations import generations_part, generations_text
 
-    refuse_stdout(evaluation.generations, "--generations")
-    writable(evaluation.generations, "--generations")
-    plan = plan_of(evaluation, chosen, compare, is_coco(comics), scores)
+    plan = plan_of(evaluation, chosen, wanted, compare, is_coco(comics))
     batch_size = parse_batch_size(evaluation.batch_size or "auto")
     judge = judge_without_model(evaluation.judge, chosen.cache, forced=plan.protocol is not None)
     examples = open_examples(output, comics, evaluation, chosen.headset)
@@ -191,13 +200,21 @@ def run_evaluation(
     if found is None:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)
-    choice = found.part.choice
+    note_comics(chosen.cache, examples.comics)
+    choice = found.part.choice or found.part.score_choice
     if choice is not None and choice.refused is not None:
         output.note(f"the choice is not kept as a suggestion: {choice.refused}")
-    elif plan.sweep == "heads":
-        output.note(f"the choice is kept as head set {found.headset.digest}")
     elif choice is not None:
-        output.note(f"steer with --strength {choice.strength:g}")
+        output.note(f"the choice is kept as head set {found.headset.digest}")
+        if found.headset.digest != chosen.headset.digest:
+            # The same call finds it again when the head set meant is the new one.
+            now = choose_heads(output, replace(wanted, heads=found.headset.digest))
+            plan_now = plan_of(evaluation, now, wanted, compare, is_coco(comics))
+            settings = {**asdict(plan_now), **computed_by(loading)}
+            judged = judged_by(evaluation.judge, judge)
+            chosen.cache.remember(
+                evaluation_request(now.headset.digest, examples, settings, judged), found.kept.digest
+            )
     if evaluation.generations is not None:
         text = generations_text(found.kept, found.part)
         save_text(text, evaluation.generations)
@@ -266,11 +283,26 @@ def as_kept(output: Output, chosen: ChosenHeads, kept: KeptEvaluation, comics: s
     return Evaluated(headset, kept, True, part, comparison_of(kept))
 
 
-def scores_of_sweep(evaluation: EvaluationOptions, score: str) -> tuple[str, ...]:
-    """The scores that a sweep over heads tries: which of two steers better depends on the model."""
-    if evaluation.sweep != "heads":
+def scores_to_try(
+    evaluation: EvaluationOptions, chosen: ChosenHeads, wanted: HeadOptions, natural: bool
+) -> tuple[str, ...]:
+    """The scores that steering chooses among: which of two steers better depends on the model.
+
+    A sweep over heads tries both. So does an evaluation of all that a head set suggests, where steering has
+    not tested that yet and the scores rank other heads first.
+    """
+    from gazecli.evaluation.score_choice import SCORES, are_apart
+
+    headset = chosen.headset
+    if evaluation.sweep == "heads":
+        among = SCORES if wanted.score == "auto" else (wanted.score,)
+        return tuple(score for score in among if headset.has(score))
+    left_alone = (evaluation.sweep, evaluation.protocol, evaluation.mode) == (None, None, None)
+    suggested = (wanted.score, wanted.top) == ("auto", "auto") and headset.is_untested
+    if not left_alone or not suggested or natural or evaluation.judge == "none":
         return ()
-    return ("raw", "selectivity") if score == "auto" else (score,)
+    apart = chosen.score in SCORES and are_apart(headset, len(chosen.heads))
+    return (chosen.score, *(score for score in SCORES if score != chosen.score)) if apart else ()
 
 
 def protocol_of(evaluation: EvaluationOptions, chosen: ChosenHeads) -> Protocol | None:
@@ -286,17 +318,16 @@ def protocol_of(evaluation: EvaluationOptions, chosen: ChosenHeads) -> Protocol 
 def plan_of(
     evaluation: EvaluationOptions,
     chosen: ChosenHeads,
+    wanted: HeadOptions,
     compare: bool,
     natural: bool,
-    scores: Sequence[str] = (),
 ) -> Plan:
-    """What to run; UsageError for settings that make no sense."""
+    """What to run, `chosen` by `wanted`; UsageError for settings that make no sense."""
     from gazecli.evaluation.coco import PROMPT
     from gazecli.evaluation.conditions import CONTROLS
     from gazecli.evaluation.evaluate import PROMPTS, Plan
     from gazecli.heads.questions import DISCOVERY_PROMPT
-    from gazecli.models.attention.bias import Scope
-    from gazecli.steering.steer import SteerSettings
+    from gazecli.steering.settings import SteerSettings
 
     task: TaskName = evaluation.task or "static"
     every = "50" if evaluation.every is None else evaluation.every
@@ -304,12 +335,15 @@ def plan_of(
     prompt = PROMPT if natural else PROMPTS[task]
     protocol = protocol_of(evaluation, chosen)
     scope: Scope = "answer" if task == "dynamic" else "full"
-    longest, strength = _LONGEST_ANSWER, "10"
+    longest, strength = _LONGEST_ANSWER, evaluation.strength or "auto"
     if protocol is not None:
-        longest, scope, strength = protocol.max_new_tokens, protocol.scope, str(protocol.strength)
+        longest, scope = protocol.max_new_tokens, protocol.scope
+        strength = evaluation.strength or str(protocol.strength)
+    if strength == "auto":
+        strength = f"{chosen.headset.resolve_strength():.10g}"
     settings = SteerSettings(
         prompt if evaluation.prompt is None else evaluation.prompt,
-        evaluation.strength or strength,
+        strength,
         evaluation.mode or "boost-suppress",
         evaluation.scope or scope,
         evaluation.max_new_tokens if evaluation.max_new_tokens is not None else length or longest,
@@ -334,7 +368,7 @@ def plan_of(
         None if natural or task == "dynamic" else by_place,
         compare,
         evaluation.min_area,
-        tuple(score for score in scores if chosen.headset.has(score)),
+        scores_to_try(evaluation, chosen, wanted, natural),
         CONTROLS if evaluation.controls is None else evaluation.controls,
         0 if protocol is None else protocol.low_controls,
         None if protocol is None else protocol.name,
@@ -358,7 +392,7 @@ def judge_without_model(name: JudgeName | None, cache: Cache, forced: bool = Fal
 def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
     """The model itself, asked the same question; of a narration, what happens in a panel."""
     from gazecli.evaluation.judges.likelihood import LikelihoodJudge
-    from gazecli.steering.steer import STATIC_PROMPT
+    from gazecli.steering.settings import STATIC_PROMPT
 
     return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
 
@@ -385,8 +419,9 @@ def computed_by(loading: LoadOptions) -> dict[str, object]:
 def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, headset: HeadSet) -> Examples:
     """The pictures to evaluate on; what had to be left out is noted."""
     from gazecli.evaluation.coco import coco_examples
-    from gazecli.evaluation.examples import examples_of
+    from gazecli.evaluation.examples import examples_of, turned_counts
     from gazecli.pictures.comics.comics import open_comics
+    from gazecli.reports.tables import turned_words
 
     annotations, images, samples = evaluation.annotations, evaluation.images, evaluation.samples
     seed = _seed(evaluation)
@@ -406,6 +441,9 @@ def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, h
         found = examples_of(opened, need_captions=evaluation.judge in (None, "lexical"))
     for skip in found.skipped:
         output.note(f"skipped {skip.path}: {skip.reason}")
+    turned = turned_counts(found.usable)
+    if turned is not None:
+        output.note(turned_words(**turned))
     return found
 
 

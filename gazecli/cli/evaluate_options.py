@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from gazecli.cli import options
+from gazecli.cli.files import refuse_stdout, writable
 from gazecli.cli.options import LoadOptions, cannot_matter, given, with_help
 from gazecli.errors import UsageError
 
@@ -115,7 +116,7 @@ class EvaluationOptions(JudgeOptions):
     max_new_tokens: Annotated[
         int | None, _worded(options.MAX_NEW_TOKENS, "The longest answer, in tokens (64).")
     ] = None
-    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (10).")] = None
+    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (auto).")] = None
     mode: Annotated[options.ModeName | None, _worded(options.MODE, "As in steer (boost-suppress).")] = None
     scope: Annotated[
         options.ScopeName | None, _worded(options.SCOPE, "As in steer (full; dynamic: answer).")
@@ -136,8 +137,15 @@ def is_coco(comics: Path | None) -> bool:
     return comics is not None and str(comics) == COCO
 
 
-def check_evaluation(comics: Path, evaluation: EvaluationOptions, top: str) -> None:
-    """UsageError for the first option that cannot matter, or contradicts another."""
+def check_evaluation(
+    comics: Path, evaluation: EvaluationOptions, top: str, force: bool, forcing: str
+) -> None:
+    """UsageError for the first option that cannot matter, contradicts another or names no place to write.
+
+    force, forcing: as for `writable`.
+    """
+    refuse_stdout(evaluation.generations, "--generations")
+    writable(evaluation.generations, "--generations", force=force, forcing=forcing)
     if evaluation.seed is not None and not 0 <= evaluation.seed < 2**32:
         raise UsageError(
             "--seed must lie between 0 and 4294967295",

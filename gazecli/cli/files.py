@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gazecli.cli.options import cannot_matter
 from gazecli.cli.output import Printable
 from gazecli.errors import UsageError, unwritable
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gazecli.reports.trajectory import Trajectory
 
 
+FORCING = "add --force to replace it"
 LONGEST_NAME = 240  # bytes; file systems take 255
 # What the files beside the result of a picture may be named, by the option that names them.
 SUFFIXES = {
@@ -31,19 +33,26 @@ SUFFIXES = {
 }
 
 
-def check_files(picture: str, **files: Path | None) -> None:
+def check_files(picture: str, *, force: bool = False, **files: Path | None) -> None:
     """UsageError, before work starts, for files beside the result of `picture` that cannot be written.
 
-    So it is for two of one name, and for one that would replace the picture.
+    So it is for two of one name, for one that would replace the picture, and for `force` without a file.
     """
+    check_force(force, *files.values())
     for name, path in files.items():
         refuse_stdout(path, f"--{name}")
-        writable(path, f"--{name}", SUFFIXES[name])
+        writable(path, f"--{name}", SUFFIXES[name], force=force)
         if path is not None and _is_same_file(path, picture):
             raise _refusal(f"--{name} would replace the picture it is made from", path, "name another file")
     paths = [os.path.abspath(path) for path in files.values() if path is not None]
     if len(set(paths)) < len(paths):
         raise _refusal("two results cannot be written to one file", paths[0], "give each its own file")
+
+
+def check_force(force: bool, *files: Path | None) -> None:
+    """UsageError for --force where no file is named."""
+    if force and not any(files):
+        raise cannot_matter("force", "without a file to write", "name the file, or leave it out")
 
 
 def refuse_stdout(path: Path | None, option: str) -> None:
@@ -52,8 +61,18 @@ def refuse_stdout(path: Path | None, option: str) -> None:
         raise _refusal(f"{option} cannot go to stdout, which carries the result", path, "name a file")
 
 
-def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> None:
-    """UsageError, before work starts, for a file that could not be written or is named otherwise."""
+def writable(
+    path: Path | None,
+    option: str,
+    suffixes: Sequence[str] = (),
+    *,
+    force: bool = False,
+    forcing: str = FORCING,
+) -> None:
+    """UsageError, before work starts, for a file that could not be written or is named otherwise.
+
+    So it is for a read-only one without `force`; `forcing` says there how to replace it.
+    """
     if path is None or is_stdout(path):
         return
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
@@ -65,9 +84,8 @@ def writable(path: Path | None, option: str, suffixes: Sequence[str] = ()) -> No
     _check_length(option, path, path.name)
     if os.path.isdir(path):
         raise _refusal(f"{option} wants a file, this is a folder", path, "name a file in it")
-    if os.path.isfile(path) and not (os.stat(path).st_mode & 0o222 and os.access(path, os.W_OK)):
-        hint = "name another file, or make it writable"
-        raise _refusal(f"{option} names a file that is read-only", path, hint)
+    if not force and _is_read_only(path):
+        raise _refusal(f"{option} names a file that is read-only", path, f"name another file, or {forcing}")
     folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
     if not os.path.isdir(folder):
         raise _refusal("no such folder", folder, "make it first")
@@ -79,6 +97,24 @@ def is_stdout(path: Path | None) -> bool:
     if path is None:
         return False
     return str(path) in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def writable_figures(path: Path | None, option: str, *, force: bool = False, forcing: str = FORCING) -> None:
+    """UsageError, before work starts, for a folder that is not there and could not be made.
+
+    So it is for one in which a figure is read-only, without `force`; `forcing` says there how to replace it.
+    """
+    writable_folder(path, option)
+    if path is None:
+        return
+    kept = [] if force else [file for file in sorted(path.glob("*.[sp][vn]g")) if _is_read_only(file)]
+    if kept:
+        from gazecli.reports.figures import FIGURES
+
+        for file in kept:
+            if file.stem in FIGURES:
+                hint = f"name another folder, or {forcing}"
+                raise _refusal(f"{option} names a folder in which a figure is read-only", file, hint)
 
 
 def writable_folder(path: Path | None, option: str) -> None:
@@ -106,6 +142,11 @@ def _check_folder(folder: Path) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         hint = "choose another folder, or change its permissions"
         raise _refusal("the folder cannot be written", folder, hint)
+
+
+def _is_read_only(path: Path) -> bool:
+    """Whether it is a file that says so of itself, which root could write all the same."""
+    return os.path.isfile(path) and not (os.stat(path).st_mode & 0o222 and os.access(path, os.W_OK))
 
 
 def _is_same_file(path: Path, other: str) -> bool:

@@ -45,7 +45,8 @@ def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | No
     """
     from gazecli.cache import Cache
     from gazecli.heads.headset_store import find_headset, last_headset, model_source
-    from gazecli.heads.rankings import listed_headset, parse_heads
+    from gazecli.heads.rankings import listed_headset
+    from gazecli.models.head_pairs import parse_heads
 
     cache = Cache(warn=output.warning)
     named = setting("model", options.model)
@@ -56,7 +57,7 @@ def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | No
     if listed is not None:
         headset = listed_headset(listed, _model_of(named, spec), cache)
     else:
-        headset = find_headset(spec, cache) if spec else last_headset(cache)
+        headset = find_headset(spec, cache, output.note) if spec else last_headset(cache)
     count = number_or_auto(options.top, "--top")
     ranked_by = headset.resolve_score(options.score)
     best = headset.top("auto" if count is None else count, ranked_by)

@@ -12,7 +12,7 @@ import typer
 from gazecli.cli.command import cli_command
 from gazecli.cli.evaluate import (
     Evaluated,
-    Force,
+    NewReportOptions,
     as_kept,
     computed_by,
     judge_without_model,
@@ -26,7 +26,6 @@ from gazecli.cli.evaluate_options import EvaluationOptions, JudgeOptions, check_
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions
 from gazecli.cli.output import Output
-from gazecli.cli.report_output import ReportOptions
 from gazecli.errors import AnnotationsError, HeadSetError
 
 if TYPE_CHECKING:
@@ -53,8 +52,7 @@ def command(
     *,
     judging: JudgeOptions,
     loading: LoadOptions,
-    files: ReportOptions,
-    force: Force = False,
+    files: NewReportOptions,
 ) -> None:
     """Judge texts that are written already, and keep the result as an evaluation.
 
@@ -65,7 +63,7 @@ def command(
     """
     check_judging(comics, judging, loading)
     file, headset = (Path(texts), None) if _is_text_file(Path(texts)) else (None, texts)
-    found = judge_texts(output, file, headset, comics, judging, loading, force)
+    found = judge_texts(output, file, headset, comics, judging, loading, files.force)
     show_evaluations(output, files, found)
 
 

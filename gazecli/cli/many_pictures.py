@@ -15,7 +15,7 @@ import typer
 
 from gazecli.canonical import read_bytes
 from gazecli.cli import options
-from gazecli.cli.files import writable
+from gazecli.cli.files import check_force, writable
 from gazecli.cli.inputs import ChosenHeads, load_model, note_prepared
 from gazecli.cli.options import ModelOptions, cannot_matter, with_help
 from gazecli.cli.output import Output, is_terminal, progress, without_secrets, write_page
@@ -46,10 +46,14 @@ LINES = with_help(
 
 @dataclass(frozen=True)
 class Jobs:
-    """The file the jobs come from, and the file their lines go to, where these are not the usual streams."""
+    """The file the jobs come from, and the file their lines go to, where these are not the usual streams.
+
+    force: the latter is taken though it is read-only.
+    """
 
     source: str | None
     destination: Path | None
+    force: bool
 
 
 def steer_pictures(
@@ -75,11 +79,12 @@ def steer_pictures(
         raise UsageError("no region is named", hint="add --region 3, or --all-regions", code="usage.region")
     if jobs.destination is not None and output.asked_for_format and output.format != "json":
         raise cannot_matter("format", "with --output", "the file has lines of JSON", output.format)
-    writable(jobs.destination, "--output")
+    check_force(jobs.force, jobs.destination)
+    writable(jobs.destination, "--output", force=jobs.force)
     Job(picture="", **common).check(chosen.headset)
     load = cache(lambda: load_model(output, chosen, model))
     listed, total = _jobs_of(pictures, jobs.source, common)
-    file = None if jobs.destination is None else AnswerFile(jobs.destination)
+    file = None if jobs.destination is None else AnswerFile(jobs.destination, replace_read_only=jobs.force)
     lines = _Lines(output, load, file)
     # On a terminal the answers themselves show how far it is.
     shown = file is None and is_terminal(sys.stdout)

@@ -13,11 +13,14 @@ import os
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
 from gazecli.errors import UsageError
+
+if TYPE_CHECKING:
+    from gazecli.heads.headset import HeadSet
 
 _MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
 _CONFIGURED = ("model", "device", "dtype")
@@ -44,7 +47,9 @@ SCORE = typer.Option(
     rich_help_panel=_STEERING,
 )
 STRENGTH = typer.Option(
-    "--strength", help="10, any number, or hard (the paper's 10000).", rich_help_panel=_STEERING
+    "--strength",
+    help="auto (10, or what a sweep chose), any number, or hard (the paper's 10000).",
+    rich_help_panel=_STEERING,
 )
 MODE = typer.Option(
     "--mode",
@@ -67,6 +72,8 @@ MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in t
 EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
 BATCH_SIZE = typer.Option("--batch-size", help="How many at a time: auto or a number.")
 OUTPUT = typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
+DRY_RUN = typer.Option("--dry-run", help="Only say what would be done.")
+DATASET = typer.Option("--dataset", help="A data set on the Hub.")
 FORCE = typer.Option("--force", help="Replace a file that is there already.")
 REGION = typer.Option(
     "--region",
@@ -101,6 +108,8 @@ Rtl = Annotated[
     bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
 ]
 Layout = Annotated[LayoutName | None, LAYOUT]
+# Of commands in which nothing else can be forced.
+ForceFiles = Annotated[bool, with_help(FORCE, "Replace files that are read-only.")]
 StripPanels = Annotated[int, with_help(PANELS, "Panels of a strip.")]
 Stream = Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")]
 Page = Annotated[
@@ -146,7 +155,7 @@ class HeadOptions:
         str | None,
         typer.Option(
             "--heads",
-            help="A head set: digest, file or model; or heads, 3.4,3.5; else the one used last.",
+            help="A head set: digest, file, model, hf:OWNER/REPO; or heads, 3.4,3.5; else the last used.",
             rich_help_panel=_STEERING,
         ),
     ] = None
@@ -159,9 +168,13 @@ class HeadOptions:
 class SteeringOptions:
     """How the heads are steered."""
 
-    strength: Annotated[str, STRENGTH] = "10"
+    strength: Annotated[str, STRENGTH] = "auto"
     mode: Annotated[ModeName, MODE] = "boost-suppress"
     scope: Annotated[ScopeName, SCOPE] = "full"
+
+    def keywords(self, headset: HeadSet) -> dict[str, Any]:
+        """As keywords of `SteerSettings`, for heads of `headset`."""
+        return {**vars(self), "strength": headset.resolve_strength(self.strength)}
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ def command(
         Path | None,
         with_help(OUTPUT, "Draw the numbered regions into this .png file; - prints the picture alone."),
     ] = None,
+    force: options.ForceFiles = False,
 ) -> None:
     """Show which panels a picture has: what --region 2 means.
 
@@ -39,7 +40,7 @@ def command(
     Example: gaze panels page.png -o numbered.png
     """
     alone = is_stdout(destination)
-    check_files(picture, output=None if alone else destination)
+    check_files(picture, force=force, output=None if alone else destination)
     opened = open_picture(output, picture, shown)
     from gazecli.reports.documents.results import (
         NumberedRegionPart,

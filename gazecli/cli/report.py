@@ -16,6 +16,7 @@ from gazecli.cli.evaluate_options import (
     check_judging,
     check_report,
 )
+from gazecli.cli.files import check_force
 from gazecli.cli.inputs import choose_heads
 from gazecli.cli.options import HeadOptions, ModelOptions, cannot_matter, hidden, number_or_auto, with_help
 from gazecli.cli.output import Output
@@ -66,6 +67,7 @@ def command(
 
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
+    check_force(files.force, files.destination, files.figures, evaluation.generations)
     if form == "csv" and evaluate is None and not compare and top != "auto":
         raise cannot_matter("top", "in CSV, which lists every head", subject=top)
     if form == "csv" and against is not None:
@@ -76,7 +78,7 @@ def command(
     if rejudge is not None:
         check_judging(evaluate, evaluation, loading)
     elif evaluate is not None:
-        check_evaluation(evaluate, evaluation, top)
+        check_evaluation(evaluate, evaluation, top, files.force, files.forcing)
     if (evaluate is None or rejudge is not None) and not works_alone(output):
         return
     found: list[Evaluated] = []
@@ -87,13 +89,14 @@ def command(
         found = judge_texts(output, rejudge, headset, evaluate, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
-        chosen = choose_heads(output, HeadOptions(headset, counted, score))
+        wanted = HeadOptions(headset, counted, score)
+        chosen = choose_heads(output, wanted)
         if evaluate is not None:
-            from gazecli.cli.evaluate import run_evaluation, scores_of_sweep
+            from gazecli.cli.evaluate import run_evaluation
 
-            scores, scenes = scores_of_sweep(evaluation, score), form == "html"
+            scenes = form == "html"
             done = run_evaluation(
-                output, chosen, evaluate, evaluation, loading, compare, with_scenes=scenes, scores=scores
+                output, chosen, wanted, evaluate, evaluation, loading, compare, with_scenes=scenes
             )
             if done is None:
                 return

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from gazecli.cli.files import is_stdout, save_figures, save_text, writable, writable_folder
-from gazecli.cli.options import OUTPUT, with_help
+from gazecli.cli.files import FORCING, is_stdout, save_figures, save_text, writable, writable_figures
+from gazecli.cli.options import OUTPUT, ForceFiles, with_help
 from gazecli.cli.output import Output, Printable, console_on, write_page
 from gazecli.cli.tables import labelled, show_evaluation_document, show_report
 
@@ -30,7 +30,12 @@ _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", 
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """Files to write; UsageError, before work starts, for one that could not be written."""
+    """Files to write; UsageError, before work starts, for one that could not be written.
+
+    forcing: how a file that is read-only is replaced all the same.
+    """
+
+    forcing: ClassVar[str] = FORCING
 
     destination: Annotated[
         Path | None, with_help(OUTPUT, "Write to this file; .html, .md, .csv and .tex say how.")
@@ -41,12 +46,13 @@ class ReportOptions:
             "--figures", metavar="DIR", help="Write every figure there are data for to DIR, as SVG and PNG."
         ),
     ] = None
+    force: ForceFiles = False
 
     def __post_init__(self) -> None:
         if is_stdout(self.destination):
             object.__setattr__(self, "destination", None)
-        writable(self.destination, "--output")
-        writable_folder(self.figures, "--figures")
+        writable(self.destination, "--output", force=self.force, forcing=self.forcing)
+        writable_figures(self.figures, "--figures", force=self.force, forcing=self.forcing)
 
     def format(self, output: Output) -> str:
         """The format given, else what the file's name says, else what suits the place."""

@@ -61,6 +61,7 @@ def command(
     stream: options.Stream = False,
     jobs: Annotated[str | None, JOBS] = None,
     destination: Annotated[Path | None, LINES] = None,
+    force: options.ForceFiles = False,
 ) -> None:
     """Describe a region by turning the gaze heads there.
 
@@ -79,7 +80,7 @@ def command(
         steer_pictures(
             output,
             named,
-            Jobs(jobs, destination),
+            Jobs(jobs, destination, force),
             choose_heads(output, heads, model),
             model,
             {
@@ -105,15 +106,16 @@ def command(
     check_stream(output, stream)
     if stream and (all_regions or len(region or []) > 1):
         raise UsageError("--stream prints one answer", hint="ask for one region")
-    check_files(picture, heatmap=heatmap, page=page)
+    check_files(picture, force=force, heatmap=heatmap, page=page)
     opened = open_picture(output, picture, shown)
     targets = opened.targets(region or (), all_regions, or_whole=steering.mode == "blind")
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import steer_document
-    from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
+    from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+    from gazecli.steering.steer import steer_regions
 
     question = STATIC_PROMPT if prompt is None else prompt
-    settings = SteerSettings(question, max_new_tokens=max_new_tokens, **vars(steering))
+    settings = SteerSettings(question, max_new_tokens=max_new_tokens, **steering.keywords(chosen.headset))
     settings.check()
     vlm = load_model(output, chosen, model)
     # Row 0 is the baseline.

@@ -55,6 +55,7 @@ def command(
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
     page: options.Page = None,
+    force: options.ForceFiles = False,
     stream: options.Stream = False,
 ) -> None:
     """Change what is described while the model writes.
@@ -62,24 +63,24 @@ def command(
     Example: gaze switch strip.png --schedule 2,4,3 --trajectory steps.png
     """
     check_stream(output, stream)
-    check_files(picture, trajectory=trajectory, page=page)
+    check_files(picture, force=force, trajectory=trajectory, page=page)
     opened = open_picture(output, picture, shown)
     from gazecli.steering.schedule import parse_targets, plan
 
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import switch_document
-    from gazecli.steering.steer import SteerSettings
-    from gazecli.steering.switch import DYNAMIC_PROMPT, switch
+    from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+    from gazecli.steering.switch import narrate
 
     request = DYNAMIC_PROMPT if prompt is None else prompt
     longest = planned.most_tokens if max_new_tokens is None else max_new_tokens
-    settings = SteerSettings(request, max_new_tokens=longest, **vars(steering))
+    settings = SteerSettings(request, max_new_tokens=longest, **steering.keywords(chosen.headset))
     settings.check()
     planned.check_length(longest)
     vlm = load_model(output, chosen, model)
     with generating(output, "narrating", stream, vlm.decode) as on_token:
-        narration = switch(
+        narration = narrate(
             vlm, opened, planned, chosen.heads, settings, max_new_tokens=longest, on_token=on_token
         )
     note_prepared(output, "picture was", narration.layout.prepared)

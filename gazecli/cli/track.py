@@ -50,6 +50,7 @@ def command(
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
     page: options.Page = None,
+    force: options.ForceFiles = False,
     region: Annotated[
         list[str] | None, with_help(options.REGION, "Watch this region too; written as for steer.")
     ] = None,
@@ -65,7 +66,7 @@ def command(
     Example: gaze track strip.png --span "red cat" --heatmap attention.png
     """
     check_stream(output, stream)
-    check_files(picture, heatmap=heatmap, trajectory=trajectory, page=page)
+    check_files(picture, force=force, heatmap=heatmap, trajectory=trajectory, page=page)
     opened = open_picture(output, picture, shown)
     also = opened.targets(region) if region else []
     if trajectory is not None and not opened.regions and not also:
@@ -76,7 +77,7 @@ def command(
         )
     from gazecli.evaluation.conditions import CONTROLS, controls_for
     from gazecli.reports.steering import track_document
-    from gazecli.steering.steer import check_request
+    from gazecli.steering.settings import check_request
     from gazecli.steering.track import TRACKING_PROMPT, check_spans, find_span, track
 
     check_spans(span or [])

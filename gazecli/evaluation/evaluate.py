@@ -1,4 +1,7 @@
-"""The whole evaluation: choose K where a sweep is planned, run every condition, measure."""
+"""The whole evaluation: choose K where a sweep is planned, run every condition, measure.
+
+What computes with a model is imported when there is one: a plan alone finds a kept evaluation again.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
@@ -15,6 +18,7 @@ from gazecli.evaluation.examples import Example, Examples, chance_of
 from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.metrics import ConditionMetrics, condition_metrics, run_metrics
+from gazecli.evaluation.score_choice import ScoreChoice, choose_score, pictures_to_try
 from gazecli.evaluation.sweep import (
     SweepName,
     SweepPoint,
@@ -24,17 +28,18 @@ from gazecli.evaluation.sweep import (
     strength_steps,
     sweep,
 )
-from gazecli.evaluation.tasks.blinding import BlindingTask
-from gazecli.evaluation.tasks.dynamic import NarrationTask, panel_order, panel_schedule
-from gazecli.evaluation.tasks.static import RedirectionTask
-from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import Head, HeadSet, selections
 from gazecli.heads.questions import panel_prompts
-from gazecli.models.vlm import VLM
-from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer_regions
-from gazecli.steering.switch import DYNAMIC_PROMPT, Narration, switch
-from gazecli.steering.track import Tracking, track
+from gazecli.models.attention.modes import parse_strength
+from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT, SteerSettings
+
+if TYPE_CHECKING:
+    from gazecli.evaluation.tasks.task import Advance, Task
+    from gazecli.models.vlm import VLM
+    from gazecli.steering.steer import Steering
+    from gazecli.steering.switch import Narration
+    from gazecli.steering.track import Tracking
 
 TaskName = Literal["static", "vqa", "dynamic"]
 PROMPTS: dict[TaskName, str] = {
@@ -47,11 +52,12 @@ PROMPTS: dict[TaskName, str] = {
 @dataclass(frozen=True)
 class Plan:
     """What to evaluate. every: tokens a segment of a narration, None goes by sentences. top: heads to steer
-    by `score`, at the settings' strength, unless `sweep` chooses them; scores: those it tries. seed:
-    resampling, halves and schedules. question: the template that names a region by its place, for which heads
-    are blinded; None blinds none. compare: steer by every score. min_area: smallest things of natural
-    pictures, in pixels. controls, low_controls: draws of other heads, as `conditions_for`. protocol: the
-    preset that chose what was left out, if any.
+    by `score`, at the settings' strength, unless `sweep` chooses them; scores: those it tries, or without a
+    sweep two of which the one that steers better is taken, `score` being the first. seed: resampling, halves
+    and schedules. question: the template that names a region by its place, for which heads are blinded; None
+    blinds none. compare: steer by every score. min_area: smallest things of natural pictures, in pixels.
+    controls, low_controls: draws of other heads, as `conditions_for`. protocol: the preset that chose what
+    was left out, if any.
     """
 
     task: TaskName
@@ -96,10 +102,11 @@ class Selector:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came out. headset: the one evaluated, or with a sweep its copy with the new suggestion.
+    """What came out. headset: the one evaluated, or its copy with the suggestion that was chosen.
 
     runs: one a condition, the gaze heads first. metrics: one entry a run, empty where nobody judged.
-    selectors: one entry a score, empty unless compared. sweep and choice: empty and None without a sweep.
+    selectors: one entry a score, empty unless compared. sweep and choice: empty and None without a sweep;
+    score_choice: None where no scores were tried.
     """
 
     plan: Plan
@@ -110,6 +117,7 @@ class Evaluation:
     selectors: list[Selector]
     sweep: list[SweepPoint]
     choice: SweepChoice | None
+    score_choice: ScoreChoice | None
     seconds: float
 
     @property
@@ -135,7 +143,8 @@ def evaluate(
     with more pictures or controls writes only what is new. Processes that a launcher started together share
     the pictures: all of them must call this, and all get the evaluation. Without a judge, which a sweep
     needs, there are runs and no metrics. `batch_size` rows are written at a time, or as many as fit;
-    with `anew` also what is kept.
+    with `anew` also what is kept. What was chosen by steering becomes the suggestion of a head set of its
+    own in the cache, unless chance or controls do as well.
 
     Raises UsageError for an impossible number of heads or too few pictures, HeadSetError for another model's
     heads.
@@ -152,8 +161,10 @@ def evaluate(
     steering, blinding = _tasks(vlm, examples, plan, shared)
     numbers, plan = list(range(len(examples.usable))), replace(plan, top=headset.resolve_top(plan.top))
     points: list[SweepPoint] = []
-    choice = None
+    choice, by_score = None, None
     runs_each = 2 if plan.question is not None else 1
+    tries = judge is not None and plan.sweep is None and len(plan.scores) == 2
+    trying = pictures_to_try(len(numbers), plan.seed) if tries else []
     if plan.sweep is not None:
         choosing, numbers = halves(len(numbers), plan.seed)
         advance = _advance(progress, len(choosing) + runs_each * len(numbers))
@@ -165,7 +176,10 @@ def evaluate(
             plan = replace(plan, settings=replace(plan.settings, strength=choice.strength))
             steering, blinding = _tasks(vlm, examples, plan, shared)
     else:
-        advance = _advance(progress, runs_each * len(numbers))
+        advance = _advance(progress, len(trying) + runs_each * len(numbers))
+    if trying:
+        by_score = choose_score(steering, headset, plan.top, plan.scores, trying, plan.seed, advance)
+        plan = replace(plan, score=by_score.score)
     conditions = conditions_for(
         headset, plan.top, plan.score, plan.question is not None, plan.controls, plan.low_controls
     )
@@ -192,18 +206,26 @@ def evaluate(
     ]
     if isinstance(judge, EndpointJudge):
         judge.add_up(group)
+    chance = chance_of([examples.usable[number] for number in numbers])
     if choice is not None:
-        chance = chance_of([examples.usable[number] for number in numbers])
-        choice = replace(choice, refused=_why_no_suggestion(choice, metrics, chance))
+        refused = _why_no_suggestion(plan, choice.accuracy, metrics, chance)
+        choice = replace(choice, refused=refused)
+    if by_score is not None:
+        refused = _why_no_suggestion(plan, by_score.accuracy, metrics, chance)
+        by_score = replace(by_score, refused=refused)
     seconds = round(time.monotonic() - began, 3)
-    done = Evaluation(plan, examples, headset, runs, metrics, selectors, points, choice, seconds)
-    if choice is None or choice.refused is not None or plan.sweep != "heads":
+    done = Evaluation(plan, examples, headset, runs, metrics, selectors, points, choice, by_score, seconds)
+    if all(each is None or each.refused is not None for each in (choice, by_score)):
         return done
-    return replace(done, headset=group.from_first(lambda: _with_choice(done, choice, cache)))
+    return replace(done, headset=group.from_first(lambda: _with_suggestion(done, chance, cache)))
 
 
 def _tasks(vlm: VLM, examples: Examples, plan: Plan, shared: dict[str, Any]) -> tuple[Task, Task]:
     """The one that steers, and the one that blinds if the plan has a question for it."""
+    from gazecli.evaluation.tasks.blinding import BlindingTask
+    from gazecli.evaluation.tasks.dynamic import NarrationTask
+    from gazecli.evaluation.tasks.static import RedirectionTask
+
     usable, settings = examples.usable, plan.settings
     prompts = panel_prompts(plan.question, examples.comics.panels) if plan.question is not None else []
     blinding = BlindingTask(vlm, usable, prompts, settings.max_new_tokens, **shared)
@@ -224,28 +246,45 @@ def _advance(progress: Callable[[int, int], None], total: int) -> Advance:
     return lambda: progress(next(steps), total)
 
 
-def _why_no_suggestion(choice: SweepChoice, metrics: Sequence[ConditionMetrics], chance: float) -> str | None:
-    """Why what a sweep chose may not be kept as a suggestion, None where it may: it has to beat what needs
-    no gaze heads, on the strips that chose it and on the held-out ones.
+def _why_no_suggestion(
+    plan: Plan, accuracy: float, metrics: Sequence[ConditionMetrics], chance: float
+) -> str | None:
+    """Why what was chosen, with `accuracy` where it was, may not be kept as a suggestion; None where it may.
+
+    It has to beat what needs no gaze heads, there and in the conditions. A strength says nothing in a mode
+    other than that in which suggestions are used.
     """
     gaze = metrics[0].accuracy
     controls = [each.accuracy for each in metrics if each.condition.name == "control"]
-    if min(gaze, choice.accuracy) <= chance:
-        return f"accuracy {min(gaze, choice.accuracy):.3f} is no better than chance, {chance:.3f}"
+    if min(gaze, accuracy) <= chance:
+        return f"accuracy {min(gaze, accuracy):.3f} is no better than chance, {chance:.3f}"
     if controls and gaze <= max(controls):
         return f"accuracy {gaze:.3f} lies within the controls' range, up to {max(controls):.3f}"
+    if plan.sweep == "strength" and plan.settings.mode != SteerSettings.mode:
+        return f"the strength was chosen in mode {plan.settings.mode}, and is no suggestion for others"
     return None
 
 
-def _with_choice(done: Evaluation, choice: SweepChoice, cache: Cache) -> HeadSet:
-    """The head set with the sweep's choice as its suggestion, kept in the cache under its own digest."""
-    why = (
-        f"of {len(done.sweep)} choices of heads this steered best ({done.plan.task}), or as well within one "
-        f"standard error: accuracy {choice.accuracy:.3f} on the {choice.strips} strips that chose it, "
-        f"{done.metrics[0].accuracy:.3f} on {done.strips} held-out ones, "
-        f"chance {chance_of(done.examples.usable):.3f}"
-    )
-    suggested = {"score": choice.score, "top": choice.k, "why": why}
+def _with_suggestion(done: Evaluation, chance: float, cache: Cache) -> HeadSet:
+    """The head set with what was chosen as its suggestion, kept in the cache under its own digest."""
+    plan, choice, by_score = done.plan, done.choice, done.score_choice
+    strength = None
+    if choice is not None:
+        what = "strengths" if choice.strength is not None else "choices of heads"
+        held_out = f"{done.metrics[0].accuracy:.3f} on {done.strips} held-out ones"
+        why = (
+            f"of {len(done.sweep)} {what} this steered best ({plan.task}), or as well within one standard "
+            f"error: accuracy {choice.accuracy:.3f} on the {choice.strips} strips that chose it, {held_out}"
+        )
+        strength = choice.strength
+    else:
+        assert by_score is not None
+        why = f"chosen by steering ({plan.task}): {by_score.words}"
+    # One that was chosen before still holds where these heads were steered by it.
+    if strength is None and done.headset.strength == parse_strength(plan.settings.strength):
+        strength = done.headset.strength
+    suggested = {"score": plan.score, "top": plan.top, "why": f"{why}, chance {chance:.3f}"}
+    suggested |= {} if strength is None else {"strength": strength}
     changed = replace(done.headset, header={**done.headset.header, "suggested": suggested})
     digest, path = cache.put(changed.to_artifact())
     return replace(changed, digest=digest, path=path)
@@ -258,11 +297,16 @@ def generate_with_maps(
 
     It is steered to every region, or narrated under its schedule and freely.
     """
+    from gazecli.evaluation.tasks.dynamic import panel_order, panel_schedule
+    from gazecli.steering.steer import steer_regions
+    from gazecli.steering.switch import narrate
+    from gazecli.steering.track import track
+
     picture, settings = example.load(), plan.settings
     if plan.task != "dynamic":
         return steer_regions(
             vlm, picture, picture.regions, heads, settings, require_effect=False, with_maps=True
         )
     schedule = panel_schedule(picture, panel_order(example.regions, plan.seed, number), plan.every)
-    narration = switch(vlm, picture, schedule, heads, settings, require_effect=False)
+    narration = narrate(vlm, picture, schedule, heads, settings, require_effect=False)
     return narration, track(vlm, picture, heads, settings.prompt, max_new_tokens=schedule.most_tokens)

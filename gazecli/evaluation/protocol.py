@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gazecli.evaluation.conditions import CONTROLS
-from gazecli.models.attention.bias import HARD, Scope
+from gazecli.models.attention.modes import HARD, Scope
 from gazecli.models.catalogue import published_top
 
 ProtocolName = Literal["paper"]

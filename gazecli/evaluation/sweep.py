@@ -9,14 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gazecli.errors import UsageError
 from gazecli.evaluation.conditions import Choice, Condition, has_controls
 from gazecli.evaluation.metrics import ConditionMetrics, condition_metrics, standard_error
-from gazecli.evaluation.tasks.task import Advance, Task
 from gazecli.evaluation.trials import Trial
 from gazecli.heads.headset import Head, HeadSet
+
+if TYPE_CHECKING:
+    from gazecli.evaluation.tasks.task import Advance, Task
 
 SweepName = Literal["heads", "strength"]
 

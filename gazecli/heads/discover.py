@@ -5,6 +5,7 @@ A stored head set is found without loading the model.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,7 +19,7 @@ from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.headset_store import note_headset, stored_headset
+from gazecli.heads.headset_store import note_comics, note_headset, stored_headset
 from gazecli.heads.questions import DISCOVERY_PROMPT
 from gazecli.heads.request import Request, Settings
 from gazecli.models.device_map import DeviceMap, parse_device_map
@@ -27,6 +28,7 @@ from gazecli.pictures.comics.comics import Comics, open_comics
 if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
 
+_LOG = logging.getLogger(__name__)
 Note = Callable[[str], None]
 
 
@@ -55,8 +57,8 @@ def discover(
     profile: bool = False,
     progress: Callable[[int, int], None] | None = None,
     fetching: Callable[[int, int], None] | None = None,
-    note: Note = lambda message: None,
-    advise: Note = lambda message: None,
+    note: Note = _LOG.info,
+    advise: Note = _LOG.warning,
 ) -> HeadSet:
     """Score every attention head of a model on comics; the stored head set when this was done before.
 
@@ -105,6 +107,7 @@ def discover(
             # Of a run that was killed after it stored the head set and before it cleared its partial results.
             cache.partial_results(document).clear_parts()
             note_headset(cache, stored, model if isinstance(model, str) else model.source)
+            note_comics(cache, comics)
         return _found_again(stored, began)
     if group.size > 1:
         group.agree("models, comics or settings", request.document)
@@ -130,6 +133,7 @@ def discover(
                 found = replace(found, timing={**found.timing, "profile": spent.rounded()})
     if group.is_first:
         note_headset(cache, found, vlm.source)
+        note_comics(cache, comics)
     return found
 
 

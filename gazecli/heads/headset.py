@@ -7,11 +7,11 @@ image_z and spatial; an imported ranking has scores and which heads it lists. Bo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,14 @@ import numpy.typing as npt
 from gazecli.cache.artifact import Artifact
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.questions import given_template
-from gazecli.heads.scores import SCORE_NAMES, diagonal_mean, localization, ranking
+from gazecli.heads.scores import SCORE_NAMES, UNTESTED, diagonal_mean, localization, ranking
+from gazecli.models.attention.modes import HARD, STRENGTH
 
-__all__ = ["KIND", "Head", "HeadSet"]
+if TYPE_CHECKING:
+    from gazecli.cache.store import Cache
+    from gazecli.heads.hub import Pushed
+
+__all__ = ["KIND", "Head", "HeadSet", "Selection"]
 
 KIND = "headset"
 TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
@@ -43,7 +48,27 @@ class Head(NamedTuple):
     head: int
 
 
-@dataclass(frozen=True)
+class Selection(list[Head]):
+    """Heads chosen from a head set, best first: a list that knows the head set, and the score it went by."""
+
+    def __init__(
+        self, heads: Iterable[Head] = (), headset: HeadSet | None = None, score: str | None = None
+    ) -> None:
+        super().__init__(heads)
+        self.headset = headset
+        self.score = score
+
+    def top(self) -> Sequence[Head]:
+        """The heads themselves."""
+        return self
+
+    def check_model(self, digest: str, name: str) -> None:
+        """Raise HeadSetError for a model that the head set does not belong to."""
+        if self.headset is not None:
+            self.headset.check_model(digest, name)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
 class HeadSet:
     """Every head's matrices and scores for one model and one set of comics.
 
@@ -70,6 +95,43 @@ class HeadSet:
     timing: Mapping[str, Any] = field(default_factory=dict)
     image_z: Float32 | None = None
     spatial: Float32 | None = None
+
+    @classmethod
+    def load(cls, spec: str | Path, cache: Cache | None = None) -> HeadSet:
+        """A head set by digest or unique prefix, by file, by model (its newest), or of the Hub.
+
+        That is `hf:OWNER/REPO@COMMIT`; without a commit the newest, and without `hf:` where nothing here is
+        called so. Raises HeadSetError when there is none, several begin alike, or it is damaged, HubError
+        when the Hub cannot be reached.
+        """
+        from gazecli.heads.headset_store import find_headset
+
+        try:
+            return find_headset(spec, cache)
+        except HeadSetError as error:
+            name = str(spec)
+            if error.code != "headset.invalid" or name.count("/") != 1:
+                raise
+            return find_headset(f"hf:{name}", cache)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write it into the file `path`, or into that folder under its own name; returns the file.
+
+        `load` and `gaze cache import` read it again. Raises UsageError when another file is there and may not
+        be replaced, GazeError when writing fails.
+        """
+        from gazecli.cache.store import save_artifact
+
+        return save_artifact(self.to_artifact(), Path(path), overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        layers, heads = self.image_mass.shape
+        strips, suggested = self.header["comics"]["strips"], self.header["suggested"]
+        origin = f"{strips} strips of {self.panels} panels" if self.ranked is None else self.kind
+        return (
+            f"HeadSet({self.digest[:19] or 'not kept'}, {self.model['name']}, {layers} x {heads} heads, "
+            f"{origin}, suggested: top {suggested['top']} by {suggested['score']})"
+        )
 
     @classmethod
     def of_tensors(cls, header: Mapping[str, Any], tensors: Tensors) -> HeadSet:
@@ -108,6 +170,11 @@ class HeadSet:
     def panels(self) -> int:
         """Panels a strip."""
         return int(self.header["comics"]["panels"] if self.ranked is not None else self.matrices.shape[-1])
+
+    @property
+    def made_with(self) -> dict[str, str]:
+        """The versions of torch and transformers that measured it; empty in head sets made before 1.0."""
+        return dict(self.header.get("versions", {}))
 
     @property
     def question(self) -> str | None:
@@ -170,10 +237,28 @@ class HeadSet:
             )
         return count
 
-    def top(self, k: int | str = "auto", score: str = "auto") -> list[Head]:
+    @property
+    def strength(self) -> float | None:
+        """The strength that a sweep chose for these heads; None where none did."""
+        chosen = self.header["suggested"].get("strength")
+        return None if chosen is None else float(chosen)
+
+    def resolve_strength(self, strength: float | str = "auto") -> float | str:
+        """`auto` is the suggested strength, 10 where no sweep chose one."""
+        if strength != "auto":
+            return strength
+        return STRENGTH if self.strength is None else self.strength
+
+    @property
+    def is_untested(self) -> bool:
+        """Whether its suggestion says that steering has not tested it; other head sets may say nothing."""
+        return UNTESTED in self.header["suggested"]["why"]
+
+    def top(self, k: int | str = "auto", score: str = "auto") -> Selection:
         """The `k` best heads by `score`, best first."""
-        ordered = ranking(self.scores(self.resolve_score(score)))
-        return [Head(*pair) for pair in ordered[: self.resolve_top(k)]]
+        chosen = self.resolve_score(score)
+        ordered = ranking(self.scores(chosen))
+        return Selection((Head(*pair) for pair in ordered[: self.resolve_top(k)]), self, chosen)
 
     def controls(self, k: int | str = "auto", seed: int = 0, score: str = "auto") -> list[Head]:
         """Random heads outside the top `k`, as many from each layer as the top has there.
@@ -204,13 +289,42 @@ class HeadSet:
 
         Raises HeadSetError naming both models.
         """
-        if digest != self.model["digest"]:
-            raise HeadSetError(
-                f"this head set belongs to {self.model['name']}, not to {name}",
-                subject=self.digest or str(self.path),
-                hint=f"run: gaze discover {name} COMICS",
-                code="headset.other_model",
-            )
+        if digest == self.model["digest"]:
+            return
+        message, hint = f"this head set belongs to {self.model['name']}, not to {name}", ""
+        if name.partition("@")[0] in (self.model["name"], self.model["id"]):
+            message = f"this head set belongs to other weights of {self.model['name']} than these"
+            if revision := self.model.get("revision"):
+                hint = f"load those: --model {self.model['id']}@{revision}; or "
+        raise HeadSetError(
+            message,
+            subject=self.digest or str(self.path),
+            hint=f"{hint}run: gaze discover {name} COMICS",
+            code="headset.other_model",
+        )
+
+    def push(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        pr: bool = False,
+        unproven: bool = False,
+        datasets: Sequence[str] = (),
+        cache: Cache | None = None,
+    ) -> Pushed:
+        """Push it with its evidence to `OWNER/REPO` on the Hub, which is made when it is missing.
+
+        With `private` nobody else sees it; with `pr` it is offered to the repository's owner as a pull
+        request. datasets: names on the Hub of the comics it was found on; those that gaze fetched are known.
+        Raises HeadSetError when no kept evaluation supports it, unless `unproven`; HubError when the Hub
+        cannot be reached or refuses.
+        """
+        import gazecli
+
+        return gazecli.push(
+            self, repository, private=private, pr=pr, unproven=unproven, datasets=datasets, cache=cache
+        )
 
     def to_artifact(self) -> Artifact:
         """The form that is hashed and stored.
@@ -316,8 +430,10 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
         and all(_whole(number) for number in [*numbers, comics.get("strips"), suggested.get("top")])
         and suggested.get("score") in SCORE_NAMES
         and 1 <= suggested["top"] <= layers * heads
+        and _strength(suggested.get("strength"))
         and _skips(comics.get("skipped", []))
         and _honest(header.get("honesty"))
+        and _named(header.get("versions", {}))
     )
     if not fits:
         raise _malformed("this head set's header is malformed", digest)
@@ -328,6 +444,10 @@ def _skips(listed: object) -> bool:
         isinstance(skip, dict) and _whole(skip.get("strip")) and isinstance(skip.get("reason"), str)
         for skip in listed
     )
+
+
+def _named(versions: object) -> bool:
+    return isinstance(versions, dict) and all(isinstance(version, str) for version in versions.values())
 
 
 def _honest(block: object) -> bool:
@@ -342,6 +462,10 @@ def _honest(block: object) -> bool:
         and _whole(block.get("shuffles"))
         and (agreement == [None, None] or (isinstance(agreement[0], int | float) and _whole(agreement[1])))
     )
+
+
+def _strength(number: object) -> bool:
+    return number is None or (type(number) in (int, float) and 0 < number <= HARD)  # type: ignore[operator]
 
 
 def _whole(number: object) -> bool:

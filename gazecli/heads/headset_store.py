@@ -1,4 +1,4 @@
-"""Head sets in the cache: by request, by digest, by file, by model, or the one used last.
+"""Head sets by request, by digest, by file, by model, by their name on the Hub, or the one used last.
 
 Where a model of a local folder lies is noted beside the artifacts, never in them.
 """
@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gazecli.cache.artifact import read
 from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
-from gazecli.errors import CacheError, HeadSetError, ModelError
+from gazecli.errors import CacheError, ComicsError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
+from gazecli.heads.hub import SCHEME, Note, fetch_headset, hub_name, log
 from gazecli.models.adapter import split_name
 from gazecli.models.checkpoint import find_checkpoint
+from gazecli.models.head_pairs import Heads, parse_heads
+from gazecli.pictures.comics.comics import Comics
+from gazecli.pictures.comics.dataset import source_of
 
 _LAST = "headset"
 
@@ -30,11 +35,24 @@ def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
     """Remember a head set as the last used, as its model's newest, and where its model was loaded from."""
     if cache.path_of(headset.digest) is None:
         return
-    cache.set_latest(_LAST, headset.digest)
-    cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
+    note_used(cache, headset)
     path = os.path.expanduser(source)
     where = os.path.abspath(path) if source != "tiny" and os.path.isdir(path) else source
     cache.set_source(str(headset.model["digest"]), where)
+
+
+def note_used(cache: Cache, headset: HeadSet) -> None:
+    """Remember a head set as the last used, and as its model's newest."""
+    cache.set_latest(_LAST, headset.digest)
+    cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
+
+
+def note_comics(cache: Cache, comics: Comics) -> None:
+    """Remember from which data set of the Hub comics were fetched, if they were."""
+    with suppress(ComicsError):
+        source = source_of(comics.path)
+        if source is not None:
+            cache.set_source(comics.digest, f"{source.dataset}@{source.revision}")
 
 
 def model_source(cache: Cache, headset: HeadSet) -> str:
@@ -55,15 +73,56 @@ def model_label(cache: Cache, name: str, digest: str) -> str:
     return f"{'+'.join(folders)} ({name})"
 
 
-def find_headset(spec: str, cache: Cache) -> HeadSet:
-    """A head set by digest or unique prefix, by file, or by model (its newest).
+def find_headset(spec: str | Path | HeadSet, cache: Cache | None = None, note: Note = log) -> HeadSet:
+    """A head set by digest or unique prefix, by file, by model (its newest), or as `hf:OWNER/REPO[@COMMIT]`.
 
-    Raises HeadSetError when there is none, or several begin alike.
+    One that is given is itself. `note` is told which commit was taken where none was named. Raises
+    HeadSetError when there is none, or several begin alike, and HubError when the Hub cannot be reached.
     """
+    if isinstance(spec, HeadSet):
+        return spec
+    spec, cache = str(spec), cache or Cache()
+    if spec.startswith(SCHEME):
+        return fetch_headset(hub_name(spec), cache, note).headset
     path = os.path.expanduser(spec)
     if os.path.isfile(path):
         return _from_file(Path(path))
     return _newest_of(spec, cache) or headset_of(cache.resolve(spec, KIND), cache)
+
+
+def pull(name: str, *, cache: Cache | None = None, note: Note = log) -> HeadSet:
+    """Fetch the head set of a repository on the Hub, `OWNER/REPO[@COMMIT]`, as its model's newest.
+
+    It is checked, kept in the cache and pinned to the commit, of which `note` is told. Raises HeadSetError
+    for a repository that is not there or holds no head set, HubError when the Hub cannot be reached.
+    """
+    cache = cache if cache is not None else Cache()
+    headset = fetch_headset(hub_name(name), cache, note).headset
+    note_used(cache, headset)
+    return headset
+
+
+def newest_headset(model: str, name: str, cache: Cache) -> HeadSet:
+    """The newest head set of the model with the digest `model`, called `name`; HeadSetError for none."""
+    found = _get(cache, cache.latest_for(_of_model(model)))
+    if found is None:
+        raise HeadSetError(
+            "no head set of this model is stored",
+            subject=name,
+            hint=f"run: gaze discover {name} COMICS",
+            code="headset.none",
+        )
+    return found
+
+
+def named_heads(heads: Heads, cache: Cache | None = None) -> Heads:
+    """`heads`, or the head set they name: by a path, or by a text that is no list such as `3.4,3.5`.
+
+    Raises what `find_headset` raises.
+    """
+    if isinstance(heads, Path) or (isinstance(heads, str) and heads.strip() and not parse_heads(heads)):
+        return find_headset(heads, cache)
+    return heads
 
 
 def headset_of(digest: str, cache: Cache) -> HeadSet:
@@ -98,16 +157,7 @@ def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
         checkpoint = find_checkpoint(spec, fetch=False)
     except ModelError:
         return None
-    model = checkpoint.digest(lambda path: file_digest(path, cache.root))
-    found = _get(cache, cache.latest_for(_of_model(model)))
-    if found is None:
-        raise HeadSetError(
-            "no head set of this model is stored",
-            subject=spec,
-            hint=f"run: gaze discover {spec} COMICS",
-            code="headset.none",
-        )
-    return found
+    return newest_headset(checkpoint.digest(lambda path: file_digest(path, cache.root)), spec, cache)
 
 
 def _from_file(path: Path) -> HeadSet:

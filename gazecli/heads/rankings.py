@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -22,9 +21,9 @@ from gazecli.cache.files import NotPlain, export_file, open_plain, read_whole
 from gazecli.cache.store import Cache
 from gazecli.canonical import parse_json
 from gazecli.errors import HeadSetError, UsageError
-from gazecli.heads.headset import Head, HeadSet, Tensors
+from gazecli.heads.headset import HeadSet, Tensors
 from gazecli.heads.headset_store import note_headset
-from gazecli.heads.scores import Floats, ranking, suggest_unmeasured
+from gazecli.heads.scores import UNTESTED, Floats, ranking, suggest_unmeasured
 from gazecli.models.catalogue import lasting_names, published_top
 from gazecli.models.checkpoint import Checkpoint, Dimensions, find_checkpoint, read_dimensions
 from gazecli.models.folder_kinds import refuse_kinds
@@ -37,7 +36,6 @@ _FORM = 'write a list of {"layer": 3, "head": 1, "score": 0.81}, or of [3, 1, 0.
 # What a ranking does not say is taken from the paper's recipe: panels a strip, their height, the gap.
 _RECIPE = {"panels": 6, "height": 256, "gap": 6}
 _UNKNOWN = "unknown"
-_TYPED = re.compile(r" *\d{1,5}\.\d{1,5} *(, *\d{1,5}\.\d{1,5} *)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -167,24 +165,6 @@ def import_ranking(path: Path, model: str, cache: Cache) -> HeadSet:
     return headset
 
 
-def parse_heads(text: str) -> list[Head] | None:
-    """The heads of a list typed by hand, `3.4,3.5,12.0` (layer.head, from 0); None for anything else.
-
-    The dot tells a list from a digest, whose prefixes are hexadecimal. Raises UsageError for a head that is
-    there twice.
-    """
-    if not _TYPED.fullmatch(text) or os.path.exists(text):
-        return None
-    layers_heads = (pair.split(".") for pair in text.split(","))
-    heads = [Head(int(layer), int(head)) for layer, head in layers_heads]
-    twice = next((head for place, head in enumerate(heads) if head in heads[:place]), None)
-    if twice is not None:
-        raise UsageError(
-            f"layer {twice.layer} head {twice.head} is there twice", subject=text, hint="name each head once"
-        )
-    return heads
-
-
 def listed_headset(heads: Sequence[tuple[int, int]], model: str, cache: Cache) -> HeadSet:
     """A head set of these (layer, head) of a model, in this order, all of them suggested; kept in the cache.
 
@@ -234,15 +214,20 @@ def _kept(header: Mapping[str, Any], tensors: Tensors, cache: Cache) -> HeadSet:
     return replace(made, digest=digest, path=stored)
 
 
+def ranking_of(headset: HeadSet) -> bytes:
+    """A head set's ranking by its suggested score, as the bytes of a JSON file."""
+    scores = headset.scores(headset.resolve_score())
+    best = [Ranked(*pair, float(scores[pair])) for pair in ranking(scores) if np.isfinite(scores[pair])]
+    return ranking_text(best).encode("utf-8")
+
+
 def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = False) -> Path:
     """Write a head set's ranking by its suggested score, into a file or a folder; returns the file.
 
     Raises UsageError when the file exists or its folder does not, GazeError when writing fails.
     """
-    scores = headset.scores(headset.resolve_score())
-    best = [Ranked(*pair, float(scores[pair])) for pair in ranking(scores) if np.isfinite(scores[pair])]
     name = f"headset-{headset.digest.removeprefix('sha256:')}.json"
-    data = ranking_text(best).encode("utf-8")
+    data = ranking_of(headset)
 
     def is_same(target: Path) -> bool:
         with suppress(OSError):
@@ -269,6 +254,6 @@ def _suggested(scores: Floats, size: Dimensions, model_id: str) -> dict[str, Any
     """The paper's K where it has one for the model and the ranking is as long, else what scores suggest."""
     best = published_top(model_id)
     if best is not None and best <= scores.size:
-        why = f"{best} heads steered best in the paper. Not yet tested by steering here"
+        why = f"{best} heads steered best in the paper. {UNTESTED} here"
         return {"score": "raw", "top": best, "why": why}
     return asdict(suggest_unmeasured(scores, size.layers * size.heads))

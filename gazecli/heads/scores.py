@@ -23,6 +23,7 @@ SCORE_NAMES: tuple[str, ...] = get_args(ScoreName)
 LARGEST_SHARE = 0.12
 FEW = 16
 SHUFFLES = 100
+UNTESTED = "Not yet tested by steering"
 
 # Entropy settles after a few strips; a map a strip of all of them would cost large models a tenth more.
 MAPPED_STRIPS = 32
@@ -102,7 +103,7 @@ def suggest(raw: Floats, null_bar: float) -> Suggestion:
         "raw",
         top,
         f"{above} heads score above the label-shuffled null ({null_bar:.3f}); cut at {limit}, "
-        f"raw scores {ordered[0]:.2f} to {ordered[top - 1]:.2f}. Not yet tested by steering",
+        f"raw scores {ordered[0]:.2f} to {ordered[top - 1]:.2f}. {UNTESTED}",
     )
 
 
@@ -110,7 +111,7 @@ def suggest_unmeasured(scores: Floats, heads: int) -> Suggestion:
     """`suggest` for the scores alone of some of a model's `heads`: there is no null to compare with."""
     ordered = np.sort(scores.reshape(-1))[::-1]
     limit, top = min(_limits(ordered, heads).items(), key=lambda entry: entry[1])
-    why = f"cut at {limit}; without matrices there is no null to compare with. Not yet tested by steering"
+    why = f"cut at {limit}; without matrices there is no null to compare with. {UNTESTED}"
     return Suggestion("raw", min(top, len(ordered)), why)
 
 

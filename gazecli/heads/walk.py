@@ -17,6 +17,7 @@ import numpy as np
 from gazecli.cache.artifact import Artifact
 from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.store import Cache
+from gazecli.dependencies import versions_of
 from gazecli.distributed.group import ALONE, Group
 from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.headset import HeadSet
@@ -168,6 +169,8 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "split_half_r": halves.correlation if halves else None,
             "split_half_overlap": halves.overlap if halves else None,
         },
+        # Other releases add up in another order, and give another digest anyway.
+        "versions": versions_of("torch", "transformers"),
     }
     return HeadSet.of_tensors(header, tensors)
 

@@ -5,6 +5,7 @@ Only safetensors weights are loaded, and a checkpoint's own code only with `trus
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -29,6 +30,7 @@ from gazecli.models.vlm import VLM
 from gazecli.models.weights import check_weights, unused_weights
 from gazecli.plain_text import error_words
 
+_LOG = logging.getLogger(__name__)
 _CLASSES = ("AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModel")
 
 
@@ -44,8 +46,8 @@ def load(
     file_digest: Callable[[Path], str] | None = None,
     squash: bool = True,
     image_tokens: int | None = None,
-    note: Callable[[str], None] = lambda message: None,
-    advise: Callable[[str], None] = lambda message: None,
+    note: Callable[[str], None] = _LOG.info,
+    advise: Callable[[str], None] = _LOG.warning,
 ) -> VLM:
     """Load a model by alias, Hub id (optionally @revision) or folder, also with an adapter: MODEL+FOLDER.
 
@@ -54,7 +56,8 @@ def load(
     `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files. `squash`: whether
     pictures that its processor would crop are stretched to its square instead. `image_tokens`: the most image
     tokens that a picture may take, by its processor's own settings. `note` is told what is odd and does no
-    harm, such as weights that the model does not use; `advise`, of a picture that will take long, and why.
+    harm, such as weights that the model does not use; `advise`, of a picture that will take long, and why. By
+    default both are logged.
 
     Raises ModelError when it is unknown, absent, unsupported, broken, or not all of its weights are there,
     UsageError for a device or number format that is not here, or fewer image tokens than any picture takes.

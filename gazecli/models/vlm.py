@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from threading import Lock, get_ident
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import nn
 
-from gazecli.errors import HeadSetError, ModelError, SteeringError, UsageError
+from gazecli.errors import HeadSetError, ModelError, SteeringError
 from gazecli.models.architecture import count_heads, find_attention, find_decoder
-from gazecli.models.attention.bias import Mode, Scope
 from gazecli.models.attention.gaze_attention import (
     NAME,
     AttentionState,
@@ -27,36 +25,38 @@ from gazecli.models.attention.gaze_attention import (
     register,
 )
 from gazecli.models.attention.kv_cache import cache_among
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.models.attention.placement import Placement, aims_of
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
+from gazecli.models.head_pairs import HeadPair, Heads, HeadSource, head_pairs
 from gazecli.models.preprocessing import Preparation
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.pictures.picture import Picture
+from gazecli.pictures.picture import Picture, Pictured
 from gazecli.pictures.regions import Region
 
-HeadPair = tuple[int, int]
-
-
-@runtime_checkable
-class HeadSource(Protocol):
-    """A head set: it knows its best heads, and the model they belong to."""
-
-    def top(self) -> Sequence[HeadPair]:
-        """The heads it suggests."""
-
-    def check_model(self, digest: str, name: str) -> None:
-        """Raise HeadSetError for another model."""
-
-
-Heads = Iterable[HeadPair] | HeadSource
-
+_LOG = logging.getLogger(__name__)
 # Image tokens of a picture from which on a user would wonder what takes so long.
 _MANY_TOKENS = {"cpu": 4000}
 _MANY_TOKENS_ON_ACCELERATOR = 16_000
 
 
-@dataclass
+@dataclass(frozen=True)
+class ModelFacts:
+    """Which model it is, without the model; documents read it."""
+
+    name: str
+    id: str
+    revision: str | None
+    digest: str
+    family: str
+    layers: int
+    heads: int
+    dtype: str
+    template: str | None
+
+
+@dataclass(repr=False, eq=False)
 class VLM:
     """A vision-language model ready to be watched and steered.
 
@@ -78,7 +78,7 @@ class VLM:
     squash: bool = True
     quantised: str | None = None
     image_tokens: int | None = None
-    advise: Callable[[str], None] = field(default=lambda message: None, repr=False)
+    advise: Callable[[str], None] = field(default=_LOG.warning, repr=False)
     placement: Placement | None = field(default=None, init=False, repr=False)
     _turn: Lock = field(default_factory=Lock, init=False, repr=False)
     _advised: int = field(default=0, init=False, repr=False)  # image tokens that were spoken of
@@ -100,6 +100,15 @@ class VLM:
             module.gaze_state = self.state  # type: ignore[assignment]
         self.decoder.register_forward_pre_hook(self._begin_pass, with_kwargs=True)
         self.decoder.register_forward_hook(self._end_pass)
+
+    def __repr__(self) -> str:
+        size = f"{self.layers} layers of {self.heads} heads"
+        return f"VLM({self.name!r}, {self.family}, {size}, {self.dtype} on {self.device})"
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Which model it is."""
+        return ModelFacts(**{each.name: getattr(self, each.name) for each in fields(ModelFacts)})
 
     @property
     def device(self) -> torch.device:
@@ -176,7 +185,7 @@ class VLM:
 
     def prepare(
         self,
-        picture: Picture | str | Path | Sequence[Picture | str | Path],
+        picture: Pictured | Sequence[Pictured],
         prompt: str,
         system: str | None = None,
         *,
@@ -190,7 +199,8 @@ class VLM:
         PictureError for a picture that the processor does not take, or not in so few tokens, ModelError when
         the token map does not fit the prompt.
         """
-        given = [picture] if isinstance(picture, Picture | str | Path) else picture
+        several = isinstance(picture, Sequence) and not isinstance(picture, str)
+        given: Sequence[Any] = picture if several else [picture]  # type: ignore[assignment]
         pictures = [Picture.of(each) for each in given]
         text = self.preparation.prompt(prompt, len(pictures), system)
         inputs, layout = self.processed(pictures, text, squash, image_tokens)
@@ -236,25 +246,13 @@ class VLM:
             )
 
     def heads_among(self, heads: Heads) -> list[HeadPair]:
-        """Heads as pairs of plain numbers, each once; a head set gives those it suggests.
+        """Heads as pairs of plain numbers, each once, as `head_pairs`; a head set gives those it suggests.
 
         Raises UsageError for none, HeadSetError for what are no heads and for a head set of another model.
         """
         if isinstance(heads, HeadSource):
             heads.check_model(self.digest, self.name)
-            heads = heads.top()
-        try:
-            pairs = [(operator.index(layer), operator.index(head)) for layer, head in heads]
-        except (TypeError, ValueError):
-            raise HeadSetError(
-                "heads are pairs (layer, head) of whole numbers, or a head set",
-                subject=str(heads)[:80],
-                hint="for instance headset.top(5), or [(3, 4), (3, 5)]",
-                code="headset.head",
-            ) from None
-        if not pairs:
-            raise UsageError("no heads are named", hint="choose at least one")
-        return list(dict.fromkeys(pairs))
+        return head_pairs(heads)
 
     def check_heads(self, heads: Heads | None) -> dict[int, list[int]]:
         """Heads by layer, each checked to exist; none for a row that is not steered.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os.path
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from gazecli.errors import PictureError, RegionError, UsageError
@@ -19,6 +22,8 @@ from gazecli.pictures.numbered_picture import numbered_picture
 from gazecli.pictures.panels import find_panels, looks_like_spread, parse_panels, split_grid
 from gazecli.pictures.region_specs import panel_region, parse_region, read_regions, regions_of
 from gazecli.pictures.regions import Box, Region, numbered
+
+_NO_REGION = "write a panel's number, x0,y0,x1,y1 in pixels, or a region of this picture"
 
 
 class Picture:
@@ -45,9 +50,30 @@ class Picture:
         self.warnings: list[str] = []
 
     @classmethod
-    def of(cls, given: Picture | str | Path) -> Picture:
-        """A picture as it is, or opened by its path with its panels looked for."""
-        return given if isinstance(given, Picture) else cls.open(given)
+    def of(cls, given: Pictured) -> Picture:
+        """A picture as it is; a path, a Pillow image or an array, with its panels looked for.
+
+        An array is uint8, (height, width) of grey or (height, width, 3 or 4) of RGB or RGBA. Raises
+        PictureError for anything else, and as `open` and `from_image`.
+        """
+        if isinstance(given, Picture):
+            return given
+        if isinstance(given, str | os.PathLike):
+            return cls.open(Path(given) if isinstance(given, os.PathLike) else given)
+        if isinstance(given, np.ndarray):
+            given = _image_of(given)
+        if isinstance(given, Image.Image):
+            return cls.from_image(given, panels="auto")
+        raise PictureError(
+            "this is no picture",
+            subject=type(given).__name__,
+            hint="give a path, a Pillow image, a uint8 array (height, width, 3), or a gazecli.Picture",
+            code="picture.kind",
+        )
+
+    def __repr__(self) -> str:
+        counted = f"{self.panels} regions" if self.panels != 1 else "1 region"
+        return f"Picture({self.name!r}, {self.width} x {self.height} pixels, {counted})"
 
     @property
     def width(self) -> int:
@@ -83,19 +109,35 @@ class Picture:
         """The picture with its regions outlined and numbered, RGB, at most 2000 pixels a side."""
         return numbered_picture(self.image, self.regions)
 
-    def region(self, spec: int | str | Sequence[float], number: int = 1) -> Region:
+    def crops(self) -> list[Picture]:
+        """Each region as a picture of its own; what a mask leaves out is white."""
+        return [Picture(_crop(self.image, region)) for region in self.regions]
+
+    def region(self, spec: Regional, number: int = 1) -> Region:
         """The region a panel's number, a spec of the command line, or four pixel numbers name.
 
-        A region that is not one of the picture's own gets `number`. Raises RegionError.
+        A region that is not one of the picture's own gets `number`; a `Region` is taken as it is. Raises
+        RegionError.
         """
+        if isinstance(spec, Region):
+            if spec.mask is not None and spec.mask.shape != (self.height, self.width):
+                high, wide = spec.mask.shape
+                raise RegionError(
+                    f"the region's mask is {wide} x {high} pixels",
+                    subject=self.name,
+                    hint=f"a mask has the picture's size, {self.width} x {self.height} pixels",
+                )
+            return spec
         if isinstance(spec, str):
             return parse_region(spec, self.image.size, self.regions, self.name, number)
-        if isinstance(spec, int | Integral):  # numpy's are no int
+        if isinstance(spec, int | Integral) and not isinstance(spec, bool):  # numpy's are no int
             return panel_region(int(spec), self.regions, self.name)
+        if not isinstance(spec, Sequence | np.ndarray):
+            raise RegionError("this is no region", subject=repr(spec)[:80], hint=_NO_REGION)
         return regions_of([list(spec)], self.width, self.height, str(spec), first=number)[0]
 
     def targets(
-        self, specs: Sequence[int | str] = (), all_regions: bool = False, *, or_whole: bool = False
+        self, specs: Sequence[Regional] = (), all_regions: bool = False, *, or_whole: bool = False
     ) -> list[Region]:
         """The regions that `specs` name, in order, or all panels; `or_whole`: the picture, if none is named.
 
@@ -229,6 +271,32 @@ class Picture:
                     "this looks like two pages side by side, and is read across both: "
                     "--spread reads one page after the other"
                 )
+
+
+# What a person may give for a picture, and for a region of it.
+Pictured = Picture | str | os.PathLike[str] | Image.Image | NDArray[Any]
+Regional = Region | int | str | Sequence[float] | NDArray[Any]
+
+
+def _image_of(pixels: NDArray[Any]) -> Image.Image:
+    shape = pixels.shape
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and shape[2] in (3, 4))):
+        raise PictureError(
+            "an array of this kind is no picture",
+            subject=f"{pixels.dtype}, {' x '.join(map(str, shape))}",
+            hint="give uint8 from 0 to 255, of shape (height, width) or (height, width, 3 or 4)",
+            code="picture.kind",
+        )
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _crop(image: Image.Image, region: Region) -> Image.Image:
+    left, top, right, bottom = region.box
+    box = (int(left), int(top), max(int(left) + 1, round(right)), max(int(top) + 1, round(bottom)))
+    if region.mask is None:
+        return image.crop(box)
+    shown = Image.composite(image, Image.new("RGB", image.size, "white"), Image.fromarray(region.mask))
+    return shown.crop(box)
 
 
 def check_choice(panels: str | int, regions: object, rtl: bool, spread: bool = False) -> None:

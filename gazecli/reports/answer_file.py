@@ -20,17 +20,19 @@ class AnswerFile:
     """The lines of `path`, by the id of their job.
 
     Read when it is opened: an answer stays, an error is forgotten, so that its job is done again. Half a line
-    at the end, of a call that was killed, is cut off. Raises UsageError for a file of something else,
-    GazeError when it cannot be written.
+    at the end, of a call that was killed, is cut off. With `replace_read_only`, a read-only file gives way to
+    one of the same lines. Raises UsageError for a file of something else, GazeError when it cannot be
+    written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, replace_read_only: bool = False) -> None:
         self.path = path
         self._lines: list[tuple[str, bytes]] = []
         self._jobs: dict[str, str] = {}
         self._places: dict[str, int] = {}
         written = self._read() if path.exists() else b""
-        if sum(len(line) for _, line in self._lines) != len(written):
+        locked = replace_read_only and path.exists() and not path.stat().st_mode & 0o222
+        if locked or sum(len(line) for _, line in self._lines) != len(written):
             self._rewrite()
 
     def _read(self) -> bytes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import mean, median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gazecli.errors import BadInput
 from gazecli.evaluation.evaluate import Evaluation, Selector
-from gazecli.evaluation.examples import Example, Examples, chance_of
+from gazecli.evaluation.examples import Example, Examples, chance_of, turned_counts
 from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
@@ -23,7 +23,6 @@ from gazecli.evaluation.metrics import (
 )
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import overlaps
-from gazecli.models.vlm import VLM
 from gazecli.reports.documents.evaluation import (
     ComparisonPart,
     ConditionPart,
@@ -40,13 +39,16 @@ from gazecli.reports.documents.evaluation import (
 )
 from gazecli.reports.steering import steering_settings
 
+if TYPE_CHECKING:
+    from gazecli.models.vlm import VLM
+
 _SHOWN_EXAMPLES = 6
 
 
 def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge | None) -> EvaluationPart:
     """The block of the report; `swept` is the digest of the head set asked for."""
     choice, runs, usable = evaluation.choice, evaluation.runs, evaluation.examples.usable
-    headset = evaluation.headset.digest
+    by_score, digests = evaluation.score_choice, {"headset": evaluation.headset.digest, "swept": swept}
     part = EvaluationPart.model_validate(
         {
             "comics": _comics(evaluation.examples),
@@ -57,7 +59,8 @@ def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge |
             "settings": _settings(vlm, evaluation),
             "conditions": [],
             "sweep": evaluation.sweep,
-            "choice": {**vars(choice), "headset": headset, "swept": swept} if choice else None,
+            "choice": {**vars(choice), **digests} if choice else None,
+            "score_choice": {**vars(by_score), **digests} if by_score else None,
             "on_discovery_strips": evaluation.headset.header["comics"]["digest"]
             == evaluation.examples.comics.digest,
             "examples": _examples(runs, usable),
@@ -175,6 +178,7 @@ def _comics(examples: Examples) -> dict[str, Any]:
         "strips": len(examples.usable),
         "panels": examples.comics.panels,
         "skipped": examples.skipped,
+        "turned": turned_counts(examples.usable),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gazecli.errors import UsageError
 from gazecli.heads.questions import panel_prompts
 from gazecli.pictures.ordinals import count_word
-from gazecli.reports.documents.evaluation import ConditionPart, EvaluationPart
+from gazecli.reports.documents.evaluation import ConditionPart, EvaluationPart, ScoreChoicePart
 from gazecli.reports.documents.results import ReportDocument
 
 _PAPER = "Gandikota and Bau 2026 (arXiv 2606.14703)"
@@ -94,7 +94,8 @@ def _chosen(document: ReportDocument) -> str:
     if document.kind == "listed":
         return f"{heads}, in the order listed, were taken."
     meaning = _SCORES[suggested.score] if document.imported is None else "as published"
-    return f"{heads} by {suggested.score} score ({meaning}) are suggested: {suggested.why}."
+    strength = "" if suggested.strength is None else f" at strength {suggested.strength:g}"
+    return f"{heads} by {suggested.score} score ({meaning}) are suggested{strength}: {suggested.why}."
 
 
 def _evaluated(evaluation: EvaluationPart) -> list[str]:
@@ -111,14 +112,26 @@ def _evaluated(evaluation: EvaluationPart) -> list[str]:
         f"{settings.device}, seed {settings.seed})."
     ]
     if choice is not None:
+        what = f"K = {choice.k}" if choice.strength is None else f"Strength {choice.strength:g}"
         sentences.append(
-            f"K = {choice.k} was chosen on {choice.strips} other pictures (accuracy {choice.accuracy:.3f})."
+            f"{what} was chosen on {choice.strips} other pictures (accuracy {choice.accuracy:.3f})."
         )
+    if evaluation.score_choice is not None:
+        sentences.append(_by_score(evaluation.score_choice))
     sentences.append(_controlled(evaluation.conditions))
     if evaluation.judge == "none":
         return [*sentences, "The answers have not been judged."]
     sentences.append(_judged(evaluation))
     return [sentence for sentence in sentences if sentence] + [_results(evaluation)]
+
+
+def _by_score(choice: ScoreChoicePart) -> str:
+    tried = " and ".join(f"{each.accuracy:.3f} by {each.score}" for each in choice.tried)
+    return (
+        f"The {choice.score} score was chosen by steering (accuracy {tried} on {choice.strips} pictures; the "
+        "second would replace the first if it were better on both halves of them by more than one standard "
+        "error)."
+    )
 
 
 def _controlled(conditions: list[ConditionPart]) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gazecli.models.attention.bias import parse_strength
-from gazecli.models.vlm import VLM
+from gazecli.models.attention.modes import parse_strength
 from gazecli.reports.documents.parts import ModelPart, SteeringSettings, TimingPart
 from gazecli.reports.documents.results import (
     AnswerPart,
@@ -31,9 +30,13 @@ from gazecli.reports.documents.results import (
     TrajectoryPart,
     TurnPart,
 )
-from gazecli.steering.steer import Answer, Steering, SteerSettings
-from gazecli.steering.switch import Narration
-from gazecli.steering.track import Floats, Pointing, Span, Tracking
+from gazecli.steering.settings import SteerSettings
+
+if TYPE_CHECKING:
+    from gazecli.models.vlm import VLM
+    from gazecli.steering.steer import Answer, Steering
+    from gazecli.steering.switch import Narration
+    from gazecli.steering.track import Floats, Pointing, Span, Tracking
 
 
 def steer_document(vlm: VLM, steering: Steering, headset: str, score: str, **more: Any) -> SteerDocument:

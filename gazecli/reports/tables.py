@@ -16,8 +16,9 @@ if TYPE_CHECKING:
         DelayPart,
         EvaluationPart,
         ExampleAnswerPart,
+        ScoreChoicePart,
     )
-    from gazecli.reports.documents.results import AgainstPart, ReportDocument
+    from gazecli.reports.documents.results import AgainstPart, ReportDocument, SuggestedPart
 
 Cell: TypeAlias = str | int | float | tuple[float, float] | None
 Facts: TypeAlias = dict[str, str]
@@ -90,7 +91,7 @@ def report_facts(document: ReportDocument) -> Facts:
         facts["lacks"] = ", ".join(imported.lacks)
     if document.kind != "pictures":
         facts["kind"] = _KINDS[document.kind]
-    facts["suggested"] = f"top {suggested.top} by {suggested.score}: {suggested.why}"
+    facts["suggested"] = f"{suggestion_words(suggested)}: {suggested.why}"
     if honesty is not None:
         facts["label-shuffled null"] = f"95 % of draws stay below {honesty.null_95:.3f}"
         if honesty.split_half_overlap is not None:
@@ -98,6 +99,12 @@ def report_facts(document: ReportDocument) -> Facts:
             common, r = f"{honesty.split_half_overlap} best heads in common", honesty.split_half_r
             facts["split halves"] = common if r is None else f"{common}, r = {r:.3f}"
     return facts
+
+
+def suggestion_words(suggested: SuggestedPart) -> str:
+    """`top 5 by raw`, and the strength where a sweep chose one."""
+    strength = "" if suggested.strength is None else f", strength {suggested.strength:g}"
+    return f"top {suggested.top} by {suggested.score}{strength}"
 
 
 def repeat_facts(document: ReportDocument) -> Facts:
@@ -172,6 +179,15 @@ def evaluation_title(evaluation: EvaluationPart) -> str:
     return f"Evaluation: {evaluation.task}, {judge}"
 
 
+def turned_words(stored: int, upright: int, assumed: int) -> str:
+    """What was done with the boxes of pictures that have an EXIF orientation."""
+    total = stored + upright
+    boxes = [f"{stored} in the file's pixels, now turned too"] * bool(stored)
+    boxes += [f"{upright} upright already"] * bool(upright)
+    guessed = f". Assumed for {assumed}" * bool(assumed)
+    return f"EXIF turns {total} picture{'s' * (total > 1)}. Boxes: {', '.join(boxes)}{guessed}"
+
+
 def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     """How one evaluation was done."""
     settings, choice = evaluation.settings, evaluation.choice
@@ -185,6 +201,9 @@ def evaluation_facts(evaluation: EvaluationPart) -> Facts:
         f"top {settings.top} by {settings.score}",
         "ran on": f"{settings.device}, {settings.dtype}, seed {settings.seed}",
     }
+    turned = evaluation.comics.turned
+    if turned is not None:
+        facts["turned"] = turned_words(turned.stored, turned.upright, turned.assumed)
     if evaluation.generations is not None:
         facts["texts"] = f"{evaluation.generations.texts} in {evaluation.generations.path}"
     if choice is not None:
@@ -194,8 +213,11 @@ def evaluation_facts(evaluation: EvaluationPart) -> Facts:
             f"{choice.k} heads{score}{strength}, accuracy {choice.accuracy:.3f} on the {choice.strips} "
             "pictures that chose; the conditions are measured on the others"
         )
-        if choice.refused is not None:
-            facts["not suggested"] = choice.refused
+    if evaluation.score_choice is not None:
+        facts["score"] = score_words(evaluation.score_choice)
+    for made in (choice, evaluation.score_choice):
+        if made is not None and made.refused is not None:
+            facts["not suggested"] = made.refused
     if settings.protocol is not None:
         facts["protocol"] = settings.protocol
     if evaluation.p_value is not None:
@@ -205,6 +227,16 @@ def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     for number, advice in enumerate(evaluation.advice, 1):
         facts["advice" if number == 1 else f"advice {number}"] = advice
     return facts
+
+
+def score_words(choice: ScoreChoicePart) -> str:
+    """Which score was chosen by steering, and what each that was tried gave."""
+    tried = [
+        f"{each.accuracy:.3f} by {each.score} (halves {' and '.join(map(cell_text, each.halves))})"
+        for each in choice.tried
+    ]
+    how = f"chosen by steering the top {choice.k} on {choice.strips} pictures"
+    return f"{choice.score}, {how}: {', '.join(tried)}"
 
 
 def controls_words(evaluation: EvaluationPart) -> str:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from gazecli.errors import GazeError, PictureError, UsageError
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.models.attention.bias import Mode, Scope
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.models.inference.generate import ByToken, Limits, generate_by_token
 from gazecli.pictures.picture import Picture
 from gazecli.reports.documents.parts import Pair, Part
@@ -27,7 +27,8 @@ from gazecli.reports.steering import steer_document
 from gazecli.serving.answers import Arrivals, JSONAnswer, error_part, event_line
 from gazecli.serving.engine import Engine
 from gazecli.serving.requests import Panels, parsed, picture_of, spec_of
-from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, check_request, steer_by_token
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings, check_request
+from gazecli.steering.steer import Steering, steer_by_token
 
 _DEFAULT = SteerSettings()
 
@@ -44,7 +45,7 @@ class GazeBody(Panels):
     top: int | Literal["auto"] = "auto"
     score: str = "auto"
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
-    strength: float | str = _DEFAULT.strength
+    strength: float | str = "auto"
     mode: Mode = _DEFAULT.mode
     scope: Scope = _DEFAULT.scope
 
@@ -197,7 +198,8 @@ class _Completion:
             check_request(question, self.longest)
             return
         gaze = body.gaze
-        self.settings = SteerSettings(question, gaze.strength, gaze.mode, gaze.scope, self.longest)
+        strength = self.headset.resolve_strength(gaze.strength)
+        self.settings = SteerSettings(question, strength, gaze.mode, gaze.scope, self.longest)
         if gaze.region is None:
             hint = "add gaze.region, or leave gaze out"
             raise UsageError("no region is named", hint=hint, code="usage.region")

@@ -31,7 +31,7 @@ from starlette.routing import Route
 
 from gazecli.errors import GazeError, UsageError
 from gazecli.heads.headset import HeadSet
-from gazecli.models.attention.bias import MODES, SCOPES
+from gazecli.models.attention.modes import MODES, SCOPES
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Region
 from gazecli.reports.heatmap import shrunk
@@ -121,7 +121,7 @@ class Live:
                     "heads": [list(head) for head in self.headset.top()],
                 },
                 "all_heads": sum(vlm.heads_of.values()),
-                "defaults": asdict(LiveSettings()),
+                "defaults": asdict(LiveSettings(strength=self.headset.resolve_strength())),
                 "modes": MODES,
                 "scopes": SCOPES,
                 "pictures": [
@@ -227,6 +227,7 @@ class Live:
                 "nobody reads the session's events", hint="open its events first", code="session.no_events"
             )
         given = body.model_dump(exclude_none=True)
+        given["strength"] = self.headset.resolve_strength(body.strength)
         return JSONAnswer({"run": session.begin(LiveSettings(**given)).number}, 202)
 
     async def stop(self, request: Request) -> Response:

@@ -58,7 +58,9 @@ def _command(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int
         words += ["--heads", session.headset.digest, "--top", str(len(run.heads))]
         words += ["--score", session.headset.resolve_score(settings.score)]
     if specs:
-        for name in ("strength", "mode", "scope"):
+        # What a sweep chose may have changed when the command is run.
+        words += ["--strength", f"{settings.strength}"] * _is_odd(run)
+        for name in ("mode", "scope"):
             if getattr(settings, name) != getattr(_DEFAULT, name):
                 words += [f"--{name}", f"{getattr(settings, name)}"]
     words += ["--prompt", settings.prompt] if settings.prompt != _DEFAULT.prompt or not specs else []
@@ -67,6 +69,10 @@ def _command(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int
     words += [] if vlm.squash else ["--no-squash"]
     words += [] if vlm.image_tokens is None else ["--image-tokens", str(vlm.image_tokens)]
     return shlex.join(words)
+
+
+def _is_odd(run: Run) -> bool:
+    return run.session.headset.strength is not None or run.settings.strength != _DEFAULT.strength
 
 
 def _panel_words(how: Panels) -> list[str]:
@@ -80,7 +86,6 @@ def _python(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int)
     panels = f"regions={[tuple(box) for box in how.regions]}" if how.regions else f"panels={how.panels!r}"
     lines = [
         "import gazecli as gaze",
-        *(["from gazecli.steering.schedule import parse_targets, plan"] if specs else []),
         "",
         f"vlm = gaze.load({vlm.source!r}, device={str(vlm.device)!r}, dtype={vlm.dtype!r}"
         + ("" if vlm.squash else ", squash=False")
@@ -93,12 +98,10 @@ def _python(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int)
     ]
     if specs:
         lines += [
-            f"schedule = plan(parse_targets({list(specs)!r}, picture), at={list(starts)})",
-            "settings = gaze.SteerSettings(",
-            f"    prompt, {settings.strength!r}, {settings.mode!r}, {settings.scope!r}, {longest}",
-            ")",
             "text = gaze.switch(",
-            f"    vlm, picture, schedule, heads, settings, max_new_tokens={longest}, require_effect=False",
+            f"    vlm, picture, {list(specs)!r}, heads, prompt, at={list(starts)},",
+            f"    strength={settings.strength!r}, mode={settings.mode!r}, scope={settings.scope!r},",
+            f"    max_new_tokens={longest}, require_effect=False,",
             ").text",
         ]
     else:

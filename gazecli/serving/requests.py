@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from gazecli.canonical import parse_json
 from gazecli.errors import PictureError, RegionError, UsageError
-from gazecli.models.attention.bias import Mode, Scope
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.pictures.image_files import MAX_PIXELS
 from gazecli.pictures.picture import Picture
 from gazecli.reports.documents.parts import Part
@@ -56,7 +56,7 @@ class StartBody(Part):
     top: int | Literal["auto"] = "auto"
     score: str = "auto"
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
-    strength: float | str = 10.0
+    strength: float | str = "auto"
     mode: Mode = "boost-suppress"
     scope: Scope = "answer"
     max_new_tokens: int = 256

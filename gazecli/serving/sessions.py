@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gazecli.errors import GazeError, UsageError
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.models.attention.bias import Mode, Scope
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.models.attention.watchers import ValueWeightedAttention
 from gazecli.models.inference.generate import ByToken, Limits, completed, generate_by_token
 from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -29,8 +29,8 @@ from gazecli.serving.answers import GrowingText, error_part
 from gazecli.serving.engine import Engine, Text
 from gazecli.serving.requests import Panels
 from gazecli.steering.schedule import ends_sentence
-from gazecli.steering.steer import SteerSettings
-from gazecli.steering.switch import DYNAMIC_PROMPT, Narration, narrate_by_token
+from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+from gazecli.steering.switch import Narration, narrate_by_token
 from gazecli.steering.track import Tracking, track_by_token
 
 Event = dict[str, Any]

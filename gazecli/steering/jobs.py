@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, TypeVar, get_type_hints
@@ -17,13 +17,15 @@ from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 from gazecli.canonical import json_digest, parse_json
 from gazecli.errors import GazeError, UsageError, as_gaze_error
 from gazecli.heads.headset import Head, HeadSet
-from gazecli.models.attention.bias import Mode, Scope, parse_strength
+from gazecli.heads.headset_store import find_headset
+from gazecli.models.attention.modes import Mode, Scope, parse_strength
 from gazecli.models.image_token_bound import check_image_tokens
 from gazecli.models.vlm import VLM
 from gazecli.pictures.image_files import MAX_PIXELS
 from gazecli.pictures.picture import Picture, check_choice
 from gazecli.pictures.regions import Region
-from gazecli.steering.steer import STATIC_PROMPT, Steering, SteerSettings, steer_regions
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+from gazecli.steering.steer import Steering, steer_regions
 
 LONGEST_LINE = 1 << 20  # bytes
 Made = TypeVar("Made")
@@ -34,7 +36,8 @@ class Job:
     """One picture to be described. Names and defaults are those of the options of `gaze steer`.
 
     region: a panel's number, a region spec, or a list of these, each with an answer. regions: boxes, or a
-    JSON file of them. id: whatever tells the job from others, passed through.
+    JSON file of them. strength: `auto` is that of the head set. id: whatever tells the job from others,
+    passed through.
     """
 
     picture: Picture | str | Path
@@ -48,7 +51,7 @@ class Job:
     prompt: str = STATIC_PROMPT
     max_new_tokens: int = 64
     no_baseline: bool = False
-    strength: float | str = 10.0
+    strength: float | str = "auto"
     mode: Mode = "boost-suppress"
     scope: Scope = "full"
     top: int | str = "auto"
@@ -62,9 +65,13 @@ class Job:
         """How to steer."""
         return SteerSettings(self.prompt, self.strength, self.mode, self.scope, self.max_new_tokens)
 
+    def resolved(self, headset: HeadSet) -> Job:
+        """The job with the strength that `auto` means for this head set."""
+        return replace(self, strength=headset.resolve_strength(self.strength))
+
     def check(self, headset: HeadSet) -> None:
         """Raise BadInput for what is wrong whatever the picture is."""
-        self.settings.check()
+        self.resolved(headset).settings.check()
         check_image_tokens(self.image_tokens)
         headset.top(self.top, self.score)
         check_choice(self.panels, self.regions, self.rtl, self.spread)
@@ -81,7 +88,7 @@ class Job:
             )
         specs = self.region if isinstance(self.region, list) else [] if self.region is None else [self.region]
         return OpenJob(
-            self,
+            self.resolved(headset),
             picture,
             picture.targets(specs, self.all_regions, or_whole=self.mode == "blind"),
             headset.top(self.top, score),
@@ -156,7 +163,7 @@ class JobResult:
 
 def steer_many(
     vlm: VLM | Callable[[], VLM],
-    headset: HeadSet,
+    headset: HeadSet | str | Path,
     jobs: Iterable[Job | JobResult],
     *,
     is_there: Callable[[OpenJob], bool] = lambda opened: False,
@@ -164,8 +171,10 @@ def steer_many(
     """The result of each job in turn, as soon as it is known; a job that failed already is its own result.
 
     `vlm` may be what loads the model, called once and only when a job needs it. Jobs that are there already
-    (`is_there`) are not steered. Raises HeadSetError when the heads are of another model.
+    (`is_there`) are not steered. A head set may be named, as for `find_headset`. Raises HeadSetError when
+    there is none of that name, and when the heads are of another model.
     """
+    headset = find_headset(headset)
 
     @cache
     def model() -> VLM:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from gazecli.errors import ScheduleError
-from gazecli.pictures.picture import Picture
+from gazecli.pictures.picture import Picture, Regional
 from gazecli.pictures.regions import Region
 
 EVERY = 50
@@ -55,7 +55,7 @@ class Schedule:
         return 0 if self.starts is None else self.starts[-1] + 1
 
 
-def parse_targets(spec: str | Sequence[int | str], picture: Picture) -> list[Region]:
+def parse_targets(spec: str | Iterable[Regional], picture: Picture) -> list[Region]:
     """`2,4,3` or a list of region specs become regions, in order.
 
     Boxes and circles keep their numbers together when entries are separated by `;`; one alone ends so.
@@ -64,22 +64,45 @@ def parse_targets(spec: str | Sequence[int | str], picture: Picture) -> list[Reg
     """
     if isinstance(spec, str):
         separator = ";" if ";" in spec else ","
-        parts: Sequence[int | str] = [part.strip() for part in spec.removesuffix(";").split(separator)]
+        parts: Sequence[Regional] = [part.strip() for part in spec.removesuffix(";").split(separator)]
+    elif isinstance(spec, Iterable):
+        parts = list(spec)
     else:
-        parts = spec
-    if not parts or parts == [""]:
+        hint = 'give regions in order, such as [2, 4, 3] or "2,4,3"'
+        raise ScheduleError("this is no schedule", subject=repr(spec)[:80], hint=hint)
+    texts = [part for part in parts if isinstance(part, str)]
+    if not parts or texts == list(parts) == [""]:
         raise ScheduleError("the schedule is empty", hint="for example: --schedule 2,4,3,5,1,6")
-    if "" in parts:
+    if "" in texts:
         raise ScheduleError(
             "the schedule has an empty place", subject=str(spec), hint="for example: --schedule 2,4,3,5,1,6"
         )
-    known: dict[int | str, Region] = {}
+    known: dict[Hashable, Region] = {}
     next_number = len(picture.regions) + 1  # regions that are no panels are numbered on behind the panels
+    targets = []
     for part in parts:
-        if part not in known:
-            known[part] = picture.region(part, next_number)
-            next_number += known[part].number == next_number
-    return [known[part] for part in parts]
+        name = part if isinstance(part, Hashable) else str(list(part))
+        if name not in known:
+            known[name] = picture.region(part, next_number)
+            next_number += known[name].number == next_number
+        targets.append(known[name])
+    return targets
+
+
+def schedule_of(
+    given: Schedule | str | Iterable[Regional],
+    picture: Picture,
+    *,
+    every: int | None = None,
+    at: str | Sequence[int] | None = None,
+    on: str | None = None,
+) -> Schedule:
+    """A schedule as it is, or of its targets with their timing, as `parse_targets` and `plan` take them."""
+    if not isinstance(given, Schedule):
+        return plan(parse_targets(given, picture), every=every, at=at, on=on)
+    if any(option is not None for option in (every, at, on)):
+        raise ScheduleError("the schedule has its timing already", hint="leave out every, at and on")
+    return given
 
 
 def plan(

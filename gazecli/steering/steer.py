@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from gazecli.errors import RegionError, SteeringError, UsageError
-from gazecli.models.attention.bias import Mode, Scope, has_moved, key_bias, parse_strength
-from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
+from gazecli.cache.store import Cache
+from gazecli.errors import RegionError, SteeringError
+from gazecli.models.attention.bias import has_moved
+from gazecli.models.attention.modes import STRENGTH, Mode, Scope
 from gazecli.models.attention.watchers import RowKeeper, Together, ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -25,57 +25,25 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
-from gazecli.pictures.picture import Picture
+from gazecli.models.vlm import VLM
+from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
-from gazecli.plain_text import check_prompt
+from gazecli.plain_text import shortened
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
 
-STATIC_PROMPT = "What is happening in this panel of the comic strip?"
 # Watched decode steps when the bias acts on written tokens only.
 _DECODE_STEPS = 8
 
 
-@dataclass(frozen=True)
-class SteerSettings:
-    """How to steer; defaults are the paper's recipe with a strength that keeps bfloat16 exact."""
-
-    prompt: str = STATIC_PROMPT
-    strength: float | str = 10.0
-    mode: Mode = "boost-suppress"
-    scope: Scope = "full"
-    max_new_tokens: int = 64
-
-    def check(self) -> None:
-        """Raise UsageError for a value that makes no sense."""
-        parse_strength(self.strength)
-        check_request(self.prompt, self.max_new_tokens)
-        if self.scope == "decode" and self.max_new_tokens < 2:
-            raise UsageError("scope decode acts from the second token on", hint="raise --max-new-tokens")
-
-    def check_heads(self, vlm: VLM, heads: Heads) -> tuple[list[HeadPair], dict[int, list[int]]]:
-        """The heads to steer, in order and by layer, after `check`; raises as `VLM.check_heads`."""
-        pairs = vlm.heads_among(heads)
-        self.check()
-        return pairs, vlm.check_heads(pairs)
-
-    def bias(
-        self,
-        vlm: VLM,
-        heads: HeadsByLayer | Sequence[HeadsByLayer],
-        layout: ImageLayout,
-        targets: Sequence[Region | None],
-    ) -> KeyBias:
-        """The bias that points `heads`, of all rows or of each, at one target a row, as `key_bias`."""
-        return key_bias(heads, layout, targets, self.strength, self.mode, self.scope, vlm.device)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Answer:
     """What the model wrote about one region, and how the heads' attention on it moved.
 
     attention_baseline and attention_steered: mean over the heads of the attention on the region's tokens.
     rows: (heads, N) attention of the heads on the image tokens, float32. pieces: what each token adds to the
-    text. maps: (tokens, N) shares of the heads' value-weighted attention, None unless wanted.
+    text. maps: (tokens, N) shares of the heads' value-weighted attention, None unless wanted. steering: all
+    that was computed with it, where it was asked for alone.
     """
 
     region: Region
@@ -87,9 +55,14 @@ class Answer:
     rows: npt.NDArray[np.float32] = field(repr=False)
     pieces: list[str] = field(default_factory=list, repr=False)
     maps: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    steering: Steering | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        moved = f"{self.attention_baseline:.2f} -> {self.attention_steered:.2f}"
+        return f"Answer(region {self.region.number}, {shortened(self.text)!r}, attention {moved})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Steering:
     """All answers about one picture. `baseline` is None when it was not wanted."""
 
@@ -106,51 +79,100 @@ class Steering:
     seconds: float = 0.0
     baseline_pieces: list[str] = field(default_factory=list, repr=False)
     baseline_maps: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        name = self.origin.model.name if self.origin is not None else "a model"
+        regions = ", ".join(str(answer.region.number) for answer in self.answers)
+        return f"Steering({name} on {self.picture.name!r}, {len(self.heads)} heads, regions {regions})"
 
 
 def steer(
-    vlm: VLM,
-    picture: Picture | str | Path,
-    region: Region | int | str | Sequence[float],
-    heads: Heads,
+    model: Model,
+    picture: Pictured,
+    region: Regional,
+    heads: Heads | None = None,
     prompt: str = STATIC_PROMPT,
-    **settings: Any,
+    *,
+    top: int | str = "auto",
+    score: str = "auto",
+    strength: float | str = "auto",
+    mode: Mode = "boost-suppress",
+    scope: Scope = "full",
+    max_new_tokens: int = 64,
+    with_baseline: bool = True,
+    with_maps: bool = True,
+    require_effect: bool = True,
+    on_token: OnToken | None = None,
+    cache: Cache | None = None,
 ) -> Answer:
-    """Describe one region of `picture`, or of the file of that name, by pointing `heads` at it.
+    """Describe one region of a picture by pointing heads at it.
 
-    Raises RegionError for a region that is not there, HeadSetError for unknown heads, SteeringError when
-    the heads' attention did not move.
+    model: a loaded VLM, or a name, which is loaded for this one call. picture: a `Picture`, a path, a Pillow
+    image or an array. region: a panel's number, a spec such as "10%,20%,55%,80%", four pixels or a `Region`.
+    heads: a head set, its digest or file, pairs or "3.4,3.5", by default the model's newest head set; of a
+    head set, the best `top` by `score` are steered, at the strength it suggests unless `strength` says so.
+    `with_baseline` also writes the unsteered answer, and `with_maps` keeps the attention of every written
+    token. `on_token` is called with (step, the tokens of each row so far); row 0 is the baseline.
+
+    Raises PictureError, RegionError, HeadSetError, ModelError or UsageError for what is wrong with these
+    before anything is loaded, SteeringError when the heads' attention did not move; with `require_effect`
+    off, the answer is returned as it is.
     """
     picture = Picture.of(picture)
-    target = region if isinstance(region, Region) else picture.region(region)
-    return steer_regions(vlm, picture, [target], heads, SteerSettings(prompt=prompt, **settings)).answers[0]
+    target = picture.region(region, picture.panels + 1)
+    given = STRENGTH if strength == "auto" else strength
+    settings = SteerSettings(prompt, given, mode, scope, max_new_tokens)
+    settings.check()
+    chosen = choose_heads(model, heads, top, score, cache)
+    settings = replace(settings, strength=strength_for(chosen, strength))
+    steering = steer_regions(
+        loaded(model),
+        picture,
+        [target],
+        chosen,
+        settings,
+        with_baseline=with_baseline,
+        on_token=on_token,
+        require_effect=require_effect,
+        with_maps=with_maps,
+    )
+    return replace(steering.answers[0], steering=steering)
 
 
 def steer_regions(
-    vlm: VLM,
-    picture: Picture,
-    targets: Sequence[Region],
-    heads: Heads,
-    settings: SteerSettings,
+    model: Model,
+    picture: Pictured,
+    targets: Sequence[Regional] | None = None,
+    heads: Heads | None = None,
+    settings: SteerSettings | None = None,
     *,
     with_baseline: bool = True,
     on_token: OnToken | None = None,
     require_effect: bool = True,
     with_maps: bool = False,
+    cache: Cache | None = None,
     squash: bool | None = None,
     image_tokens: int | None = None,
 ) -> Steering:
     """Describe every target, and the picture unsteered, in one batch; row 0 is the baseline.
 
-    Raises what `steer` raises; with `require_effect` off, ineffective steering is returned as it is. With
-    `with_maps`, the value-weighted attention of every written token is kept. `squash` and `image_tokens` are
-    those of `VLM.prepare`.
+    Takes what `steer` takes; `targets` are by default all panels of the picture, and `heads` those a head set
+    suggests. Raises what `steer` raises; with `require_effect` off, ineffective steering is returned as it
+    is. With `with_maps`, the value-weighted attention of every written token is kept. `squash`
+    and `image_tokens` are those of `VLM.prepare`.
     """
+    picture = Picture.of(picture)
+    asked = picture.targets(targets or (), targets is None)
+    if settings is not None:
+        settings.check()
+    chosen = choose_heads(model, heads, cache=cache)
+    settings = SteerSettings(strength=strength_for(chosen)) if settings is None else settings
     steps = steer_by_token(
-        vlm,
+        loaded(model),
         picture,
-        targets,
-        heads,
+        asked,
+        chosen,
         settings,
         with_baseline=with_baseline,
         require_effect=require_effect,
@@ -180,6 +202,7 @@ def steer_by_token(
     """
     if not targets:
         raise RegionError("no region to look at", hint="name one, or give the picture's panels")
+    origin = Origin.of(vlm, heads)
     heads, by_layer = settings.check_heads(vlm, heads)
     began = time.monotonic()
     if kept is None:
@@ -245,18 +268,8 @@ def steer_by_token(
         seconds=round(time.monotonic() - began, 3),
         baseline_pieces=pieces_of(vlm.decode, written[0]),
         baseline_maps=weighted.maps(0, 0, len(written[0])) if weighted else None,
+        origin=origin,
     )
-
-
-def check_request(prompt: str, max_new_tokens: int) -> None:
-    """UsageError for an empty prompt or an impossible length."""
-    if not 1 <= max_new_tokens <= 100_000:
-        raise UsageError(
-            "--max-new-tokens must lie between 1 and 100000",
-            subject=str(max_new_tokens),
-            hint="leave it out for the default",
-        )
-    check_prompt(prompt)
 
 
 def regions_with(picture: Picture, targets: Sequence[Region]) -> list[Region]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from gazecli.cache.store import Cache
 from gazecli.errors import SteeringError
 from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.modes import STRENGTH, Mode, Scope
 from gazecli.models.attention.watchers import ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -27,17 +30,15 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
-from gazecli.pictures.picture import Picture
+from gazecli.models.vlm import VLM
+from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
-from gazecli.steering.schedule import Schedule, ends_sentence
-from gazecli.steering.steer import SteerSettings, regions_with, steer_regions
+from gazecli.plain_text import shortened
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
+from gazecli.steering.schedule import Schedule, ends_sentence, schedule_of
+from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+from gazecli.steering.steer import regions_with, steer_regions
 
-DYNAMIC_PROMPT = (
-    "Please describe each panel of this comic strip in order as I point you to them. Keep each "
-    "description SHORT \u2014 one brief sentence per panel, naming the action and the salient objects. "
-    "Do not summarise the whole strip first; just describe panel by panel."
-)
 _TARGETS_AT_ONCE = 8
 
 
@@ -51,7 +52,7 @@ class Segment:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Narration:
     """A text written under a schedule, and the heads' attention at each token.
 
@@ -72,9 +73,65 @@ class Narration:
     trajectory: npt.NDArray[np.float32] = field(repr=False)
     layout: ImageLayout = field(repr=False)
     seconds: float = 0.0
+    origin: Origin | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        turns = ", ".join(str(segment.region.number) for segment in self.segments)
+        return f"Narration({self.tokens} tokens, regions {turns}, {shortened(self.text.strip())!r})"
 
 
 def switch(
+    model: Model,
+    picture: Pictured,
+    schedule: Schedule | str | Sequence[Regional],
+    heads: Heads | None = None,
+    prompt: str = DYNAMIC_PROMPT,
+    *,
+    every: int | None = None,
+    at: str | Sequence[int] | None = None,
+    on: Literal["sentence"] | None = None,
+    top: int | str = "auto",
+    score: str = "auto",
+    strength: float | str = "auto",
+    mode: Mode = "boost-suppress",
+    scope: Scope = "answer",
+    max_new_tokens: int | None = None,
+    on_token: OnToken | None = None,
+    require_effect: bool = True,
+    cache: Cache | None = None,
+) -> Narration:
+    """Write one text whose target changes while it is written.
+
+    schedule: the targets in order, as [2, 4, 3], "2,4,3" or a `Schedule`; the target changes `every` so many
+    tokens (50), `at` the given tokens, or `on` "sentence" ends. The text ends with the schedule, or after
+    `max_new_tokens`. The others are as of `steer`.
+
+    Raises ScheduleError for a schedule that cannot be, and what `steer` raises; SteeringError when the heads
+    did not follow. With `require_effect` off, the text is returned as it is.
+    """
+    picture = Picture.of(picture)
+    planned = schedule_of(schedule, picture, every=every, at=at, on=on)
+    longest = planned.most_tokens if max_new_tokens is None else max_new_tokens
+    given = STRENGTH if strength == "auto" else strength
+    settings = SteerSettings(prompt, given, mode, scope, longest)
+    settings.check()
+    if max_new_tokens is not None:
+        planned.check_length(max_new_tokens)
+    chosen = choose_heads(model, heads, top, score, cache)
+    settings = replace(settings, strength=strength_for(chosen, strength))
+    return narrate(
+        loaded(model),
+        picture,
+        planned,
+        chosen,
+        settings,
+        max_new_tokens=longest,
+        on_token=on_token,
+        require_effect=require_effect,
+    )
+
+
+def narrate(
     vlm: VLM,
     picture: Picture,
     schedule: Schedule,
@@ -85,12 +142,10 @@ def switch(
     on_token: OnToken | None = None,
     require_effect: bool = True,
 ) -> Narration:
-    """Write one text whose target follows `schedule`.
+    """As `switch`, of a model, a picture and heads that are at hand; `max_new_tokens` replaces the settings'.
 
-    The end token is held back until the last target has begun. Raises UsageError without heads or regions,
-    SteeringError when the heads did not follow; with `require_effect` off, the text is returned as it is.
+    The end token is held back until the last target has begun.
     """
-    heads = vlm.heads_among(heads)
     if require_effect:
         _require_effect(vlm, picture, schedule.targets, heads, settings)
     most = max_new_tokens or schedule.most_tokens
@@ -137,6 +192,7 @@ def narrate_by_token(
     `watcher`, of `heads`, is read by the caller while tokens come. `kept` spares what was computed of the
     picture before.
     """
+    origin = Origin.of(vlm, heads)
     heads, by_layer = settings.check_heads(vlm, heads)
     inputs, layout = vlm.prepare(picture, settings.prompt) if kept is None else kept.prepare(settings.prompt)
     watcher = watcher or ValueWeightedAttention(layout.positions, [heads])
@@ -178,6 +234,7 @@ def narrate_by_token(
         trajectory=maps @ layout.region_table(regions),
         layout=layout,
         seconds=round(time.monotonic() - began, 3),
+        origin=origin,
     )
 
 
@@ -226,7 +283,7 @@ def _require_effect(
     vlm: VLM,
     picture: Picture,
     targets: Sequence[Region],
-    heads: Sequence[HeadPair],
+    heads: Heads,
     settings: SteerSettings,
 ) -> None:
     """The bias must move the heads to every target; SteeringError.

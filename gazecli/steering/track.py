@@ -10,13 +10,14 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from gazecli.cache.store import Cache
 from gazecli.errors import SpanError, SteeringError, UsageError
 from gazecli.models.attention.watchers import ValueWeightedAttention
+from gazecli.models.head_pairs import HeadPair, Heads
 from gazecli.models.inference.generate import (
     ByToken,
     Limits,
@@ -28,11 +29,14 @@ from gazecli.models.inference.generate import (
 )
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.models.vlm import VLM, HeadPair, Heads
-from gazecli.pictures.picture import Picture
+from gazecli.models.vlm import VLM
+from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
+from gazecli.plain_text import shortened
+from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 from gazecli.steering.schedule import sentence_spans
-from gazecli.steering.steer import check_request, regions_with
+from gazecli.steering.settings import check_request
+from gazecli.steering.steer import regions_with
 
 TRACKING_PROMPT = (
     "Please describe what happens in each panel, in order. Start each panel description with 'Panel 1:', "
@@ -57,7 +61,7 @@ class Pointing:
     control: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Tracking:
     """A text written freely, and the attention of heads at each of its tokens.
 
@@ -77,6 +81,11 @@ class Tracking:
     maps: Floats = field(repr=False)
     layout: ImageLayout = field(repr=False)
     seconds: float = 0.0
+    origin: Origin | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        watched = f"{len(self.heads)} heads and {len(self.controls)} controls"
+        return f"Tracking({self.tokens} tokens, {watched}, {shortened(self.text.strip())!r})"
 
     @property
     def tokens(self) -> int:
@@ -124,24 +133,33 @@ class Tracking:
 
 
 def track(
-    vlm: VLM,
-    picture: Picture | str | Path,
-    heads: Heads,
+    model: Model,
+    picture: Pictured,
+    heads: Heads | None = None,
     prompt: str = TRACKING_PROMPT,
     *,
-    controls: Sequence[Sequence[HeadPair]] = (),
-    also: Sequence[Region] = (),
+    top: int | str = "auto",
+    score: str = "auto",
+    controls: Sequence[Heads] = (),
+    also: Sequence[Regional] = (),
     max_new_tokens: int = LONGEST,
     on_token: OnToken | None = None,
+    cache: Cache | None = None,
 ) -> Tracking:
-    """Let the model write about `picture` and watch `heads`, and each draw of `controls` beside them.
+    """Let the model write about a picture and watch heads; nothing is steered.
 
-    `also` are regions besides the picture's own. Raises UsageError without heads or with an impossible
-    length, HeadSetError for unknown heads, RegionError for a region without a token, SteeringError when
-    nothing was written.
+    controls: draws of other heads to watch beside them, as `HeadSet.controls` gives one. also: regions
+    besides the picture's own. The others are as of `steer`.
+
+    Raises UsageError without heads or with an impossible length, HeadSetError for unknown heads, RegionError
+    for a region without a token, SteeringError when nothing was written.
     """
+    picture = Picture.of(picture)
+    check_request(prompt, max_new_tokens)
+    besides = picture.targets(also) if len(also) else []
+    chosen = choose_heads(model, heads, top, score, cache)
     steps = track_by_token(
-        vlm, Picture.of(picture), heads, prompt, controls=controls, also=also, max_new_tokens=max_new_tokens
+        loaded(model), picture, chosen, prompt, controls=controls, also=besides, max_new_tokens=max_new_tokens
     )
     return completed(steps, on_token)
 
@@ -152,7 +170,7 @@ def track_by_token(
     heads: Heads,
     prompt: str = TRACKING_PROMPT,
     *,
-    controls: Sequence[Sequence[HeadPair]] = (),
+    controls: Sequence[Heads] = (),
     also: Sequence[Region] = (),
     max_new_tokens: int = LONGEST,
     watcher: ValueWeightedAttention | None = None,
@@ -164,6 +182,7 @@ def track_by_token(
     `watcher`, of `heads` and the controls, is read by the caller while tokens come. `kept` spares what was
     computed of the picture before.
     """
+    origin = Origin.of(vlm, heads)
     groups = [vlm.heads_among(each) for each in (heads, *controls)]
     check_request(prompt, max_new_tokens)
     began = time.monotonic()
@@ -193,6 +212,7 @@ def track_by_token(
         maps=np.stack([watcher.maps(0, group, len(written)) for group in range(len(groups))]),
         layout=layout,
         seconds=round(time.monotonic() - began, 3),
+        origin=origin,
     )
 
 

@@ -108,16 +108,15 @@ def test_damage_that_cannot_be_moved_is_ignored_with_a_warning(tmp_path):
     assert path.exists()
 
 
-def test_a_default_cache_warns_on_standard_error_in_one_harmless_line(tmp_path, capsys):
+def test_a_default_cache_logs_its_warnings_in_one_harmless_line(tmp_path, caplog):
     cache = Cache(tmp_path / "evil\x1b[2J\nname")
     digest, path = cache.put(sample())
     path.write_bytes(b"")
     assert cache.get(digest) is None
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("warning: a damaged artifact")
-    assert err.count("\n") == 1
-    assert "\x1b" not in err
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("gazecli.cache.store", "WARNING")
+    assert record.getMessage().startswith("a damaged artifact")
+    assert not set(record.getMessage()) & {"\n", "\x1b"}
 
 
 def _one_of_everything(root: Path) -> tuple[Cache, list[str]]:

@@ -96,6 +96,19 @@ def gaze(tmp_path: Path, command_server: str) -> Gaze:
     return run
 
 
+def without_torch(*call: object) -> str:
+    """What a call prints, a process of its own, that must import neither torch nor transformers."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "gazecli", *map(str, call)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert not {"torch", "transformers"} & imported
+    return done.stdout
+
+
 def gaze_here(capfd: pytest.CaptureFixture[str], *arguments: object) -> Ran:
     """Run `gaze` with arguments in this process."""
     given = [str(argument) for argument in arguments]

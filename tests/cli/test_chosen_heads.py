@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import gazecli
 from gazecli.cache import Cache
 from gazecli.errors import HeadSetError, UsageError
-from gazecli.heads.rankings import listed_headset, parse_heads
+from gazecli.heads.rankings import listed_headset
 from gazecli.models.attention.bias import has_moved
+from gazecli.models.head_pairs import parse_heads
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from tests.cli.conftest import Gaze

@@ -6,13 +6,11 @@ import csv
 import io
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Gaze, checked
+from tests.cli.conftest import Gaze, checked, without_torch
 from tests.evaluation.natural_pictures import write_coco
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -24,7 +22,7 @@ def test_an_evaluation_is_kept_and_found_again_at_once(gaze: Gaze, known: str, c
     first = gaze("evaluate", known, comics, *QUICK).document("evaluation")
     assert (first["cached"], first["headset"]) == (False, known)
     assert first["evaluation"]["timing"]["seconds"] > 0
-    again = gaze("evaluate", known, comics, *QUICK).document("evaluation")
+    again = checked(without_torch("evaluate", known, comics, *QUICK), "evaluation")
     assert again["cached"]
     assert (again["digest"], again["path"], again["model"]) == tuple(
         first[name] for name in ("digest", "path", "model")
@@ -79,10 +77,8 @@ def test_a_report_shows_every_evaluation_and_loads_no_model(gaze: Gaze, known: s
     static = gaze("evaluate", known, comics, *QUICK).document("evaluation")
     narrated = ("--task", "dynamic", "--every", 3, "--top", 2, "--samples", 1, "--device", "cpu")
     dynamic = gaze("evaluate", known, comics, *narrated).document("evaluation")
-    call = [sys.executable, "-X", "importtime", "-m", "gazecli", "report", known]
-    done = subprocess.run(call, capture_output=True, text=True, check=True)
-    assert "torch" not in {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
-    report = checked(done.stdout, "report")
+    assert checked(without_torch("evaluate", known, comics, *narrated), "evaluation")["cached"]
+    report = checked(without_torch("report", known), "report")
     assert [each["digest"] for each in report["evaluations"]] == [dynamic["digest"], static["digest"]]
     assert report["evaluation"] == report["evaluations"][0]
     assert report["evaluations"][1]["conditions"] == static["evaluation"]["conditions"]
@@ -139,6 +135,32 @@ def test_a_sweeps_choice_is_kept_and_found_again(gaze: Gaze) -> None:
     assert not gaze("evaluate", known, comics, *call).document("evaluation")["cached"]
 
 
+def test_a_swept_strength_is_what_the_heads_are_steered_with_from_then_on(gaze: Gaze) -> None:
+    comics = EXAMPLES / "comics"
+    known = gaze("discover", "tiny", comics, "--samples", 2).document("headset")
+    assert known["suggested"]["strength"] is None
+    call = ("--sweep", "strength", "--max-new-tokens", 12, "--samples", 4, "--device", "cpu", "--controls", 1)
+    swept = gaze("evaluate", "tiny", comics, *call)
+    first = swept.document("evaluation")
+    chosen = first["evaluation"]["choice"]["strength"]
+    assert chosen != 10
+    assert first["headset"] != known["digest"]
+    assert f"kept as head set {first['headset']}" in swept.err
+    again = gaze("evaluate", "tiny", comics, *call).document("evaluation")
+    assert (again["cached"], again["digest"]) == (True, first["digest"])
+    suggested = gaze("report").document("report")["suggested"]
+    assert (suggested["strength"], suggested["top"]) == (chosen, known["suggested"]["top"])
+    assert f"strength {chosen:g}" in gaze("report", "--format", "human").out
+    strip, short = comics / "strip-0001", ("--device", "cpu", "--max-new-tokens", 2)
+    steer = ("steer", strip, "--region", 2, *short)
+    switch = ("switch", strip, "--schedule", "2,1", "--every", 1, *short)
+    calls = {steer: chosen, switch: chosen, (*steer, "--strength", 10): 10}
+    calls[*steer, "--heads", known["digest"]] = 10
+    for arguments, strength in calls.items():
+        settings = json.loads(gaze(*arguments).out)["settings"]
+        assert settings["strength"] == strength, arguments
+
+
 def test_selectors_that_were_compared_are_kept_too(gaze: Gaze, known: str, comics: Path) -> None:
     steered = gaze("evaluate", known, comics, *QUICK, "--compare").document("evaluation")["comparison"]
     assert [each["n"] for each in steered["selectors"]] == [3] * 4
@@ -167,7 +189,7 @@ def test_texts_that_nobody_judged_are_judged_later_and_kept_beside(
     assert unjudged["evaluation"]["conditions"] == []
     at_once = gaze("evaluate", known, comics, *QUICK).document("evaluation")["evaluation"]
     gaze("cache", "rm", at_once["digest"], "--yes")
-    judged = gaze("judge", known).document("evaluation")
+    judged = checked(without_torch("judge", known), "evaluation")
     assert judged["headset"] == known
     assert judged["evaluation"]["conditions"] == at_once["conditions"]
     assert judged["evaluation"]["judging"] == at_once["judging"]

@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from PIL import Image
 from gazecli.cache import Cache
 from gazecli.heads.discover import discover
 from gazecli.models.vlm import VLM
-from tests.cli.conftest import Gaze, checked
+from tests.cli.conftest import Gaze, checked, without_torch
 from tests.conftest import write_comics
 
 
@@ -58,18 +56,6 @@ def test_discovery_is_kept_and_the_second_call_says_so(
     assert again["cached"]
     assert again["digest"] == first["digest"]
     assert gaze(*call, "-q", "--format", "human").out == f"{first['digest']}\n"
-
-
-def without_torch(*call: str) -> str:
-    """What a call prints that must do without torch."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "gazecli", *call],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "torch" not in {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
-    return done.stdout
 
 
 def test_a_second_discovery_needs_no_torch(known: str, tmp_path: Path, vlm_of: Callable[[str], VLM]) -> None:

@@ -11,12 +11,12 @@ import torch
 
 from gazecli.errors import ModelError
 from gazecli.evaluation.examples import Example, examples_of
-from gazecli.evaluation.judges.likelihood import LikelihoodJudge, region_crops
+from gazecli.evaluation.judges.likelihood import LikelihoodJudge
 from gazecli.models.inference.likelihood import answer_likelihoods
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.pictures.picture import Picture
-from gazecli.steering.steer import STATIC_PROMPT
+from gazecli.steering.settings import STATIC_PROMPT
 from tests.conftest import noise_picture
 
 COMICS = Path(__file__).parents[2] / "examples" / "comics"
@@ -94,6 +94,6 @@ def test_equal_regions_are_a_tie(vlm_of: Callable[[str], VLM]) -> None:
 
 def test_a_region_is_cut_out_of_its_picture() -> None:
     picture = noise_picture(90, 40, 3)
-    crops = region_crops(picture)
+    crops = picture.crops()
     assert [(crop.width, crop.height) for crop in crops] == [(30, 40)] * 3
     assert crops[1].image.tobytes() == picture.image.crop((30, 0, 60, 40)).tobytes()

@@ -18,8 +18,7 @@ from gazecli.evaluation.metrics import mean_rho, narration_metrics, run_metrics,
 from gazecli.evaluation.tasks.dynamic import NarrationTask, derangement
 from gazecli.evaluation.trials import Response, Run, Trial
 from gazecli.models.vlm import VLM
-from gazecli.steering.steer import SteerSettings
-from gazecli.steering.switch import DYNAMIC_PROMPT
+from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
 from tests.evaluation.comics import captioned_examples
 
 HEADS = [(0, 1), (1, 3), (2, 0)]

@@ -24,7 +24,7 @@ from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 
 COMICS = Path(__file__).parents[2] / "examples" / "comics"
 STRIPS = range(4)

@@ -18,7 +18,7 @@ from gazecli.evaluation.tasks.static import RedirectionTask
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 from tests.evaluation.comics import captioned_examples
 
 SHORT = SteerSettings(max_new_tokens=3)

@@ -29,7 +29,7 @@ from gazecli.reports.documents.evaluation import EvaluationPart
 from gazecli.reports.evaluation import comparison_part, evaluation_part
 from gazecli.reports.generations import generations_of, text_lines
 from gazecli.reports.kept_evaluation import comparison_of, evaluation_of, kept_blocks, kept_evaluation
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 from tests.evaluation.comics import captioned_examples
 
 REQUEST = {"what": "evaluate", "for": "this test"}

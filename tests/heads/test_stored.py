@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import gazecli as gaze
 from gazecli.cache import Cache
 from gazecli.canonical import document_key
+from gazecli.errors import HeadSetError
+from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import find_headset
 from gazecli.heads.request import Settings, request_document
 from gazecli.reports.headset import headset_document
@@ -65,6 +69,24 @@ def test_a_stored_head_set_still_says_by_which_words_it_was_found(tmp_path: Path
 
 def test_the_default_question_is_another_request_than_the_one_in_words() -> None:
     assert document_key(request_document(MODEL, COMICS, Settings(), None, None)) != REQUEST
+
+
+def test_a_suggested_strength_is_part_of_a_head_set_that_has_one() -> None:
+    [path] = (STORED / "artifacts").glob("headset-ae2c*")
+    plain = find_headset(str(path), Cache())
+    assert (plain.strength, plain.resolve_strength(), plain.resolve_strength("hard")) == (None, 10.0, "hard")
+
+    def suggesting(strength: object) -> HeadSet:
+        suggested = {**plain.header["suggested"], "strength": strength}
+        artifact = replace(plain, header={**plain.header, "suggested": suggested}).to_artifact()
+        return HeadSet.from_artifact(artifact, artifact.digest)
+
+    swept = suggesting(2.5)
+    assert (swept.strength, swept.resolve_strength(), swept.resolve_strength(7)) == (2.5, 2.5, 7)
+    assert swept.digest != DIGEST
+    for wrong in (0, -1.0, 10001, True, "5", [5]):
+        with pytest.raises(HeadSetError, match="malformed"):
+            suggesting(wrong)
 
 
 def _no_walk(done: int, total: int) -> None:

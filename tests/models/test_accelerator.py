@@ -19,8 +19,9 @@ from gazecli.heads.headset import HeadSet
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
-from gazecli.steering.steer import Answer, SteerSettings, steer_regions
-from gazecli.steering.switch import Narration, switch
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import Answer, steer_regions
+from gazecli.steering.switch import Narration, narrate
 from tests.conftest import noise_picture, write_comics
 from tests.fixtures.accelerator import DEVICE, Waits, move, waits
 from tests.fixtures.checkpoints import FAMILIES
@@ -117,7 +118,7 @@ def test_a_narration_that_changes_its_target_waits_once_a_token(
 
     def narrated(vlm: VLM, every: int) -> Narration:
         schedule = plan(parse_targets("2,4", picture), every=every)
-        return switch(vlm, picture, schedule, HEADS, SteerSettings(scope="answer"), require_effect=False)
+        return narrate(vlm, picture, schedule, HEADS, SteerSettings(scope="answer"), require_effect=False)
 
     far = far_of("qwen3_vl")
     with waits() as eight:

@@ -11,9 +11,10 @@ import torch
 
 from gazecli.errors import ModelError
 from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
-from gazecli.models.attention.bias import MODES, SCOPES, key_bias
+from gazecli.models.attention.bias import key_bias
 from gazecli.models.attention.gaze_attention import gaze_attention
 from gazecli.models.attention.kv_cache import as_argument, empty_cache
+from gazecli.models.attention.modes import MODES, SCOPES
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.inference.shared_prefix import ask, last_token_mass
 from gazecli.models.vlm import VLM

@@ -16,7 +16,8 @@ from gazecli.errors import ModelError, UsageError
 from gazecli.models.device_map import parse_device_map
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
-from gazecli.steering.steer import SteerSettings, steer_regions
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import steer_regions
 from tests.conftest import noise_picture, write_comics
 
 FAMILY = "qwen3_vl"

@@ -16,9 +16,10 @@ import pytest
 import torch
 
 from gazecli.errors import HeadSetError, ModelError, SteeringError, UsageError
-from gazecli.models.attention.bias import SCOPES
+from gazecli.heads.headset import Head
 from gazecli.models.attention.gaze_attention import RowWatcher
 from gazecli.models.attention.kv_cache import as_argument, cache_among
+from gazecli.models.attention.modes import SCOPES
 from gazecli.models.attention.watchers import RowKeeper
 from gazecli.models.load import load
 from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -414,10 +415,21 @@ def test_a_model_in_two_threads_at_once_is_an_error(vlm_of: Callable[[str], VLM]
 
 def test_heads_come_as_pairs_of_any_integers(vlm_of: Callable[[str], VLM]) -> None:
     vlm = vlm_of("qwen2_vl")
-    for heads in ([(0, 1), (1, 3)], np.array([[0, 1], [1, 3]]), [(np.int64(0), 1), [1, np.uint8(3)]]):
+    array = np.array([[0, 1], [1, 3]])
+    for heads in ([(0, 1), (1, 3)], array, torch.tensor(array), [(np.int64(0), 1), [1, np.uint8(3)]]):
         assert vlm.check_heads(heads) == {0: [1], 1: [3]}
-    for wrong in ([3, 4], ["a.b"], np.array([[0.5, 1.0]]), 7):
+    for heads in ("0.1,1.3", " 0.1, 1.3 ", ["0.1", "1.3"], ("0.1,1.3", (0, 1)), map(tuple, array)):
+        assert vlm.heads_among(heads) == [(0, 1), (1, 3)]
+    for heads in (Head(1, 3), (1, 3), [1, np.int64(3)], array[1], "1.3", ["1.3"]):
+        assert vlm.heads_among(heads) == [(1, 3)]
+    for wrong in ([3, 4, 5], np.array([[0.5, 1.0]]), 7, np.eye(2, dtype=bool), torch.eye(2) > 0):
         with pytest.raises(HeadSetError, match="pairs"):
             vlm.check_heads(wrong)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="no heads"):
-        vlm.check_heads([])
+    for name in ("a.b", ["a.b"], "sha256:12ab", Path("heads.safetensors")):
+        with pytest.raises(HeadSetError, match=r"layer\.head"):
+            vlm.heads_among(name)
+    for none in ([], "", " "):
+        with pytest.raises(UsageError, match="no heads"):
+            vlm.check_heads(none)
+    with pytest.raises(UsageError, match="twice"):
+        vlm.heads_among("0.1,0.1")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
-from gazecli.models.attention.bias import Scope, key_bias
+from gazecli.models.attention.bias import key_bias
+from gazecli.models.attention.modes import Scope
 from gazecli.models.inference import generate as generation
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.inference.kept_picture import KeptPicture

@@ -16,7 +16,7 @@ from gazecli.models.vlm import VLM
 from gazecli.reports.evaluation import evaluation_part
 from gazecli.reports.generations import generations_part, generations_text, read_generations, text_lines
 from gazecli.reports.kept_evaluation import kept_evaluation
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 from tests.evaluation.comics import captioned_examples
 
 Written = tuple[Evaluation, str]

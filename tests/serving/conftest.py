@@ -184,8 +184,8 @@ def serve(vlm_of: Callable[[str], VLM], headset: HeadSet) -> Iterator[Callable[.
     """Start further servers, with options of their own."""
     running: list[tuple[Asker, threading.Thread]] = []
 
-    def start(max_upload: int = MAX_UPLOAD, **options: Any) -> Asker:
-        server = Server(vlm_of("tiny"), headset, Entrance.open(port=0, max_upload=max_upload), **options)
+    def start(max_upload: int = MAX_UPLOAD, heads: HeadSet = headset, **options: Any) -> Asker:
+        server = Server(vlm_of("tiny"), heads, Entrance.open(port=0, max_upload=max_upload), **options)
         running.append((Asker.of(server), serving(server)))
         return running[-1][0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import openai
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+from gazecli.steering.steer import steer_regions
 from tests.serving.conftest import STRIP, Asker, data_address
 
 MESSAGES = [
@@ -65,6 +67,17 @@ def test_the_official_client_gets_the_answer_of_steer(
     assert text == expected.text
     assert chunks[-1].gaze["attention_on_region"] == moved
     assert chunks[-1].choices[0].finish_reason == "stop"
+
+
+def test_without_a_strength_it_is_the_one_that_a_sweep_chose(
+    serve: Callable[..., Asker], headset: HeadSet
+) -> None:
+    suggested = {**headset.header["suggested"], "strength": 4.5}
+    asker = serve(heads=replace(headset, header={**headset.header, "suggested": suggested}))
+    plain, given = (asker.chat(max_tokens=2, gaze={"region": 3, **how}) for how in ({}, {"strength": 7}))
+    assert plain.json()["gaze"]["settings"]["strength"] == 4.5
+    assert given.json()["gaze"]["settings"]["strength"] == 7
+    assert asker.page.get("/live").json()["defaults"]["strength"] == 4.5
 
 
 def test_without_gaze_nothing_is_steered(

@@ -16,8 +16,8 @@ from gazecli.heads.headset_store import note_headset
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import parse_targets, plan
-from gazecli.steering.steer import SteerSettings
-from gazecli.steering.switch import DYNAMIC_PROMPT, switch
+from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+from gazecli.steering.switch import narrate
 from gazecli.steering.track import track
 from tests.cli.conftest import gaze_here
 from tests.serving.conftest import STRIP, Asker, data_address
@@ -39,7 +39,7 @@ def test_a_text_follows_the_aim_and_is_what_switch_writes(
     picture = Picture.open(STRIP)
     schedule = plan(parse_targets([spec for _, spec in turns], picture), at=[start for start, _ in turns])
     settings = SteerSettings(DYNAMIC_PROMPT, scope="answer")
-    written = switch(vlm_of("tiny"), picture, schedule, headset.top(), settings, max_new_tokens=60)
+    written = narrate(vlm_of("tiny"), picture, schedule, headset.top(), settings, max_new_tokens=60)
     assert record["text"] == done["text"] == written.text
     assert "".join(event["text"] for event in tab.tokens()) + done["rest"] == written.text
     regions = [event["region"] for event in tab.tokens()]

@@ -24,7 +24,8 @@ from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset
 from gazecli.pictures.picture import Picture
-from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+from gazecli.steering.steer import steer_regions
 from tests.endurance.test_soak import resident_mib
 from tests.serving.conftest import STRIP, Asker
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from gazecli.models.architecture import find_vision_tower
-from gazecli.models.attention.bias import Scope
+from gazecli.models.attention.modes import Scope
 from gazecli.models.inference.generate import ByToken, completed
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering.steer import Steering, SteerSettings, steer_by_token, steer_regions
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import Steering, steer_by_token, steer_regions
 from gazecli.steering.track import track, track_by_token
 from tests.conftest import QWEN, noise_picture
 

@@ -15,8 +15,9 @@ from gazecli.models.architecture import find_vision_tower
 from gazecli.models.inference.generate import Limits, generate, vision_once
 from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
-from gazecli.steering.steer import SteerSettings, steer_regions
-from gazecli.steering.switch import switch
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import steer_regions
+from gazecli.steering.switch import narrate
 from tests.conftest import QWEN, noise_picture
 
 HEADS = [(0, 1), (1, 3), (2, 0)]
@@ -130,7 +131,7 @@ def test_nothing_stays_behind_after_steering(vlm_of: Callable[[str], VLM]) -> No
 def test_a_switch_writes_a_segment_a_target_and_a_step_a_token(vlm_of: Callable[[str], VLM]) -> None:
     vlm, picture = vlm_of("qwen2_vl"), noise_picture(420, 130, 3)
     schedule = plan(parse_targets("2,3,1", picture), every=4)
-    narration = switch(vlm, picture, schedule, HEADS, SteerSettings(scope="answer"))
+    narration = narrate(vlm, picture, schedule, HEADS, SteerSettings(scope="answer"))
     assert [segment.region.number for segment in narration.segments] == [2, 3, 1]
     assert [(segment.start, segment.end) for segment in narration.segments][:2] == [(0, 4), (4, 8)]
     assert narration.trajectory.shape == (narration.tokens, 3)
@@ -139,7 +140,7 @@ def test_a_switch_writes_a_segment_a_target_and_a_step_a_token(vlm_of: Callable[
         assert int(np.argmax(steered)) == segment.region.number - 1
 
 
-def test_numbers_of_numpy_paths_and_a_head_set_are_taken(
+def test_numbers_of_numpy_paths_a_head_set_and_its_name_are_taken(
     vlm_of: Callable[[str], VLM],
 ) -> None:
     vlm, strip = vlm_of("tiny"), Path("examples/strip.png")
@@ -150,5 +151,11 @@ def test_numbers_of_numpy_paths_and_a_head_set_are_taken(
         for heads in (headset, np.array(headset.top(np.int64(headset.resolve_top())))):
             answer = gaze.steer(vlm, str(strip), region, heads, max_new_tokens=3)
             assert (answer.text, answer.attention_steered) == (plain.text, plain.attention_steered)
+    typed = ",".join(f"{layer}.{head}" for layer, head in headset.top())
+    for named in (typed, headset.digest, headset.digest[:20], headset.path, "tiny"):
+        assert gaze.steer(vlm, picture, 3, named, max_new_tokens=3).text == plain.text
+    assert gaze.track(vlm, picture, headset.digest, controls=["0.0"], max_new_tokens=2).controls == [[(0, 0)]]
     with pytest.raises(HeadSetError, match="belongs to"):
         gaze.steer(vlm_of("qwen2_vl"), strip, 3, headset)
+    with pytest.raises(HeadSetError, match="nothing in the cache"):
+        gaze.steer(vlm, picture, 3, "0123456789")

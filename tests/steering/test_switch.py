@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from gazecli.models.attention.bias import Scope
+from gazecli.models.attention.modes import Scope
 from gazecli.models.vlm import VLM
 from gazecli.steering.schedule import parse_targets, plan
-from gazecli.steering.steer import SteerSettings
-from gazecli.steering.switch import Narration, switch
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.switch import Narration, narrate
 from tests import oracle
 from tests.conftest import QWEN, noise_picture
 from tests.fixtures.written_attention import biased_attention
@@ -83,7 +83,7 @@ def test_the_trajectory_is_that_of_one_full_pass_under_the_biases_of_its_tokens(
 
     schedule = plan(parse_targets("2;10%,20%,60%,90%;1", picture), every=EVERY)
     settings = SteerSettings(prompt=PROMPT, scope=scope, strength=6.0)
-    narration = switch(vlm, picture, schedule, heads_of(vlm), settings, on_token=keep, require_effect=False)
+    narration = narrate(vlm, picture, schedule, heads_of(vlm), settings, on_token=keep, require_effect=False)
     assert narration.trajectory.shape == (narration.tokens, 4)
     assert narration.tokens > 2 * EVERY
     # A random model may write the placeholder, which a full pass takes for a picture.

@@ -19,8 +19,9 @@ from PIL import Image
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import plan
-from gazecli.steering.steer import STATIC_PROMPT, SteerSettings, steer_regions
-from gazecli.steering.switch import DYNAMIC_PROMPT, switch
+from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT, SteerSettings
+from gazecli.steering.steer import steer_regions
+from gazecli.steering.switch import narrate
 from gazecli.tiny.live.page import build_page
 from tests.fixtures.browser import Tab, browser
 from tests.fixtures.live_page import PAGE, Studio, open_page
@@ -101,7 +102,7 @@ def compare(studio: Studio, vlm: VLM, seed: int, groups: tuple[str, ...]) -> int
     ours = studio.ask("text", settings=asked, targets=targets, least=EVERY * 5 + 1, most=EVERY * 6)
     schedule = plan([picture.regions[turn] for turn in TURNS], every=EVERY)
     followed: list[list[int]] = []
-    switch(
+    narrate(
         vlm, picture, schedule, heads, SteerSettings(prompt=DYNAMIC_PROMPT),
         on_token=lambda _, written: followed.__setitem__(slice(None), written),
     )  # fmt: skip

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.pictures.picture import Picture
-from gazecli.steering.steer import STATIC_PROMPT
-from gazecli.steering.switch import DYNAMIC_PROMPT
+from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT
 from gazecli.tiny.comics import make_comics
 from gazecli.tiny.panel import draw_panel
 from gazecli.tiny.scenes import ACTIONS, COLOURS, SUBJECTS, Scene, draw_scene, draw_strip

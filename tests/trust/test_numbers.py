@@ -16,7 +16,8 @@ from gazecli.heads.headset import HeadSet
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
-from gazecli.steering.steer import SteerSettings, steer_regions
+from gazecli.steering.settings import SteerSettings
+from gazecli.steering.steer import steer_regions
 from tests.trust.conftest import EXAMPLES, Gaze, error_of
 
 # What the README states.

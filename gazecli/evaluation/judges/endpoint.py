@@ -28,7 +28,6 @@ from gazecli.errors import CacheError, UsageError
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.chat_client import ChatClient
 from gazecli.evaluation.judges.judge import Verdict
-from gazecli.evaluation.judges.likelihood import region_crops
 
 URL, KEY, MODEL = "GAZE_JUDGE_URL", "GAZE_JUDGE_KEY", "GAZE_JUDGE_MODEL"
 PROMPT = (
@@ -122,7 +121,7 @@ class EndpointJudge:
 
         Raises JudgeError when the endpoint keeps failing or refuses.
         """
-        crops = [_encoded(crop.image) for crop in region_crops(example.load())]
+        crops = [_encoded(crop.image) for crop in example.load().crops()]
         pictures = [hashlib.sha256(crop).hexdigest() for crop in crops]
         paths = {text: self._path(pictures, text) for text in dict.fromkeys(answers)}
         replies = {text: reply for text, path in paths.items() if (reply := _kept(path)) is not None}

@@ -19,15 +19,15 @@ from gazecli.errors import UsageError
 from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.tasks.task import Task, asked_with
 from gazecli.evaluation.trials import Response
-from gazecli.models.attention.bias import parse_strength
 from gazecli.models.attention.gaze_attention import KeyBias
+from gazecli.models.attention.modes import parse_strength
 from gazecli.models.attention.watchers import ValueWeightedAttention
 from gazecli.models.inference.batches import compute_in_parts
 from gazecli.models.inference.generate import Limits, generate, pieces_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import Schedule, plan
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 from gazecli.steering.switch import Scheduled, Segment, segments_of
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.tasks.task import Task, asked_with
 from gazecli.evaluation.trials import Response
-from gazecli.models.attention.bias import key_bias, parse_strength
+from gazecli.models.attention.bias import key_bias
+from gazecli.models.attention.modes import parse_strength
 from gazecli.models.inference.batches import compute_in_parts
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.pictures.regions import Region
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 
 _Row = tuple[Choice, Region | None]
 

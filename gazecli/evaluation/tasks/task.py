@@ -24,7 +24,7 @@ from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.trials import Response, Trial, judge_responses
 from gazecli.models.inference.batches import BatchLimit
 from gazecli.models.vlm import VLM
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 
 Advance = Callable[[], None]
 

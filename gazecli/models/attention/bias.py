@@ -6,42 +6,16 @@ chosen heads only. The mode `blind` is the ablation: the heads do not see the ta
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import torch
 
-from gazecli.errors import UsageError
 from gazecli.models.attention.gaze_attention import HeadsByLayer, KeyBias
+from gazecli.models.attention.modes import HARD, MODES, SCOPES, Mode, Scope, check_choice, parse_strength
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.regions import Region
 
-Mode = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all", "blind"]
-Scope = Literal["full", "question", "answer", "decode"]
-MODES: tuple[str, ...] = get_args(Mode)
-SCOPES: tuple[str, ...] = get_args(Scope)
-HARD = 10000.0  # the released code's stand-in for infinity
 _MOVED, _THERE_ALREADY = 1e-3, 0.99
-
-
-def parse_strength(strength: float | str, mode: str = "boost-suppress") -> float:
-    """A positive number of logits; `hard` is 10000, and so is every strength in the mode `blind`.
-
-    A weaker one would leave a tenth of its look to a head that looks at little else. Raises UsageError for
-    anything else.
-    """
-    try:
-        value = HARD if strength == "hard" else float(strength)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= HARD:
-        raise UsageError(
-            "the strength must be a number above 0 and at most 10000, or `hard`",
-            subject=str(strength),
-            hint="10 redirects as well as more; below 5 random heads begin to redirect too",
-        )
-    return HARD if mode == "blind" else value
 
 
 def key_bias(
@@ -62,10 +36,8 @@ def key_bias(
     for an unknown mode, scope or strength, RegionError when a target owns no token.
     """
     delta = parse_strength(strength, mode)
-    if mode not in MODES:
-        raise UsageError("no such mode", subject=mode, hint=f"use one of {', '.join(MODES)}")
-    if scope not in SCOPES:
-        raise UsageError("no such scope", subject=scope, hint=f"use one of {', '.join(SCOPES)}")
+    check_choice("mode", mode, MODES)
+    check_choice("scope", scope, SCOPES)
     layouts = [layout] * len(targets) if isinstance(layout, ImageLayout) else layout
     pictures = [picture] * len(targets) if isinstance(picture, int) else picture
     rows = torch.zeros(len(targets), max(each.length for each in layouts))

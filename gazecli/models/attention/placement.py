@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import torch
 
 from gazecli.errors import UsageError
-from gazecli.models.attention.bias import Mode, Scope, key_bias
+from gazecli.models.attention.bias import key_bias
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.kv_cache import cache_among
+from gazecli.models.attention.modes import Mode, Scope
 from gazecli.models.token_maps.image_tokens import FITTING, ImageLayout, sizes_among
 from gazecli.pictures.regions import Region
 

@@ -5,7 +5,7 @@ Imports no model library.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -168,7 +168,7 @@ class ChoicePart(Part):
     """What a sweep chose, on strips that are not among those of the conditions.
 
     `headset` is the head set into which it was written, `swept` the one it was found in: the same where it
-    was `refused`, or where a strength was swept.
+    was `refused`.
     """
 
     k: Ordinal
@@ -178,6 +178,31 @@ class ChoicePart(Part):
     swept: Digest
     score: Text | None = None
     strength: Number | None = None
+    refused: Text | None = None
+
+
+class TriedScorePart(Part):
+    """Accuracy with the best heads by `score`, on all pictures tried and on either half of them."""
+
+    score: Text
+    accuracy: Share
+    halves: Annotated[tuple[Share, Share], Field(strict=False)]
+
+
+class ScoreChoicePart(Part):
+    """By which of two scores the best `k` heads are chosen; `tried` begins with the one suggested before.
+
+    The second is chosen when it steers better on both halves of the `strips` tried, each time by more than
+    one standard error. `headset` is the head set into which the choice was written, `swept` the one it was
+    found in: the same where it was `refused`.
+    """
+
+    score: Text
+    k: Ordinal
+    strips: Count
+    tried: list[TriedScorePart]
+    headset: Digest
+    swept: Digest
     refused: Text | None = None
 
 
@@ -300,6 +325,7 @@ class EvaluationPart(Open):
     advice: list[Text] = Field(default_factory=list, description="why figures may be poor, and what to try")
     sweep: list[SweepPart] = Field(default_factory=list)
     choice: ChoicePart | None = None
+    score_choice: ScoreChoicePart | None = None
     groups: list[GroupPart] = Field(default_factory=list)
     examples: list[ExamplePart] = Field(default_factory=list)
     generations: GenerationsPart | None = None

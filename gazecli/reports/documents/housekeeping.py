@@ -98,7 +98,7 @@ class DoctorDocument(Document):
 
 
 class ArtifactPart(Part):
-    """One thing kept in the cache; `summary` says of an evaluation what was found."""
+    """One thing kept in the cache; `summary`: an evaluation's result, or what versions made a head set."""
 
     digest: Digest
     kind: Text

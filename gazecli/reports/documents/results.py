@@ -176,11 +176,12 @@ class ImportedPart(Part):
 
 
 class SuggestedPart(Part):
-    """By which score, and how many of the best heads, to steer."""
+    """By which score, and how many of the best heads, to steer; `strength` where a sweep chose one."""
 
     score: Literal["raw", "selectivity", "image", "localization"]
     top: Count
     why: Text
+    strength: Number | None = None
 
 
 HeadSetKind = Literal["pictures", "ranking", "listed"]
@@ -221,6 +222,7 @@ class HeadSetDocument(Document):
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
     kind: HeadSetKind = "pictures"
+    made_with: dict[Text, Text] = Field(default_factory=dict)
     timing: TimingPart | None = None
 
 
@@ -394,6 +396,7 @@ class ReportDocument(Document):
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
     kind: HeadSetKind = "pictures"
+    made_with: dict[Text, Text] = Field(default_factory=dict)
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]

@@ -10,7 +10,13 @@ export class Settings {
     const top = byId("top");
     top.max = Math.max(1, Math.min(allHeads - 1, Math.max(32, 2 * headset.top)));
     top.value = headset.top;
-    byId("strength").value = defaults.strength;
+    const strength = byId("strength");
+    // A suggested strength may lie outside of what is sensible to try by hand.
+    if (typeof defaults.strength === "number") {
+      strength.min = Math.min(strength.min, defaults.strength);
+      strength.max = Math.max(strength.max, defaults.strength);
+    }
+    strength.value = defaults.strength;
     byId("prompt").value = defaults.prompt;
     byId("scope").replaceChildren(...scopes.map((scope) => new Option(scope, scope, false, scope === defaults.scope)));
     this.show();

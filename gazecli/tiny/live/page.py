@@ -19,8 +19,7 @@ from gazecli.cache.store import Cache
 from gazecli.heads.discover import discover
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
-from gazecli.steering.steer import STATIC_PROMPT
-from gazecli.steering.switch import DYNAMIC_PROMPT
+from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT
 from gazecli.tiny.live.drawings import recorded_drawings
 
 # In the order in which they are joined: what a file imports stands before it.

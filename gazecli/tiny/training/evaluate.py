@@ -30,7 +30,7 @@ from gazecli.heads.headset import Head, HeadSet
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
-from gazecli.steering.steer import SteerSettings
+from gazecli.steering.settings import SteerSettings
 from gazecli.tiny.comics import make_comics
 from gazecli.tiny.scenes import Split
 from gazecli.tiny.training.questions import UNSEEN_PANEL, fill
