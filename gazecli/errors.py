@@ -69,9 +69,13 @@ class RegionError(BadInput):
 
 
 class ComicsError(BadInput):
-    """A comics folder is missing, empty, or has no usable strip."""
+    """A comics folder is missing, empty, or has no usable strip.
+
+    panels: how many a strip has that should have another number of them.
+    """
 
     default_code = "comics.unusable"
+    panels: int | None = None
 
 
 class AnnotationsError(BadInput):

@@ -49,6 +49,7 @@ def command(
     ] = None,
     layout: options.Layout = None,
     rtl: options.Rtl = False,
+    spread: options.Spread = False,
     batch_size: Annotated[str, with_help(options.BATCH_SIZE, "Strips at a time: auto or a number.")] = "auto",
     top: Annotated[
         str, with_help(options.TOP, f"How many heads to show: auto ({SHOWN}) or a number.")
@@ -81,6 +82,7 @@ def command(
         "seed": seed,
         "layout": layout,
         "rtl": rtl,
+        "spread": spread,
     }
     opened = open_comics(comics, **reading)
     for option, value in (("height", height), ("gap", gap)):

@@ -437,6 +437,8 @@ def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, h
             samples=samples,
             seed=seed,
             layout=evaluation.layout,
+            rtl=evaluation.rtl,
+            spread=evaluation.spread,
         )
         found = examples_of(opened, need_captions=evaluation.judge in (None, "lexical"))
     for skip in found.skipped:

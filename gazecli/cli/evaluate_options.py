@@ -20,6 +20,7 @@ SweepName = Literal["heads", "strength"]
 MOST_CONTROLS = 1000
 _EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: coco"
 _worded = partial(with_help, panel=_EVALUATION)
+_COMICS_OPTIONS = ("layout", "rtl", "spread")
 _NATURAL_OPTIONS = ("annotations", "images", "min_area")
 
 Compare = Annotated[
@@ -34,6 +35,10 @@ class JudgeOptions:
     layout: Annotated[
         options.LayoutName | None, _worded(options.LAYOUT, "Read the comics in this layout.")
     ] = None
+    rtl: Annotated[bool, _worded(options.RTL, "Panels of whole strips are read from the right.")] = False
+    spread: Annotated[
+        bool, _worded(options.SPREAD, "Whole strips are two pages side by side, read one after the other.")
+    ] = False
     annotations: Annotated[
         Path | None,
         typer.Option(
@@ -227,5 +232,7 @@ def _check_examples(comics: Path, judging: JudgeOptions) -> None:
                 raise cannot_matter(name, "without natural pictures", "name coco, not comics")
     elif judging.annotations is None or judging.images is None:
         raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
-    elif judging.layout is not None:
-        raise cannot_matter("layout", "with coco", subject=judging.layout)
+    else:
+        for name in given(judging):
+            if name in _COMICS_OPTIONS:
+                raise cannot_matter(name, "with coco")

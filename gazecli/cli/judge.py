@@ -157,7 +157,7 @@ def _judged(
     part, examples = texts.part, texts.examples
     if comics is not None:
         # Without a judge, pictures without captions count too.
-        named = options.layout, options.annotations, options.images
+        named = options.layout, options.rtl, options.spread, options.annotations, options.images
         wanted = EvaluationOptions(*named, judge="none", min_area=part.settings.min_area)
         examples = _matched(texts, open_examples(output, comics, wanted, chosen.headset).usable)
     judge = judge_without_model(options.judge, chosen.cache)

@@ -64,6 +64,10 @@ SCOPE = typer.Option(
     rich_help_panel=_STEERING,
 )
 PANELS = typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE)
+RTL = typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
+SPREAD = typer.Option(
+    "--spread", help="Two pages side by side, read one after the other.", rich_help_panel=_PICTURE
+)
 LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
 SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
 SEED = typer.Option("--seed", help="Draws samples and shuffles.")
@@ -104,9 +108,8 @@ Score = Annotated[ScoreName, SCORE]
 Revision = Annotated[
     str | None, typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
 ]
-Rtl = Annotated[
-    bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
-]
+Rtl = Annotated[bool, RTL]
+Spread = Annotated[bool, SPREAD]
 Layout = Annotated[LayoutName | None, LAYOUT]
 # Of commands in which nothing else can be forced.
 ForceFiles = Annotated[bool, with_help(FORCE, "Replace files that are read-only.")]
@@ -133,12 +136,7 @@ class PictureOptions:
         typer.Option("--regions", help="A JSON file of boxes, instead of panels.", rich_help_panel=_PICTURE),
     ] = None
     rtl: Rtl = False
-    spread: Annotated[
-        bool,
-        typer.Option(
-            "--spread", help="Two pages side by side, read one after the other.", rich_help_panel=_PICTURE
-        ),
-    ] = False
+    spread: Spread = False
     max_pixels: Annotated[
         int | None,
         typer.Option(

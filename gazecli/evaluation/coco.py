@@ -119,7 +119,7 @@ def read_coco(annotations: Path, images: Path, min_area: float = 0.0) -> tuple[l
         try:
             pictures.append(_annotated(name, images / name, entry, things[number]))
         except BadInput as failure:
-            skipped.append(Skipped(name, failure.message, failure.hint))
+            skipped.append(Skipped.by(failure, name))
     told = [each.frame for each in pictures]
     # A file of annotations comes from one program: where width and height do not tell, the others do.
     usual: Frame = "upright" if told.count("upright") > told.count("stored") else "stored"
@@ -128,7 +128,7 @@ def read_coco(annotations: Path, images: Path, min_area: float = 0.0) -> tuple[l
         try:
             used.append(annotated.example(usual))
         except BadInput as failure:
-            skipped.append(Skipped(annotated.name, failure.message, failure.hint))
+            skipped.append(Skipped.by(failure, annotated.name))
     if not used:
         reason = f" ({skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise AnnotationsError(f"no picture can be used{reason}", subject=str(annotations), hint=_FORM)

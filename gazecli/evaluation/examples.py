@@ -95,7 +95,7 @@ def is_readable(example: Example, skipped: list[Skipped]) -> bool:
     try:
         example.load()
     except BadInput as error:
-        skipped.append(Skipped(example.name, error.message, error.hint))
+        skipped.append(Skipped.by(error, example.name))
         return False
     return True
 

@@ -44,6 +44,7 @@ def discover(
     prompt: str = DISCOVERY_PROMPT,
     layout: str | None = None,
     rtl: bool = False,
+    spread: bool = False,
     batch_size: int | str = "auto",
     force: bool = False,
     cache: Cache | None = None,
@@ -64,6 +65,7 @@ def discover(
 
     `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
     launcher started together share the strips: all of them must call this, and all get the head set.
+    `rtl` and `spread` say how whole strips are read, as for `Picture.open`.
     `squash`, on by default, stretches strips that its processor would crop, and `image_tokens` is the most
     that a strip may take; a loaded VLM has its own of both. With `profile`, the timing of a walk also has the
     seconds of each phase. `progress` is called with strips (done, in all), `fetching` with bytes of a model
@@ -75,14 +77,22 @@ def discover(
     model = str(model) if isinstance(model, Path) else model
     squash = _own("squash", True, model, squash)
     image_tokens = _own("image_tokens", None, model, image_tokens)
-    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash, image_tokens)
+    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash, spread, image_tokens)
     settings.check()
     size = parse_batch_size(batch_size)
-    spread = None if device_map is None else parse_device_map(device_map)
+    placed = None if device_map is None else parse_device_map(device_map)
     cache = cache if cache is not None else Cache()
     if not isinstance(comics, Comics):
         comics = open_comics(
-            comics, panels=panels, height=height, gap=gap, samples=samples, seed=seed, layout=layout, rtl=rtl
+            comics,
+            panels=panels,
+            height=height,
+            gap=gap,
+            samples=samples,
+            seed=seed,
+            layout=layout,
+            rtl=rtl,
+            spread=spread,
         )
     comics = replace(comics, hash_files=partial(file_digests, root=cache.root))
     request = Request(
@@ -93,7 +103,7 @@ def discover(
         device,
         dtype,
         revision,
-        spread,
+        placed,
         trust_remote_code,
         fetching,
         advise,

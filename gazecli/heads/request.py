@@ -39,6 +39,7 @@ class Settings:
     layout: str | None = None
     rtl: bool = False
     squash: bool = True
+    spread: bool = False
     image_tokens: int | None = None
 
     def check(self) -> None:
@@ -63,8 +64,10 @@ class Settings:
         panel_prompts(self.prompt, self.panels)
 
     def kept(self) -> dict[str, Any]:
-        """The form that is hashed; a bound on image tokens only where there is one."""
+        """The form that is hashed. Requests from before there were double pages and bounds are found again."""
         kept = {**asdict(self), "prompt": kept_template(self.prompt)}
+        if not self.spread:
+            del kept["spread"]
         if self.image_tokens is None:
             del kept["image_tokens"]
         return kept

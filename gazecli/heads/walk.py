@@ -142,7 +142,8 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
     halves = split_half(tensors["halves"], suggestion.top)
     samples = settings.samples if settings.samples is not None else len(comics.strips)
     settings_kept = {**settings.kept(), "samples": samples, "layout": comics.layout}
-    del settings_kept["rtl"]  # the order of the comics' panels, which their digest has
+    for order in ("rtl", "spread"):  # of the comics' panels, which their digest has
+        settings_kept.pop(order, None)
     header = {
         "model": {
             **vlm.lasting_names(),

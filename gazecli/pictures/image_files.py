@@ -192,6 +192,17 @@ def decode(image: Image.Image, subject: str, backdrop: str = "white") -> Image.I
     return rgb
 
 
+def is_unread(name: str | Path) -> bool:
+    """Whether a file's name is that of a picture of a kind that is not read."""
+    return Path(name).suffix.lower() in OTHER_SUFFIXES
+
+
+def not_read(name: str | Path) -> PictureError:
+    """The error for such a file."""
+    suffix = Path(name).suffix
+    return PictureError(f"{suffix} pictures are not read", subject=str(name), hint="save it as PNG or JPEG")
+
+
 def check_size(width: int, height: int, subject: str, max_pixels: int) -> None:
     """Raise PictureError for a picture without pixels or with more than `max_pixels`."""
     if max_pixels < 1:
@@ -265,6 +276,8 @@ def _open_header(file: IO[bytes], subject: str, max_pixels: int) -> ImageFile:
         from PIL.AvifImagePlugin import AvifImageFile
 
         decoder = AvifImageFile
+    if decoder is None and is_unread(subject):
+        raise not_read(subject)
     if decoder is None:
         raise PictureError("this is not a picture of a known format", subject=subject, hint=_READABLE)
     if decoder is TiffImageFile:
