@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 from gazecli.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from gazecli.api.evaluate import evaluate
+    from gazecli.api.evaluation import Evaluation
+    from gazecli.api.judging import judge
+    from gazecli.api.report import Report, report
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover
     from gazecli.heads.headset import Head, HeadSet, Selection
@@ -32,6 +36,11 @@ if TYPE_CHECKING:
     from gazecli.steering.track import Tracking, track
 
 _HOMES = {
+    "Evaluation": "gazecli.api.evaluation",
+    "Report": "gazecli.api.report",
+    "evaluate": "gazecli.api.evaluate",
+    "judge": "gazecli.api.judging",
+    "report": "gazecli.api.report",
     "Answer": "gazecli.steering.steer",
     "GazeError": "gazecli.errors",
     "Head": "gazecli.heads.headset",
@@ -65,6 +74,7 @@ _HOMES = {
 __all__ = [
     "VLM",
     "Answer",
+    "Evaluation",
     "GazeError",
     "Head",
     "HeadSet",
@@ -74,6 +84,7 @@ __all__ = [
     "Narration",
     "Picture",
     "Region",
+    "Report",
     "Schedule",
     "Selection",
     "SteerSettings",
@@ -81,11 +92,14 @@ __all__ = [
     "Tracking",
     "__version__",
     "discover",
+    "evaluate",
     "fetch_comics",
+    "judge",
     "list_headsets",
     "load",
     "pull",
     "push",
+    "report",
     "serve",
     "steer",
     "steer_many",

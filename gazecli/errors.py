@@ -174,3 +174,12 @@ def unwritable(path: object, error: OSError, *, code: str = "output.unwritable")
         hint="choose another place, or make room there",
         code=code,
     )
+
+
+def cannot_matter(name: str, where: str, hint: str = "leave it out", subject: object = None) -> UsageError:
+    """The error for a setting, named like its parameter, that changes nothing `where` it is given."""
+    return UsageError(
+        f"--{name.replace('_', '-')} cannot matter {where}",
+        subject=None if subject is None else str(subject),
+        hint=hint,
+    )

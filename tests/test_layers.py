@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "gazecli"
 GROUND = {"canonical", "dependencies", "errors", "plain_text", "version"}
 BELOW: dict[str, set[str]] = {
     "": {
+        "api",
         "cache",
         "cli",
         "distributed",
@@ -40,7 +41,20 @@ BELOW: dict[str, set[str]] = {
     "tiny": {"pictures"},
     "tiny.live": {"steering", "heads", "models", "pictures", "cache", "tiny"},
     "tiny.training": {"evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
+    "api": {
+        "serving",
+        "reports",
+        "evaluation",
+        "steering",
+        "heads",
+        "models",
+        "pictures",
+        "cache",
+        "distributed",
+        "tiny",
+    },
     "cli": {
+        "api",
         "serving",
         "sharing",
         "reports",

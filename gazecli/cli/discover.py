@@ -11,10 +11,11 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.inputs import fetching, note_prepared, note_template
-from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
+from gazecli.cli.options import ModelOptions, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, labelled, print_facts, print_table
 from gazecli.distributed.launcher import current_launch
+from gazecli.errors import cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console

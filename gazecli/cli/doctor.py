@@ -10,11 +10,11 @@ import typer
 
 from gazecli.cli.command import cli_command
 from gazecli.cli.inputs import fetch_model
-from gazecli.cli.options import LoadOptions, Revision, cannot_matter, config_path, configured, given
+from gazecli.cli.options import LoadOptions, Revision, config_path, configured, given
 from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_table
 from gazecli.dependencies import too_old, untested, versions_of
-from gazecli.errors import CheckFailed, GazeError, UsageError
+from gazecli.errors import CheckFailed, GazeError, UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console

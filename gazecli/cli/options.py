@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from gazecli.errors import UsageError
+from gazecli.errors import UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from gazecli.heads.headset import HeadSet
@@ -267,15 +267,6 @@ class ModelOptions(LoadOptions):
 def given(options: Any) -> list[str]:
     """Names of the fields of a group of options that differ from their defaults."""
     return [field.name for field in fields(options) if getattr(options, field.name) != field.default]
-
-
-def cannot_matter(name: str, where: str, hint: str = "leave it out", subject: object = None) -> UsageError:
-    """The error for an option, named like its parameter, that changes nothing `where` it is given."""
-    return UsageError(
-        f"--{name.replace('_', '-')} cannot matter {where}",
-        subject=None if subject is None else str(subject),
-        hint=hint,
-    )
 
 
 def number_or_auto(text: str, option: str, auto: str = "auto") -> int | None:

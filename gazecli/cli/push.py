@@ -10,9 +10,10 @@ import typer
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_force, writable_folder
 from gazecli.cli.inputs import choose_heads
-from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, cannot_matter, with_help
+from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, with_help
 from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_facts, print_table, size_text
+from gazecli.errors import cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from gazecli.errors import ModelError
 from gazecli.models.token_maps import anyres, bounds, tiles, whole_picture
 from gazecli.models.token_maps.bounds import Showings, fixed, smaller_picture, stepped
 from gazecli.models.token_maps.views import TokenMap
@@ -55,3 +58,29 @@ BOUNDS: dict[str, Showings] = {
     "Qwen3VLProcessor": bounds.patch_grid,
     "SmolVLMProcessor": stepped(tiles.idefics, bounds.shorter_edge),
 }
+
+
+def token_map_of(processor: Any, family: str) -> TokenMap:
+    """The token map of a processor's class, or of one it is derived from.
+
+    Raises ModelError where none is known.
+    """
+    return TOKEN_MAPS[_known(processor, family)]
+
+
+def showings_of(processor: Any, family: str) -> Showings:
+    """How pictures are shown in fewer tokens; raises as `token_map_of`."""
+    return BOUNDS[_known(processor, family)]
+
+
+def _known(processor: Any, family: str) -> str:
+    names = [kind.__name__ for kind in type(processor).__mro__]
+    known = next((name for name in names if name in TOKEN_MAPS), None)
+    if known is None:
+        raise ModelError(
+            f"no token map is known for its processor {names[0]}",
+            subject=family,
+            hint=f"supported processors: {', '.join(sorted(TOKEN_MAPS))}",
+            code="model.unsupported",
+        )
+    return known

@@ -61,7 +61,10 @@ class PublishedPart(Part):
 
 
 class KnownModel(Part):
-    """A row of the catalogue; `note` says what keeps a model from running, where something does."""
+    """A row of the catalogue; `note` says what keeps a model from running, where something does.
+
+    `unchecked`: layers and heads were not compared with the published config.json.
+    """
 
     alias: Text
     id: Text
@@ -71,6 +74,7 @@ class KnownModel(Part):
     on_this_machine: bool
     published: PublishedPart | None
     note: Text | None = None
+    unchecked: bool = False
 
 
 class ModelsDocument(Document):
@@ -98,7 +102,10 @@ class DoctorDocument(Document):
 
 
 class ArtifactPart(Part):
-    """One thing kept in the cache; `summary`: an evaluation's result, or what versions made a head set."""
+    """One thing kept in the cache; `summary`: an evaluation's result, or what versions made a head set.
+
+    `origin`: from which commit of the Hub a head set was pulled.
+    """
 
     digest: Digest
     kind: Text
@@ -108,6 +115,7 @@ class ArtifactPart(Part):
     model: Text | None = None
     comics: Text | None = None
     summary: Text | None = None
+    origin: Text | None = None
 
 
 class RemovedPart(Part):
