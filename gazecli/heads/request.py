@@ -64,7 +64,7 @@ class Settings:
         panel_prompts(self.prompt, self.panels)
 
     def kept(self) -> dict[str, Any]:
-        """The form that is hashed; requests from before there were double pages and bounds are found again."""
+        """The form that is hashed; requests from before `spread` and `image_tokens` are found again."""
         kept = {**asdict(self), "prompt": kept_template(self.prompt)}
         if not self.spread:
             del kept["spread"]
