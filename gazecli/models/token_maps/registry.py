@@ -42,6 +42,7 @@ BOUNDS: dict[str, Showings] = {
     "DeepseekVLProcessor": fixed(whole_picture.letterboxed),
     "Gemma3Processor": stepped(whole_picture.pan_and_scan, bounds.no_pan_and_scan),
     "Gemma4Processor": bounds.positioned,
+    "Glm46VProcessor": bounds.patch_grid_of_frames,
     "Glm4vProcessor": bounds.patch_grid_of_frames,
     "Idefics3Processor": stepped(tiles.idefics, bounds.shorter_edge),
     "InternVLProcessor": stepped(tiles.internvl, bounds.fewer_tiles),
