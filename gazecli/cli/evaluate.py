@@ -42,7 +42,9 @@ class NewReportOptions(ReportOptions):
 @cli_command(shared=True, pages=True)
 def command(
     output: Output,
-    headset: Annotated[str, typer.Argument(metavar="HEADSET", help="A digest, file or model.")],
+    headset: Annotated[
+        str, typer.Argument(metavar="HEADSET", help="A digest, file, model or hf:OWNER/REPO.")
+    ],
     comics: Annotated[
         Path, typer.Argument(metavar="COMICS", help="A folder of comics, or coco for natural pictures.")
     ],
@@ -148,4 +150,6 @@ def computed_by(loading: LoadOptions) -> dict[str, object]:
         "device": keywords["device"] or "auto",
         "dtype": keywords["dtype"] or "auto",
         "squash": keywords.get("squash", True),
+        # What was asked for without it keeps its name.
+        **({} if loading.image_tokens is None else {"image_tokens": loading.image_tokens}),
     }

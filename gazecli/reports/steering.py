@@ -33,19 +33,21 @@ from gazecli.reports.documents.results import (
 from gazecli.steering.settings import SteerSettings
 
 if TYPE_CHECKING:
-    from gazecli.models.vlm import VLM
+    from gazecli.models.vlm import VLM, ModelFacts
     from gazecli.steering.steer import Answer, Steering
     from gazecli.steering.switch import Narration
     from gazecli.steering.track import Floats, Pointing, Span, Tracking
 
 
-def steer_document(vlm: VLM, steering: Steering, headset: str, score: str, **more: Any) -> SteerDocument:
+def steer_document(
+    vlm: VLM | ModelFacts, steering: Steering, headset: str, score: str, **more: Any
+) -> SteerDocument:
     """What `steer` prints; `more`: heatmap and page, or of many pictures id and job."""
     settings, baseline = steering.settings, None
     if steering.baseline is not None:
         baseline = GeneratedPart(text=steering.baseline.strip(), tokens=steering.baseline_tokens)
     return SteerDocument(
-        settings=SteeringSettings(**steering_settings(settings, len(steering.heads), score)),
+        settings=_settings(settings, steering, score),
         baseline=baseline,
         answers=[_answer(answer) for answer in steering.answers],
         **_shared(vlm, steering, headset, settings.prompt, more),
@@ -53,12 +55,12 @@ def steer_document(vlm: VLM, steering: Steering, headset: str, score: str, **mor
 
 
 def switch_document(
-    vlm: VLM, narration: Narration, headset: str, score: str, **files: Path | None
+    vlm: VLM | ModelFacts, narration: Narration, headset: str, score: str, **files: Path | None
 ) -> SwitchDocument:
     """What `switch` prints; `files`: trajectory_file, page."""
     settings, segments = narration.settings, narration.segments
     return SwitchDocument(
-        settings=SteeringSettings(**steering_settings(settings, len(narration.heads), score)),
+        settings=_settings(settings, narration, score),
         schedule=[TurnPart(token=s.start, region=s.region.number) for s in segments],
         text=narration.text.strip(),
         tokens=narration.tokens,
@@ -71,7 +73,7 @@ def switch_document(
 
 
 def track_document(
-    vlm: VLM,
+    vlm: VLM | ModelFacts,
     tracking: Tracking,
     headset: str,
     score: str,
@@ -82,7 +84,12 @@ def track_document(
     """What `track` prints; `seeds` drew the controls. `files`: trajectory_file, heatmap, page."""
     count, trajectories = len(tracking.heads), tracking.trajectories()
     return TrackDocument(
-        settings=TrackSettings(top=count, score=score, max_new_tokens=tracking.max_new_tokens),
+        settings=TrackSettings(
+            top=count,
+            score=score,
+            max_new_tokens=tracking.max_new_tokens,
+            image_tokens=tracking.layout.bound,
+        ),
         text=tracking.text.strip(),
         tokens=tracking.tokens,
         pieces=tracking.pieces,
@@ -98,6 +105,11 @@ def track_document(
     )
 
 
+def _settings(settings: SteerSettings, result: Steering | Narration, score: str) -> SteeringSettings:
+    how = steering_settings(settings, len(result.heads), score)
+    return SteeringSettings(**how, image_tokens=result.layout.bound)
+
+
 def steering_settings(settings: SteerSettings, top: int, score: str) -> dict[str, Any]:
     """How it was steered, with the best `top` heads by `score`."""
     return {
@@ -111,7 +123,7 @@ def steering_settings(settings: SteerSettings, top: int, score: str) -> dict[str
 
 
 def _shared(
-    vlm: VLM,
+    vlm: VLM | ModelFacts,
     result: Steering | Narration | Tracking,
     headset: str,
     prompt: str,
@@ -123,7 +135,9 @@ def _shared(
         "model": ModelPart.model_validate(vlm),
         "headset": headset,
         "heads": result.heads,
-        "picture": picture.model_copy(update={"prepared": result.layout.prepared}),
+        "picture": picture.model_copy(
+            update={"prepared": result.layout.prepared, "image_tokens": len(result.layout.positions)}
+        ),
         "regions": [
             RegionPart(number=region.number, box=region.box, tokens=count, label=region.label)
             for region, count in zip(result.regions, result.region_tokens, strict=True)
