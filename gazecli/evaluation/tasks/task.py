@@ -112,7 +112,10 @@ class Task(ABC):
         if self.cache is None:
             return None
         model = {"model": self.vlm.digest, "device": self.vlm.device.type, "dtype": self.vlm.dtype}
-        asked = {"what": "texts", "method": METHOD, **model, "squash": self.vlm.squash, **self.asked()}
+        shown: dict[str, Any] = {"squash": self.vlm.squash}
+        if self.vlm.image_tokens is not None:
+            shown["image_tokens"] = self.vlm.image_tokens
+        asked = {"what": "texts", "method": METHOD, **model, **shown, **self.asked()}
         return self.cache.journal(asked)
 
     @cached_property
@@ -128,7 +131,7 @@ class Task(ABC):
         return GazeError(
             "one answer alone does not fit the device's memory",
             subject=str(self.vlm.device),
-            hint="use --dtype bfloat16, --device cpu, or smaller pictures",
+            hint="use --image-tokens N for fewer image tokens, --dtype bfloat16, or --device cpu",
             code="evaluate.memory",
         )
 

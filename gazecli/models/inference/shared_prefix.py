@@ -63,10 +63,10 @@ def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
     Raises ModelError when the token map does not fit the prompt, or the tokenizer is another model's.
     """
     texts = [vlm.preparation.prompt(prompt) for prompt in prompts]
-    inputs, layout = vlm.preparation.process([picture], texts[0], vlm.squash)
+    inputs, layout = vlm.processed([picture], texts[0])
     first: list[int] = inputs["input_ids"][0].tolist()
     ids = _other_prompts(vlm, texts, first) or [
-        vlm.preparation.process([picture], text, vlm.squash)[0]["input_ids"][0].tolist() for text in texts
+        vlm.processed([picture], text)[0]["input_ids"][0].tolist() for text in texts
     ]
     for each in ids:
         vlm.check_tokens(torch.tensor(each))
