@@ -195,7 +195,9 @@ def test_rows_of_a_batch_write_what_each_writes_alone_and_leave_it_when_they_end
     assert len(together[1]) < 6
 
 
-def test_the_page_of_families_tells_what_was_found(passed: dict[str, Found], pytestconfig: pytest.Config) -> None:
+def test_the_page_of_families_tells_what_was_found(
+    passed: dict[str, Found], pytestconfig: pytest.Config
+) -> None:
     whole = {family: found for family, found in passed.items() if set(found.areas) == set(SIZES)}
     page = FAMILIES_PAGE.read_text(encoding="utf-8")
     if pytestconfig.getoption("--write-families-table"):

@@ -6,6 +6,18 @@ from itertools import groupby
 
 import gazecli
 
+# The rooms whose names are shown, in this order; others follow by their own names.
+_TITLES = {
+    "models": "Models",
+    "pictures": "Pictures",
+    "heads": "Heads",
+    "steering": "Steering",
+    "api": "Evaluating and reporting",
+    "sharing": "Sharing",
+    "serving": "Serving",
+    "errors": "Errors",
+}
+
 
 def page() -> str:
     """The page: the names of each room under one heading."""
@@ -15,7 +27,13 @@ def page() -> str:
 first used. [Steer a generate call](../steering-a-generate-call.md) shows them at work.
 
 """
-    rooms = sorted((home.split(".")[1], name) for name, home in gazecli._HOMES.items())
-    for room, names in groupby(rooms, key=lambda each: each[0]):
-        text += f"## {room.capitalize()}\n\n" + "".join(f"::: gazecli.{name}\n\n" for _, name in names)
+    order = [*_TITLES]
+    rooms = sorted(
+        (order.index(room) if room in order else len(order), room, name)
+        for name, home in gazecli._HOMES.items()
+        for room in [home.split(".")[1]]
+    )
+    for room, found in groupby(rooms, key=lambda each: each[1]):
+        text += f"## {_TITLES.get(room, room.capitalize())}\n\n"
+        text += "".join(f"::: gazecli.{name}\n\n" for _, _, name in found)
     return text

@@ -1,7 +1,7 @@
 """How good the model in the box is: `python -m gazecli.tiny.training.evaluate --strips 50 --seed 900001`.
 
-Runs the evaluation's tasks on fresh strips and prints the table of docs/the-small-model.md. An answer counts only when it
-is the exact caption, whatever the model answers unsteered.
+Runs the evaluation's tasks on fresh strips and prints the table of docs/the-small-model.md. An answer counts
+only when it is the exact caption, whatever the model answers unsteered.
 """
 
 from __future__ import annotations
