@@ -24,7 +24,7 @@ def page() -> str:
     text = """# Python API
 
 `import gazecli as gaze` gives these names. Importing the package costs nothing: each is imported when it is
-first used. [Steer a generate call](../steering-a-generate-call.md) shows them at work.
+first used. [Use in Python](../python.md) shows them at work.
 
 """
     order = [*_TITLES]
