@@ -19,6 +19,11 @@ _TITLES = {
 }
 
 
+def _home(name: str) -> str:
+    """The module where a public name is defined; of a module itself, its own name."""
+    return gazecli._HOMES.get(name) or str(getattr(gazecli, name).__name__)
+
+
 def page() -> str:
     """The page: the names of each room under one heading."""
     text = """# Python API
@@ -30,8 +35,9 @@ first used. [Use in Python](../python.md) shows them at work.
     order = [*_TITLES]
     rooms = sorted(
         (order.index(room) if room in order else len(order), room, name)
-        for name, home in gazecli._HOMES.items()
-        for room in [home.split(".")[1]]
+        for name in gazecli.__all__
+        if not name.startswith("__")
+        for room in [_home(name).split(".")[1]]
     )
     for room, found in groupby(rooms, key=lambda each: each[1]):
         text += f"## {_TITLES.get(room, room.capitalize())}\n\n"
