@@ -82,15 +82,19 @@ def check(
     Example: gaze comics check comics/ --panels 4
     """
     from gazecli.pictures.comics.comics import Skipped, open_comics
+    from gazecli.pictures.picture import TWO_PAGES
     from gazecli.reports.documents.housekeeping import FoundPart
 
     opened = open_comics(comics, panels=panels, layout=layout, rtl=rtl, spread=spread)
     bad: list[Skipped] = []
     found: list[FoundPart] = []
+    doubtful: list[str] = []
     with progress(output, "reading", "strips") as step:
         for number, strip in enumerate(opened.strips, 1):
             try:
-                found.append(FoundPart(strip=strip.name, panels=strip.load().panels, used=True))
+                picture = strip.load()
+                found.append(FoundPart(strip=strip.name, panels=picture.panels, used=True))
+                doubtful += [strip.name] * bool(picture.warnings)
             except BadInput as error:
                 bad.append(Skipped.by(error, strip.name))
             step(number, len(opened.strips))
@@ -103,6 +107,9 @@ def check(
             hint=f"use --panels {counts[0]}" if counts else "give whole pictures",
         )
     found += [FoundPart(strip=skip.path, panels=skip.panels, used=False) for skip in [*opened.skipped, *bad]]
+    if doubtful:
+        more = f" (and {len(doubtful) - 1} more)" if len(doubtful) > 1 else ""
+        output.warning(f"{doubtful[0]}{more} looks like {TWO_PAGES}")
     document = _document("check", opened, [(skip.path, skip.reason) for skip in bad], found=found)
     output.result(document, lambda console: _show(console, document))
 
@@ -185,11 +192,14 @@ def _show(console: Console, document: ComicsDocument) -> None:
         where["from"] = f"{source.dataset} at {source.revision[:12]}"
         where["license"] = source.license or "the data set's card names none"
     each = [f"{part.panels} in {part.strips}" for part in document.histogram]
+    if each:
+        each[0] += " strip" if document.histogram[0].strips == 1 else " strips"
     if document.found:
         uncounted = sum(part.panels is None for part in document.found)
         where["panels found"] = ", ".join(each + [f"not counted in {uncounted}"] * bool(uncounted))
     print_facts(console, {**where, "seed": document.seed, "digest": document.digest})
     if document.found:
+        console.print()
         why = {skip.path: skip.reason for skip in document.skipped}
         rows: list[list[object]] = [[part.strip, part.panels, why.get(part.strip)] for part in document.found]
         print_table(console, "strip >panels skipped_because", rows)
