@@ -108,6 +108,7 @@ def command(
             progress=step,
             fetching=fetched,
             note=output.detail,
+            advise=output.note,
             **reading,
             **loading.keywords(),
         )

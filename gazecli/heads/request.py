@@ -16,6 +16,7 @@ from gazecli.cache.file_digests import file_digest
 from gazecli.errors import UsageError
 from gazecli.heads.questions import DISCOVERY_PROMPT, kept_template, panel_prompts
 from gazecli.models.checkpoint import find_checkpoint
+from gazecli.models.image_token_bound import check_image_tokens
 from gazecli.pictures.comics.comics import Comics
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Settings:
     rtl: bool = False
     squash: bool = True
     spread: bool = False
+    image_tokens: int | None = None
 
     def check(self) -> None:
         """Raise UsageError for a value that makes no sense."""
@@ -58,13 +60,16 @@ class Settings:
                     code=f"usage.{name}",
                     hint=f"leave --{name} out for the default",
                 )
+        check_image_tokens(self.image_tokens)
         panel_prompts(self.prompt, self.panels)
 
     def kept(self) -> dict[str, Any]:
-        """The form that is hashed."""
+        """The form that is hashed; requests from before `spread` and `image_tokens` are found again."""
         kept = {**asdict(self), "prompt": kept_template(self.prompt)}
-        if not self.spread:  # requests from before there were double pages are found again
+        if not self.spread:
             del kept["spread"]
+        if self.image_tokens is None:
+            del kept["image_tokens"]
         return kept
 
 
@@ -85,6 +90,7 @@ class Request:
     device_map: DeviceMap | None = None
     trust_remote_code: bool = False
     fetching: Callable[[int, int], None] | None = None
+    advise: Callable[[str], None] = lambda message: None
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
@@ -113,7 +119,9 @@ class Request:
             trust_remote_code=self.trust_remote_code,
             file_digest=self._file_digest,
             squash=self.settings.squash,
+            image_tokens=self.settings.image_tokens,
             note=note,
+            advise=self.advise,
         )
 
     def _file_digest(self, path: Path) -> str:

@@ -114,7 +114,9 @@ def test_a_check_warns_of_double_pages_that_are_read_across(gaze: Gaze, tmp_path
         page.paste(noisy(90, 85), (left, top))
     page.save(tmp_path / "a.png")
     check = ("comics", "check", tmp_path, "--panels", 8)
-    assert "a.png looks like two pages side by side" in gaze(*check).err
+    read = gaze(*check)
+    assert "a.png looks like two pages side by side" in read.err
+    assert "a.png looks like two pages" in read.document("comics")["warnings"][0]
     assert gaze(*check, "--spread").err == ""
 
 
