@@ -12,7 +12,7 @@ from gazecli.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from gazecli.errors import GazeError
-    from gazecli.heads.discover import discover
+    from gazecli.heads.discover import discover, discover_text
     from gazecli.heads.headset import Head, HeadSet, Selection
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
@@ -46,6 +46,7 @@ _HOMES = {
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
+    "discover_text": "gazecli.heads.discover",
     "fetch_comics": "gazecli.pictures.comics.dataset",
     "load": "gazecli.models.load",
     "serve": "gazecli.serving.server",
@@ -75,6 +76,7 @@ __all__ = [
     "Tracking",
     "__version__",
     "discover",
+    "discover_text",
     "fetch_comics",
     "load",
     "serve",

@@ -294,6 +294,7 @@ def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
 
 def _part(entry: Entry) -> ArtifactPart:
     from gazecli.evaluation.store import evaluation_summary
+    from gazecli.heads.headset_store import headset_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
 
     return ArtifactPart(
@@ -304,7 +305,9 @@ def _part(entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
-        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else None,
+        summary=evaluation_summary(entry.summary)
+        if entry.kind == "evaluation"
+        else headset_summary(entry.summary),
     )
 
 

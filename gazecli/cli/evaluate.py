@@ -354,8 +354,9 @@ def plan_of(
             hint="leave --mode out: the same heads blinded are among the conditions of static and vqa",
         )
     # A narration asks nothing about a place, and the things of a natural picture have none to be asked by.
-    # An imported ranking does not say how its heads were found.
-    by_place = chosen.headset.question or DISCOVERY_PROMPT
+    # An imported ranking does not say how its heads were found; what was asked about texts asks for no panel.
+    asked = chosen.headset.question if chosen.headset.kind == "pictures" else None
+    by_place = asked or DISCOVERY_PROMPT
     return Plan(
         task,
         settings,
@@ -418,6 +419,7 @@ def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, h
     from gazecli.evaluation.coco import coco_examples
     from gazecli.evaluation.examples import examples_of
     from gazecli.pictures.comics.comics import open_comics
+    from gazecli.pictures.compose import GAP, HEIGHT
 
     annotations, images, samples = evaluation.annotations, evaluation.images, evaluation.samples
     seed = _seed(evaluation)
@@ -428,8 +430,8 @@ def open_examples(output: Output, comics: Path, evaluation: EvaluationOptions, h
         opened = open_comics(
             comics,
             panels=headset.panels,
-            height=int(settings["height"]),
-            gap=int(settings["gap"]),
+            height=int(settings.get("height", HEIGHT)),  # heads found on texts know no size
+            gap=int(settings.get("gap", GAP)),
             samples=samples,
             seed=seed,
             layout=evaluation.layout,

@@ -154,7 +154,7 @@ class HeadSet:
 
     @property
     def kind(self) -> str:
-        """How it came about: found on `pictures`, an imported `ranking`, or heads `listed` by hand."""
+        """How it came about: found on `pictures` or `text`, an imported `ranking`, or `listed` by hand."""
         return str(self.header.get("kind", "pictures" if self.ranked is None else "ranking"))
 
     @property
@@ -279,7 +279,7 @@ class HeadSet:
             raise HeadSetError(
                 f"this head set belongs to {self.model['name']}, not to {name}",
                 subject=self.digest or str(self.path),
-                hint=f"run: gaze discover {name} COMICS",
+                hint=f"run: gaze discover {name} {'--text' if self.kind == 'text' else 'COMICS'}",
                 code="headset.other_model",
             )
 
@@ -379,7 +379,8 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
             raise _malformed(f"this head set's header has no {name}", digest)
     model, comics, settings, suggested = (dict(block or {}) for block in blocks.values())
     texts = [model.get(name) for name in ("name", "id", "digest", "family", "dtype")]
-    numbers = [settings.get(name) for name in ("height", "gap")]
+    # Texts have no size.
+    numbers = [settings.get(name) for name in ("height", "gap") if header.get("kind") != "text"]
     fits = (
         all(isinstance(text, str) for text in [*texts, comics.get("digest"), suggested.get("why")])
         and isinstance(settings.get("prompt", ""), str)

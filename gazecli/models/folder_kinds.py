@@ -65,6 +65,18 @@ class Folder:
         """The safetensors files that are a model's own weights, in the layout of transformers."""
         return own_weights(self.ending(".safetensors"))
 
+    @cached_property
+    def is_text_only(self) -> bool:
+        """Whether config.json names a language model without a vision tower."""
+        from transformers.models.auto import modeling_auto as auto
+
+        kind, own_code = self.model_type, "auto_map" in self.config
+        return (
+            not own_code
+            and kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+            and kind not in auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+        )
+
     def starts(self, name: str, size: int) -> bytes:
         """The first bytes of a file."""
         with (self.path / name).open("rb") as file:
@@ -80,7 +92,8 @@ def own_weights(names: list[str]) -> list[str]:
 class Kind:
     """A kind of folder. `sign` is true, or the text that fills {0}, for a folder of this kind.
 
-    `partial`: it is what an interrupted download leaves behind.
+    `partial`: it is what an interrupted download leaves behind. `of_text`: a language model without a vision
+    tower may be of this kind, and is whole.
     """
 
     name: str
@@ -89,6 +102,7 @@ class Kind:
     step: str
     code: str = "model.unsupported"
     partial: bool = False
+    of_text: bool = False
 
 
 def _pointer(folder: Folder) -> str | None:
@@ -121,17 +135,6 @@ def _cached(folder: Folder) -> str | None:
     if {"snapshots", "refs"} <= set(folder.files) and folder.path.name.startswith("models--"):
         return folder.path.name.removeprefix("models--").replace("--", "/")
     return None
-
-
-def _text_only(folder: Folder) -> bool:
-    from transformers.models.auto import modeling_auto as auto
-
-    kind, own_code = folder.model_type, "auto_map" in folder.config
-    return (
-        not own_code
-        and kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-        and kind not in auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-    )
 
 
 def _no_writer(folder: Folder) -> bool:
@@ -256,15 +259,18 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "a text-only model",
-        lambda f: _text_only(f) and f.model_type,
+        lambda f: f.is_text_only and f.model_type,
         "{0} is a language model without a vision tower, it reads text only",
-        "choose a vision-language model: see `gaze models`",
+        "choose a vision-language model: see `gaze models`; on texts alone, gaze discover MODEL --text finds "
+        "its heads",
+        of_text=True,
     ),
     Kind(
         "no writer",
         lambda f: _no_writer(f) and f.model_type,
         "{0} is no model that reads a picture and writes text",
         "choose a vision-language model: see `gaze models`",
+        of_text=True,
     ),
     Kind(
         "pickled weights",
@@ -325,7 +331,10 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "no picture processor",
         lambda f: (
-            "config.json" in f.files and "auto_map" not in f.config and not set(_PROCESSORS) & set(f.files)
+            "config.json" in f.files
+            and "auto_map" not in f.config
+            and not set(_PROCESSORS) & set(f.files)
+            and not f.is_text_only
         ),
         "the picture processor's settings are missing, preprocessor_config.json",
         "copy them and processor_config.json from the model that this one was made from",
@@ -335,10 +344,13 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
-def refuse_kinds(folder: Folder) -> None:
-    """ModelError, with what to do, for a folder of a kind that gaze cannot load."""
+def refuse_kinds(folder: Folder, text: bool = False) -> None:
+    """ModelError, with what to do, for a folder of a kind that gaze cannot load.
+
+    With `text`, a language model without a vision tower is none of these.
+    """
     for kind in KINDS:
-        if found := kind.sign(folder):
+        if (found := kind.sign(folder)) and not (text and kind.of_text and folder.is_text_only):
             raise ModelError(
                 kind.sentence.format(found), subject=folder.name, hint=kind.step.format(found), code=kind.code
             )

@@ -25,6 +25,7 @@ from gazecli.models.device_map import DeviceMap, parse_device_map
 from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.folder_kinds import refuse_kinds
 from gazecli.models.processor import complete_processor, load_processor
+from gazecli.models.text_prompts import load_tokenizer
 from gazecli.models.vlm import VLM
 from gazecli.models.weights import check_weights, unused_weights
 from gazecli.plain_text import error_words
@@ -44,6 +45,7 @@ def load(
     trust_remote_code: bool = False,
     file_digest: Callable[[Path], str] | None = None,
     squash: bool = True,
+    text: bool = False,
     note: Callable[[str], None] = _LOG.info,
 ) -> VLM:
     """Load a model by alias, Hub id (optionally @revision) or folder, also with an adapter: MODEL+FOLDER.
@@ -51,7 +53,8 @@ def load(
     `device_map` spreads a model too large for one device: a strategy of accelerate, a map from modules to
     devices, or the JSON file of one; `max_memory` bounds what a strategy may use of each device, as in
     `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files. `squash`: whether
-    pictures that its processor would crop are stretched to its square instead. `note` is told what is odd and
+    pictures that its processor would crop are stretched to its square instead. `text`: take a language model
+    without a vision tower too, which is watched on texts and refuses pictures. `note` is told what is odd and
     does no harm, such as weights that the model does not use; by default it is logged.
 
     Raises ModelError when it is unknown, absent, unsupported, broken, or not all of its weights are there,
@@ -64,18 +67,24 @@ def load(
     number_format = choose_dtype(dtype, target)
     name = os.fspath(name)
     checkpoint = find_checkpoint(name, revision)
-    refuse_kinds(checkpoint.facts)
+    refuse_kinds(checkpoint.facts, text=text)
     config = checkpoint.config()
     _refuse_own_code(checkpoint, config, trust_remote_code)
-    processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
+    blind = checkpoint.facts.is_text_only
+    processor = (
+        load_tokenizer(checkpoint.folder)
+        if blind
+        else load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
+    )
     model, report = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
     check_weights(model, report, checkpoint)
     if unused := unused_weights(report):
         note(unused)
     if checkpoint.adapter is not None:
         model = merged(model, checkpoint.adapter)
-    complete_processor(processor, model.config)
-    _refuse_foreign_tokenizer(processor, model, checkpoint)
+    if not blind:
+        complete_processor(processor, model.config)
+        _refuse_foreign_tokenizer(processor, model, checkpoint)
     vlm = VLM(
         model=model,
         processor=processor,
@@ -136,7 +145,7 @@ def _load_model(
         # not fit into main memory on their way to their GPUs.
         options = {"device_map": {"": device}}
     try:
-        model, report = model_class(checkpoint.config()).from_pretrained(
+        model, report = model_class(checkpoint.config(), checkpoint.facts.is_text_only).from_pretrained(
             checkpoint.folder,
             dtype=dtype,
             use_safetensors=True,
@@ -188,10 +197,12 @@ def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint
         )
 
 
-def model_class(config: Mapping[str, Any]) -> Any:
+def model_class(config: Mapping[str, Any], text_only: bool = False) -> Any:
     """The automatic class that loads a checkpoint: what its own code registers, else the one for pictures."""
     import transformers
 
+    if text_only:
+        return transformers.AutoModelForCausalLM
     registered = config.get("auto_map")
     if not isinstance(registered, dict) or config["model_type"] in transformers.CONFIG_MAPPING:
         return transformers.AutoModelForImageTextToText
