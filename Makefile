@@ -15,7 +15,7 @@ SECONDS ?= 60
 TARGETS ?= artifact headset ranking record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo evaluate page docs test lint types slow families bench fuzz audit wheel clean
+.PHONY: help install demo evaluate page docs test test-lowest test-newest lint types slow families bench fuzz audit wheel release-check clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
@@ -28,7 +28,10 @@ help:
 	@echo 'make bench  every promise of speed and memory, measured beside what it is compared with'
 	@echo 'make fuzz   coverage-guided fuzzing of every reader, $(SECONDS) seconds each'
 	@echo 'make audit  known weaknesses of the dependencies; asks the package index'
+	@echo 'make test-lowest  the fast tests with the lowest versions that pyproject.toml allows'
+	@echo 'make test-newest  the same with the newest pre-releases'
 	@echo 'make wheel  build the package into dist/'
+	@echo 'make release-check  build it, check it, and run the demo from the wheel alone'
 
 install: $(VENV)/.installed
 
@@ -60,6 +63,27 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
 test: lint types
 	$(PYTEST)
 
+# Enough to meet every library that gaze stands on, in about a minute.
+FAST := tests/test_dependencies.py tests/test_oracle.py tests/cache tests/heads tests/reports tests/steering
+LOWEST := .venv-lowest
+NEWEST := .venv-newest
+
+# torch aside: its lowest build has no wheels for every Python, and its index other suffixes.
+test-lowest: install
+	$(PYTHON) -m venv --clear $(LOWEST)
+	echo '$(TORCH)' > $(LOWEST)/torch.txt
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --resolution lowest-direct --extra adapters --extra data \
+	    --override $(LOWEST)/torch.txt --output-file $(LOWEST)/lowest.txt pyproject.toml
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/lowest.txt --editable '.[dev]'
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n logical --dist worksteal $(FAST)
+
+test-newest: install
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --pre --upgrade --editable '.[dev]' '$(TORCH)'
+	OMP_NUM_THREADS=1 $(NEWEST)/bin/python -m pytest -n logical --dist worksteal $(FAST)
+
 # Some of the long tests count kills and milliseconds, and want the machine to themselves.
 slow: install
 	$(BIN)/python -m pytest -m 'slow or not slow'
@@ -86,5 +110,11 @@ types: install
 wheel: install
 	$(BIN)/python -m build --outdir dist
 
+# REPOSITORY is where the project is published: links of the README lead there.
+REPOSITORY ?=
+release-check: install
+	TORCH='$(TORCH)' $(BIN)/python tools/release.py $(if $(REPOSITORY),--repository $(REPOSITORY))
+
 clean:
-	rm -rf $(VENV) .cache build dist docs/reference site $(OUT) $(EVALUATED) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) .cache build dist docs/reference site $(OUT) $(EVALUATED)
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 from gazecli.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from gazecli.api.evaluate import evaluate
+    from gazecli.api.evaluation import Evaluation
+    from gazecli.api.judging import judge
+    from gazecli.api.report import Report, report
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover, discover_text
     from gazecli.heads.headset import Head, HeadSet, Selection
+    from gazecli.heads.headset_store import pull
+    from gazecli.heads.hub_listing import list_headsets
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
     from gazecli.serving.server import serve
+    from gazecli.sharing.push import push
     from gazecli.steering.jobs import Job, JobResult, steer_many
     from gazecli.steering.schedule import Schedule
     from gazecli.steering.settings import SteerSettings
@@ -29,6 +36,11 @@ if TYPE_CHECKING:
     from gazecli.steering.track import Tracking, track
 
 _HOMES = {
+    "Evaluation": "gazecli.api.evaluation",
+    "Report": "gazecli.api.report",
+    "evaluate": "gazecli.api.evaluate",
+    "judge": "gazecli.api.judging",
+    "report": "gazecli.api.report",
     "Answer": "gazecli.steering.steer",
     "GazeError": "gazecli.errors",
     "Head": "gazecli.heads.headset",
@@ -48,7 +60,10 @@ _HOMES = {
     "discover": "gazecli.heads.discover",
     "discover_text": "gazecli.heads.discover",
     "fetch_comics": "gazecli.pictures.comics.dataset",
+    "list_headsets": "gazecli.heads.hub_listing",
     "load": "gazecli.models.load",
+    "pull": "gazecli.heads.headset_store",
+    "push": "gazecli.sharing.push",
     "serve": "gazecli.serving.server",
     "steer": "gazecli.steering.steer",
     "steer_many": "gazecli.steering.jobs",
@@ -60,6 +75,7 @@ _HOMES = {
 __all__ = [
     "VLM",
     "Answer",
+    "Evaluation",
     "GazeError",
     "Head",
     "HeadSet",
@@ -69,6 +85,7 @@ __all__ = [
     "Narration",
     "Picture",
     "Region",
+    "Report",
     "Schedule",
     "Selection",
     "SteerSettings",
@@ -77,8 +94,14 @@ __all__ = [
     "__version__",
     "discover",
     "discover_text",
+    "evaluate",
     "fetch_comics",
+    "judge",
+    "list_headsets",
     "load",
+    "pull",
+    "push",
+    "report",
     "serve",
     "steer",
     "steer_many",

@@ -12,6 +12,7 @@
     │   └── HeadSetError               a head set's name, file or fit to a model
     ├── SteeringError         exit 1   steering had no effect
     ├── JudgeError            exit 1   a judge on the network did not answer
+    ├── HubError              exit 1   the Hub did not answer, or refused
     ├── SpanError             exit 1   the written text does not hold the given words
     ├── CheckFailed           exit 1   a check did not hold
     └── CacheError            exit 1   the cache folder cannot be read or written
@@ -68,9 +69,13 @@ class RegionError(BadInput):
 
 
 class ComicsError(BadInput):
-    """A comics folder is missing, empty, or has no usable strip."""
+    """A comics folder is missing, empty, or has no usable strip.
+
+    panels: how many a strip has that should have another number of them.
+    """
 
     default_code = "comics.unusable"
+    panels: int | None = None
 
 
 class AnnotationsError(BadInput):
@@ -115,6 +120,12 @@ class JudgeError(GazeError):
     default_code = "judge.failed"
 
 
+class HubError(GazeError):
+    """The Hub could not be reached, or refused."""
+
+    default_code = "hub.failed"
+
+
 class CheckFailed(GazeError):
     """A check ran and did not hold."""
 
@@ -135,9 +146,24 @@ def as_gaze_error(error: Exception) -> GazeError:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         hint = "a smaller --batch-size or a smaller model may fit"
         return GazeError("not enough memory", hint=hint, code="gaze.memory")
+    from gazecli.dependencies import too_old, untested
+
     kind = type(error).__name__
+    for misfit in too_old():
+        return GazeError(
+            f"{misfit.state} for this version of gaze, and it failed ({kind})",
+            subject=str(error) or None,
+            hint=f"run: pip install '{misfit.needed}'",
+            code="gaze.library",
+        )
     hint = "this is a bug: run it again with -vv and report what it prints"
-    return GazeError(f"unexpected {kind}", subject=str(error) or None, hint=hint, code="gaze.unexpected")
+    newer = untested()
+    if newer:
+        named = ", ".join(f"{misfit.name} {misfit.installed}" for misfit in newer)
+        fitting = " ".join(f"'{misfit.needed}'" for misfit in newer)
+        hint = f"{named} is newer than gaze was tested with; try: pip install {fitting}"
+    code = "gaze.library" if newer else "gaze.unexpected"
+    return GazeError(f"unexpected {kind}", subject=str(error) or None, hint=hint, code=code)
 
 
 def unwritable(path: object, error: OSError, *, code: str = "output.unwritable") -> GazeError:
@@ -147,4 +173,13 @@ def unwritable(path: object, error: OSError, *, code: str = "output.unwritable")
         subject=str(path),
         hint="choose another place, or make room there",
         code=code,
+    )
+
+
+def cannot_matter(name: str, where: str, hint: str = "leave it out", subject: object = None) -> UsageError:
+    """The error for a setting, named like its parameter, that changes nothing `where` it is given."""
+    return UsageError(
+        f"--{name.replace('_', '-')} cannot matter {where}",
+        subject=None if subject is None else str(subject),
+        hint=hint,
     )

@@ -11,9 +11,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "gazecli"
 
 # One rule a folder: what it may import of the package besides itself and the ground.
-GROUND = {"canonical", "errors", "plain_text", "version"}
+GROUND = {"canonical", "dependencies", "errors", "plain_text", "version"}
 BELOW: dict[str, set[str]] = {
     "": {
+        "api",
         "cache",
         "cli",
         "distributed",
@@ -23,6 +24,7 @@ BELOW: dict[str, set[str]] = {
         "pictures",
         "reports",
         "serving",
+        "sharing",
         "steering",
     },
     "pictures": set(),
@@ -35,11 +37,26 @@ BELOW: dict[str, set[str]] = {
     "reports": {"evaluation", "steering", "heads", "models", "pictures", "cache"},
     "reports.documents": {"heads", "models", "pictures", "cache"},
     "serving": {"reports", "steering", "heads", "models", "pictures", "cache"},
+    "sharing": {"reports", "heads", "models", "cache"},
     "tiny": {"pictures"},
     "tiny.live": {"steering", "heads", "models", "pictures", "cache", "tiny"},
     "tiny.training": {"evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
-    "cli": {
+    "api": {
         "serving",
+        "reports",
+        "evaluation",
+        "steering",
+        "heads",
+        "models",
+        "pictures",
+        "cache",
+        "distributed",
+        "tiny",
+    },
+    "cli": {
+        "api",
+        "serving",
+        "sharing",
         "reports",
         "evaluation",
         "steering",

@@ -91,7 +91,7 @@ def prune(
 
 
 def _unneeded_models(root: Path, before: float, kept: Collection[Entry]) -> Iterable[Path]:
-    mentioned = "".join(canonical_json(entry.summary) for entry in kept)
+    mentioned = "".join(entry.digest + canonical_json(entry.summary) for entry in kept)
     for path, status in plain_files(root / MODELS):
         if status.st_mtime <= before and path.stem not in mentioned:
             yield path

@@ -3,7 +3,7 @@
 <root>/artifacts/   <kind>-<digest>.safetensors: the results
 <root>/requests/    a request -> the digest of its result
 <root>/latest/      a name -> the digest last used under it
-<root>/models/      a model's digest -> where it was loaded from last
+<root>/models/      the digest of a model, a head set or comics -> where they came from last
 <root>/progress/    partial results of interrupted work
 <root>/judgements/  replies of a judge
 <root>/texts/       what models wrote while they were evaluated
@@ -133,12 +133,12 @@ class Cache:
         return self._pointer(self._latest_file(name))
 
     def set_source(self, digest: str, source: str) -> None:
-        """Record where the model `digest` was loaded from; a failure is only warned of."""
+        """Record where the model, head set or comics `digest` came from; a failure is only warned of."""
         record = partial(files.write_named, record={"source": source})
-        self._record("where the model lies", self._model_file(digest), record)
+        self._record("where it came from", self._model_file(digest), record)
 
     def source_of(self, digest: str) -> str | None:
-        """Where the model `digest` was loaded from last, or None."""
+        """Where the model, head set or comics `digest` came from last, or None."""
         record = files.read_named(self._model_file(digest)) if is_digest(digest) else None
         source = (record or {}).get("source")
         return source if isinstance(source, str) else None

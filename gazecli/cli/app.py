@@ -23,7 +23,7 @@ _MAIN_PANEL, _OTHER_PANEL = "Finding and steering", "Around it"
 # Each is a module beside this one. Help lists them in this order, groups behind the others.
 MAIN = ("discover", "steer", "switch", "track", "evaluate", "judge", "report", "serve")
 GROUPS = ("comics", "cache")
-NAMES = (*MAIN, "panels", *GROUPS, "models", "doctor", "schema")
+NAMES = (*MAIN, "panels", "push", "pull", *GROUPS, "models", "doctor", "schema")
 
 
 def build_app(names: Sequence[str] = NAMES) -> typer.Typer:

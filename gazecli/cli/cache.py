@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.options import FORCE, MODEL, cannot_matter, setting, with_help
+from gazecli.cli.options import DRY_RUN, FORCE, MODEL, setting, with_help
 from gazecli.cli.output import Output, is_terminal
 from gazecli.cli.tables import age_text, print_facts, print_table, show_evaluation, size_text
-from gazecli.errors import CheckFailed, UsageError
+from gazecli.errors import CheckFailed, UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 RankedModel = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
 Digests = Annotated[list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")]
 OneDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest or the beginning of one.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")]
+DryRun = Annotated[bool, with_help(DRY_RUN, "Only say what would be removed.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -294,7 +294,6 @@ def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
 
 def _part(entry: Entry) -> ArtifactPart:
     from gazecli.evaluation.store import evaluation_summary
-    from gazecli.heads.headset_store import headset_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
 
     return ArtifactPart(
@@ -305,10 +304,20 @@ def _part(entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
-        summary=evaluation_summary(entry.summary)
-        if entry.kind == "evaluation"
-        else headset_summary(entry.summary),
+        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _headset_summary(entry),
     )
+
+
+def _headset_summary(entry: Entry) -> str | None:
+    """What a head set was found on, and the versions it was made with: others give another digest."""
+    from gazecli.heads.headset_store import headset_summary
+
+    if entry.kind != "headset":
+        return None
+    made_with = entry.summary.get("versions")
+    versions = made_with.items() if isinstance(made_with, dict) else ()
+    parts = [headset_summary(entry.summary), *(f"{name} {version}" for name, version in versions)]
+    return ", ".join(part for part in parts if part) or None
 
 
 def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:

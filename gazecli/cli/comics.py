@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gazecli.cli.command import cli_command
-from gazecli.cli.options import FORCE, SEED, Layout, Revision, Rtl, StripPanels, with_help
+from gazecli.cli.options import (
+    DATASET,
+    FORCE,
+    SEED,
+    Layout,
+    Revision,
+    Rtl,
+    Spread,
+    StripPanels,
+    with_help,
+)
 from gazecli.cli.output import Output, is_terminal, progress
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import BadInput, ComicsError
@@ -20,7 +31,7 @@ if TYPE_CHECKING:
 
     from gazecli.pictures.comics.comics import Comics
     from gazecli.pictures.comics.dataset import Source
-    from gazecli.reports.documents.housekeeping import ComicsDocument
+    from gazecli.reports.documents.housekeeping import ComicsDocument, FoundPart
 
 NAME = "comics"
 SUMMARY = "Draw comic strips, fetch published ones, or check a folder of them."
@@ -64,30 +75,35 @@ def check(
     panels: StripPanels = 6,
     layout: Layout = None,
     rtl: Rtl = False,
+    spread: Spread = False,
 ) -> None:
-    """Read every strip of a folder, and list which can be used and which not.
+    """Read every strip of a folder: how many panels each has, which can be used and which not.
 
     Example: gaze comics check comics/ --panels 4
     """
-    from gazecli.pictures.comics.comics import open_comics
+    from gazecli.pictures.comics.comics import Skipped, open_comics
+    from gazecli.reports.documents.housekeeping import FoundPart
 
-    opened = open_comics(comics, panels=panels, layout=layout, rtl=rtl)
-    bad: list[tuple[str, str]] = []
+    opened = open_comics(comics, panels=panels, layout=layout, rtl=rtl, spread=spread)
+    bad: list[Skipped] = []
+    found: list[FoundPart] = []
     with progress(output, "reading", "strips") as step:
         for number, strip in enumerate(opened.strips, 1):
             try:
-                strip.load()
+                found.append(FoundPart(strip=strip.name, panels=strip.load().panels, used=True))
             except BadInput as error:
-                bad.append((strip.name, error.message))
+                bad.append(Skipped.by(error, strip.name))
             step(number, len(opened.strips))
     if len(bad) == len(opened.strips):
-        first = bad[0][1] if bad else "it holds none"
+        first = bad[0].reason if bad else "it holds none"
+        counts = [skip.panels for skip in bad if skip.panels]
         raise ComicsError(
             f"no strip can be used ({first})",
             subject=str(comics),
-            hint="give whole pictures, or another number of --panels",
+            hint=f"use --panels {counts[0]}" if counts else "give whole pictures",
         )
-    document = _document("check", opened, bad)
+    found += [FoundPart(strip=skip.path, panels=skip.panels, used=False) for skip in [*opened.skipped, *bad]]
+    document = _document("check", opened, [(skip.path, skip.reason) for skip in bad], found=found)
     output.result(document, lambda console: _show(console, document))
 
 
@@ -97,7 +113,7 @@ def fetch(
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="The folder for them; made when missing.")],
     *,
     dataset: Annotated[
-        str, typer.Option(help="A data set on the Hub; by default the paper's 500 strips.")
+        str, with_help(DATASET, "A data set on the Hub; by default the paper's 500 strips.")
     ] = _PAPERS,
     revision: Revision = None,
 ) -> None:
@@ -135,10 +151,13 @@ def _document(
     bad: Sequence[tuple[str, str]] = (),
     seed: int | None = None,
     source: Source | None = None,
+    found: Sequence[FoundPart] = (),
 ) -> ComicsDocument:
-    from gazecli.reports.documents.housekeeping import ComicsDocument, SourcePart
+    from gazecli.pictures.comics.folder_formats import natural_key
+    from gazecli.reports.documents.housekeeping import ComicsDocument, FoundCountPart, SourcePart
     from gazecli.reports.documents.parts import SkippedPart
 
+    counts = Counter(sorted(part.panels for part in found if part.panels is not None))
     names = {name for name, _ in bad}
     usable = [strip for strip in comics.strips if strip.name not in names]
     skipped = [(str(skip.path), skip.reason) for skip in comics.skipped] + list(bad)
@@ -151,6 +170,8 @@ def _document(
         captioned=sum(strip.captions is not None for strip in usable),
         digest=comics.digest,
         skipped=[SkippedPart(path=path, reason=reason) for path, reason in skipped],
+        found=sorted(found, key=lambda part: natural_key(part.strip)),
+        histogram=[FoundCountPart(panels=panels, strips=strips) for panels, strips in counts.most_common()],
         seed=seed,
         source=None if source is None else SourcePart.model_validate(source),
     )
@@ -163,6 +184,14 @@ def _show(console: Console, document: ComicsDocument) -> None:
     if source is not None:
         where["from"] = f"{source.dataset} at {source.revision[:12]}"
         where["license"] = source.license or "the data set's card names none"
+    each = [f"{part.panels} in {part.strips}" for part in document.histogram]
+    if document.found:
+        uncounted = sum(part.panels is None for part in document.found)
+        where["panels found"] = ", ".join(each + [f"not counted in {uncounted}"] * bool(uncounted))
     print_facts(console, {**where, "seed": document.seed, "digest": document.digest})
-    if document.skipped:
+    if document.found:
+        why = {skip.path: skip.reason for skip in document.skipped}
+        rows: list[list[object]] = [[part.strip, part.panels, why.get(part.strip)] for part in document.found]
+        print_table(console, "strip >panels skipped_because", rows)
+    elif document.skipped:
         print_table(console, "skipped why", [[skip.path, skip.reason] for skip in document.skipped])

@@ -12,11 +12,11 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.inputs import fetching, note_prepared, note_template
-from gazecli.cli.options import ModelOptions, cannot_matter, number_or_auto, with_help
+from gazecli.cli.options import ModelOptions, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, labelled, print_facts, print_table
 from gazecli.distributed.launcher import current_launch
-from gazecli.errors import UsageError
+from gazecli.errors import UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +66,7 @@ def command(
     ] = None,
     layout: options.Layout = None,
     rtl: options.Rtl = False,
+    spread: options.Spread = False,
     batch_size: Annotated[str, with_help(options.BATCH_SIZE, "Strips at a time: auto or a number.")] = "auto",
     top: Annotated[
         str, with_help(options.TOP, f"How many heads to show: auto ({SHOWN}) or a number.")
@@ -90,7 +91,8 @@ def command(
     cache = Cache(warn=output.warning)
     skipped: list[tuple[str, str]] = []
     if text:
-        pictured = {"height": height, "gap": gap, "layout": layout, "rtl": rtl or None}
+        pictured = {"height": height, "gap": gap, "layout": layout}
+        pictured |= {"rtl": rtl or None, "spread": spread or None}
         pictured["no_squash"] = loading.no_squash or None
         for option, value in pictured.items():
             if value is not None:
@@ -99,11 +101,11 @@ def command(
     elif comics is None:
         raise UsageError("missing argument 'COMICS'", hint="name a folder of comics, or add --text")
     else:
-        opened = _opened(comics, samples, panels, height, gap, seed, layout, rtl)
+        opened = _opened(comics, samples, panels, height, gap, seed, layout, rtl, spread)
         skipped = [(skip.path, skip.reason) for skip in opened.skipped]
         for path, reason in skipped:
             output.note(f"skipped {path}: {reason}")
-        discover = _on_comics(opened, samples, height, gap, seed, layout, rtl, prompt)
+        discover = _on_comics(opened, samples, height, gap, seed, layout, rtl, spread, prompt)
     count = current_launch().world_size
     title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
     keywords = loading.keywords()
@@ -142,6 +144,7 @@ def _opened(
     seed: int,
     layout: str | None,
     rtl: bool,
+    spread: bool,
 ) -> Comics:
     """The strips of a folder; UsageError for an option that cannot matter in its layout."""
     from gazecli.pictures.comics.comics import open_comics
@@ -155,6 +158,7 @@ def _opened(
         seed=seed,
         layout=layout,
         rtl=rtl,
+        spread=spread,
     )
     for option, value in (("height", height), ("gap", gap)):
         if value is not None and opened.layout in WHOLE_LAYOUTS:
@@ -171,6 +175,7 @@ def _on_comics(
     seed: int,
     layout: str | None,
     rtl: bool,
+    spread: bool,
     prompt: str | None,
 ) -> Callable[..., HeadSet]:
     from gazecli.heads.discover import discover
@@ -186,6 +191,7 @@ def _on_comics(
         seed=seed,
         layout=layout,
         rtl=rtl,
+        spread=spread,
         prompt=DISCOVERY_PROMPT if prompt is None else prompt,
     )
 

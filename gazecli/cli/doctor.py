@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import platform
 import random
-from importlib import metadata
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gazecli.cli.command import cli_command
 from gazecli.cli.inputs import fetch_model
-from gazecli.cli.options import LoadOptions, Revision, cannot_matter, config_path, configured, given
+from gazecli.cli.options import LoadOptions, Revision, config_path, configured, given
 from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_table
-from gazecli.errors import CheckFailed, GazeError, UsageError
+from gazecli.dependencies import too_old, untested, versions_of
+from gazecli.errors import CheckFailed, GazeError, UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,14 +73,29 @@ def _machine() -> list[CheckPart]:
 
     device = choose_device(None)
     form = dtype_name(choose_dtype(None, device))
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
     cards = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     return [
         _check("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        _check("libraries", versions),
+        _libraries(),
         _torchvision(),
         _check("device", f"{device} in {form}" + (f" ({', '.join(cards)})" if cards else "")),
     ]
+
+
+def _libraries() -> CheckPart:
+    old, newer = too_old(), untested()
+    if old:
+        finding = ", ".join(misfit.state for misfit in old)
+        hint = "run: pip install " + " ".join(f"'{misfit.needed}'" for misfit in old)
+        return _check("libraries", finding, status="failed", hint=hint)
+    versions = ", ".join(f"{name} {version}" for name, version in versions_of(*_LIBRARIES).items())
+    if newer:
+        hint = "if something fails: pip install " + " ".join(f"'{misfit.needed}'" for misfit in newer)
+        named = ", ".join(misfit.name for misfit in newer)
+        return _check(
+            "libraries", f"{versions}; gaze was not tested with this {named} yet", status="note", hint=hint
+        )
+    return _check("libraries", versions)
 
 
 def _torchvision() -> CheckPart:

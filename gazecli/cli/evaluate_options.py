@@ -5,22 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from gazecli.cli import options
 from gazecli.cli.files import refuse_stdout, writable
-from gazecli.cli.options import LoadOptions, cannot_matter, given, with_help
-from gazecli.errors import UsageError
+from gazecli.cli.options import HeadOptions, LoadOptions, given, number_or_auto, with_help
+from gazecli.errors import cannot_matter
 
-COCO = "coco"
+if TYPE_CHECKING:
+    from gazecli.evaluation.wanted import Judging, Wanted
+
 JudgeName = Literal["lexical", "likelihood", "endpoint", "none"]
 SweepName = Literal["heads", "strength"]
-MOST_CONTROLS = 1000
 _EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: coco"
 _worded = partial(with_help, panel=_EVALUATION)
-_NATURAL_OPTIONS = ("annotations", "images", "min_area")
+
+# What changes how an evaluation runs, and not what it finds.
+_RUNNING = ("batch_size", "generations")
 
 Compare = Annotated[
     bool, typer.Option("--compare", help="Set all ways to choose heads side by side; evaluate steers each.")
@@ -34,6 +37,10 @@ class JudgeOptions:
     layout: Annotated[
         options.LayoutName | None, _worded(options.LAYOUT, "Read the comics in this layout.")
     ] = None
+    rtl: Annotated[bool, _worded(options.RTL, "Panels of whole strips are read from the right.")] = False
+    spread: Annotated[
+        bool, _worded(options.SPREAD, "Whole strips are two pages side by side, read one after the other.")
+    ] = False
     annotations: Annotated[
         Path | None,
         typer.Option(
@@ -54,6 +61,12 @@ class JudgeOptions:
             rich_help_panel=_JUDGING,
         ),
     ] = None
+
+    def judging(self) -> Judging:
+        """As the library takes it."""
+        from gazecli.evaluation.wanted import Judging
+
+        return Judging(**{each.name: getattr(self, each.name) for each in fields(JudgeOptions)})
 
 
 @dataclass(frozen=True)
@@ -131,71 +144,30 @@ class EvaluationOptions(JudgeOptions):
         ),
     ] = None
 
+    def wanted(self, heads: HeadOptions, compare: bool = False) -> Wanted:
+        """As the library takes it, of the best heads that were asked for."""
+        from gazecli.evaluation.wanted import Wanted
 
-def is_coco(comics: Path | None) -> bool:
-    """Whether natural pictures are asked for."""
-    return comics is not None and str(comics) == COCO
+        asked = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _RUNNING}
+        if self.every is not None and self.task == "dynamic":
+            asked["every"] = number_or_auto(self.every, "--every", "sentence") or "sentence"
+        top = number_or_auto(heads.top, "--top") or "auto"
+        return Wanted(top=top, score=heads.score, compare=compare, **asked)
 
-
-def check_evaluation(
-    comics: Path, evaluation: EvaluationOptions, top: str, force: bool, forcing: str
-) -> None:
-    """UsageError for the first option that cannot matter, contradicts another or names no place to write.
-
-    force, forcing: as for `writable`.
-    """
-    refuse_stdout(evaluation.generations, "--generations")
-    writable(evaluation.generations, "--generations", force=force, forcing=forcing)
-    if evaluation.seed is not None and not 0 <= evaluation.seed < 2**32:
-        raise UsageError(
-            "--seed must lie between 0 and 4294967295",
-            subject=str(evaluation.seed),
-            hint="leave it out for 42",
-        )
-    if evaluation.controls is not None and not 1 <= evaluation.controls <= MOST_CONTROLS:
-        raise UsageError(
-            f"--controls must lie between 1 and {MOST_CONTROLS}",
-            subject=str(evaluation.controls),
-            hint="leave it out for 5",
-        )
-    if evaluation.sweep == "strength" and evaluation.strength is not None:
-        raise cannot_matter("strength", "with --sweep strength", "the sweep chooses it", evaluation.strength)
-    if evaluation.sweep == "heads" and top != "auto":
-        raise cannot_matter("top", "with --sweep heads", "the sweep chooses it", top)
-    if evaluation.every is not None and evaluation.task != "dynamic":
-        hint = "add --task dynamic, or leave --every out"
-        raise cannot_matter("every", "without --task dynamic", hint, evaluation.every)
-    if evaluation.max_new_tokens is not None and evaluation.task == "dynamic":
-        raise cannot_matter("max_new_tokens", "with --task dynamic", "use --every")
-    if evaluation.judge == "none" and evaluation.sweep is not None:
-        raise UsageError("--sweep cannot choose without a judge", hint="leave out --judge none")
-    if is_coco(comics) and evaluation.task not in (None, "static"):
-        message = "natural pictures are asked about region by region"
-        raise UsageError(message, subject=f"--task {evaluation.task}", hint="leave --task out")
-    _check_examples(comics, evaluation)
+    def check_files(self, force: bool, forcing: str) -> None:
+        """UsageError for a file of texts that could not be written; `force`, `forcing`: as for `writable`."""
+        refuse_stdout(self.generations, "--generations")
+        writable(self.generations, "--generations", force=force, forcing=forcing)
 
 
 def check_judging(comics: Path | None, judging: JudgeOptions, loading: LoadOptions) -> None:
     """UsageError for the first option that cannot matter to texts that are written already."""
-    judge = judging.judge
-    if judge == "none":
-        raise UsageError(
-            "gaze judge and --rejudge need a judge", subject="--judge none", hint="leave --judge out"
-        )
-    for name in given(loading) if judge != "likelihood" else ():
+    from gazecli.evaluation.wanted import check_judging
+
+    for name in given(loading) if judging.judge not in ("likelihood", "none") else ():
         hint = "the texts are written already, and no model is loaded"
-        raise cannot_matter(name, f"with --judge {judge or 'lexical'}", hint)
-    if comics is not None:
-        _check_examples(comics, judging)
-    elif judge in ("likelihood", "endpoint"):
-        raise UsageError(
-            f"the {judge} judge looks at the pictures",
-            hint="name them too: gaze judge FILE|HEADSET COMICS, or report --evaluate COMICS --rejudge FILE",
-        )
-    else:
-        for name in given(judging):
-            if name != "judge":
-                raise cannot_matter(name, "without COMICS", "name the pictures too")
+        raise cannot_matter(name, f"with --judge {judging.judge or 'lexical'}", hint)
+    check_judging(comics, judging.judging())
 
 
 def check_report(
@@ -218,14 +190,3 @@ def check_report(
         return
     for name in refused:
         raise cannot_matter(name, why, "use gaze evaluate HEADSET COMICS")
-
-
-def _check_examples(comics: Path, judging: JudgeOptions) -> None:
-    if not is_coco(comics):
-        for name in given(judging):
-            if name in _NATURAL_OPTIONS:
-                raise cannot_matter(name, "without natural pictures", "name coco, not comics")
-    elif judging.annotations is None or judging.images is None:
-        raise UsageError("coco needs --annotations FILE and --images DIR", hint="name both")
-    elif judging.layout is not None:
-        raise cannot_matter("layout", "with coco", subject=judging.layout)

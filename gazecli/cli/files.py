@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazecli.cli.options import cannot_matter
-from gazecli.cli.output import Printable
-from gazecli.errors import UsageError, unwritable
+from gazecli.errors import UsageError, cannot_matter, unwritable
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from PIL import Image
 
-    from gazecli.reports.documents.results import ReportDocument, SteerDocument, SwitchDocument, TrackDocument
+    from gazecli.reports.documents.results import SteerDocument, SwitchDocument, TrackDocument
     from gazecli.reports.page.scenes import Scene
-    from gazecli.reports.trajectory import Trajectory
 
 
 FORCING = "add --force to replace it"
@@ -104,14 +99,9 @@ def writable_figures(path: Path | None, option: str, *, force: bool = False, for
 
     So it is for one in which a figure is read-only, without `force`; `forcing` says there how to replace it.
     """
+    writable_folder(path, option)
     if path is None:
         return
-    if is_stdout(path):
-        raise _refusal(f"{option} writes several files, which stdout cannot take", path, "name a folder")
-    _check_length(option, path, *path.parts)
-    if os.path.exists(path) and not os.path.isdir(path):
-        raise _refusal(f"{option} wants a folder, this is a file", path, "name a folder")
-    _check_folder(next(place for place in (path, *path.absolute().parents) if os.path.exists(place)))
     kept = [] if force else [file for file in sorted(path.glob("*.[sp][vn]g")) if _is_read_only(file)]
     if kept:
         from gazecli.reports.figures import FIGURES
@@ -120,6 +110,18 @@ def writable_figures(path: Path | None, option: str, *, force: bool = False, for
             if file.stem in FIGURES:
                 hint = f"name another folder, or {forcing}"
                 raise _refusal(f"{option} names a folder in which a figure is read-only", file, hint)
+
+
+def writable_folder(path: Path | None, option: str) -> None:
+    """UsageError, before work starts, for a folder that is not there and could not be made."""
+    if path is None:
+        return
+    if is_stdout(path):
+        raise _refusal(f"{option} writes several files, which stdout cannot take", path, "name a folder")
+    _check_length(option, path, *path.parts)
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise _refusal(f"{option} wants a folder, this is a file", path, "name a folder")
+    _check_folder(next(place for place in (path, *path.absolute().parents) if os.path.exists(place)))
 
 
 def _refusal(message: str, path: object, hint: str) -> UsageError:
@@ -151,9 +153,9 @@ def _is_same_file(path: Path, other: str) -> bool:
 
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write `image` as PNG; GazeError when that fails."""
-    png = io.BytesIO()
-    image.save(png, format="PNG")
-    save_bytes(png.getvalue(), path)
+    from gazecli.reports.files import png_bytes
+
+    save_bytes(png_bytes(image), path)
 
 
 def save_text(text: str, path: Path) -> None:
@@ -163,15 +165,15 @@ def save_text(text: str, path: Path) -> None:
 
 def save_bytes(content: bytes, path: Path) -> None:
     """Write `content` as it is, to stdout where that is what `path` names; GazeError when that fails."""
-    from gazecli.cache.files import write_named_file
+    from gazecli.reports import files
 
+    if not is_stdout(path):
+        files.save_bytes(content, path)
+        return
     try:
-        if is_stdout(path):
-            sys.stdout.flush()
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
-        else:
-            write_named_file(path, content, durable=False)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
     except OSError as error:
         raise unwritable(path, error) from error
 
@@ -183,46 +185,3 @@ def save_page(
     from gazecli.reports.page.report import picture_page
 
     save_text(picture_page(document, scene, title), path)
-
-
-def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
-    """Write every figure there are data for as SVG and PNG, and name the files in the document.
-
-    GazeError when that fails.
-    """
-    from gazecli.reports.figures import figures_of
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    written = []
-    for name, (figure, _) in figures_of(document).items():
-        for path in (folder / f"{name}.svg", folder / f"{name}.png"):
-            _save_figure(figure, path)
-            written.append(str(path))
-    return document.model_copy(update={"figures": written})
-
-
-def save_trajectory(trajectory: Trajectory, document: Printable, path: Path) -> None:
-    """Write `trajectory` as the file's suffix says, `document` for .json; GazeError when that fails."""
-    kind = path.suffix.lower()
-    if kind == ".json":
-        save_text(document.json_text(indent=2), path)
-    elif kind == ".csv":
-        from gazecli.reports.trajectory import trajectory_csv
-
-        save_text(trajectory_csv(trajectory), path)
-    else:
-        from gazecli.reports.figures.trajectory import trajectory_figure
-
-        _save_figure(trajectory_figure(trajectory), path)
-
-
-def _save_figure(figure: Figure, path: Path) -> None:
-    from gazecli.reports.figures.style import png_of, svg_of
-
-    if path.suffix.lower() == ".svg":
-        save_text(svg_of(figure), path)
-    else:
-        save_bytes(png_of(figure), path)

@@ -6,12 +6,12 @@ Heads are chosen before the model is loaded, so that a wrong choice costs no tim
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
-from gazecli.cli.output import Output, Step, busy, progress
+from gazecli.cli.output import Output, Step, busy, later_progress
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError
 
@@ -57,7 +57,7 @@ def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | No
     if listed is not None:
         headset = listed_headset(listed, _model_of(named, spec), cache)
     else:
-        headset = find_headset(spec, cache) if spec else last_headset(cache)
+        headset = find_headset(spec, cache, output.note) if spec else last_headset(cache)
     count = number_or_auto(options.top, "--top")
     ranked_by = headset.resolve_score(options.score)
     best = headset.top("auto" if count is None else count, ranked_by)
@@ -72,15 +72,8 @@ def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | No
 @contextmanager
 def fetching(output: Output, name: str) -> Iterator[Step]:
     """Yield a function to be called with (bytes done, bytes in all); its first call draws the bar."""
-    with ExitStack() as bars:
-        shown: list[Step] = []
-
-        def step(done: int, total: int | None) -> None:
-            if not shown:
-                shown.append(bars.enter_context(progress(output, f"fetching {name}", "MB")))
-            shown[0](done // _MEGABYTE, None if total is None else total // _MEGABYTE)
-
-        yield step
+    with later_progress(output, f"fetching {name}", "MB") as step:
+        yield lambda done, total: step(done // _MEGABYTE, None if total is None else total // _MEGABYTE)
 
 
 def fetch_model(output: Output, name: str, revision: str | None = None) -> None:

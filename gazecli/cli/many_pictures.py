@@ -17,10 +17,10 @@ from gazecli.canonical import read_bytes
 from gazecli.cli import options
 from gazecli.cli.files import check_force, writable
 from gazecli.cli.inputs import ChosenHeads, load_model, note_prepared
-from gazecli.cli.options import ModelOptions, cannot_matter, with_help
+from gazecli.cli.options import ModelOptions, with_help
 from gazecli.cli.output import Output, is_terminal, progress, without_secrets, write_page
 from gazecli.cli.tables import print_answers, print_provenance
-from gazecli.errors import GazeError, UsageError
+from gazecli.errors import GazeError, UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console

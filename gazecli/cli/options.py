@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from gazecli.errors import UsageError
+from gazecli.errors import UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from gazecli.heads.headset import HeadSet
@@ -64,6 +64,10 @@ SCOPE = typer.Option(
     rich_help_panel=_STEERING,
 )
 PANELS = typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE)
+RTL = typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
+SPREAD = typer.Option(
+    "--spread", help="Two pages side by side, read one after the other.", rich_help_panel=_PICTURE
+)
 LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
 SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
 SEED = typer.Option("--seed", help="Draws samples and shuffles.")
@@ -72,6 +76,8 @@ MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in t
 EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
 BATCH_SIZE = typer.Option("--batch-size", help="How many at a time: auto or a number.")
 OUTPUT = typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
+DRY_RUN = typer.Option("--dry-run", help="Only say what would be done.")
+DATASET = typer.Option("--dataset", help="A data set on the Hub.")
 FORCE = typer.Option("--force", help="Replace a file that is there already.")
 REGION = typer.Option(
     "--region",
@@ -102,9 +108,8 @@ Score = Annotated[ScoreName, SCORE]
 Revision = Annotated[
     str | None, typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
 ]
-Rtl = Annotated[
-    bool, typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
-]
+Rtl = Annotated[bool, RTL]
+Spread = Annotated[bool, SPREAD]
 Layout = Annotated[LayoutName | None, LAYOUT]
 # Of commands in which nothing else can be forced.
 ForceFiles = Annotated[bool, with_help(FORCE, "Replace files that are read-only.")]
@@ -131,12 +136,7 @@ class PictureOptions:
         typer.Option("--regions", help="A JSON file of boxes, instead of panels.", rich_help_panel=_PICTURE),
     ] = None
     rtl: Rtl = False
-    spread: Annotated[
-        bool,
-        typer.Option(
-            "--spread", help="Two pages side by side, read one after the other.", rich_help_panel=_PICTURE
-        ),
-    ] = False
+    spread: Spread = False
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -153,7 +153,7 @@ class HeadOptions:
         str | None,
         typer.Option(
             "--heads",
-            help="A head set: digest, file or model; or heads, 3.4,3.5; else the one used last.",
+            help="A head set: digest, file, model, hf:OWNER/REPO; or heads, 3.4,3.5; else the last used.",
             rich_help_panel=_STEERING,
         ),
     ] = None
@@ -254,15 +254,6 @@ class ModelOptions(LoadOptions):
 def given(options: Any) -> list[str]:
     """Names of the fields of a group of options that differ from their defaults."""
     return [field.name for field in fields(options) if getattr(options, field.name) != field.default]
-
-
-def cannot_matter(name: str, where: str, hint: str = "leave it out", subject: object = None) -> UsageError:
-    """The error for an option, named like its parameter, that changes nothing `where` it is given."""
-    return UsageError(
-        f"--{name.replace('_', '-')} cannot matter {where}",
-        subject=None if subject is None else str(subject),
-        hint=hint,
-    )
 
 
 def number_or_auto(text: str, option: str, auto: str = "auto") -> int | None:

@@ -11,16 +11,15 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
-from gazecli.cli.options import cannot_matter
 from gazecli.distributed.launcher import current_launch
-from gazecli.errors import UsageError
+from gazecli.errors import UsageError, cannot_matter
 from gazecli.plain_text import visible
 
 if TYPE_CHECKING:
@@ -160,6 +159,20 @@ def check_stream(output: Output, stream: bool) -> None:
     """UsageError for a text that is to be printed while it is written, and as JSON."""
     if stream and output.format == "json":
         raise cannot_matter("stream", "in JSON", "add --format human, or leave --stream out")
+
+
+@contextmanager
+def later_progress(output: Output, title: str, unit: str) -> Iterator[Step]:
+    """As `progress`, drawn by the first step: something else may be shown before."""
+    with ExitStack() as bars:
+        shown: list[Step] = []
+
+        def step(done: int, total: int | None) -> None:
+            if not shown:
+                shown.append(bars.enter_context(progress(output, title, unit)))
+            shown[0](done, total)
+
+        yield step
 
 
 @contextmanager

@@ -12,18 +12,19 @@ from gazecli.cli.command import HIDDEN, cli_command, works_alone
 from gazecli.cli.evaluate_options import (
     Compare,
     EvaluationOptions,
-    check_evaluation,
     check_judging,
     check_report,
 )
 from gazecli.cli.files import check_force
 from gazecli.cli.inputs import choose_heads
-from gazecli.cli.options import HeadOptions, ModelOptions, cannot_matter, hidden, number_or_auto, with_help
+from gazecli.cli.options import HeadOptions, ModelOptions, hidden, number_or_auto, with_help
 from gazecli.cli.output import Output
-from gazecli.cli.report_output import SHOWN, ReportOptions, write_report
+from gazecli.cli.report_output import ReportOptions, write_report
+from gazecli.errors import cannot_matter
+from gazecli.reports.files import SHOWN
 
 if TYPE_CHECKING:
-    from gazecli.cli.evaluate import Evaluated
+    from gazecli.api.evaluation import Evaluation
 
 NAME = "report"
 
@@ -61,9 +62,9 @@ def command(
     Example: gaze report tiny -o report.html
     """
     # --evaluate and --rejudge are the short forms of those two commands followed by this one.
+    from gazecli.api.report import report_of
     from gazecli.cache import Cache
-    from gazecli.reports.headset import against_part, report_document, unsteered_comparison
-    from gazecli.reports.kept_evaluation import kept_blocks
+    from gazecli.reports.headset import unsteered_comparison
 
     shown = number_or_auto(top, "--top") or SHOWN
     form = files.format(output)
@@ -78,10 +79,11 @@ def command(
     if rejudge is not None:
         check_judging(evaluate, evaluation, loading)
     elif evaluate is not None:
-        check_evaluation(evaluate, evaluation, top, files.force, files.forcing)
+        evaluation.check_files(files.force, files.forcing)
+        evaluation.wanted(HeadOptions(headset, top, score), compare).check(evaluate)
     if (evaluate is None or rejudge is not None) and not works_alone(output):
         return
-    found: list[Evaluated] = []
+    found: list[Evaluation] = []
     comparison = None
     if rejudge is not None:
         from gazecli.cli.judge import judge_texts
@@ -89,33 +91,26 @@ def command(
         found = judge_texts(output, rejudge, headset, evaluate, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
-        wanted = HeadOptions(headset, counted, score)
-        chosen = choose_heads(output, wanted)
+        heads = HeadOptions(headset, counted, score)
+        chosen = choose_heads(output, heads)
         if evaluate is not None:
-            from gazecli.cli.evaluate import run_evaluation
+            from gazecli.cli.evaluate import SHOWN_SCENES, run_evaluation
 
-            scenes = form == "html"
-            done = run_evaluation(
-                output, chosen, wanted, evaluate, evaluation, loading, compare, with_scenes=scenes
-            )
+            scenes = SHOWN_SCENES if form == "html" else 0
+            wanted = evaluation.wanted(heads, compare)
+            done = run_evaluation(output, chosen, evaluate, wanted, evaluation, loading, shown=scenes)
             if done is None:
                 return
             found = [done]
         elif compare:
             comparison = unsteered_comparison(chosen.headset, len(chosen.heads))
-    evaluated = found[0].headset if found else chosen.headset
-    now = {each.kept.digest for each in found}
-    kept = kept_blocks(Cache(warn=output.warning), evaluated.digest)
-    blocks = [(each.part, each.comparison) for each in found]
-    blocks += [block for block in kept if block[0].digest not in now]
-    compared = [comparison, *(compared for _, compared in blocks)]
-    newest = next((each for each in compared if each is not None), None)
-    parts = [part for part, _ in blocks]
-    beside = None
-    if against is not None:
-        other = choose_heads(output, HeadOptions(against)).headset
-        others = [part for part, _ in kept_blocks(Cache(warn=output.warning), other.digest)]
-        count = number_or_auto(top, "--top")
-        beside = against_part(evaluated, other, "auto" if count is None else count, parts, others)
-    report = report_document(evaluated, shown, parts, newest, beside)
-    write_report(output, files, report, shown, found[0].scenes if found else ())
+    made = report_of(
+        found[0].headset if found else chosen.headset,
+        Cache(warn=output.warning),
+        shown=shown,
+        found=found,
+        comparison=comparison,
+        against=None if against is None else choose_heads(output, HeadOptions(against)).headset,
+        count=number_or_auto(top, "--top") or "auto",
+    )
+    write_report(output, files, made.document(), shown, made.scenes)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from gazecli.cli.files import FORCING, is_stdout, save_figures, save_text, writable, writable_figures
+from gazecli.cli.files import FORCING, is_stdout, save_text, writable, writable_figures
 from gazecli.cli.options import OUTPUT, ForceFiles, with_help
 from gazecli.cli.output import Output, Printable, console_on, write_page
 from gazecli.cli.tables import labelled, show_evaluation_document, show_report
+from gazecli.reports.files import PAGES, SHOWN, format_of, report_text, save_figures
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from gazecli.reports.documents.evaluation import EvaluationDocument
     from gazecli.reports.documents.results import ReportDocument
     from gazecli.reports.page.scenes import Scene
-
-SHOWN = 10
-PAGES = ("html", "markdown", "csv", "latex")
-_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", ".tex": "latex"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class ReportOptions:
         """The format given, else what the file's name says, else what suits the place."""
         if self.destination is None or output.asked_for_format:
             return output.format
-        return _SUFFIXES.get(self.destination.suffix.lower(), "json")
+        return format_of(self.destination)
 
 
 def write_report(
@@ -90,7 +87,7 @@ def write_report(
             output.result(document, human, digest=digest)
         return
     if form in PAGES:
-        text = _page(report, form, shown, scenes)
+        text = report_text(report, form, shown, scenes)
     elif form == "json":
         text = "".join(document.json_text(indent=2 if len(shows) == 1 else None) for document, _, _ in shows)
     else:
@@ -103,21 +100,3 @@ def write_report(
     else:
         save_text(text, destination)
         output.note(f"written to {destination}")
-
-
-def _page(report: ReportDocument, form: str, shown: int, scenes: Sequence[Scene]) -> str:
-    if form == "html":
-        from gazecli.reports.page.report import report_page
-
-        return report_page(report, shown, scenes=scenes)
-    if form == "markdown":
-        from gazecli.reports.markdown import report_markdown
-
-        return report_markdown(report, shown)
-    if form == "latex":
-        from gazecli.reports.latex import report_latex
-
-        return report_latex(report, shown)
-    from gazecli.reports.csv_table import report_csv
-
-    return report_csv(report)

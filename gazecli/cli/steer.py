@@ -20,12 +20,11 @@ from gazecli.cli.options import (
     ModelOptions,
     PictureOptions,
     SteeringOptions,
-    cannot_matter,
     number_or_auto,
 )
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_answers, print_provenance
-from gazecli.errors import UsageError
+from gazecli.errors import UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from PIL import Image

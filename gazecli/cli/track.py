@@ -10,7 +10,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, save_page, save_picture, save_trajectory
+from gazecli.cli.files import check_files, save_page, save_picture
 from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
@@ -122,6 +122,8 @@ def command(
 
         save_page(document, scene_of_tracking(tracking), f"Attention of {vlm.name} while it writes", page)
     if trajectory is not None:
+        from gazecli.reports.files import save_trajectory
+
         save_trajectory(_trajectory(tracking), document, trajectory)
     output.result(document, lambda console: _show(console, document, streamed=stream))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 from gazecli.canonical import read_json
 from gazecli.errors import AnnotationsError, BadInput, UsageError
 from gazecli.evaluation.coco_synonyms import SYNONYMS
-from gazecli.evaluation.examples import Example, Examples, is_readable
+from gazecli.evaluation.examples import Example, Examples, Frame, Turning, is_readable
 from gazecli.pictures.comics.comics import Comics
 from gazecli.pictures.comics.strip import BoxedStrip, Recipe, Skipped
-from gazecli.pictures.image_files import is_turned, probe_size, probe_stored
+from gazecli.pictures.image_files import Stored, probe_stored
 from gazecli.pictures.regions import Box
 
 # Gandikota & Bau 2026 (arXiv 2606.14703), natural images.
@@ -72,7 +72,9 @@ def read_coco(annotations: Path, images: Path, min_area: float = 0.0) -> tuple[l
 
     A picture needs things of two categories; its largest come first. Of several things of one category the
     largest counts, since a name cannot tell them apart; crowds and things smaller than `min_area` are left
-    out. Raises AnnotationsError for what is no such file, or damaged.
+    out. The width and height that are annotated tell whether the boxes of a picture with an EXIF orientation
+    are in the pixels of its file; where they are the same in both, its `turning` is an assumption. Raises
+    AnnotationsError for what is no such file, or damaged.
     """
     document = read_json(annotations, _MAX_BYTES, "the file of annotations", AnnotationsError, _FORM)
     if not isinstance(document, dict):
@@ -108,23 +110,58 @@ def read_coco(annotations: Path, images: Path, min_area: float = 0.0) -> tuple[l
             things[picture].append(thing)
     if odd and not any(things.values()):
         raise odd[0]
-    used: list[Example] = []
     skipped: list[Skipped] = []
     if odd:
         more = f", the first of {len(odd)} left out" if len(odd) > 1 else ""
         skipped.append(Skipped(f"{odd[0].subject}{more}", odd[0].message, odd[0].hint))
+    pictures: list[_Annotated] = []
     for number, (name, entry) in sorted(files.items(), key=lambda each: each[1][0]):
         try:
-            used.append(_example(name, images / name, entry, things[number]))
+            pictures.append(_annotated(name, images / name, entry, things[number]))
         except BadInput as failure:
-            skipped.append(Skipped(name, failure.message, failure.hint))
+            skipped.append(Skipped.by(failure, name))
+    told = [each.frame for each in pictures]
+    # A file of annotations comes from one program: where width and height do not tell, the others do.
+    usual: Frame = "upright" if told.count("upright") > told.count("stored") else "stored"
+    used: list[Example] = []
+    for annotated in pictures:
+        try:
+            used.append(annotated.example(usual))
+        except BadInput as failure:
+            skipped.append(Skipped.by(failure, annotated.name))
     if not used:
         reason = f" ({skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise AnnotationsError(f"no picture can be used{reason}", subject=str(annotations), hint=_FORM)
     return used, skipped
 
 
-def _example(name: str, path: Path, entry: Mapping[str, Any], things: list[_Thing]) -> Example:
+@dataclass(frozen=True)
+class _Annotated:
+    """A picture's file and its largest things. frame: the pixels its boxes are in, None if nothing tells."""
+
+    name: str
+    path: Path
+    things: Sequence[_Thing]
+    stored: Stored
+    frame: Frame | None
+
+    def example(self, usual: Frame) -> Example:
+        """The boxes in the upright picture; those that may be in either frame are taken for `usual`."""
+        turning, boxes = None, [thing.box for thing in self.things]
+        if self.stored.orientation != 1:
+            turning = Turning(self.frame or usual, assumed=self.frame is None)
+            if turning.frame == "stored":
+                boxes = [self.stored.turned(box) for box in boxes]
+        truths, regions = tuple(thing.category for thing in self.things), len(self.things)
+        within = tuple(_inside(box, *self.stored.upright) for box in boxes)
+        recipe = Recipe(regions, 0, 0, 0, False)
+        strip = BoxedStrip(self.name, (self.path,), recipe, list(truths), boxes=within)
+        synonyms = tuple(SYNONYMS.get(truth.casefold(), ()) for truth in truths)
+        sizes = tuple(_size_class(thing.area) for thing in self.things)
+        return Example(self.name, regions, truths, strip, synonyms, sizes, turning=turning)
+
+
+def _annotated(name: str, path: Path, entry: Mapping[str, Any], things: list[_Thing]) -> _Annotated:
     largest: dict[str, _Thing] = {}
     for thing in sorted(things, key=lambda thing: -thing.area):
         largest.setdefault(thing.category, thing)
@@ -133,23 +170,19 @@ def _example(name: str, path: Path, entry: Mapping[str, Any], things: list[_Thin
             "it shows fewer than two kinds of things, so there is nothing to tell apart",
             hint="lower --min-area, or leave it out of --images",
         )
-    width, height = probe_size(path)
-    if (_side(entry, "width", width), _side(entry, "height", height)) != (width, height):
+    stored = probe_stored(path)
+    frames: dict[Frame, tuple[int, int]] = {
+        "stored": (stored.width, stored.height),
+        "upright": stored.upright,
+    }
+    fitting = [frame for frame, size in frames.items() if _fits(entry, *size)]
+    if not fitting:
+        width, height = stored.upright
         raise AnnotationsError(
             f"its file has {width} x {height} pixels, which is not what is annotated",
             hint="use the pictures the annotations were made for, not resized",
         )
-    if is_turned(path) and (width == height or probe_stored(path) == (width, height)):
-        raise AnnotationsError(
-            "its EXIF orientation turns it, and nothing says whether its boxes are turned too",
-            hint="save it upright, without an orientation, and check its boxes",
-        )
-    truths, regions = tuple(largest), len(largest)
-    boxes = tuple(_inside(thing.box, width, height) for thing in largest.values())
-    strip = BoxedStrip(name, (path,), Recipe(regions, 0, 0, 0, False), list(truths), boxes=boxes)
-    synonyms = tuple(SYNONYMS.get(truth.casefold(), ()) for truth in truths)
-    sizes = tuple(_size_class(thing.area) for thing in largest.values())
-    return Example(name, regions, truths, strip, synonyms, sizes)
+    return _Annotated(name, path, list(largest.values()), stored, fitting[0] if len(fitting) == 1 else None)
 
 
 def _inside(box: Box, width: int, height: int) -> Box:
@@ -212,10 +245,10 @@ def _integer(entry: Mapping[str, Any], name: str, place: str) -> int:
     return value
 
 
-def _side(entry: Mapping[str, Any], name: str, actual: int) -> object:
-    """A picture's width or height as annotated, `actual` where it is not."""
-    value = entry.get(name)
-    return actual if value is None else _whole(value)
+def _fits(entry: Mapping[str, Any], width: int, height: int) -> bool:
+    """Whether a picture is annotated with this size, or without."""
+    sides = {"width": width, "height": height}
+    return all(entry.get(name) is None or _whole(entry[name]) == side for name, side in sides.items())
 
 
 def _whole(value: object) -> int | None:

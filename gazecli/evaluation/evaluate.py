@@ -1,4 +1,4 @@
-"""The whole evaluation: choose K where a sweep is planned, run every condition, measure.
+"""A plan is executed: choose K where a sweep is planned, run every condition, measure.
 
 What computes with a model is imported when there is one: a plan alone finds a kept evaluation again.
 """
@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
@@ -29,6 +29,7 @@ from gazecli.evaluation.sweep import (
     sweep,
 )
 from gazecli.evaluation.trials import Run
+from gazecli.evaluation.wanted import TaskName
 from gazecli.heads.headset import Head, HeadSet, selections
 from gazecli.heads.questions import panel_prompts
 from gazecli.models.attention.modes import parse_strength
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from gazecli.steering.switch import Narration
     from gazecli.steering.track import Tracking
 
-TaskName = Literal["static", "vqa", "dynamic"]
 PROMPTS: dict[TaskName, str] = {
     "static": STATIC_PROMPT,
     "vqa": "What is the main action or event happening in this comic strip? Answer briefly.",
@@ -101,7 +101,7 @@ class Selector:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Execution:
     """What came out. headset: the one evaluated, or its copy with the suggestion that was chosen.
 
     runs: one a condition, the gaze heads first. metrics: one entry a run, empty where nobody judged.
@@ -126,7 +126,7 @@ class Evaluation:
         return len(self.runs[0].numbers)
 
 
-def evaluate(
+def execute(
     vlm: VLM,
     headset: HeadSet,
     examples: Examples,
@@ -136,7 +136,7 @@ def evaluate(
     progress: Callable[[int, int], None] = lambda done, total: None,
     batch_size: int | None = None,
     anew: bool = False,
-) -> Evaluation:
+) -> Execution:
     """Run `plan`; `progress` is called with (done, total), a step being one picture under all conditions.
 
     Texts are kept in the cache as they are written: a run that was interrupted goes on where it was, and one
@@ -214,7 +214,7 @@ def evaluate(
         refused = _why_no_suggestion(plan, by_score.accuracy, metrics, chance)
         by_score = replace(by_score, refused=refused)
     seconds = round(time.monotonic() - began, 3)
-    done = Evaluation(plan, examples, headset, runs, metrics, selectors, points, choice, by_score, seconds)
+    done = Execution(plan, examples, headset, runs, metrics, selectors, points, choice, by_score, seconds)
     if all(each is None or each.refused is not None for each in (choice, by_score)):
         return done
     return replace(done, headset=group.from_first(lambda: _with_suggestion(done, chance, cache)))
@@ -265,7 +265,7 @@ def _why_no_suggestion(
     return None
 
 
-def _with_suggestion(done: Evaluation, chance: float, cache: Cache) -> HeadSet:
+def _with_suggestion(done: Execution, chance: float, cache: Cache) -> HeadSet:
     """The head set with what was chosen as its suggestion, kept in the cache under its own digest."""
     plan, choice, by_score = done.plan, done.choice, done.score_choice
     strength = None

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from gazecli.errors import BadInput, ComicsError
 from gazecli.pictures.comics.comics import Comics, Skipped
 from gazecli.pictures.comics.strip import Strip
 from gazecli.pictures.image_files import hash_file
 from gazecli.pictures.picture import Picture
+
+Frame = Literal["stored", "upright"]
+
+
+@dataclass(frozen=True)
+class Turning:
+    """That an EXIF orientation turns a picture, and in which pixels its boxes were annotated.
+
+    frame: `stored`, those of the file, so that boxes were turned with the picture; `upright`, those of the
+    picture as it is seen. assumed: width and height are the same in both, so that nothing tells.
+    """
+
+    frame: Frame
+    assumed: bool
 
 
 @dataclass(frozen=True)
@@ -18,7 +33,7 @@ class Example:
 
     synonyms: other names of each truth, where truths are names of things and not captions. sizes: the size
     class of each region. strip: where the pixels come from, None where they are not at hand; `digest` then
-    names the strip they would come from.
+    names the strip they would come from. turning: of a picture that an EXIF orientation turns.
     """
 
     name: str
@@ -28,6 +43,7 @@ class Example:
     synonyms: tuple[tuple[str, ...], ...] = ()
     sizes: tuple[str, ...] = ()
     digest: str | None = None
+    turning: Turning | None = None
 
     @property
     def identity(self) -> str | None:
@@ -54,6 +70,20 @@ class Examples:
     skipped: list[Skipped]
 
 
+def turned_counts(examples: Sequence[Example]) -> dict[str, int] | None:
+    """How many pictures an EXIF orientation turns, by the frame of their boxes; of how many it is assumed.
+
+    None where there are none.
+    """
+    turnings = [example.turning for example in examples if example.turning is not None]
+    counts = {
+        "stored": sum(turning.frame == "stored" for turning in turnings),
+        "upright": sum(turning.frame == "upright" for turning in turnings),
+        "assumed": sum(turning.assumed for turning in turnings),
+    }
+    return counts if turnings else None
+
+
 def chance_of(examples: Sequence[Example]) -> float:
     """Accuracy of guessing one of each picture's regions, mean over targets."""
     # Each of n regions is guessed with 1 / n, so every picture adds one hit to its n targets.
@@ -65,7 +95,7 @@ def is_readable(example: Example, skipped: list[Skipped]) -> bool:
     try:
         example.load()
     except BadInput as error:
-        skipped.append(Skipped(example.name, error.message, error.hint))
+        skipped.append(Skipped.by(error, example.name))
         return False
     return True
 

@@ -19,7 +19,7 @@ from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.headset_store import note_headset, stored_headset
+from gazecli.heads.headset_store import note_comics, note_headset, stored_headset
 from gazecli.heads.questions import DISCOVERY_PROMPT, TEXT_PROMPT
 from gazecli.heads.request import ComicsRequest, Request, Settings, TextRequest, TextSettings, check_samples
 from gazecli.heads.text_lists import TextLists, open_text_lists, text_lists
@@ -45,6 +45,7 @@ def discover(
     prompt: str = DISCOVERY_PROMPT,
     layout: str | None = None,
     rtl: bool = False,
+    spread: bool = False,
     batch_size: int | str = "auto",
     force: bool = False,
     cache: Cache | None = None,
@@ -63,6 +64,7 @@ def discover(
 
     `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
     launcher started together share the strips: all of them must call this, and all get the head set.
+    `rtl` and `spread` say how whole strips are read, as for `Picture.open`.
     `squash`, on by default, stretches strips that its processor would crop; a loaded VLM has
     its own setting. With `profile`, the timing of a walk also has the seconds of each phase. `progress` is
     called with strips (done, in all), `fetching` with bytes of a model that is fetched from the Hub.
@@ -71,12 +73,20 @@ def discover(
     """
     model = str(model) if isinstance(model, Path) else model
     squash = _squash(model, squash)
-    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash)
+    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash, spread)
     settings.check()
     cache = cache if cache is not None else Cache()
     if not isinstance(comics, Comics):
         comics = open_comics(
-            comics, panels=panels, height=height, gap=gap, samples=samples, seed=seed, layout=layout, rtl=rtl
+            comics,
+            panels=panels,
+            height=height,
+            gap=gap,
+            samples=samples,
+            seed=seed,
+            layout=layout,
+            rtl=rtl,
+            spread=spread,
         )
     comics = replace(comics, hash_files=partial(file_digests, root=cache.root))
     request = ComicsRequest(
@@ -91,7 +101,10 @@ def discover(
         trust_remote_code=trust_remote_code,
         fetching=fetching,
     )
-    return _discover(request, cache, parse_batch_size(batch_size), force, profile, progress, note)
+    found = _discover(request, cache, parse_batch_size(batch_size), force, profile, progress, note)
+    if join().is_first:
+        note_comics(cache, comics)
+    return found
 
 
 def discover_text(

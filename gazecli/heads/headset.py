@@ -24,6 +24,7 @@ from gazecli.models.attention.modes import HARD, STRENGTH
 
 if TYPE_CHECKING:
     from gazecli.cache.store import Cache
+    from gazecli.heads.hub import Pushed
 
 __all__ = ["KIND", "Head", "HeadSet", "Selection"]
 
@@ -97,13 +98,21 @@ class HeadSet:
 
     @classmethod
     def load(cls, spec: str | Path, cache: Cache | None = None) -> HeadSet:
-        """A head set by digest or unique prefix, by file, or by model (its newest).
+        """A head set by digest or unique prefix, by file, by model (its newest), or of the Hub.
 
-        Raises HeadSetError when there is none, several begin alike, or it is damaged.
+        That is `hf:OWNER/REPO@COMMIT`; without a commit the newest, and without `hf:` where nothing here is
+        called so. Raises HeadSetError when there is none, several begin alike, or it is damaged, HubError
+        when the Hub cannot be reached.
         """
         from gazecli.heads.headset_store import find_headset
 
-        return find_headset(spec, cache)
+        try:
+            return find_headset(spec, cache)
+        except HeadSetError as error:
+            name = str(spec)
+            if error.code != "headset.invalid" or name.count("/") != 1:
+                raise
+            return find_headset(f"hf:{name}", cache)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write it into the file `path`, or into that folder under its own name; returns the file.
@@ -118,7 +127,8 @@ class HeadSet:
     def __repr__(self) -> str:
         layers, heads = self.image_mass.shape
         strips, suggested = self.header["comics"]["strips"], self.header["suggested"]
-        origin = f"{strips} strips of {self.panels} panels" if self.ranked is None else self.kind
+        unit, part = ("lists", "texts") if self.kind == "text" else ("strips", "panels")
+        origin = f"{strips} {unit} of {self.panels} {part}" if self.ranked is None else self.kind
         return (
             f"HeadSet({self.digest[:19] or 'not kept'}, {self.model['name']}, {layers} x {heads} heads, "
             f"{origin}, suggested: top {suggested['top']} by {suggested['score']})"
@@ -161,6 +171,11 @@ class HeadSet:
     def panels(self) -> int:
         """Panels a strip."""
         return int(self.header["comics"]["panels"] if self.ranked is not None else self.matrices.shape[-1])
+
+    @property
+    def made_with(self) -> dict[str, str]:
+        """The versions of torch and transformers that measured it; empty in head sets made before 1.0."""
+        return dict(self.header.get("versions", {}))
 
     @property
     def question(self) -> str | None:
@@ -275,13 +290,42 @@ class HeadSet:
 
         Raises HeadSetError naming both models.
         """
-        if digest != self.model["digest"]:
-            raise HeadSetError(
-                f"this head set belongs to {self.model['name']}, not to {name}",
-                subject=self.digest or str(self.path),
-                hint=f"run: gaze discover {name} {'--text' if self.kind == 'text' else 'COMICS'}",
-                code="headset.other_model",
-            )
+        if digest == self.model["digest"]:
+            return
+        message, hint = f"this head set belongs to {self.model['name']}, not to {name}", ""
+        if name.partition("@")[0] in (self.model["name"], self.model["id"]):
+            message = f"this head set belongs to other weights of {self.model['name']} than these"
+            if revision := self.model.get("revision"):
+                hint = f"load those: --model {self.model['id']}@{revision}; or "
+        raise HeadSetError(
+            message,
+            subject=self.digest or str(self.path),
+            hint=f"{hint}run: gaze discover {name} {'--text' if self.kind == 'text' else 'COMICS'}",
+            code="headset.other_model",
+        )
+
+    def push(
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        pr: bool = False,
+        unproven: bool = False,
+        datasets: Sequence[str] = (),
+        cache: Cache | None = None,
+    ) -> Pushed:
+        """Push it with its evidence to `OWNER/REPO` on the Hub, which is made when it is missing.
+
+        With `private` nobody else sees it; with `pr` it is offered to the repository's owner as a pull
+        request. datasets: names on the Hub of the comics it was found on; those that gaze fetched are known.
+        Raises HeadSetError when no kept evaluation supports it, unless `unproven`; HubError when the Hub
+        cannot be reached or refuses.
+        """
+        import gazecli
+
+        return gazecli.push(
+            self, repository, private=private, pr=pr, unproven=unproven, datasets=datasets, cache=cache
+        )
 
     def to_artifact(self) -> Artifact:
         """The form that is hashed and stored.
@@ -391,6 +435,7 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
         and _strength(suggested.get("strength"))
         and _skips(comics.get("skipped", []))
         and _honest(header.get("honesty"))
+        and _named(header.get("versions", {}))
     )
     if not fits:
         raise _malformed("this head set's header is malformed", digest)
@@ -401,6 +446,10 @@ def _skips(listed: object) -> bool:
         isinstance(skip, dict) and _whole(skip.get("strip")) and isinstance(skip.get("reason"), str)
         for skip in listed
     )
+
+
+def _named(versions: object) -> bool:
+    return isinstance(versions, dict) and all(isinstance(version, str) for version in versions.values())
 
 
 def _honest(block: object) -> bool:

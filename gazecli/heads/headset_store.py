@@ -1,4 +1,4 @@
-"""Head sets in the cache: by request, by digest, by file, by model, or the one used last.
+"""Head sets by request, by digest, by file, by model, by their name on the Hub, or the one used last.
 
 Where a model of a local folder lies is noted beside the artifacts, never in them.
 """
@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gazecli.cache.artifact import read
 from gazecli.cache.file_digests import file_digest
 from gazecli.cache.store import Cache
-from gazecli.errors import CacheError, HeadSetError, ModelError
+from gazecli.errors import CacheError, ComicsError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
+from gazecli.heads.hub import SCHEME, Note, fetch_headset, hub_name, log
 from gazecli.models.adapter import split_name
 from gazecli.models.checkpoint import find_checkpoint
 from gazecli.models.head_pairs import Heads, parse_heads
+from gazecli.pictures.comics.comics import Comics
+from gazecli.pictures.comics.dataset import source_of
 
 _LAST = "headset"
 
@@ -28,16 +32,10 @@ def stored_headset(cache: Cache, request: Mapping[str, Any]) -> HeadSet | None:
 
 
 def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
-    """Remember a head set as the last used, as its model's newest, and where its model was loaded from.
-
-    Heads found on texts alone are neither where there are others: whoever steers means those of pictures.
-    """
+    """Remember a head set as `note_used` does, and where its model was loaded from."""
     if cache.path_of(headset.digest) is None:
         return
-    for name in (_LAST, _of_model(str(headset.model["digest"]))):
-        before = _get(cache, cache.latest_for(name)) if headset.kind == "text" else None
-        if before is None or before.kind == "text":
-            cache.set_latest(name, headset.digest)
+    note_used(cache, headset)
     path = os.path.expanduser(source)
     where = os.path.abspath(path) if source != "tiny" and os.path.isdir(path) else source
     cache.set_source(str(headset.model["digest"]), where)
@@ -55,6 +53,25 @@ def headset_summary(header: Mapping[str, Any]) -> str | None:
         return f"{origin}, top {suggested['top']} by {suggested['score']}"
     except (KeyError, TypeError):
         return None
+
+
+def note_used(cache: Cache, headset: HeadSet) -> None:
+    """Remember a head set as the last used, and as its model's newest.
+
+    Heads found on texts alone are neither where there are others: whoever steers means those of pictures.
+    """
+    for name in (_LAST, _of_model(str(headset.model["digest"]))):
+        before = _get(cache, cache.latest_for(name)) if headset.kind == "text" else None
+        if before is None or before.kind == "text":
+            cache.set_latest(name, headset.digest)
+
+
+def note_comics(cache: Cache, comics: Comics) -> None:
+    """Remember from which data set of the Hub comics were fetched, if they were."""
+    with suppress(ComicsError):
+        source = source_of(comics.path)
+        if source is not None:
+            cache.set_source(comics.digest, f"{source.dataset}@{source.revision}")
 
 
 def model_source(cache: Cache, headset: HeadSet) -> str:
@@ -75,18 +92,33 @@ def model_label(cache: Cache, name: str, digest: str) -> str:
     return f"{'+'.join(folders)} ({name})"
 
 
-def find_headset(spec: str | Path | HeadSet, cache: Cache | None = None) -> HeadSet:
-    """A head set by digest or unique prefix, by file, or by model (its newest); one that is given is itself.
+def find_headset(spec: str | Path | HeadSet, cache: Cache | None = None, note: Note = log) -> HeadSet:
+    """A head set by digest or unique prefix, by file, by model (its newest), or as `hf:OWNER/REPO[@COMMIT]`.
 
-    Raises HeadSetError when there is none, or several begin alike.
+    One that is given is itself. `note` is told which commit was taken where none was named. Raises
+    HeadSetError when there is none, or several begin alike, and HubError when the Hub cannot be reached.
     """
     if isinstance(spec, HeadSet):
         return spec
     spec, cache = str(spec), cache or Cache()
+    if spec.startswith(SCHEME):
+        return fetch_headset(hub_name(spec), cache, note).headset
     path = os.path.expanduser(spec)
     if os.path.isfile(path):
         return _from_file(Path(path))
     return _newest_of(spec, cache) or headset_of(cache.resolve(spec, KIND), cache)
+
+
+def pull(name: str, *, cache: Cache | None = None, note: Note = log) -> HeadSet:
+    """Fetch the head set of a repository on the Hub, `OWNER/REPO[@COMMIT]`, as its model's newest.
+
+    It is checked, kept in the cache and pinned to the commit, of which `note` is told. Raises HeadSetError
+    for a repository that is not there or holds no head set, HubError when the Hub cannot be reached.
+    """
+    cache = cache if cache is not None else Cache()
+    headset = fetch_headset(hub_name(name), cache, note).headset
+    note_used(cache, headset)
+    return headset
 
 
 def newest_headset(model: str, name: str, cache: Cache) -> HeadSet:

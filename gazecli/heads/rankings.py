@@ -214,15 +214,20 @@ def _kept(header: Mapping[str, Any], tensors: Tensors, cache: Cache) -> HeadSet:
     return replace(made, digest=digest, path=stored)
 
 
+def ranking_of(headset: HeadSet) -> bytes:
+    """A head set's ranking by its suggested score, as the bytes of a JSON file."""
+    scores = headset.scores(headset.resolve_score())
+    best = [Ranked(*pair, float(scores[pair])) for pair in ranking(scores) if np.isfinite(scores[pair])]
+    return ranking_text(best).encode("utf-8")
+
+
 def export_ranking(headset: HeadSet, destination: Path, *, overwrite: bool = False) -> Path:
     """Write a head set's ranking by its suggested score, into a file or a folder; returns the file.
 
     Raises UsageError when the file exists or its folder does not, GazeError when writing fails.
     """
-    scores = headset.scores(headset.resolve_score())
-    best = [Ranked(*pair, float(scores[pair])) for pair in ranking(scores) if np.isfinite(scores[pair])]
     name = f"headset-{headset.digest.removeprefix('sha256:')}.json"
-    data = ranking_text(best).encode("utf-8")
+    data = ranking_of(headset)
 
     def is_same(target: Path) -> bool:
         with suppress(OSError):

@@ -49,6 +49,7 @@ class Settings:
     layout: str | None = None
     rtl: bool = False
     squash: bool = True
+    spread: bool = False
 
     def check(self) -> None:
         """Raise UsageError for a value that makes no sense."""
@@ -58,7 +59,10 @@ class Settings:
 
     def kept(self) -> dict[str, Any]:
         """The form that is hashed."""
-        return {**asdict(self), "prompt": kept_template(self.prompt)}
+        kept = {**asdict(self), "prompt": kept_template(self.prompt)}
+        if not self.spread:  # requests from before there were double pages are found again
+            del kept["spread"]
+        return kept
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,8 @@ class ComicsRequest(Request):
         """Which strips, and how they were read and asked about."""
         samples = self.count if self.settings.samples is None else self.settings.samples
         settings = {**self.settings.kept(), "samples": samples, "layout": self.comics.layout}
-        del settings["rtl"]  # the order of the comics' panels, which their digest has
+        for order in ("rtl", "spread"):  # of the comics' panels, which their digest has
+            settings.pop(order, None)
         comics = {
             "digest": self.comics.digest,
             "strips": sums.added,

@@ -16,6 +16,7 @@ import numpy as np
 from gazecli.cache.artifact import Artifact
 from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.store import Cache
+from gazecli.dependencies import versions_of
 from gazecli.distributed.group import ALONE, Group
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.request import Request
@@ -139,6 +140,8 @@ def _conclude(vlm: VLM, request: Request, sums: Sums) -> HeadSet:
             "split_half_r": halves.correlation if halves else None,
             "split_half_overlap": halves.overlap if halves else None,
         },
+        # Other releases add up in another order, and give another digest anyway.
+        "versions": versions_of("torch", "transformers"),
     }
     return HeadSet.of_tensors(header, tensors)
 

@@ -53,7 +53,7 @@ def find_snapshot(hub_id: str, revision: str | None, fetch: bool, progress: Prog
     why = ""
     try:
         if fetch:
-            folder = download(tqdm_class=None if progress is None else _reporting(progress))
+            folder = download(tqdm_class=None if progress is None else transfer_bar(progress))
             if lacking(folder) is None or download(dry_run=True):  # of which there is no more on the Hub
                 return Path(folder)
     except Exception as failure:  # noqa: BLE001 - the network, the disk and the Hub fail in many ways
@@ -96,7 +96,7 @@ def _reason(failure: Exception) -> str:
     return error_words(failure)
 
 
-def _reporting(progress: Progress) -> type:
+def transfer_bar(progress: Progress = lambda done, total: None) -> type:
     """A class as huggingface_hub wants one for its bars: that of the bytes written goes to `progress`."""
     from tqdm import tqdm
 

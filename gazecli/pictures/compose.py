@@ -9,7 +9,15 @@ from pathlib import Path
 from PIL import Image
 
 from gazecli.errors import ComicsError, PictureError, UsageError
-from gazecli.pictures.image_files import MAX_PIXELS, PICTURE_SUFFIXES, check_size, open_pixels
+from gazecli.pictures.image_files import (
+    MAX_PIXELS,
+    OTHER_SUFFIXES,
+    PICTURE_SUFFIXES,
+    check_size,
+    is_unread,
+    not_read,
+    open_pixels,
+)
 from gazecli.pictures.regions import Box
 
 HEIGHT = 256
@@ -18,7 +26,8 @@ GAP = 6
 _STEP = 32  # panel widths are multiples of it
 _MAX_HEIGHT = 4096
 _PANEL_NAME = re.compile(
-    rf"p(\d{{1,4}})({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES)))})", re.IGNORECASE | re.ASCII
+    rf"p(\d{{1,4}})({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES | OTHER_SUFFIXES)))})",
+    re.IGNORECASE | re.ASCII,
 )
 
 
@@ -35,7 +44,7 @@ def check_composition(height: int, gap: int) -> None:
 def panel_files(folder: Path) -> list[Path]:
     """`p1.png … pN.png` of a comic folder in order; empty when it has none.
 
-    Raises ComicsError: unreadable, a number missing or given twice.
+    Raises ComicsError: unreadable, a number missing, given twice, or only of a kind that is not read.
     """
     numbered: dict[int, Path] = {}
     try:
@@ -44,11 +53,18 @@ def panel_files(folder: Path) -> list[Path]:
     except OSError as error:
         raise ComicsError("the folder cannot be read", subject=str(folder), hint="check the path") from error
     for number, entry in panels:
+        if is_unread(entry):
+            continue
         if number in numbered:
             raise ComicsError(
                 f"two files for panel {number}", subject=str(folder), hint=f"keep one of them: {entry.name}"
             )
         numbered[number] = entry
+    for number, entry in panels:
+        if number not in numbered:
+            failure = not_read(entry)
+            message = f"panel {number} is {entry.name}, and {failure.message}"
+            raise ComicsError(message, subject=str(folder), hint=failure.hint)
     missing = next((number for number in range(1, len(numbered) + 1) if number not in numbered), None)
     if missing is not None:
         raise ComicsError(

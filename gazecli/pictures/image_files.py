@@ -32,6 +32,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from gazecli.errors import PictureError, UsageError
+from gazecli.pictures.regions import Box
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 30
@@ -73,6 +74,7 @@ _DAMAGED_METADATA = (
 )
 # Formats whose writers often leave the alpha channel empty: a picture of nothing is meant to be seen.
 _UNSURE_ALPHA = ("BMP", "DIB", "TIFF")
+_ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 _READABLE = "give a PNG, JPEG, WebP, GIF, BMP, TIFF or PPM picture"
 
 
@@ -86,6 +88,35 @@ class Opened:
     image: Image.Image
     sha256: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Width and height of the pixels as they lie in a file, and the EXIF orientation, 1 (upright) to 8."""
+
+    width: int
+    height: int
+    orientation: int
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as the picture is meant to be seen."""
+        return (self.height, self.width) if self.orientation in _ON_ITS_SIDE else (self.width, self.height)
+
+    def turned(self, box: Box) -> Box:
+        """A box in the file's pixels -> the same box in the upright picture."""
+        x0, y0, x1, y1 = box
+        across, down = (self.width - x1, self.width - x0), (self.height - y1, self.height - y0)
+        left_right, top_bottom = {
+            2: (across, (y0, y1)),
+            3: (across, down),
+            4: ((x0, x1), down),
+            5: ((y0, y1), (x0, x1)),
+            6: (down, (x0, x1)),
+            7: (down, across),
+            8: ((y0, y1), across),
+        }.get(self.orientation, ((x0, x1), (y0, y1)))
+        return left_right[0], top_bottom[0], left_right[1], top_bottom[1]
 
 
 def open_pixels(source: str | Path, *, max_pixels: int = MAX_PIXELS, backdrop: str = "white") -> Opened:
@@ -127,14 +158,9 @@ def picture_format(data: bytes, subject: str) -> str:
     return str(image.format)
 
 
-def probe_stored(path: Path) -> tuple[int, int]:
-    """Width and height of the pixels as they lie in the file. Raises PictureError as `probe_size`."""
-    return _probe(path, MAX_PIXELS, lambda image: image.size)
-
-
-def is_turned(path: Path) -> bool:
-    """Whether EXIF orientation turns or mirrors the file's pixels. Raises PictureError as `probe_size`."""
-    return _probe(path, MAX_PIXELS, lambda image: image.getexif().get(0x0112, 1) not in (0, 1))
+def probe_stored(path: Path) -> Stored:
+    """How the pixels lie in the file. Raises PictureError as `probe_size`."""
+    return _probe(path, MAX_PIXELS, _stored)
 
 
 def check_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
@@ -164,6 +190,17 @@ def decode(image: Image.Image, subject: str, backdrop: str = "white") -> Image.I
         raise _unreadable(subject, error) from error
     rgb.info = {}
     return rgb
+
+
+def is_unread(name: str | Path) -> bool:
+    """Whether a file's name is that of a picture of a kind that is not read."""
+    return Path(name).suffix.lower() in OTHER_SUFFIXES
+
+
+def not_read(name: str | Path) -> PictureError:
+    """The error for such a file."""
+    suffix = Path(name).suffix
+    return PictureError(f"{suffix} pictures are not read", subject=str(name), hint="save it as PNG or JPEG")
 
 
 def check_size(width: int, height: int, subject: str, max_pixels: int) -> None:
@@ -239,6 +276,8 @@ def _open_header(file: IO[bytes], subject: str, max_pixels: int) -> ImageFile:
         from PIL.AvifImagePlugin import AvifImageFile
 
         decoder = AvifImageFile
+    if decoder is None and is_unread(subject):
+        raise not_read(subject)
     if decoder is None:
         raise PictureError("this is not a picture of a known format", subject=subject, hint=_READABLE)
     if decoder is TiffImageFile:
@@ -258,15 +297,19 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _turned_size(image: Image.Image) -> tuple[int, int]:
-    width, height = image.size
-    if isinstance(image, TiffImageFile):  # its own reader applies the orientation
-        return width, height
+def _stored(image: Image.Image) -> Stored:
     try:
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        orientation = image.getexif().get(0x0112, 1)
     except _DAMAGED_METADATA:  # the pixels can still be read
-        turned = False
-    return (height, width) if turned else (width, height)
+        orientation = 1
+    width, height = image.size
+    if isinstance(image, TiffImageFile) and orientation in _ON_ITS_SIDE:  # its own reader turns the size
+        width, height = height, width
+    return Stored(width, height, orientation if orientation in range(1, 9) else 1)
+
+
+def _turned_size(image: Image.Image) -> tuple[int, int]:
+    return _stored(image).upright
 
 
 def _as_rgb(image: Image.Image, backdrop: str, form: str | None) -> Image.Image:

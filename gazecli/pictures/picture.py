@@ -205,20 +205,21 @@ class Picture:
     def from_bytes(
         cls,
         data: bytes,
-        name: str,
+        name: str | None = None,
         panels: str | int = "auto",
-        regions: Sequence[Box] | None = None,
+        regions: Sequence[Box] | Path | None = None,
         rtl: bool = False,
         *,
+        spread: bool = False,
         max_pixels: int = MAX_PIXELS,
     ) -> Picture:
-        """A picture from a file's bytes, called `name`; as `open` otherwise, and nothing is written.
+        """A picture from a file's bytes, called `name` in messages; as `open` otherwise. Nothing is written.
 
         Raises PictureError, RegionError, UsageError.
         """
-        check_choice(panels, regions, rtl)
-        picture = cls._opened(pixels_of(data, name, max_pixels=max_pixels), name)
-        picture._divide(panels, regions, rtl)
+        check_choice(panels, regions, rtl, spread)
+        picture = cls._opened(pixels_of(data, name or "the picture", max_pixels=max_pixels), name)
+        picture._divide(panels, regions, rtl, spread)
         return picture
 
     @classmethod
@@ -244,7 +245,7 @@ class Picture:
         return picture
 
     @classmethod
-    def _opened(cls, opened: Opened, name: str) -> Picture:
+    def _opened(cls, opened: Opened, name: str | None) -> Picture:
         return cls(opened.image, (), name, opened.sha256, opened.notes)
 
     def _divide(

@@ -7,8 +7,8 @@ from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
 from gazecli.errors import BadInput
-from gazecli.evaluation.evaluate import Evaluation, Selector
-from gazecli.evaluation.examples import Example, Examples, chance_of
+from gazecli.evaluation.evaluate import Execution, Selector
+from gazecli.evaluation.examples import Example, Examples, chance_of, turned_counts
 from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _SHOWN_EXAMPLES = 6
 
 
-def evaluation_part(vlm: VLM, evaluation: Evaluation, swept: str, judge: Judge | None) -> EvaluationPart:
+def evaluation_part(vlm: VLM, evaluation: Execution, swept: str, judge: Judge | None) -> EvaluationPart:
     """The block of the report; `swept` is the digest of the head set asked for."""
     choice, runs, usable = evaluation.choice, evaluation.runs, evaluation.examples.usable
     by_score, digests = evaluation.score_choice, {"headset": evaluation.headset.digest, "swept": swept}
@@ -82,7 +82,7 @@ def rejudged_part(
     return _judged(part.model_copy(update=fresh), judge, runs, metrics, examples)
 
 
-def comparison_part(evaluation: Evaluation) -> ComparisonPart:
+def comparison_part(evaluation: Execution) -> ComparisonPart:
     """Selectors side by side, with what steering each gave."""
     return ComparisonPart(
         k=len(evaluation.runs[0].condition.heads),
@@ -152,7 +152,7 @@ def _judging(judge: Judge) -> JudgingPart:
     return JudgingPart(name=judge.name, independent=judge.independent, **how)
 
 
-def _settings(vlm: VLM, evaluation: Evaluation) -> EvaluationSettings:
+def _settings(vlm: VLM, evaluation: Execution) -> EvaluationSettings:
     plan = evaluation.plan
     return EvaluationSettings(
         **steering_settings(plan.settings, plan.top, plan.score),
@@ -177,6 +177,7 @@ def _comics(examples: Examples) -> dict[str, Any]:
         "strips": len(examples.usable),
         "panels": examples.comics.panels,
         "skipped": examples.skipped,
+        "turned": turned_counts(examples.usable),
     }
 
 

@@ -166,6 +166,7 @@ def _shared(
         "honesty": header.get("honesty") or None,
         "imported": imported,
         "kind": headset.kind,
+        "made_with": headset.made_with,
         "heads": _heads(headset),
     }
 

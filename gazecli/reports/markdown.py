@@ -40,34 +40,36 @@ def escaped(text: str) -> str:
 
 def report_markdown(document: ReportDocument, shown: int = 10) -> str:
     """The report with its `shown` best heads."""
-    parts = ["# Gaze heads of " + escaped(document.model.name), _facts(report_facts(document))]
+    parts = ["# Gaze heads of " + escaped(document.model.name), facts_drawn(report_facts(document))]
     if document.comparison is not None:
-        parts += _titled(selectors_table(document.comparison))
+        parts += titled(selectors_table(document.comparison))
     if document.against is not None:
-        parts += ["## Against another head set", _facts(against_facts(document.against))]
+        parts += ["## Against another head set", facts_drawn(against_facts(document.against))]
         if (table := against_table(document.against)).rows:
-            parts += _titled(table, "###")
+            parts += titled(table, "###")
     for evaluation in document.evaluations:
-        parts += [f"## {escaped(evaluation_title(evaluation))}", _facts(evaluation_facts(evaluation))]
+        parts += [f"## {escaped(evaluation_title(evaluation))}", facts_drawn(evaluation_facts(evaluation))]
         for table in evaluation_tables(evaluation):
             if not table.folded:
-                parts += _titled(table, "###")
+                parts += titled(table, "###")
     parts += [
-        *_titled(heads_table(document, shown)),
-        *_titled(layers_table(document)),
+        *titled(heads_table(document, shown)),
+        *titled(layers_table(document)),
         "## Methods",
         escaped(document.methods),
         "## To repeat this",
-        _facts(repeat_facts(document)),
+        facts_drawn(repeat_facts(document)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _titled(table: Table, level: str = "##") -> list[str]:
+def titled(table: Table, level: str = "##") -> list[str]:
+    """The blocks of a table under its title."""
     return [f"{level} {escaped(table.title)}", _drawn(table.columns, table.rows)]
 
 
-def _facts(facts: Facts) -> str:
+def facts_drawn(facts: Facts) -> str:
+    """Names and values as a table of two columns."""
     return _drawn(["", "value"], list(facts.items()))
 
 

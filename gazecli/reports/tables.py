@@ -180,6 +180,15 @@ def evaluation_title(evaluation: EvaluationPart) -> str:
     return f"Evaluation: {evaluation.task}, {judge}"
 
 
+def turned_words(stored: int, upright: int, assumed: int) -> str:
+    """What was done with the boxes of pictures that have an EXIF orientation."""
+    total = stored + upright
+    boxes = [f"{stored} in the file's pixels, now turned too"] * bool(stored)
+    boxes += [f"{upright} upright already"] * bool(upright)
+    guessed = f". Assumed for {assumed}" * bool(assumed)
+    return f"EXIF turns {total} picture{'s' * (total > 1)}. Boxes: {', '.join(boxes)}{guessed}"
+
+
 def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     """How one evaluation was done."""
     settings, choice = evaluation.settings, evaluation.choice
@@ -193,6 +202,9 @@ def evaluation_facts(evaluation: EvaluationPart) -> Facts:
         f"top {settings.top} by {settings.score}",
         "ran on": f"{settings.device}, {settings.dtype}, seed {settings.seed}",
     }
+    turned = evaluation.comics.turned
+    if turned is not None:
+        facts["turned"] = turned_words(turned.stored, turned.upright, turned.assumed)
     if evaluation.generations is not None:
         facts["texts"] = f"{evaluation.generations.texts} in {evaluation.generations.path}"
     if choice is not None:

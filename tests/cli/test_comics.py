@@ -7,6 +7,7 @@ from pathlib import Path
 from gazecli.tiny.scenes import COLOURS
 from tests.cli.conftest import Gaze
 from tests.fixtures.hub_server import Hub
+from tests.pictures.drawn import strip_of
 from tests.pictures.test_dataset import CARD, parquet, row
 
 
@@ -81,6 +82,36 @@ def test_a_bad_strip_is_named_and_the_others_counted(gaze: Gaze, tmp_path: Path)
     document = gaze("comics", "check", tmp_path / "a").document("comics")
     assert document["strips"] == 2
     assert ["strip-0002" in skip["path"] for skip in document["skipped"]] == [True]
+
+
+def test_a_check_says_how_many_panels_every_strip_has(gaze: Gaze, tmp_path: Path) -> None:
+    for name, widths in {"a": [80, 90], "b": [80, 90, 70], "c10": [90, 80], "c9": [70, 70]}.items():
+        strip_of(widths, 60, 6).save(tmp_path / f"{name}.png")
+    (tmp_path / "d.heic").write_bytes(b"whatever")
+    checked = gaze("comics", "check", tmp_path, "--panels", 2)
+    document = checked.document("comics")
+    assert [(each["strip"], each["panels"], each["used"]) for each in document["found"]] == [
+        ("a.png", 2, True),
+        ("b.png", 3, False),
+        ("c9.png", 2, True),
+        ("c10.png", 2, True),
+        ("d.heic", None, False),
+    ]
+    assert document["histogram"] == [{"panels": 2, "strips": 3}, {"panels": 3, "strips": 1}]
+    shown = gaze("comics", "check", tmp_path, "--panels", 2, "--format", "human").out
+    assert "panels found  2 in 3, 3 in 1, not counted in 1" in " ".join(shown.split()).replace(
+        "panels found ", "panels found  "
+    )
+    assert any(line.split()[:2] == ["c10.png", "2"] for line in shown.splitlines())
+    assert "3 panels found, not 2" in shown
+    assert ".heic pictures are not read" in shown
+
+
+def test_a_check_of_strips_that_all_have_another_number_says_it(gaze: Gaze, tmp_path: Path) -> None:
+    gaze("comics", "make", tmp_path / "a", "--count", 2, "--panels", 3)
+    refused = gaze("comics", "check", tmp_path / "a", "--panels", 2, "--json").error()
+    assert "3 panels found, not 2" in refused["message"]
+    assert refused["hint"] == "use --panels 3"
 
 
 def test_a_folder_that_is_not_there_is_named(gaze: Gaze, tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gazecli.errors import AnnotationsError
 from gazecli.evaluation.coco import read_coco
+from gazecli.evaluation.examples import Turning, turned_counts
+from gazecli.reports.tables import turned_words
 from tests.evaluation.natural_pictures import DOCUMENT, write_coco
 
 Document = dict[str, Any]
@@ -144,15 +147,98 @@ def test_whole_numbers_are_read_however_they_are_written(
     assert [skip.path for skip in skipped] == ["c.png"]
 
 
-def test_a_picture_that_exif_turns_is_left_out_when_its_boxes_may_not_be_turned(tmp_path: Path) -> None:
-    annotations, images = write_coco(tmp_path)
+def turned_picture(
+    folder: Path, suffix: str, orientation: int, size: tuple[int, int], frame: str
+) -> tuple[Path, Path]:
+    """A file with an orientation, a red and a blue thing in it, annotated in its own pixels or upright."""
+    folder.mkdir(exist_ok=True)
+    stored = Image.new("RGB", size, "white")
+    stored.paste("red", (8, 16, 32, 24))
+    stored.paste("blue", (40, 0, 48, 40))
     exif = Image.Exif()
-    exif[0x0112] = 3
-    with Image.open(images / "b.png") as picture:
-        picture.save(images / "b.png", exif=exif)
-    found, skipped = read_coco(annotations, images)
-    assert [example.name for example in found] == ["deep/a.png"]
-    assert "EXIF orientation" in skipped[0].reason
+    exif[0x0112] = orientation
+    stored.save(folder / f"a.{suffix}", exif=exif, quality=100, subsampling=0)
+    annotated = stored
+    if frame == "upright":
+        annotated = ImageOps.exif_transpose(Image.open(folder / f"a.{suffix}")).convert("RGB")
+    boxes = []
+    for background in ((0, 255), (255, 0)):  # the red thing is dark in blue, the blue one in red
+        dark = annotated.getchannel("B" if background[0] == 0 else "R").point(lambda v: 255 * (v < 128))
+        left, top, right, bottom = dark.getbbox() or (0, 0, 0, 0)
+        boxes.append([left, top, right - left, bottom - top])
+    document = {
+        "categories": [{"id": 1, "name": "red"}, {"id": 2, "name": "blue"}],
+        "images": [
+            {"id": 1, "file_name": f"a.{suffix}", "width": annotated.width, "height": annotated.height}
+        ],
+        "annotations": [
+            {"id": number, "image_id": 1, "category_id": number, "bbox": box}
+            for number, box in enumerate(boxes, 1)
+        ],
+    }
+    (folder / "a.json").write_text(json.dumps(document), encoding="utf-8")
+    return folder / "a.json", folder
+
+
+@pytest.mark.parametrize("frame", ["stored", "upright"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_boxes_land_on_the_right_pixels_of_a_picture_that_exif_turns(
+    tmp_path: Path, suffix: str, orientation: int, frame: str
+) -> None:
+    # Where width and height do not tell, the pixels of the file are assumed.
+    if orientation < 5 and frame == "upright":
+        frame = "stored"
+    found, skipped = read_coco(*turned_picture(tmp_path, suffix, orientation, (64, 40), frame))
+    assert not skipped
+    [example] = found
+    assert example.turning == Turning(frame, assumed=orientation < 5)  # type: ignore[arg-type]
+    picture = example.load()
+    assert picture.image.size == ((64, 40) if orientation < 5 else (40, 64))
+    for region, colour in zip(picture.regions, ("blue", "red"), strict=True):
+        inside = np.asarray(picture.image.crop([int(edge) for edge in region.box]), float)
+        wanted = {"red": (255, 0, 0), "blue": (0, 0, 255)}[colour]
+        assert example.truths is not None
+        assert example.truths[region.number - 1] == colour
+        assert np.abs(inside - wanted).mean() < 20
+
+
+def test_a_square_picture_is_taken_as_the_others_of_its_annotations_are(tmp_path: Path) -> None:
+    for square, frame in ((48, "stored"), (48, "upright")):
+        annotations, images = turned_picture(tmp_path, "jpg", 6, (64, 40), frame)
+        document = json.loads(annotations.read_text(encoding="utf-8"))
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", (square, square)).save(images / "b.jpg", exif=exif)
+        document["images"].append({"id": 2, "file_name": "b.jpg", "width": square, "height": square})
+        document["annotations"] += [
+            {"id": 3, "image_id": 2, "category_id": 1, "bbox": [0, 0, 30, 10]},
+            {"id": 4, "image_id": 2, "category_id": 2, "bbox": [0, 10, 10, 20]},
+        ]
+        annotations.write_text(json.dumps(document), encoding="utf-8")
+        found, _ = read_coco(annotations, images)
+        assert [example.turning for example in found] == [
+            Turning(frame, assumed=False),  # type: ignore[arg-type]
+            Turning(frame, assumed=True),  # type: ignore[arg-type]
+        ]
+        expected = (38.0, 0.0, 48.0, 30.0) if frame == "stored" else (0.0, 0.0, 30.0, 10.0)
+        assert found[1].load().regions[0].box == expected
+        counts = {"stored": 0, "upright": 0, "assumed": 1} | {frame: 2}
+        assert turned_counts(found) == counts
+        assert turned_words(**counts) == (
+            "EXIF turns 2 pictures. Boxes: 2 in the file's pixels, now turned too. Assumed for 1"
+            if frame == "stored"
+            else "EXIF turns 2 pictures. Boxes: 2 upright already. Assumed for 1"
+        )
+
+
+def test_a_picture_of_another_size_is_left_out_turned_or_not(tmp_path: Path) -> None:
+    annotations, images = turned_picture(tmp_path, "jpg", 6, (64, 40), "stored")
+    document = json.loads(annotations.read_text(encoding="utf-8"))
+    document["images"][0]["width"] = 63
+    annotations.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(AnnotationsError, match="40 x 64 pixels, which is not what is annotated"):
+        read_coco(annotations, images)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\xff\xfe"])

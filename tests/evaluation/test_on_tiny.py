@@ -10,7 +10,7 @@ import pytest
 
 from gazecli.cache import Cache
 from gazecli.evaluation.conditions import Choice, Condition, controls_for
-from gazecli.evaluation.evaluate import PROMPTS, Plan, evaluate
+from gazecli.evaluation.evaluate import PROMPTS, Plan, execute
 from gazecli.evaluation.examples import Examples, examples_of
 from gazecli.evaluation.judges.lexical import LexicalJudge
 from gazecli.evaluation.metrics import condition_metrics, narration_metrics
@@ -122,7 +122,7 @@ def test_a_sweeps_choice_is_kept_as_a_head_set_of_its_own(
     settings = SteerSettings(max_new_tokens=24)
     plan = Plan("static", settings, 5, "raw", sweep="heads", scores=("raw", "selectivity"), controls=2)
     few = replace(examples, usable=examples.usable[:4])
-    found, again = (evaluate(vlm, headset, few, plan, LexicalJudge(), Cache(tmp_path)) for _ in range(2))
+    found, again = (execute(vlm, headset, few, plan, LexicalJudge(), Cache(tmp_path)) for _ in range(2))
     assert found.choice is not None
     assert found.choice.refused is None
     assert {point.score for point in found.sweep} == {"raw", "selectivity"}

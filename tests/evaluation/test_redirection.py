@@ -11,7 +11,7 @@ import pytest
 from gazecli.cache import Cache
 from gazecli.errors import HeadSetError, UsageError
 from gazecli.evaluation.conditions import Choice, conditions_for, controls_for
-from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
+from gazecli.evaluation.evaluate import Execution, Plan, execute
 from gazecli.evaluation.examples import Examples, chance_of
 from gazecli.evaluation.judges.lexical import LexicalJudge
 from gazecli.evaluation.tasks.static import RedirectionTask
@@ -39,9 +39,9 @@ def headset(vlm: VLM, examples: Examples, tmp_path_factory: pytest.TempPathFacto
     return discover(vlm, examples.comics, panels=3, cache=Cache(tmp_path_factory.mktemp("cache")))
 
 
-def run(vlm: VLM, headset: HeadSet, examples: Examples, folder: Path, **changes: object) -> Evaluation:
+def run(vlm: VLM, headset: HeadSet, examples: Examples, folder: Path, **changes: object) -> Execution:
     plan = Plan("static", SHORT, 2, "raw", **changes)  # type: ignore[arg-type]
-    return evaluate(vlm, headset, examples, plan, LexicalJudge(), Cache(folder))
+    return execute(vlm, headset, examples, plan, LexicalJudge(), Cache(folder))
 
 
 def test_conditions_are_gaze_five_controls_all_and_none(headset: HeadSet) -> None:
@@ -79,7 +79,7 @@ def test_every_condition_asks_for_every_region_of_every_picture(
 ) -> None:
     steps: list[tuple[int, int]] = []
     plan = Plan("static", SHORT, 2, "raw")
-    found = evaluate(
+    found = execute(
         vlm,
         headset,
         examples,

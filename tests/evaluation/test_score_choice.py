@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gazecli.cache import Cache
-from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
+from gazecli.evaluation.evaluate import Execution, Plan, execute
 from gazecli.evaluation.examples import examples_of
 from gazecli.evaluation.judges.lexical import LexicalJudge
 from gazecli.evaluation.score_choice import FEWEST, MOST, SCORES, are_apart, pictures_to_try
@@ -41,11 +41,11 @@ def turned_round(headset: HeadSet, score: str) -> HeadSet:
     return replace(turned, digest=turned.to_artifact().digest)
 
 
-def run(vlm: VLM, headset: HeadSet, cache: Cache) -> Evaluation:
+def run(vlm: VLM, headset: HeadSet, cache: Cache) -> Execution:
     settings = SteerSettings(max_new_tokens=16)
     plan = Plan("static", settings, TOP, "raw", scores=SCORES, controls=1)
     examples = examples_of(open_comics(COMICS, panels=6, samples=FEWEST, seed=1))
-    return evaluate(vlm, headset, examples, plan, LexicalJudge(), cache, batch_size=128)
+    return execute(vlm, headset, examples, plan, LexicalJudge(), cache, batch_size=128)
 
 
 def test_the_score_that_steers_better_is_taken_and_the_head_set_remembers_it(

@@ -13,7 +13,7 @@ import pytest
 
 from gazecli.cache import Artifact, Cache
 from gazecli.errors import AnnotationsError, CacheError
-from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
+from gazecli.evaluation.evaluate import Execution, Plan, execute
 from gazecli.evaluation.judges.lexical import LexicalJudge
 from gazecli.evaluation.store import (
     KeptEvaluation,
@@ -33,7 +33,7 @@ from gazecli.steering.settings import SteerSettings
 from tests.evaluation.comics import captioned_examples
 
 REQUEST = {"what": "evaluate", "for": "this test"}
-Done = tuple[Evaluation, EvaluationPart, KeptEvaluation]
+Done = tuple[Execution, EvaluationPart, KeptEvaluation]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def done(vlm_of: Callable[[str], VLM], tmp_path_factory: pytest.TempPathFactory)
     headset = discover(vlm, examples.comics, panels=3, cache=cache)
     judge = LexicalJudge()
     plan = Plan("static", SteerSettings(max_new_tokens=2), 1, "raw", compare=True)
-    ran = evaluate(vlm, headset, examples, plan, judge, cache)
+    ran = execute(vlm, headset, examples, plan, judge, cache)
     part = evaluation_part(vlm, ran, headset.digest, judge)
     kept = kept_evaluation(headset, part, comparison_part(ran), *text_lines(examples.usable, ran.runs))
     return ran, part, kept

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import gazecli as gaze
 from gazecli.cache import Cache
 from gazecli.errors import ComicsError, HeadSetError, ModelError, UsageError
 from gazecli.heads.headset_store import find_headset, last_headset
+from gazecli.heads.request import Settings
 from gazecli.models.vlm import VLM
-from tests.conftest import write_comics
+from tests.conftest import noise_picture, write_comics
 
 
 @pytest.fixture
@@ -47,6 +50,23 @@ def test_where_the_comics_lie_does_not_change_the_digest(
     moved = shutil.copytree(comics, tmp_path / "a name with spaces é")
     assert gaze.discover(vlm, moved, panels=3).cached
     assert gaze.discover(vlm, moved, panels=3, force=True).digest == first.digest
+
+
+def test_double_pages_read_one_after_the_other_are_another_head_set(
+    vlm_of: Callable[[str], VLM], tmp_path: Path
+) -> None:
+    page = Image.new("RGB", (420, 200), "white")
+    for number, (left, top) in enumerate(product((10, 110, 220, 320), (10, 105))):
+        page.paste(noise_picture(90, 85, 1, seed=number).image, (left, top))
+    page.save(tmp_path / "page.png")
+    vlm = vlm_of("qwen2_vl")
+    across = gaze.discover(vlm, tmp_path, panels=8)
+    pages = gaze.discover(vlm, tmp_path, panels=8, spread=True)
+    assert not pages.cached
+    assert gaze.discover(vlm, tmp_path, panels=8, spread=True).digest == pages.digest != across.digest
+    kept = Settings(spread=True).kept()
+    assert kept.pop("spread") is True
+    assert kept == Settings().kept()
 
 
 @pytest.mark.parametrize("change", [{"seed": 7}, {"gap": 2}, {"height": 64}, {"samples": 3}])

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gazecli.errors import ComicsError, PictureError
+from gazecli.errors import ComicsError, PictureError, UsageError
 from gazecli.pictures.comics.comics import open_comics
 from tests.pictures.drawn import noisy, strip_of, write_comic
 
@@ -81,6 +81,70 @@ def test_whole_strips_run_from_the_right_on_demand(tmp_path: Path) -> None:
     assert manga.digest != comics.digest
 
 
+def double_page() -> Image.Image:
+    """Two pages of two by two panels."""
+    page = Image.new("RGB", (420, 200), "white")
+    for left in (10, 110, 220, 320):
+        for top in (10, 105):
+            page.paste(noisy(90, 85), (left, top))
+    return page
+
+
+def test_double_pages_are_read_one_after_the_other_on_demand(tmp_path: Path) -> None:
+    double_page().save(tmp_path / "a.png")
+    across, pages = open_comics(tmp_path, panels=8), open_comics(tmp_path, panels=8, spread=True)
+    manga = open_comics(tmp_path, panels=8, spread=True, rtl=True)
+    starts = [[region.box[0] for region in each.strips[0].load().regions] for each in (across, pages, manga)]
+    assert starts == [
+        [10, 110, 220, 320, 10, 110, 220, 320],
+        [10, 110, 10, 110, 220, 320, 220, 320],
+        [320, 220, 320, 220, 110, 10, 110, 10],
+    ]
+    assert len({each.digest for each in (across, pages, manga)}) == 3
+    write_comic(tmp_path / "folder" / "one", panels=2)
+    with pytest.raises(UsageError, match="order in its files: spread"):
+        open_comics(tmp_path / "folder", panels=2, spread=True)
+
+
+def test_panels_of_a_kind_that_is_not_read_are_named(tmp_path: Path) -> None:
+    write_comic(tmp_path / "good", panels=2)
+    write_comic(tmp_path / "both", panels=2)
+    write_comic(tmp_path / "bad", panels=2)
+    (tmp_path / "both" / "p1.heic").write_bytes(b"the original")
+    (tmp_path / "bad" / "p2.png").rename(tmp_path / "bad" / "p2.HEIC")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "p1.jxl").write_bytes(b"whatever")
+    comics = open_comics(tmp_path, panels=2)
+    assert [strip.name for strip in comics.strips] == ["both", "good"]
+    assert [(skip.path, skip.reason, skip.hint) for skip in comics.skipped] == [
+        ("bad", "panel 2 is p2.HEIC, and .HEIC pictures are not read", "save it as PNG or JPEG"),
+        ("other", "panel 1 is p1.jxl, and .jxl pictures are not read", "save it as PNG or JPEG"),
+    ]
+
+
+def test_raw_pages_of_a_kind_that_is_not_read_are_named_once_a_comic(tmp_path: Path) -> None:
+    write_pages(tmp_path / "a", {0: [0, 1, 2]})
+    for comic, panels in (("a", 3), ("b", 1)):
+        (tmp_path / comic).mkdir(exist_ok=True)
+        for panel in range(panels):
+            (tmp_path / comic / f"1_{panel}.heic").write_bytes(b"whatever")
+    comics = open_comics(tmp_path, panels=3)
+    assert (comics.layout, len(comics.strips)) == ("raw", 1)
+    assert [(skip.path, skip.reason) for skip in comics.skipped] == [
+        ("a/1_0.heic and 2 more", ".heic pictures are not read"),
+        ("b/1_0.heic", ".heic pictures are not read"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.heic", "p1.heic", "one/p1.heic", "one/0_1.heic"])
+def test_a_folder_of_nothing_but_such_pictures_says_so(tmp_path: Path, name: str) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / name).write_bytes(b"whatever")
+    with pytest.raises(ComicsError, match=r"\.heic pictures are not read") as refused:
+        open_comics(tmp_path, panels=2)
+    assert refused.value.hint == "save it as PNG or JPEG"
+
+
 def test_captions_of_whole_strips_may_stand_in_one_file(tmp_path: Path) -> None:
     strip_of([80, 90], 60, 6).save(tmp_path / "a.png")
     strip_of([90, 90], 60, 6).save(tmp_path / "b.png")
@@ -122,6 +186,15 @@ def test_a_manifest_gives_regions_and_captions(tmp_path: Path) -> None:
     assert (comics.layout, len(comics.strips), comics.skipped) == ("manifest", 2, [])
     assert comics.strips[0].captions == ["One.", "Two."]
     assert [list(region.box) for region in comics.strips[0].load().regions] == BOXES
+
+
+def test_a_manifest_that_names_a_picture_that_is_not_read_says_so(tmp_path: Path) -> None:
+    write_manifest(tmp_path, {"image": "a.png", "regions": BOXES}, {"image": "b.heic", "regions": BOXES})
+    (tmp_path / "b.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    comics = open_comics(tmp_path, panels=2)
+    assert [(skip.path, skip.reason) for skip in comics.skipped] == [
+        ("b.heic", ".heic pictures are not read")
+    ]
 
 
 def test_boxes_are_part_of_the_digest(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gazecli.cache import Cache
 from gazecli.errors import AnnotationsError
-from gazecli.evaluation.evaluate import Evaluation, Plan, evaluate
+from gazecli.evaluation.evaluate import Execution, Plan, execute
 from gazecli.heads.discover import discover
 from gazecli.models.vlm import VLM
 from gazecli.reports.evaluation import evaluation_part
@@ -19,7 +19,7 @@ from gazecli.reports.kept_evaluation import kept_evaluation
 from gazecli.steering.settings import SteerSettings
 from tests.evaluation.comics import captioned_examples
 
-Written = tuple[Evaluation, str]
+Written = tuple[Execution, str]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def written(vlm_of: Callable[[str], VLM], tmp_path_factory: pytest.TempPathFacto
     cache = Cache(folder / "cache")
     headset = discover(vlm, examples.comics, panels=3, cache=cache)
     plan = Plan("static", SteerSettings(max_new_tokens=2), 1, "raw")
-    done = evaluate(vlm, headset, examples, plan, None, cache)
+    done = execute(vlm, headset, examples, plan, None, cache)
     part = evaluation_part(vlm, done, headset.digest, None)
     lines, verdicts = text_lines(examples.usable, done.runs)
     return done, generations_text(kept_evaluation(done.headset, part, None, lines, verdicts), part)

@@ -77,6 +77,8 @@ class Around:
             "evaluate": [self.headset, str(self.strips)],
             "judge": [self.headset],
             "report": [self.headset, "--evaluate", str(self.strips)],
+            "push": [self.headset, "someone/heads", "--unproven", "--dry-run"],
+            "pull": [f"hf:{self.model}"],
             "comics make": [str(self.place / "drawn"), "--count", "1", "--panels", "2", "--force"],
             "comics check": [str(self.comics), "--panels", "3"],
             "comics fetch": [str(self.place / "fetched"), "--dataset", self.model],

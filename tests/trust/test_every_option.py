@@ -49,6 +49,9 @@ def test_the_calls_that_are_varied_are_right_in_themselves(gaze: Gaze, around: A
         error = json.loads(ran.err.splitlines()[-1])["error"]
         expected = {"model.absent", "model.unknown", "headset.unreadable", "evaluation.none", "comics.fetch"}
         assert error["code"] in expected, error
+    elif ran.code == 1:
+        error = json.loads(ran.err.splitlines()[-1])["error"]
+        assert error["code"] == "hub.offline", error
     else:
         assert ran.code == 0, ran.err
 

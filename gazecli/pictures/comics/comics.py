@@ -82,22 +82,24 @@ def open_comics(
     seed: int = 42,
     layout: str | None = None,
     rtl: bool = False,
+    spread: bool = False,
 ) -> Comics:
     """List the strips of a folder; headers are checked, pixels read only of the first good strip.
 
-    `samples` draws that many good strips by the `seed`. Raises ComicsError (not a folder, no layout, no
-    usable strip) and UsageError.
+    `samples` draws that many good strips by the `seed`. In the `strips` layout `rtl` reads panels from the
+    right, and `spread` two pages side by side one after the other. Raises ComicsError (not a folder, no
+    layout, no usable strip) and UsageError.
     """
     _check_options(panels, samples, layout)
     check_composition(height, gap)
     folder = Path(path)
     _check_folder(folder)
     name = layout or _recognise(folder)
-    if rtl and name != "strips":
-        raise UsageError(
-            f"the {name} layout has its order in its files", subject="rtl", hint="leave out --rtl"
-        )
-    recipe = Recipe(panels, height, gap, seed, rtl)
+    for option, given in (("rtl", rtl), ("spread", spread)):
+        if given and name != "strips":
+            message = f"the {name} layout has its order in its files"
+            raise UsageError(message, subject=option, hint=f"leave out --{option}")
+    recipe = Recipe(panels, height, gap, seed, rtl, spread)
     listed = list(_LAYOUTS[name][1](folder, recipe))
     candidates = [strip for strip in listed if isinstance(strip, Strip)]
     skipped = [skip for skip in listed if isinstance(skip, Skipped)]
@@ -159,7 +161,7 @@ def _choose(candidates: Sequence[Strip], samples: int | None, seed: int) -> tupl
             if not good:  # a folder of which nothing can be used is found out before work starts
                 candidates[index].load()
         except BadInput as error:
-            bad[index] = Skipped(candidates[index].name, error.message, error.hint)
+            bad[index] = Skipped.by(error, candidates[index].name)
         else:
             good.append(index)
     return [candidates[index] for index in sorted(good)], [bad[index] for index in sorted(bad)]

@@ -25,10 +25,10 @@ from gazecli.canonical import read_bytes, read_json
 from gazecli.errors import BadInput, ComicsError
 from gazecli.pictures.comics.strip import ComposedStrip, CutStrip, Recipe, Skipped, Strip, wrong_count
 from gazecli.pictures.compose import panel_files
-from gazecli.pictures.image_files import OTHER_SUFFIXES, PICTURE_SUFFIXES
+from gazecli.pictures.image_files import OTHER_SUFFIXES, PICTURE_SUFFIXES, is_unread, not_read
 
 _PANEL_NAME = re.compile(
-    rf"(\d{{1,6}})_(\d{{1,6}})({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES)))})",
+    rf"(\d{{1,6}})_(\d{{1,6}})({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES | OTHER_SUFFIXES)))})",
     re.IGNORECASE | re.ASCII,
 )
 _OUTER_PAGES = 5
@@ -78,16 +78,20 @@ def panels_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
         try:
             yield _strip_of_comic(comic, recipe)
         except BadInput as error:
-            yield Skipped(comic.name, error.message, error.hint)
+            yield Skipped.by(error, comic.name)
 
 
 def _strip_of_comic(comic: Path, recipe: Recipe) -> Strip | Skipped:
     files = panel_files(comic)
     if not files:
-        return Skipped(comic.name, "no panel files p1.png, p2.png, …")
+        return Skipped(comic.name, "no panel files p1.png, p2.png, …", panels=0)
     if len(files) != recipe.panels:
         raise wrong_count(len(files), recipe.panels, str(comic))
-    captions = read_captions(comic / "captions.txt", recipe.panels)
+    try:
+        captions = read_captions(comic / "captions.txt", recipe.panels)
+    except ComicsError as error:
+        error.panels = len(files)
+        raise
     return ComposedStrip(comic.name, tuple(files), recipe, captions)
 
 
@@ -124,6 +128,11 @@ def raw_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     """A strip per page with enough consecutive panels; comics without such a page are skipped."""
     for comic in folders_in(folder):
         pages = _inner_pages(comic)
+        unread = [file for file in _files(comic) if _PANEL_NAME.fullmatch(file.name) and is_unread(file)]
+        for suffix in sorted({file.suffix.lower() for file in unread}):
+            named = [file for file in unread if file.suffix.lower() == suffix]
+            more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+            yield Skipped.by(not_read(named[0]), f"{comic.name}/{named[0].name}{more}")
         longest = 0
         for number, page in pages.items():
             windows, run = _windows(sorted(page), recipe.panels)
@@ -133,17 +142,17 @@ def raw_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
                 window = chance.choice(windows)
                 files = tuple(page[panel] for panel in window)
                 yield ComposedStrip(f"{comic.name}/{number}_{window[0]}", files, recipe)
-        if not pages:
-            yield Skipped(comic.name, "no files named page_panel.jpg")
-        elif longest < recipe.panels:
+        if not pages and not unread:
+            yield Skipped(comic.name, "no files named page_panel.jpg", panels=0)
+        elif pages and longest < recipe.panels:
             reason = f"no page has {recipe.panels} consecutive panels, the most is {longest}"
-            yield Skipped(comic.name, reason, f"use --panels {longest}")
+            yield Skipped(comic.name, reason, f"use --panels {longest}", longest)
 
 
 def _inner_pages(comic: Path) -> dict[int, Page]:
     pages: dict[int, Page] = {}
     for entry in _files(comic):
-        if match := _PANEL_NAME.fullmatch(entry.name):
+        if (match := _PANEL_NAME.fullmatch(entry.name)) and not is_unread(entry):
             pages.setdefault(int(match[1]), {}).setdefault(int(match[2]), entry)
     outer = _OUTER_PAGES if len(pages) > _SHORT_COMIC else 0
     return dict(sorted(pages.items())[outer : len(pages) - outer])
@@ -169,16 +178,16 @@ def _files(comic: Path) -> list[Path]:
 
 
 def is_strips_folder(folder: Path) -> bool:
-    """`strips`: whether the folder holds image files."""
-    return any(_is_picture(file) for file in files_in(folder))
+    """`strips`: whether the folder holds image files, of those that are not read perhaps."""
+    return any(_is_picture(file) or is_unread(file) for file in files_in(folder))
 
 
 def whole_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
     """A strip per image file. Raises ComicsError when `captions.json` is broken."""
     captions = _shared_captions(folder / _CAPTIONS)
     for file in files_in(folder):
-        if file.suffix.lower() in OTHER_SUFFIXES:
-            yield Skipped(file.name, f"{file.suffix} pictures are not read", "save it as PNG")
+        if is_unread(file):
+            yield Skipped.by(not_read(file), file.name)
         if not _is_picture(file):
             continue
         try:
@@ -188,7 +197,7 @@ def whole_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
                 lines = check_captions(listed, recipe.panels, _CAPTIONS, str(file))
             yield CutStrip(file.name, (file,), recipe, lines)
         except BadInput as error:
-            yield Skipped(file.name, error.message, error.hint)
+            yield Skipped.by(error, file.name)
 
 
 def _is_picture(file: Path) -> bool:

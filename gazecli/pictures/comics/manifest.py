@@ -56,7 +56,7 @@ def _strip_of(folder: Path, line: bytes, number: int, recipe: Recipe) -> Strip |
         captions = _captions(entry.get("captions"), recipe.panels, place)
         return BoxedStrip(name, (_confined(folder, name, place),), recipe, captions, numbers)
     except BadInput as error:
-        return Skipped(place, error.message, error.hint)
+        return Skipped.by(error, place)
 
 
 def _entry(line: bytes, place: str) -> dict[str, object]:

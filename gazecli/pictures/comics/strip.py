@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gazecli.canonical import json_digest
-from gazecli.errors import ComicsError, PictureError
+from gazecli.errors import BadInput, ComicsError, PictureError
 from gazecli.pictures.compose import compose_strip
 from gazecli.pictures.image_files import check_header, open_pixels, probe_size
 from gazecli.pictures.panels import find_panels, split_grid
@@ -19,22 +19,36 @@ from gazecli.pictures.regions import numbered
 
 @dataclass(frozen=True)
 class Skipped:
-    """A strip, or a whole comic, that was left out; `hint` says what would let it in."""
+    """A strip, or a whole comic, that was left out; `hint` says what would let it in.
+
+    panels: how many were found in it, None where they were not counted.
+    """
 
     path: str
     reason: str
     hint: str | None = None
+    panels: int | None = None
+
+    @classmethod
+    def by(cls, error: BadInput, path: str) -> Skipped:
+        """What was left out because of `error`."""
+        found = error.panels if isinstance(error, ComicsError) else None
+        return cls(path, error.message, error.hint, found)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How strips are made: panels a strip, height and gap in pixels, seed, reading direction."""
+    """How strips are made: panels a strip, height and gap in pixels, seed, reading direction.
+
+    spread: whole strips are two pages side by side, read one after the other.
+    """
 
     panels: int
     height: int
     gap: int
     seed: int
     rtl: bool
+    spread: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +122,16 @@ class CutStrip(Strip):
     def load(self) -> Picture:
         path = self.sources[0]
         opened = open_pixels(path)
-        boxes = find_panels(opened.image, self.recipe.rtl) or split_grid(*opened.image.size, 1, 1)
+        boxes = find_panels(opened.image, self.recipe.rtl, self.recipe.spread)
+        boxes = boxes or split_grid(*opened.image.size, 1, 1)
         if len(boxes) != self.recipe.panels:
             raise wrong_count(len(boxes), self.recipe.panels, str(path))
         return Picture(opened.image, numbered(boxes), str(path), opened.sha256)
 
     @property
     def recipe_document(self) -> dict[str, object]:
-        return {"kind": "gutters", "panels": self.recipe.panels, "rtl": self.recipe.rtl}
+        read = {"kind": "gutters", "panels": self.recipe.panels, "rtl": self.recipe.rtl}
+        return read | ({"spread": True} if self.recipe.spread else {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +158,8 @@ class BoxedStrip(Strip):
 def wrong_count(found: int, wanted: int, subject: str) -> ComicsError:
     """The error for a strip with another number of panels than wanted."""
     panels = "1 panel" if found == 1 else f"{found} panels"
-    return ComicsError(
+    error = ComicsError(
         f"{panels} found, not {wanted}", subject=subject, hint=f"use --panels {found}", code="comics.panels"
     )
+    error.panels = found
+    return error

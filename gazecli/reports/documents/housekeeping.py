@@ -98,7 +98,7 @@ class DoctorDocument(Document):
 
 
 class ArtifactPart(Part):
-    """One thing kept in the cache; `summary` says of an evaluation what was found."""
+    """One thing kept in the cache; `summary`: an evaluation's result, or what versions made a head set."""
 
     digest: Digest
     kind: Text
@@ -148,8 +148,26 @@ class SourcePart(Part):
     license: Text | None
 
 
+class FoundPart(Part):
+    """How many panels a strip has; None where they could not be counted. `used`: whether it can be used."""
+
+    strip: Text
+    panels: Count | None
+    used: bool
+
+
+class FoundCountPart(Part):
+    """How many strips have this many panels."""
+
+    panels: Count
+    strips: Count
+
+
 class ComicsDocument(Document):
-    """`gaze comics make|check|fetch`: a comics folder, as the other commands would read it."""
+    """`gaze comics make|check|fetch`: a comics folder, as the other commands would read it.
+
+    `found` and `histogram`, the most frequent number first, are of `check`, which counts panels.
+    """
 
     schema_: Literal["gaze.comics/1"] = Field(default="gaze.comics/1", alias="schema")
     action: Literal["make", "check", "fetch"]
@@ -160,5 +178,7 @@ class ComicsDocument(Document):
     captioned: Count
     digest: Text
     skipped: list[SkippedPart]
+    found: list[FoundPart] = Field(default_factory=list)
+    histogram: list[FoundCountPart] = Field(default_factory=list)
     seed: int | None = None
     source: SourcePart | None = None

@@ -119,6 +119,18 @@ class SkippedPart(Part):
     reason: Text
 
 
+class TurnedPart(Part):
+    """Pictures with an EXIF orientation, by the pixels in which their boxes were annotated.
+
+    stored: in those of the file, so that the boxes were turned with the picture. upright: in those of the
+    picture as it is seen. assumed: of how many of them width and height are the same in both.
+    """
+
+    stored: Count
+    upright: Count
+    assumed: Count
+
+
 class ComicsPart(Part):
     """Which strips they were; `prepared` is what was done to them first, such as `squashed`."""
 
@@ -128,6 +140,7 @@ class ComicsPart(Part):
     panels: Ordinal
     skipped: list[SkippedPart] = Field(default_factory=list)
     prepared: Text | None = None
+    turned: TurnedPart | None = None
 
 
 class TimingPart(Open):

@@ -218,6 +218,7 @@ class HeadSetDocument(Document):
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
     kind: HeadSetKind = "pictures"
+    made_with: dict[Text, Text] = Field(default_factory=dict)
     timing: TimingPart | None = None
 
 
@@ -391,6 +392,7 @@ class ReportDocument(Document):
     honesty: HonestyPart | None = None
     imported: ImportedPart | None = None
     kind: HeadSetKind = "pictures"
+    made_with: dict[Text, Text] = Field(default_factory=dict)
     heads: list[HeadPart]
     layers: list[LayerPart]
     matrices: list[MatrixPart]

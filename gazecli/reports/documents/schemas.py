@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gazecli.reports.documents import evaluation, housekeeping
+from gazecli.reports.documents import evaluation, housekeeping, sharing
 from gazecli.reports.documents import results as documents
 from gazecli.reports.documents.parts import Document
 
@@ -17,6 +17,8 @@ _KINDS: tuple[type[Document], ...] = (
     documents.ReportDocument,
     evaluation.EvaluationDocument,
     evaluation.GenerationsDocument,
+    sharing.PushDocument,
+    sharing.PullDocument,
     housekeeping.ModelsDocument,
     housekeeping.DoctorDocument,
     housekeeping.CacheDocument,
