@@ -38,6 +38,7 @@ def command(output: Output) -> None:
             if (paper := entry.published)
             else None,
             note=entry.note,
+            unchecked=entry.unchecked,
         )
         for entry in CATALOGUE
     ]
@@ -63,8 +64,10 @@ def _show(console: Console, document: ModelsDocument) -> None:
         best = f"{paper.gaze:.1f} % with {paper.top} heads" if paper else ""
         here = "yes" if model.on_this_machine else ""
         name = f"{model.id} ({model.note})" if model.note else model.id
-        rows.append([model.alias, model.family, model.layers, model.heads, here, best, name])
+        layers, heads = (f"{count}*" if model.unchecked else count for count in (model.layers, model.heads))
+        rows.append([model.alias, model.family, layers, heads, here, best, name])
     print_table(console, "model family >layers >heads here paper's_best id", rows)
+    console.print("* unchecked: not compared with the published config.json", style="dim")
     console.print(
         "Any Hugging Face id of these families works too, and so does a checkpoint folder.", style="dim"
     )

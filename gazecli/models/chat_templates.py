@@ -1,11 +1,13 @@
 """The chat template of a checkpoint: its own, else its family's published one, else none.
 
-Fine-tunes lose theirs easily. A family's is taken only where the tokenizer knows all of its marks.
+Fine-tunes lose theirs easily. A family's is taken only where the tokenizer knows all of its marks. Templates
+that tell the model today's date are told one date for ever: a prompt is the same on every day.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 Origin = Literal["own", "family", "none"]
@@ -14,6 +16,10 @@ NOTES: dict[str, str] = {
     "none": "this checkpoint has no chat template, nor is one known for its family: "
     "the question follows the picture as it stands",
 }
+# What templates that ask for the day are told, as Mistral's are.
+TODAY = date(2026, 1, 1)
+_ASKS_FOR_THE_DAY = "strftime_now"
+_DATE_CODES = ("%-d", "%-m", *(f"%{letter}" for letter in "YymdBbAaHIMSpjFT"))
 # Trained on bare questions behind the picture: without a template it has all it needs.
 _BARE = ("paligemma",)
 
@@ -85,8 +91,8 @@ _FAMILIES = {
 def chat_template(processor: Any, config: Any) -> tuple[str | None, Origin]:
     """The template in Jinja to write prompts with, and whose it is; None where there is none."""
     for owner in (processor, processor.tokenizer):
-        if own := getattr(owner, "chat_template", None):
-            return own, "own"
+        if own := _text_of(getattr(owner, "chat_template", None)):
+            return _on_one_day(own), "own"
     family = config.model_type
     if family in _BARE:
         return None, "own"
@@ -96,6 +102,22 @@ def chat_template(processor: Any, config: Any) -> tuple[str | None, Origin]:
     if turns is None or other or not all(_knows(processor.tokenizer, mark) for mark in turns.marks):
         return None, "none"
     return turns.template(), "family"
+
+
+def _text_of(template: Any) -> str | None:
+    """One template in Jinja; of several with names, the one for chats."""
+    if isinstance(template, dict):
+        template = template.get("default") or next(iter(template.values()), None)
+    return template if isinstance(template, str) else None
+
+
+def _on_one_day(template: str) -> str:
+    """The template with a clock that stands at TODAY."""
+    if _ASKS_FOR_THE_DAY not in template:
+        return template
+    written = "".join(f"|replace({code!r}, {TODAY.strftime(code)!r})" for code in _DATE_CODES)
+    clock = f"{{%- macro {_ASKS_FOR_THE_DAY}(format) -%}}{{{{- format{written} -}}}}{{%- endmacro -%}}"
+    return clock + template
 
 
 def _knows(tokenizer: Any, mark: str) -> bool:

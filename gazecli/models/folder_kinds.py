@@ -19,7 +19,7 @@ from gazecli.errors import ModelError
 ENCODER_DECODERS = ("mllama", "florence2", "blip-2", "instructblip", "pix2struct", "kosmos-2", "git")
 INDEX = "model.safetensors.index.json"
 _LFS = b"version https://git-lfs.github.com/spec/"
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _OTHER_SETTINGS = ("adapter_config.json", "model_index.json", "params.json")
 _SHARD = re.compile(r"(.*-)\d{5}-of-(\d{5})\.safetensors")
@@ -149,6 +149,15 @@ def _no_writer(folder: Folder) -> bool:
     )
 
 
+def _unknown(folder: Folder) -> str | None:
+    from transformers import CONFIG_MAPPING, __version__
+
+    kind, own_code = folder.model_type, "auto_map" in folder.config
+    if own_code or "model_type" not in folder.config or kind in CONFIG_MAPPING:
+        return None
+    return f"{kind}, which transformers {__version__}"
+
+
 def _weight_map(folder: Folder) -> dict[str, str] | None:
     """Which file holds which weight, as the index says; None where it does not."""
     where = folder.json(INDEX).get("weight_map")
@@ -273,6 +282,12 @@ KINDS: tuple[Kind, ...] = (
         of_text=True,
     ),
     Kind(
+        "a type that transformers does not know",
+        _unknown,
+        "its type is {0} does not know",
+        "update transformers if a later release knows it; else choose another model: see `gaze models`",
+    ),
+    Kind(
         "pickled weights",
         lambda f: not f.weights and f.ending(".bin", ".pt", ".pth"),
         "only pickled weights are here, which are never loaded",
@@ -317,6 +332,15 @@ KINDS: tuple[Kind, ...] = (
         f"{_AGAIN}: the index says which file holds which weight",
         "model.weights",
         partial=True,
+    ),
+    Kind(
+        "Mistral's tokenizer alone",
+        lambda f: (
+            "config.json" in f.files and "tekken.json" in f.files and not set(_TOKENIZERS) & set(f.files)
+        ),
+        "its tokenizer is in Mistral's own form only, tekken.json",
+        "copy tokenizer.json and tokenizer_config.json from a copy of this model made for transformers",
+        "model.processor",
     ),
     Kind(
         "no tokenizer",

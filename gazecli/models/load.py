@@ -26,6 +26,7 @@ from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.folder_kinds import refuse_kinds
 from gazecli.models.processor import complete_processor, load_processor
 from gazecli.models.text_prompts import load_tokenizer
+from gazecli.models.token_maps.registry import token_map_of
 from gazecli.models.vlm import VLM
 from gazecli.models.weights import check_weights, unused_weights
 from gazecli.plain_text import error_words
@@ -71,11 +72,11 @@ def load(
     config = checkpoint.config()
     _refuse_own_code(checkpoint, config, trust_remote_code)
     blind = checkpoint.facts.is_text_only
-    processor = (
-        load_tokenizer(checkpoint.folder)
-        if blind
-        else load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
-    )
+    if blind:
+        processor = load_tokenizer(checkpoint.folder)
+    else:
+        processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
+        token_map_of(processor, config["model_type"])  # before gigabytes of weights are read
     model, report = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
     check_weights(model, report, checkpoint)
     if unused := unused_weights(report):

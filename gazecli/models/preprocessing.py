@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 
-from gazecli.errors import ModelError, PictureError, UsageError
+from gazecli.errors import GazeError, ModelError, PictureError, UsageError
 from gazecli.models.architecture import find_placeholder
 from gazecli.models.chat_templates import chat_template
 from gazecli.models.token_maps.image_tokens import ImageLayout, sizes_among
-from gazecli.models.token_maps.registry import TOKEN_MAPS
+from gazecli.models.token_maps.registry import token_map_of
 from gazecli.models.token_maps.views import boxes_of, unseen_margin
 from gazecli.pictures.picture import Picture
 from gazecli.plain_text import error_words
@@ -29,16 +30,7 @@ class Preparation:
     def __init__(self, processor: Any, config: Any) -> None:
         self.processor = processor
         self.family: str = config.model_type
-        names = [kind.__name__ for kind in type(processor).__mro__]
-        known = next((name for name in names if name in TOKEN_MAPS), None)
-        if known is None:
-            raise ModelError(
-                f"no token map is known for its processor {names[0]}",
-                subject=self.family,
-                hint=f"supported processors: {', '.join(sorted(TOKEN_MAPS))}",
-                code="model.unsupported",
-            )
-        self.token_map = TOKEN_MAPS[known]
+        self.token_map = token_map_of(processor, self.family)
         self.placeholder = find_placeholder(config, self.family)
         self.chat_template, self.template = chat_template(processor, config)
 
@@ -46,7 +38,8 @@ class Preparation:
         """The prompt of one turn with `pictures` pictures before the question, by the model's chat template.
 
         A checkpoint without a template gets the plain form its placeholder suggests. Raises UsageError for a
-        text that spells the token which stands for the picture: it would be taken for one.
+        text that spells the token which stands for the picture: it would be taken for one; and for a system
+        prompt that the template does not take, ModelError for a template that fails without one.
         """
         spelled = self.processor.tokenizer.convert_ids_to_tokens(self.placeholder)
         if isinstance(spelled, str) and spelled in f"{system or ''}\n{question}":
@@ -60,10 +53,28 @@ class Preparation:
         if self.chat_template is None:
             token = getattr(self.processor, "image_token", "<image>")
             return f"{system + ' ' if system else ''}{token * pictures}\n{question}\n"
-        text: str = self.processor.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=False, chat_template=self.chat_template
-        )
+        try:
+            text: str = self.processor.apply_chat_template(
+                turns, add_generation_prompt=True, tokenize=False, chat_template=self.chat_template
+            )
+        except (TemplateError, TypeError) as failure:  # templates raise what they do not take
+            raise self._refused_turns(error_words(failure), system) from failure
         return text
+
+    def _refused_turns(self, why: str, system: str | None) -> GazeError:
+        """What is wrong when the chat template takes no such turns: a system prompt, or the template."""
+        if system is not None:
+            return UsageError(
+                f"this model's chat template takes no system prompt ({why})",
+                subject=self.family,
+                hint="leave it out, or put it before the question",
+            )
+        return ModelError(
+            f"the chat template of this checkpoint takes no picture and question ({why})",
+            subject=self.family,
+            hint="take the chat template from the model it was made from",
+            code="model.processor",
+        )
 
     def process(self, pictures: Sequence[Picture], text: str, squash: bool = True) -> tuple[Any, ImageLayout]:
         """Model inputs on the CPU, batch of one, and the layout.

@@ -53,7 +53,14 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
                 return unbounded(_for_stills(stock, folder, trust_remote_code))
             own = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except ImportError as failure:
-        raise _needs_torchvision(folder, state) from failure
+        if state != "working" and "torchvision" in str(failure).lower():
+            raise _needs_torchvision(folder, state) from failure
+        raise ModelError(
+            f"the processor of this checkpoint needs a package that is not here ({error_words(failure)})",
+            subject=str(folder),
+            hint="install what that asks for, or use another model",
+            code="model.processor",
+        ) from failure
     except ModelError:
         raise
     except Exception as failure:  # foreign files: tokenizers and processors raise nearly anything
@@ -161,7 +168,9 @@ def _for_stills(stock: Any, folder: Path, trust_remote_code: bool) -> Any:
     trust = {"trust_remote_code": trust_remote_code}  # without it, transformers would ask on the terminal
     backend = "torchvision" if stock.__name__ in TORCHVISION_ONLY else "pil"
     parts["image_processor"] = AutoImageProcessor.from_pretrained(folder, backend=backend, **trust)
-    parts["tokenizer"] = AutoTokenizer.from_pretrained(folder, **trust)
+    # Mistral's package, where it is installed, would take its tekken.json, and knows no placeholders.
+    form = {"mistral_format": False} if (folder / "tekken.json").is_file() else {}
+    parts["tokenizer"] = AutoTokenizer.from_pretrained(folder, **form, **trust)
     settings = {key: value for key, value in settings.items() if key in accepted - set(parts)}
     processor = type(stock.__name__, (stock,), namespace)(**parts, **settings)
     if getattr(processor.image_processor, "do_pan_and_scan", None):

@@ -352,11 +352,13 @@ class VLM:
         return self.model, getattr(self.model, "model", self.model)
 
     def end_tokens(self) -> set[int]:
-        """Token ids that end an answer."""
+        """Token ids that end an answer, among those the model can write."""
         ends = self.model.generation_config.eos_token_id
         if ends is None:
             ends = self.tokenizer.eos_token_id
-        return set(ends if isinstance(ends, list | tuple) else [ends]) - {None}
+        named = set(ends if isinstance(ends, list | tuple) else [ends]) - {None}
+        able = getattr(self.model.get_output_embeddings(), "out_features", None)
+        return named if able is None else {end for end in named if end < able}
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of generated tokens, without special tokens."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from gazecli.errors import ModelError
 from gazecli.models.token_maps import anyres, tiles, whole_picture
 from gazecli.models.token_maps.views import TokenMap
 
@@ -29,3 +32,20 @@ TOKEN_MAPS: dict[str, TokenMap] = {
     "Qwen3VLProcessor": whole_picture.patch_grid,
     "SmolVLMProcessor": tiles.idefics,
 }
+
+
+def token_map_of(processor: Any, family: str) -> TokenMap:
+    """The token map of a processor's class, or of one it is derived from.
+
+    Raises ModelError where none is known.
+    """
+    names = [kind.__name__ for kind in type(processor).__mro__]
+    known = next((name for name in names if name in TOKEN_MAPS), None)
+    if known is None:
+        raise ModelError(
+            f"no token map is known for its processor {names[0]}",
+            subject=family,
+            hint=f"supported processors: {', '.join(sorted(TOKEN_MAPS))}",
+            code="model.unsupported",
+        )
+    return TOKEN_MAPS[known]

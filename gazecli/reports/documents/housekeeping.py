@@ -61,7 +61,10 @@ class PublishedPart(Part):
 
 
 class KnownModel(Part):
-    """A row of the catalogue; `note` says what keeps a model from running, where something does."""
+    """A row of the catalogue; `note` says what keeps a model from running, where something does.
+
+    `unchecked`: layers and heads were not compared with the published config.json.
+    """
 
     alias: Text
     id: Text
@@ -71,6 +74,7 @@ class KnownModel(Part):
     on_this_machine: bool
     published: PublishedPart | None
     note: Text | None = None
+    unchecked: bool = False
 
 
 class ModelsDocument(Document):
