@@ -21,7 +21,7 @@ from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_comics, note_headset, stored_headset
 from gazecli.heads.questions import DISCOVERY_PROMPT, TEXT_PROMPT
-from gazecli.heads.request import ComicsRequest, Request, Settings, TextRequest, TextSettings, check_samples
+from gazecli.heads.request import ComicsRequest, Request, Settings, TextRequest, TextSettings, check_numbers
 from gazecli.heads.text_lists import TextLists, open_text_lists, text_lists
 from gazecli.models.device_map import DeviceMap, parse_device_map
 from gazecli.pictures.comics.comics import Comics, open_comics
@@ -142,7 +142,7 @@ def discover_text(
         texts = text_lists(texts)
     settings = TextSettings(seed, prompt)
     settings.check(texts.panels)
-    check_samples(samples)
+    check_numbers(samples=samples)
     cache = cache if cache is not None else Cache()
     request = TextRequest(
         model=str(model) if isinstance(model, Path) else model,

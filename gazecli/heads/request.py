@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from gazecli.models.vlm import VLM
 
 METHOD, TEXT_METHOD = 2, 1  # raised whenever the same request would give other numbers
-_BOUNDS = {
-    "samples": (1, 10**7),
-    "panels": (2, 20),
-    "height": (16, 4096),
-    "gap": (0, 512),
-    "seed": (0, 2**32 - 1),
-}
 
 
 @dataclass(frozen=True)
@@ -53,8 +46,9 @@ class Settings:
 
     def check(self) -> None:
         """Raise UsageError for a value that makes no sense."""
-        for name, (low, high) in _BOUNDS.items():
-            _check_bounds(name, getattr(self, name), low, high)
+        check_numbers(
+            samples=self.samples, panels=self.panels, height=self.height, gap=self.gap, seed=self.seed
+        )
         panel_prompts(self.prompt, self.panels)
 
     def kept(self) -> dict[str, Any]:
@@ -74,7 +68,7 @@ class TextSettings:
 
     def check(self, panels: int) -> None:
         """Raise UsageError for a value that makes no sense with `panels` texts a list."""
-        _check_bounds("seed", self.seed, *_BOUNDS["seed"])
+        check_numbers(seed=self.seed)
         panel_prompts(self.prompt, panels)
 
     def kept(self) -> dict[str, Any]:
@@ -310,16 +304,21 @@ def request_document(
     }
 
 
-def check_samples(samples: int | None) -> None:
-    """UsageError for an impossible number of strips or lists."""
-    _check_bounds("samples", samples, *_BOUNDS["samples"])
-
-
-def _check_bounds(name: str, value: int | None, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
-        raise UsageError(
-            f"--{name} must lie between {low} and {high}",
-            subject=str(value),
-            code=f"usage.{name}",
-            hint=f"leave --{name} out for the default",
-        )
+def check_numbers(**given: int | None) -> None:
+    """UsageError for the first number that makes no sense, by the name of its option."""
+    bounds = {
+        "samples": (1, 10**7),
+        "panels": (2, 20),
+        "height": (16, 4096),
+        "gap": (0, 512),
+        "seed": (0, 2**32 - 1),
+    }
+    for name, (low, high) in bounds.items():
+        value = given.get(name)
+        if value is not None and not low <= value <= high:
+            raise UsageError(
+                f"--{name} must lie between {low} and {high}",
+                subject=str(value),
+                code=f"usage.{name}",
+                hint=f"leave --{name} out for the default",
+            )
