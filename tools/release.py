@@ -24,7 +24,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 TORCH = os.environ.get("TORCH", "torch==2.13.0")
 # What must be in the wheel for the box model, the pages and type checkers, and what must not.
-WANTED = ("py.typed", "tiny/checkpoint/model.safetensors", "reports/page/page.html", "serving/page/")
+WANTED = (
+    "py.typed",
+    "cli/skill.md",
+    "tiny/checkpoint/model.safetensors",
+    "reports/page/page.html",
+    "serving/page/",
+)
 UNWANTED = ("tests/", "tools/", "benchmarks/", "gazecli/tiny/training/", "gazecli/tiny/live/")
 _LINK = re.compile(r"(!?\[[^\]]*\]\()(?!https?:|#|mailto:)([^)\s]+)")
 

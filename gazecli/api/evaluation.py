@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gazecli.cache.store import Cache
+from gazecli.errors import UsageError
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.store import KeptEvaluation, keep
 from gazecli.evaluation.trials import Run
@@ -19,7 +21,9 @@ from gazecli.reports.documents.evaluation import (
     EvaluationDocument,
     EvaluationPart,
 )
+from gazecli.reports.files import format_of, refuse_existing, report_text, save_text
 from gazecli.reports.generations import generations_text, text_lines
+from gazecli.reports.headset import report_document
 from gazecli.reports.kept_evaluation import (
     comparison_of,
     evaluation_document,
@@ -27,13 +31,20 @@ from gazecli.reports.kept_evaluation import (
     kept_evaluation,
 )
 from gazecli.reports.page.scenes import Scene
+from gazecli.reports.results import data_frame, framed
+from gazecli.results import Numbers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from gazecli.reports.documents.results import ReportDocument
 
 _LOG = logging.getLogger(__name__)
 Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Evaluation:
+class Evaluation(Numbers[EvaluationDocument]):
     """A kept evaluation, the head set that it steered (a sweep changes its suggestion), and its blocks.
 
     cached: whether it was found again. scenes: a few of its pictures for a page.
@@ -72,6 +83,41 @@ class Evaluation:
     def document(self) -> EvaluationDocument:
         """What `gaze evaluate` prints as JSON."""
         return evaluation_document(self.kept, self.part, self.comparison, self.cached)
+
+    def report(self) -> ReportDocument:
+        """The report of its head set with this evaluation alone."""
+        return report_document(self.headset, evaluations=[self.part], comparison=self.comparison)
+
+    def save(self, path: str | Path, *, overwrite: bool = True) -> Path:
+        """Write it as the file's name says: .html, .md, .csv, .tex; .jsonl for every text; else JSON."""
+        path = Path(path)
+        refuse_existing(path, overwrite)
+        form = format_of(path)
+        if path.suffix.lower() == ".jsonl":
+            save_text(self.texts, path)
+        elif form == "json":
+            save_text(self.document().json_text(indent=2), path)
+        else:
+            save_text(report_text(self.report(), form, scenes=self.scenes), path)
+        return path
+
+    def _repr_html_(self) -> str:
+        return framed(report_text(self.report(), "html", scenes=self.scenes))
+
+    def to_frame(self) -> Any:
+        """A row a condition, as a pandas DataFrame; GazeError where pandas is not installed."""
+        return data_frame([each.model_dump(exclude={"latency", "per_region"}) for each in self.conditions])
+
+    def plot(self) -> Figure:
+        """Accuracy by condition with its intervals; UsageError where nobody judged."""
+        from gazecli.reports.figures.evaluation import redirection
+
+        drawn = redirection(self.report())
+        if drawn is None:
+            raise UsageError(
+                "nobody judged this evaluation", hint="judge its texts first: gazecli.judge(...)"
+            )
+        return drawn
 
 
 def keep_evaluation(

@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gazecli.api.evaluation import Evaluation
 from gazecli.cache.store import Cache
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import find_headset, last_headset
+from gazecli.reports.csv_table import report_rows
 from gazecli.reports.documents.evaluation import ComparisonPart
 from gazecli.reports.documents.results import ReportDocument
-from gazecli.reports.files import SHOWN, format_of, report_text, save_figures, save_text
+from gazecli.reports.files import SHOWN, format_of, refuse_existing, report_text, save_figures, save_text
 from gazecli.reports.headset import against_part, report_document, unsteered_comparison
 from gazecli.reports.kept_evaluation import kept_blocks
 from gazecli.reports.page.scenes import Scene
+from gazecli.reports.results import data_frame, framed
+from gazecli.results import Numbers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Report:
+class Report(Numbers[ReportDocument]):
     """A head set with all evaluations that are kept of it; its tables list the `shown` best heads."""
 
     headset: HeadSet
@@ -39,10 +46,30 @@ class Report:
         """The report as `html`, `markdown`, `csv`, `latex` or `json`."""
         return report_text(self.content, form, self.shown, self.scenes)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = True) -> Path:
         """Write it as the file's name says: .html, .md, .csv, .tex, else JSON; GazeError when that fails."""
+        refuse_existing(Path(path), overwrite)
         save_text(self.text(format_of(Path(path))), Path(path))
         return Path(path)
+
+    def _repr_html_(self) -> str:
+        return framed(self.text("html"))
+
+    def to_frame(self) -> Any:
+        """The table of the CSV, as a pandas DataFrame; GazeError where pandas is not installed."""
+        return data_frame(report_rows(self.content))
+
+    def plot(self) -> Figure:
+        """Every head's score; the suggested heads are framed. `figures` has all figures."""
+        from gazecli.reports.figures.scores import score_map
+
+        return score_map(self.content)
+
+    def figures(self) -> dict[str, Figure]:
+        """All figures there are data for, by name."""
+        from gazecli.reports.figures import figures_of
+
+        return {name: figure for name, (figure, _) in figures_of(self.content).items()}
 
     def save_figures(self, folder: str | Path) -> list[Path]:
         """Write every figure there are data for into a folder, as SVG and PNG; the files."""

@@ -83,6 +83,14 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _print_skill(wanted: bool) -> None:
+    if wanted:
+        from gazecli.cli.skill import guide
+
+        sys.stdout.write(guide(NAMES))
+        raise typer.Exit
+
+
 def _before_any_command(
     ctx: typer.Context,
     _format: Format = None,
@@ -91,6 +99,12 @@ def _before_any_command(
     _verbose: Verbose = 0,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    _skill: Annotated[
+        bool,
+        typer.Option(
+            "--skill", callback=_print_skill, is_eager=True, help="Print a guide for language models."
+        ),
     ] = False,
 ) -> None:
     ctx.obj = output_options_of(ctx, _format, _json, _quiet, _verbose)

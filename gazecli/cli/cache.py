@@ -46,7 +46,7 @@ def ls(output: Output) -> None:
     """
     cache = _open(output)
     entries = cache.entries()
-    document = _document("ls", cache, artifacts=[_part(entry) for entry in entries])
+    document = _document("ls", cache, artifacts=[_part(cache, entry) for entry in entries])
     labels = [_label(cache, entry) for entry in entries]
     output.result(document, lambda console: _show_list(console, document, labels))
 
@@ -59,7 +59,7 @@ def show(output: Output, digest: OneDigest) -> None:
     """
     cache = _open(output)
     entry = _entry(cache, digest)
-    document = _document("show", cache, artifacts=[_part(entry)], header=entry.summary)
+    document = _document("show", cache, artifacts=[_part(cache, entry)], header=entry.summary)
 
     def human(console: Console) -> None:
         facts = document.artifacts[0].model_dump(exclude={"age_seconds"})
@@ -98,7 +98,7 @@ def verify(output: Output) -> None:
 
     cache = _open(output)
     damaged = [DamagePart(path=str(found.path), reason=found.reason) for found in cache.verify()]
-    listed = [_part(entry) for entry in cache.entries()]
+    listed = [_part(cache, entry) for entry in cache.entries()]
     document = _document("verify", cache, artifacts=listed, damaged=damaged)
 
     def human(console: Console) -> None:
@@ -180,7 +180,7 @@ def import_(
         raise cannot_matter("model", "for an artifact, which names its own model", subject=file)
     else:
         digest = cache.import_file(file, _check)
-    document = _document("import", cache, artifacts=[_part(_entry(cache, digest))], file=str(file))
+    document = _document("import", cache, artifacts=[_part(cache, _entry(cache, digest))], file=str(file))
     output.result(document, lambda console: print_facts(console, {"imported": digest}), digest=digest)
 
 
@@ -214,7 +214,7 @@ def export(
         from gazecli.heads.rankings import export_ranking
 
         written = export_ranking(headset_of(entry.digest, cache), dest, overwrite=force)
-    document = _document("export", cache, artifacts=[_part(entry)], file=str(written))
+    document = _document("export", cache, artifacts=[_part(cache, entry)], file=str(written))
     facts: dict[str, object] = {"exported": entry.digest, "to": written}
     output.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
 
@@ -292,7 +292,7 @@ def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
     return CacheDocument(action=action, path=str(cache.root), **content)  # type: ignore[arg-type]
 
 
-def _part(entry: Entry) -> ArtifactPart:
+def _part(cache: Cache, entry: Entry) -> ArtifactPart:
     from gazecli.evaluation.store import evaluation_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
 
@@ -305,6 +305,7 @@ def _part(entry: Entry) -> ArtifactPart:
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
         summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _headset_summary(entry),
+        origin=cache.source_of(entry.digest),
     )
 
 
@@ -359,7 +360,16 @@ def _show_list(console: Console, document: CacheDocument, labels: Sequence[str |
     rows: list[list[object]] = []
     for kept, label in zip(document.artifacts, labels, strict=True):
         size, age = size_text(kept.bytes), age_text(kept.age_seconds)
-        rows.append([kept.digest[7:19], kept.kind, label, size, age, kept.summary or ""])
+        rows.append(
+            [
+                kept.digest[7:19],
+                kept.kind,
+                label,
+                size,
+                age,
+                "; ".join(filter(None, (kept.summary, kept.origin))),
+            ]
+        )
     print_table(console, "digest kind model >size >age summary", rows)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")

@@ -42,7 +42,9 @@ class NewReportOptions(ReportOptions):
 @cli_command(shared=True, pages=True)
 def command(
     output: Output,
-    headset: Annotated[str, typer.Argument(metavar="HEADSET", help="A digest, file or model.")],
+    headset: Annotated[
+        str, typer.Argument(metavar="HEADSET", help="A digest, file, model or hf:OWNER/REPO.")
+    ],
     comics: Annotated[
         Path, typer.Argument(metavar="COMICS", help="A folder of comics, or coco for natural pictures.")
     ],

@@ -33,7 +33,8 @@ NAME = "report"
 def command(
     output: Output,
     headset: Annotated[
-        str | None, typer.Argument(metavar="HEADSET", help="A digest, file or model; else the one used last.")
+        str | None,
+        typer.Argument(metavar="HEADSET", help="A digest, file, model or hf:OWNER/REPO; else the last used."),
     ] = None,
     *,
     files: ReportOptions,

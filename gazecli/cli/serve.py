@@ -104,7 +104,7 @@ def command(
         # The heads chosen here are what `auto` means to whoever asks.
         suggested = {**chosen.headset.header["suggested"], "top": len(chosen.heads), "score": chosen.score}
         headset = replace(chosen.headset, header={**chosen.headset.header, "suggested": suggested})
-        how = None if shown.regions else Panels(panels=shown.panels, rtl=shown.rtl)
+        how = None if shown.regions else Panels(panels=shown.panels, rtl=shown.rtl, spread=shown.spread)
         opened = opened or example_strips(_EXAMPLES)
         serve(vlm, headset, opened, entrance=entrance, on_ready=say, max_pixels=max_pixels, how=how)
 

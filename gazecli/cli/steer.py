@@ -27,11 +27,9 @@ from gazecli.cli.tables import print_answers, print_provenance
 from gazecli.errors import UsageError, cannot_matter
 
 if TYPE_CHECKING:
-    from PIL import Image
     from rich.console import Console
 
     from gazecli.reports.documents.results import SteerDocument
-    from gazecli.steering.steer import Steering
 
 NAME = "steer"
 
@@ -129,24 +127,15 @@ def command(
         )
     note_prepared(output, "picture was", steered.layout.prepared)
     if heatmap is not None:
-        save_picture(_heatmap(steered), heatmap)
+        from gazecli.reports.heatmap import heatmap_of_steering
+
+        save_picture(heatmap_of_steering(steered), heatmap)
     document = steer_document(vlm, steered, chosen.headset.digest, chosen.score, heatmap=heatmap, page=page)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_steering
 
         save_page(document, scene_of_steering(steered), f"Answers of {vlm.name}, steered", page)
     output.result(document, lambda console: _show(console, document, streamed=stream))
-
-
-def _heatmap(steered: Steering) -> Image.Image:
-    from gazecli.reports.heatmap import AttentionMap, heatmap_image
-
-    maps = [AttentionMap(steered.baseline_rows.mean(0), f"unsteered: {steered.baseline or ''}")]
-    maps += [
-        AttentionMap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
-        for answer in steered.answers
-    ]
-    return heatmap_image(steered.picture.image, steered.layout.boxes.numpy(), maps)
 
 
 def _show(console: Console, document: SteerDocument, *, streamed: bool) -> None:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gazecli.reports.documents.results import SwitchDocument
-    from gazecli.reports.trajectory import Trajectory
-    from gazecli.steering.switch import Narration
 
 NAME = "switch"
 
@@ -93,20 +91,10 @@ def command(
         save_page(document, scene_of_narration(narration), f"Narration of {vlm.name}, switched", page)
     if trajectory is not None:
         from gazecli.reports.files import save_trajectory
+        from gazecli.reports.trajectory import trajectory_of_narration
 
-        save_trajectory(_trajectory(narration), document, trajectory)
+        save_trajectory(trajectory_of_narration(narration), document, trajectory)
     output.result(document, lambda console: _show(console, document))
-
-
-def _trajectory(narration: Narration) -> Trajectory:
-    from gazecli.reports.trajectory import Trajectory
-
-    return Trajectory(
-        steps=narration.trajectory,
-        numbers=[region.number for region in narration.regions],
-        targets=[(each.start, each.end, each.region.number) for each in narration.segments],
-        pieces=narration.pieces,
-    )
 
 
 def _show(console: Console, document: SwitchDocument) -> None:

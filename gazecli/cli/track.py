@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,12 +17,9 @@ from gazecli.cli.tables import print_provenance, print_table
 from gazecli.errors import RegionError
 
 if TYPE_CHECKING:
-    from PIL import Image
     from rich.console import Console
 
     from gazecli.reports.documents.results import TrackDocument
-    from gazecli.reports.trajectory import Trajectory
-    from gazecli.steering.track import Span, Tracking
 
 NAME = "track"
 
@@ -116,42 +112,19 @@ def command(
         page=page,
     )
     if heatmap is not None:
-        save_picture(_heatmap(tracking, spans), heatmap)
+        from gazecli.reports.heatmap import heatmap_of_tracking
+
+        save_picture(heatmap_of_tracking(tracking, spans), heatmap)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_tracking
 
         save_page(document, scene_of_tracking(tracking), f"Attention of {vlm.name} while it writes", page)
     if trajectory is not None:
         from gazecli.reports.files import save_trajectory
+        from gazecli.reports.trajectory import trajectory_of_tracking
 
-        save_trajectory(_trajectory(tracking), document, trajectory)
+        save_trajectory(trajectory_of_tracking(tracking), document, trajectory)
     output.result(document, lambda console: _show(console, document, streamed=stream))
-
-
-def _heatmap(tracking: Tracking, spans: Sequence[Span]) -> Image.Image:
-    from gazecli.reports.heatmap import AttentionMap, heatmap_image
-
-    parts = [(f'"{span.text}"', span.start, span.end) for span in spans]
-    maps = []
-    for label, start, end in parts or [("the whole text", 0, tracking.tokens)]:
-        maps.append(AttentionMap(tracking.mean_map(start, end), f"{label}: gaze heads"))
-        if tracking.controls:
-            maps.append(AttentionMap(tracking.mean_map(start, end, controls=True), f"{label}: control heads"))
-    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), maps)
-
-
-def _trajectory(tracking: Tracking) -> Trajectory:
-    from gazecli.reports.trajectory import Trajectory
-
-    steps = tracking.trajectories()
-    return Trajectory(
-        steps=steps[0],
-        numbers=[region.number for region in tracking.regions],
-        targets=[],
-        pieces=tracking.pieces,
-        controls=steps[1:].mean(0) if len(steps) > 1 else None,
-        breaks=[start for start, _ in tracking.sentences()[1:]],
-    )
 
 
 def _show(console: Console, document: TrackDocument, *, streamed: bool) -> None:

@@ -21,6 +21,7 @@ from gazecli.errors import HeadSetError, UsageError
 from gazecli.heads.questions import given_template
 from gazecli.heads.scores import SCORE_NAMES, UNTESTED, diagonal_mean, localization, ranking
 from gazecli.models.attention.modes import HARD, STRENGTH
+from gazecli.results import HeadSetResult
 
 if TYPE_CHECKING:
     from gazecli.cache.store import Cache
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "Head", "HeadSet", "Selection"]
 
 KIND = "headset"
+SHOWN = (".html", ".htm", ".csv", ".png", ".svg")
 TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
 # What later versions keep beside them; no shares of attention.
 LATER = ("image_z", "spatial")
@@ -69,7 +71,7 @@ class Selection(list[Head]):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class HeadSet:
+class HeadSet(HeadSetResult):
     """Every head's matrices and scores for one model and one set of comics.
 
     matrices: (L, H, P, P) mean raw attention, panel of the question x attended panel. shapes: the same,
@@ -117,12 +119,20 @@ class HeadSet:
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write it into the file `path`, or into that folder under its own name; returns the file.
 
-        `load` and `gaze cache import` read it again. Raises UsageError when another file is there and may not
-        be replaced, GazeError when writing fails.
+        `load` and `gaze cache import` read it again. A file named *.json is the ranking alone: layer, head
+        and score; *.html, *.csv, *.png and *.svg show it. Raises UsageError when another file is there and
+        may not be replaced, GazeError when writing fails.
         """
         from gazecli.cache.store import save_artifact
+        from gazecli.heads.rankings import export_ranking
 
-        return save_artifact(self.to_artifact(), Path(path), overwrite=overwrite)
+        path = Path(path)
+        kind = "" if path.is_dir() else path.suffix.lower()
+        if kind == ".json":
+            return export_ranking(self, path, overwrite=overwrite)
+        if kind in SHOWN:
+            return super().save(path, overwrite=overwrite)
+        return save_artifact(self.to_artifact(), path, overwrite=overwrite)
 
     def __repr__(self) -> str:
         layers, heads = self.image_mass.shape

@@ -20,6 +20,7 @@ from gazecli.heads.hub import SCHEME, Note, fetch_headset, hub_name, log
 from gazecli.models.adapter import split_name
 from gazecli.models.checkpoint import find_checkpoint
 from gazecli.models.head_pairs import Heads, parse_heads
+from gazecli.models.snapshot import is_commit
 from gazecli.pictures.comics.comics import Comics
 from gazecli.pictures.comics.dataset import source_of
 
@@ -75,8 +76,13 @@ def note_comics(cache: Cache, comics: Comics) -> None:
 
 
 def model_source(cache: Cache, headset: HeadSet) -> str:
-    """What to load for a head set: the name or folder its model was loaded from last."""
-    return cache.source_of(str(headset.model["digest"])) or str(headset.model["id"])
+    """What to load for a head set: the name or folder its model was loaded from last.
+
+    Of a model that was never loaded here, the revision in which the heads were found.
+    """
+    known, revision = cache.source_of(str(headset.model["digest"])), headset.model.get("revision")
+    name = str(headset.model["id"])
+    return known or (f"{name}@{revision}" if "/" in name and is_commit(revision) else name)
 
 
 def model_label(cache: Cache, name: str, digest: str) -> str:

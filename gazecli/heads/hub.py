@@ -5,6 +5,7 @@ What lies there is other people's: safetensors and JSON are read, both of bounde
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import re
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from gazecli.cache.artifact import read
 from gazecli.cache.store import Cache
 from gazecli.canonical import read_json
-from gazecli.errors import CacheError, GazeError, HeadSetError, HubError
+from gazecli.errors import CacheError, GazeError, HeadSetError, HubError, unwritable
 from gazecli.heads.headset import HeadSet
-from gazecli.models.snapshot import transfer_bar
+from gazecli.models.snapshot import is_commit, transfer_bar
 from gazecli.plain_text import error_words
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ MAX_BYTES = {FILE: 1 << 28, DOCUMENT: 1 << 24}
 
 Note = Callable[[str], None]
 log: Note = logging.getLogger(__name__).info
-_COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
+_OF_A_DISK = {errno.ENOSPC, errno.EROFS, errno.EACCES, getattr(errno, "EDQUOT", errno.ENOSPC)}
 LOGIN = "log in: hf auth login, or set HF_TOKEN"
 _CHECK_NAME = "check the name; a private repository needs `hf auth login`"
 
@@ -49,7 +50,7 @@ class HubName:
     @property
     def is_pinned(self) -> bool:
         """Whether it names a whole commit, which never changes."""
-        return self.revision is not None and _COMMIT.fullmatch(self.revision) is not None
+        return is_commit(self.revision)
 
 
 @dataclass(frozen=True)
@@ -128,11 +129,6 @@ def fetch_headset(name: HubName, cache: Cache, note: Note = log) -> Pulled:
 def remember_pin(name: HubName, digest: str, cache: Cache) -> None:
     """Record that the head set `digest` lies in the Hub's commit `name`."""
     cache.remember(_request(name), digest)
-
-
-def origin_of(headset: HeadSet, cache: Cache) -> str | None:
-    """From which commit of the Hub a head set was pulled last, as `hf:OWNER/REPO@COMMIT`."""
-    return cache.source_of(headset.digest) if headset.digest else None
 
 
 def _pinned(name: HubName, cache: Cache) -> Pulled | None:
@@ -278,7 +274,7 @@ def _as_gaze_error(failure: Exception, repository: str) -> GazeError:
     if status == 401:
         return refused("the Hub does not accept your token", LOGIN, "hub.token")
     if status == 403:
-        hint = "choose a repository of your own, or offer it to its owner with --pr"
+        hint = "name a repository of yours, with a token that may write; or offer it to its owner with --pr"
         return refused("you have no right to do this", hint, "hub.rights")
     if status in (409, 412):
         return refused("the repository was changed meanwhile", "run it again", "hub.conflict")
@@ -288,6 +284,8 @@ def _as_gaze_error(failure: Exception, repository: str) -> GazeError:
         return refused(
             f"the Hub answers {status} ({error_words(failure)})", "try it again later", "hub.failed"
         )
+    if isinstance(failure, OSError) and (failure.filename or failure.errno in _OF_A_DISK):
+        return unwritable(failure.filename or constants.HF_HUB_CACHE, failure, code="hub.disk")
     if isinstance(failure, OSError | TransportError):
         hint = "check the network, then run it again"
         return refused(f"the Hub cannot be reached ({error_words(failure)})", hint, "hub.unreachable")

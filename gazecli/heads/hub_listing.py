@@ -72,7 +72,7 @@ def list_headsets(model: str, *, cache: Cache | None = None) -> list[OnHub]:
 
         # A list is asked for again and again; where nobody answers at all, that is found out at once.
         get_session().head(constants.ENDPOINT)
-        return [_told(info) for info in _infos([TAG, wanted])]
+        return [told(info) for info in _infos([TAG, wanted])]
 
 
 def is_model(name: str) -> bool:
@@ -137,7 +137,8 @@ def _infos(tags: list[str]) -> Iterable[ModelInfo]:
         return list(api.list_models(**asked, expand=facts))
 
 
-def _told(info: ModelInfo) -> OnHub:
+def told(info: ModelInfo) -> OnHub:
+    """What the Hub tells of a repository."""
     updated = info.last_modified.date().isoformat() if info.last_modified is not None else None
     downloads = info.downloads if isinstance(info.downloads, int) and info.downloads >= 0 else None
     return OnHub(info.id, info.sha, downloads, updated, _claims(info))

@@ -170,17 +170,27 @@ def listed_headset(heads: Sequence[tuple[int, int]], model: str, cache: Cache) -
 
     Raises UsageError for no heads, HeadSetError for heads the model has not, ModelError as `load`.
     """
-    if not heads:
-        raise UsageError("no heads are listed", hint="name them: 3.4,3.5,12.0")
     checkpoint = find_checkpoint(model)
     refuse_kinds(checkpoint.facts)
-    size = read_dimensions(checkpoint)
+    block = _model(checkpoint, read_dimensions(checkpoint), cache)
+    made = listed_heads(heads, block, checkpoint.name)
+    digest, stored = cache.put(made.to_artifact())
+    return replace(made, digest=digest, path=stored)
+
+
+def listed_heads(
+    heads: Sequence[tuple[int, int]], model: Mapping[str, Any], name: str | None = None
+) -> HeadSet:
+    """As `listed_headset`, of a model's block of a header, and kept nowhere."""
+    if not heads:
+        raise UsageError("no heads are listed", hint="name them: 3.4,3.5,12.0")
     lines = [Ranked(*pair, 1.0 - place / len(heads)) for place, pair in enumerate(heads)]
     typed = ",".join(f"{layer}.{head}" for layer, head in heads)
-    tensors = _tensors(lines, size, checkpoint.name, typed, "choose among these")
+    size = Dimensions(int(model["layers"]), int(model["heads"]), str(model["family"]))
+    tensors = _tensors(lines, size, name or str(model["name"]), typed, "choose among these")
     suggested = {"score": "raw", "top": len(heads), "why": "these heads were listed by hand, best first"}
-    header = {**_header(_model(checkpoint, size, cache), suggested), "kind": "listed"}
-    return _kept(header, tensors, cache)
+    header = {**_header({**model, "dtype": _UNKNOWN}, suggested), "kind": "listed"}
+    return HeadSet.of_ranking(header, tensors)
 
 
 def _tensors(lines: Sequence[Ranked], size: Dimensions, name: str, subject: str, hint: str) -> Tensors:

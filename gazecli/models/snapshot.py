@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 _WANTED = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.py"]
 # The same weights once more, in layouts that transformers does not read.
 _UNWANTED = ["consolidated*", "original/*", "onnx/*", "openvino/*", "*.gguf", "*.bin", "*.pth"]
-_REVISION = re.compile(r"[0-9a-f]{40}")
+_COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
 
 def find_snapshot(hub_id: str, revision: str | None, fetch: bool, progress: Progress | None) -> Path:
@@ -76,7 +76,12 @@ def find_snapshot(hub_id: str, revision: str | None, fetch: bool, progress: Prog
 
 def hub_revision(folder: Path) -> str | None:
     """The commit of a Hub snapshot folder, None for any other folder."""
-    return folder.name if folder.parent.name == "snapshots" and _REVISION.fullmatch(folder.name) else None
+    return folder.name if folder.parent.name == "snapshots" and is_commit(folder.name) else None
+
+
+def is_commit(revision: object) -> bool:
+    """Whether a revision is a whole commit, which never changes."""
+    return isinstance(revision, str) and _COMMIT.fullmatch(revision) is not None
 
 
 def _reason(failure: Exception) -> str:

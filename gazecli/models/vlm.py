@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from threading import Lock, get_ident
@@ -34,11 +34,12 @@ from gazecli.models.text_prompts import TextPreparation, TextProcessor
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.picture import Picture, Pictured
 from gazecli.pictures.regions import Region
+from gazecli.results import ModelResult
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Which model it is, without the model; documents read it."""
+    """Which model it is, without the model; documents read it. kept: as it stands in what is kept."""
 
     name: str
     id: str
@@ -49,10 +50,11 @@ class ModelFacts:
     heads: int
     dtype: str
     template: str | None
+    kept: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(repr=False, eq=False)
-class VLM:
+class VLM(ModelResult):
     """A vision-language model ready to be watched and steered; or, for `discover_text`, one without pictures.
 
     source: what to load it by again, a folder's path or the name itself.
@@ -97,7 +99,11 @@ class VLM:
     @property
     def facts(self) -> ModelFacts:
         """Which model it is."""
-        return ModelFacts(**{each.name: getattr(self, each.name) for each in fields(ModelFacts)})
+        names = [each.name for each in fields(ModelFacts) if each.name != "kept"]
+        own = {name: getattr(self, name) for name in names}
+        kept = {**own, **self.lasting_names()}
+        del kept["template"]
+        return ModelFacts(**own, kept=kept)
 
     @property
     def device(self) -> torch.device:

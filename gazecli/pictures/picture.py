@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,11 +23,12 @@ from gazecli.pictures.numbered_picture import numbered_picture
 from gazecli.pictures.panels import find_panels, looks_like_spread, parse_panels, split_grid
 from gazecli.pictures.region_specs import panel_region, parse_region, read_regions, regions_of
 from gazecli.pictures.regions import Box, Region, numbered
+from gazecli.results import PictureResult
 
 _NO_REGION = "write a panel's number, x0,y0,x1,y1 in pixels, or a region of this picture"
 
 
-class Picture:
+class Picture(PictureResult):
     """A picture. `image` is RGB with EXIF orientation applied; `regions` are numbered from 1.
 
     `path` is where it came from (`-` for standard input, None for an image in memory). `sha256` (hex)
@@ -74,6 +76,12 @@ class Picture:
     def __repr__(self) -> str:
         counted = f"{self.panels} regions" if self.panels != 1 else "1 region"
         return f"Picture({self.name!r}, {self.width} x {self.height} pixels, {counted})"
+
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows it: its regions numbered."""
+        out = io.BytesIO()
+        self.drawn().save(out, format="PNG")
+        return out.getvalue()
 
     @property
     def width(self) -> int:

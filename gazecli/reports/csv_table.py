@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gazecli.plain_text import visible
 from gazecli.reports.documents.evaluation import (
@@ -37,8 +37,32 @@ def harmless_cell(text: str) -> str:
     return f"'{shown}" if shown.lstrip().startswith(_RISKY) else shown
 
 
+def csv_of(rows: Sequence[Row]) -> str:
+    """Rows of equal keys as a table with a header line."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return out.getvalue()
+
+
 def report_csv(document: ReportDocument) -> str:
     """The report as one table with a header line; cells that do not apply are empty."""
+    rows = report_rows(document)
+    conditions = [each for evaluation in document.evaluations for each in evaluation.conditions]
+    panels = max((len(each.per_region) for each in conditions), default=0)
+    out = io.StringIO()
+    columns = [*_COLUMNS, *(f"region_{number}" for number in range(1, panels + 1))]
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return out.getvalue()
+
+
+def report_rows(document: ReportDocument) -> list[Row]:
+    """The lines of that table; each has the keys that apply."""
     top = document.suggested.top
     rows: list[Row] = [
         {"row": "head", **head.model_dump(), "suggested": int(place < top)}
@@ -48,18 +72,10 @@ def report_csv(document: ReportDocument) -> str:
         rows += [_condition(evaluation, condition) for condition in evaluation.conditions]
         rows += [row for group in evaluation.groups for row in _groups(evaluation, group)]
         rows += [row for step in evaluation.sweep for row in _steps(evaluation, step)]
-    conditions = [each for evaluation in document.evaluations for each in evaluation.conditions]
-    panels = max((len(each.per_region) for each in conditions), default=0)
     if document.comparison is not None:
         rows += [_selector(document.comparison, each) for each in document.comparison.selectors]
     shared = {"headset": document.headset, "model": document.model.name, "score": document.suggested.score}
-    out = io.StringIO()
-    columns = [*_COLUMNS, *(f"region_{number}" for number in range(1, panels + 1))]
-    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in {**shared, **row}.items()})
-    return out.getvalue()
+    return [{**shared, **row} for row in rows]
 
 
 def _condition(evaluation: EvaluationPart, condition: ConditionPart) -> Row:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazecli.errors import unwritable
+from gazecli.errors import UsageError, unwritable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +47,13 @@ def report_text(report: ReportDocument, form: str, shown: int = SHOWN, scenes: S
 
         return report_csv(report)
     return report.json_text(indent=2)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """UsageError for a file that is there and may not be replaced."""
+    if path.exists() and not overwrite:
+        hint = "name another file, or say overwrite=True"
+        raise UsageError("it exists already", subject=str(path), hint=hint)
 
 
 def save_bytes(content: bytes, path: Path) -> None:

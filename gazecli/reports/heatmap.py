@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from gazecli.pictures.regions import Box
+
+if TYPE_CHECKING:
+    from gazecli.steering.steer import Steering
+    from gazecli.steering.switch import Narration
+    from gazecli.steering.track import Span, Tracking
 
 Floats = npt.NDArray[np.floating]
 
@@ -60,6 +66,40 @@ def heatmap_image(image: Image.Image, boxes: Floats, maps: Sequence[AttentionMap
     pen = ImageDraw.Draw(sheet)
     pen.text((_MARGIN, step * len(maps) + 3), _LEGEND, fill=(90, 90, 90), font=ImageFont.load_default(13))
     return sheet
+
+
+def heatmap_of_steering(steering: Steering) -> Image.Image:
+    """Attention of the steered heads at the first steered token: unsteered, then at each region."""
+    maps = [AttentionMap(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
+    maps += [
+        AttentionMap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
+        for answer in steering.answers
+    ]
+    return heatmap_image(steering.picture.image, steering.layout.boxes.numpy(), maps)
+
+
+def heatmap_of_narration(narration: Narration) -> Image.Image:
+    """Mean attention of the steered heads in each segment."""
+    maps = [
+        AttentionMap(
+            narration.maps[part.start : part.end].mean(0),
+            f"region {part.region.number}: {part.text}",
+            part.region.box,
+        )
+        for part in narration.segments
+    ]
+    return heatmap_image(narration.picture.image, narration.layout.boxes.numpy(), maps)
+
+
+def heatmap_of_tracking(tracking: Tracking, spans: Sequence[Span] = ()) -> Image.Image:
+    """Mean attention of the watched heads, and of the controls, over each span or the whole text."""
+    parts = [(f'"{span.text}"', span.start, span.end) for span in spans]
+    maps = []
+    for label, start, end in parts or [("the whole text", 0, tracking.tokens)]:
+        maps.append(AttentionMap(tracking.mean_map(start, end), f"{label}: gaze heads"))
+        if tracking.controls:
+            maps.append(AttentionMap(tracking.mean_map(start, end, controls=True), f"{label}: control heads"))
+    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), maps)
 
 
 def shrunk(image: Image.Image, longest: int) -> Image.Image:

@@ -33,13 +33,15 @@ from gazecli.reports.documents.results import (
 from gazecli.steering.settings import SteerSettings
 
 if TYPE_CHECKING:
-    from gazecli.models.vlm import VLM
+    from gazecli.models.vlm import VLM, ModelFacts
     from gazecli.steering.steer import Answer, Steering
     from gazecli.steering.switch import Narration
     from gazecli.steering.track import Floats, Pointing, Span, Tracking
 
 
-def steer_document(vlm: VLM, steering: Steering, headset: str, score: str, **more: Any) -> SteerDocument:
+def steer_document(
+    vlm: VLM | ModelFacts, steering: Steering, headset: str, score: str, **more: Any
+) -> SteerDocument:
     """What `steer` prints; `more`: heatmap and page, or of many pictures id and job."""
     settings, baseline = steering.settings, None
     if steering.baseline is not None:
@@ -53,7 +55,7 @@ def steer_document(vlm: VLM, steering: Steering, headset: str, score: str, **mor
 
 
 def switch_document(
-    vlm: VLM, narration: Narration, headset: str, score: str, **files: Path | None
+    vlm: VLM | ModelFacts, narration: Narration, headset: str, score: str, **files: Path | None
 ) -> SwitchDocument:
     """What `switch` prints; `files`: trajectory_file, page."""
     settings, segments = narration.settings, narration.segments
@@ -71,7 +73,7 @@ def switch_document(
 
 
 def track_document(
-    vlm: VLM,
+    vlm: VLM | ModelFacts,
     tracking: Tracking,
     headset: str,
     score: str,
@@ -111,7 +113,7 @@ def steering_settings(settings: SteerSettings, top: int, score: str) -> dict[str
 
 
 def _shared(
-    vlm: VLM,
+    vlm: VLM | ModelFacts,
     result: Steering | Narration | Tracking,
     headset: str,
     prompt: str,

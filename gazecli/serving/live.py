@@ -6,7 +6,7 @@ All under `/live` takes the page's token in the header `X-Gaze-Token`; bodies an
     GET  /live                           model, heads, defaults, the server's pictures
     POST /live/sessions                  {"picture": data address or number, "name"?, …} and what panels takes
     GET  /live/sessions/ID/events        the stream: queue, token, done, error; closing it ends the session
-    POST /live/sessions/ID/panels        {"panels"?, "regions"?, "rtl"?}
+    POST /live/sessions/ID/panels        {"panels"?, "regions"?, "rtl"?, "spread"?}
     POST /live/sessions/ID/aim           {"region": 3 | "circle:x,y,r" | [x0, y0, x1, y1]}
     POST /live/sessions/ID/start         settings, see `StartBody`; a text being written ends
     POST /live/sessions/ID/stop          {}

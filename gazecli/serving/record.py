@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from gazecli.pictures.image_files import MAX_PIXELS
 from gazecli.pictures.picture import Picture
 from gazecli.serving.requests import Panels
 from gazecli.serving.sessions import LiveSettings, Run
@@ -52,6 +53,8 @@ def _command(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int
     if specs:
         words += ["--schedule", _joined(specs), "--at", ",".join(map(str, starts))]
     words += _panel_words(how)
+    most = _most_pixels(session.picture)
+    words += [] if most is None else ["--max-pixels", str(most)]
     if settings.heads == "random" or session.headset.path is None:
         words += ["--heads", ",".join(f"{layer}.{head}" for layer, head in run.heads)]
     else:
@@ -75,21 +78,29 @@ def _is_odd(run: Run) -> bool:
 
 def _panel_words(how: Panels) -> list[str]:
     words = [] if how.regions is not None or how.panels == "auto" else ["--panels", str(how.panels)]
-    return [*words, "--rtl"] if how.rtl else words
+    return words + ["--rtl"] * how.rtl + ["--spread"] * how.spread
+
+
+def _most_pixels(picture: Picture) -> int | None:
+    """What to allow for a picture that is refused by default, None for any other."""
+    pixels = picture.width * picture.height
+    return pixels if pixels > MAX_PIXELS else None
 
 
 def _python(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int) -> str:
     session, settings = run.session, run.settings
     vlm, how = session.engine.vlm, session.how
     panels = f"regions={[tuple(box) for box in how.regions]}" if how.regions else f"panels={how.panels!r}"
+    panels += ", rtl=True" * how.rtl + ", spread=True" * how.spread
+    most = _most_pixels(session.picture)
+    panels += "" if most is None else f", max_pixels={most}"
     lines = [
         "import gazecli as gaze",
         "",
         f"vlm = gaze.load({vlm.source!r}, device={str(vlm.device)!r}, dtype={vlm.dtype!r}"
         + ("" if vlm.squash else ", squash=False")
         + ")",
-        f"picture = gaze.Picture.open({str(session.picture.path or 'PICTURE')!r}, {panels}"
-        + (", rtl=True)" if how.rtl else ")"),
+        f"picture = gaze.Picture.open({str(session.picture.path or 'PICTURE')!r}, {panels})",
         f"heads = {[tuple(head) for head in run.heads]}  # layer, head",
         f"prompt = {settings.prompt!r}",
     ]

@@ -23,11 +23,12 @@ _URI_HINT = "write data:image/png;base64,… with the bytes of the picture"
 
 
 class Panels(Part):
-    """How a picture's panels are found: as `--panels`, or as the boxes of `regions`."""
+    """How a picture's panels are found: as `--panels`, or as the boxes of `regions`; `spread`: two pages."""
 
     panels: str | int = "auto"
     regions: list[list[float]] | None = None
     rtl: bool = False
+    spread: bool = False
 
 
 class PictureBody(Panels):
@@ -39,7 +40,7 @@ class PictureBody(Panels):
     @property
     def how(self) -> Panels:
         """The part about panels."""
-        return Panels(panels=self.panels, regions=self.regions, rtl=self.rtl)
+        return Panels(panels=self.panels, regions=self.regions, rtl=self.rtl, spread=self.spread)
 
 
 class AimBody(Part):
@@ -123,12 +124,18 @@ def bytes_of(uri: str) -> bytes:
 
 def picture_of(uri: str, name: str, how: Panels, max_pixels: int = MAX_PIXELS) -> Picture:
     """The picture in a data address; PictureError, RegionError or UsageError."""
-    options: Any = {"panels": how.panels, "regions": how.regions, "rtl": how.rtl}
-    return Picture.from_bytes(bytes_of(uri), name, **options, max_pixels=max_pixels)
+    boxes: Any = how.regions
+    return Picture.from_bytes(
+        bytes_of(uri), name, how.panels, boxes, how.rtl, spread=how.spread, max_pixels=max_pixels
+    )
 
 
 def with_panels(picture: Picture, how: Panels) -> Picture:
     """The same picture with other panels; RegionError or UsageError."""
-    options: Any = {"panels": None if how.regions else how.panels, "regions": how.regions, "rtl": how.rtl}
-    found = Picture.from_image(picture.image, **options)
+    boxes: Any = how.regions
+    panels = None if how.regions else how.panels
+    size = picture.width * picture.height  # allowed before
+    found = Picture.from_image(
+        picture.image, boxes, panels, how.rtl, spread=how.spread, max_pixels=max(size, 1)
+    )
     return Picture(picture.image, found.regions, picture.path, picture.sha256)

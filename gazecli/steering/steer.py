@@ -29,6 +29,7 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
+from gazecli.results import SteerResult
 from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
 from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
 
@@ -37,13 +38,13 @@ _DECODE_STEPS = 8
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Answer:
+class Answer(SteerResult):
     """What the model wrote about one region, and how the heads' attention on it moved.
 
     attention_baseline and attention_steered: mean over the heads of the attention on the region's tokens.
     rows: (heads, N) attention of the heads on the image tokens, float32. pieces: what each token adds to the
-    text. maps: (tokens, N) shares of the heads' value-weighted attention, None unless wanted. steering: all
-    that was computed with it, where it was asked for alone.
+    text. maps: (tokens, N) shares of the heads' value-weighted attention, None unless wanted. steering: what
+    it is part of.
     """
 
     region: Region
@@ -63,7 +64,7 @@ class Answer:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Steering:
+class Steering(SteerResult):
     """All answers about one picture. `baseline` is None when it was not wanted."""
 
     picture: Picture
@@ -80,6 +81,11 @@ class Steering:
     baseline_pieces: list[str] = field(default_factory=list, repr=False)
     baseline_maps: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for answer in self.answers:
+            if answer.steering is None:
+                object.__setattr__(answer, "steering", self)
 
     def __repr__(self) -> str:
         name = self.origin.model.name if self.origin is not None else "a model"
@@ -137,7 +143,7 @@ def steer(
         require_effect=require_effect,
         with_maps=with_maps,
     )
-    return replace(steering.answers[0], steering=steering)
+    return steering.answers[0]
 
 
 def steer_regions(

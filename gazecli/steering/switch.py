@@ -34,6 +34,7 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
+from gazecli.results import SwitchResult
 from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
 from gazecli.steering.schedule import Schedule, ends_sentence, schedule_of
 from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
@@ -53,7 +54,7 @@ class Segment:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Narration:
+class Narration(SwitchResult):
     """A text written under a schedule, and the heads' attention at each token.
 
     maps: (tokens, N) shares of their value-weighted attention on each image token. trajectory: (tokens, R),

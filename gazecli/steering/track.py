@@ -33,6 +33,7 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
+from gazecli.results import TrackResult
 from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 from gazecli.steering.schedule import sentence_spans
 from gazecli.steering.settings import check_request
@@ -62,7 +63,7 @@ class Pointing:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Tracking:
+class Tracking(TrackResult):
     """A text written freely, and the attention of heads at each of its tokens.
 
     pieces: what each token adds to the text. controls: draws of other heads. maps: (1 + draws, tokens, N)

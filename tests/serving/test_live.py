@@ -6,10 +6,14 @@ import json
 import shlex
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
+import gazecli
 from gazecli.cache import Cache
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_headset
@@ -20,6 +24,7 @@ from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
 from gazecli.steering.switch import narrate
 from gazecli.steering.track import track
 from tests.cli.conftest import gaze_here
+from tests.conftest import noise_picture
 from tests.serving.conftest import STRIP, Asker, data_address
 
 
@@ -108,6 +113,29 @@ def test_the_command_of_the_record_writes_the_same(
     record = tab.get("record").json()
     ran = gaze_here(capfd, *shlex.split(record["command"])[1:], "--json")
     assert json.loads(ran.out)["text"] == record["text"].strip(), ran.err
+
+
+@pytest.mark.parametrize("rtl", [False, True])
+def test_a_record_reads_double_pages_as_the_session_did(asker: Asker, tmp_path: Path, rtl: bool) -> None:
+    path = tmp_path / "double page.png"
+    page = Image.new("RGB", (420, 200), "white")
+    for number, (left, top) in enumerate(product((10, 110, 220, 320), (10, 105))):
+        page.paste(noise_picture(90, 85, 1, seed=number).image, (left, top))
+    page.save(path)
+    tab = asker.tab(data_address(path), name=str(path), rtl=rtl)
+    across = [region["box"] for region in tab.opened["regions"]]
+    pages = [region["box"] for region in tab.post("panels", spread=True, rtl=rtl)["regions"]]
+    assert sorted(pages) == sorted(across) != pages != across
+    tab.post("aim", region=3)
+    tab.post("start", max_new_tokens=3)
+    tab.done()
+    record = tab.get("record").json()
+    words = shlex.split(record["command"])
+    assert ("--spread" in words, "--rtl" in words, "--max-pixels" in words) == (True, rtl, False)
+    opening = next(line for line in record["python"].splitlines() if line.startswith("picture = "))
+    names: dict[str, Any] = {"gaze": gazecli}
+    exec(opening, names)
+    assert [list(region.box) for region in names["picture"].regions] == pages
 
 
 def test_without_heads_it_is_what_track_writes(

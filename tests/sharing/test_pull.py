@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import EvalResult, ModelCardData, constants
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import gazecli
 from gazecli.cache import Cache
 from gazecli.cache.artifact import Artifact, to_bytes
 from gazecli.errors import GazeError, HeadSetError
 from gazecli.heads import hub as hub_module
+from gazecli.heads import hub_listing
 from gazecli.heads.headset import HeadSet
+from gazecli.heads.headset_store import model_source
 from gazecli.models.vlm import VLM
+from gazecli.reports.documents.sharing import PullDocument
 from gazecli.sharing.push import Package
 from tests.cli.conftest import Ran, gaze_here
 from tests.fixtures.hub_server import Repository
@@ -138,6 +144,62 @@ def test_heads_of_other_weights_are_refused_with_the_weights_to_get(found: HeadS
     with pytest.raises(HeadSetError, match="other weights of") as refused:
         HeadSet.of_tensors(header, found.to_artifact().tensors).check_model("sha256:0", "some/model@2")
     assert f"--model some/model@{'1' * 40}" in str(refused.value.hint)
+
+
+def test_a_copy_of_the_model_with_other_weights_is_said(
+    found: HeadSet, place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    header = {**found.header, "model": {**found.model, "id": "tiny", "name": "tiny"}}
+    theirs = HeadSet.of_tensors(header, found.to_artifact().tensors)
+    place.hub.add(NAME, {"headset.safetensors": to_bytes(theirs.to_artifact())})
+    ran = gaze_here(capfd, "pull", NAME, "--json")
+    assert ran.document("pull")["pulled"]["weights_here"] is False
+    assert "are others than these heads were found in" in ran.err
+    (kept,) = gaze_here(capfd, "cache", "ls").document("cache")["artifacts"]
+    assert kept["origin"] == f"hf:{NAME}@{place.repository().commit}"
+    assert kept["origin"] in gaze_here(capfd, "cache", "show", kept["digest"], "--format", "human").out
+
+
+def test_weights_are_fetched_in_the_revision_the_heads_were_found_in(found: HeadSet) -> None:
+    for revision, source in (("1" * 40, f"some/model@{'1' * 40}"), ("../../x", "some/model")):
+        header = {**found.header, "model": {**found.model, "id": "some/model", "revision": revision}}
+        header["model"] |= {"digest": f"sha256:{'0' * 64}"}
+        theirs = HeadSet.of_tensors(header, found.to_artifact().tensors)
+        assert model_source(Cache(), theirs) == source
+
+
+def test_a_place_that_cannot_be_written_is_named_and_not_the_network(
+    shared: HeadSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(shared.digest.encode())
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
+    error = failure(NAME)
+    assert error.code == "hub.disk"
+    assert str(tmp_path / "file") in str(error.subject)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+names = st.sampled_from(["ci95", "controls", "chance", "judge", "pictures"])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(values, values | st.dictionaries(names, values)), max_size=3), values)
+def test_claims_are_shares_and_short_texts_whatever_a_card_holds(
+    metrics: list[tuple[object, object]], task: object
+) -> None:
+    results = [
+        EvalResult("task", "type", "name", "accuracy", value, task_name=task, metric_args=args)  # type: ignore[arg-type]
+        for value, args in metrics
+    ]
+    card = ModelCardData(eval_results=results, model_name="heads")
+    info = SimpleNamespace(id="a/b", sha=None, downloads=None, last_modified=None, card_data=card)
+    told = hub_listing.told(info)  # type: ignore[arg-type]
+    document = PullDocument.model_validate({"action": "list", "model": "tiny", "on_hub": [told]})
+    assert json.loads(document.json_text())["on_hub"][0]["repository"] == "a/b"
 
 
 def test_the_hubs_head_sets_of_a_model_are_listed_by_downloads(

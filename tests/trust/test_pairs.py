@@ -96,6 +96,8 @@ PAIRS = [
     ("cache rm abcd --dry-run --yes", "--yes"),
     ("cache prune --dry-run --yes", "--yes"),
     ("cache import boxes.json", "--model"),
+    ("push tiny a/b --private --pr", "--private"),
+    ("push tiny a/b --dry-run --force", "--force"),
 ]
 
 

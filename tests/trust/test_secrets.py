@@ -43,6 +43,8 @@ def test_no_command_says_or_keeps_a_token(
         ["cache", "ls"],
         ["cache", "import", EXAMPLES / "strip.png"],
         ["models"],
+        ["push", model, "somebody/heads", "--unproven", "--dry-run", "-o", tmp_path / "pushed"],
+        ["pull", f"somebody/{secret}"],
         # A token in the wrong place is a mistake that must not end in a log.
         ["steer", EXAMPLES / "none.png", "--region", 1, "--model", secret],
         ["discover", f"https://user:{secret}@hub.example/x", comics, "--panels", 3],

@@ -38,7 +38,8 @@ def _index(app: Any) -> str:
             words = " ".join(filter(None, ("gaze", name, each)))
             target = f"{name}.md#{words.replace(' ', '-')}" if each else f"{name}.md"
             rows.append((f"[`{words}`]({target})", cell(_summary(built))))
-    everywhere = _options([each for each in app.params if set(each.opts) & {*_EVERYWHERE, "--version"}])
+    shown = {*_EVERYWHERE, "--version", "--skill"}
+    everywhere = _options([each for each in app.params if set(each.opts) & shown])
     return f"""# Commands
 
 {app.help} These pages are made from the program itself; `gaze COMMAND --help` says the same.

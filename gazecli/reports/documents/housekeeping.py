@@ -102,7 +102,10 @@ class DoctorDocument(Document):
 
 
 class ArtifactPart(Part):
-    """One thing kept in the cache; `summary`: an evaluation's result, or what versions made a head set."""
+    """One thing kept in the cache; `summary`: an evaluation's result, or what versions made a head set.
+
+    `origin`: from which commit of the Hub a head set was pulled.
+    """
 
     digest: Digest
     kind: Text
@@ -112,6 +115,7 @@ class ArtifactPart(Part):
     model: Text | None = None
     comics: Text | None = None
     summary: Text | None = None
+    origin: Text | None = None
 
 
 class RemovedPart(Part):

@@ -183,9 +183,14 @@ byId("remove").addEventListener("click", () =>
     await setPanels(left.length ? { regions: left.map((region) => region.box) } : { panels: "1x1" });
   }),
 );
-for (const id of ["split", "rtl"]) {
+for (const id of ["split", "rtl", "spread"]) {
   byId(id).addEventListener("change", () =>
-    tried(() => byId("split").value !== "drawn" && setPanels({ panels: byId("split").value, rtl: byId("rtl").checked })),
+    tried(() => {
+      const panels = byId("split").value;
+      byId("spread").disabled = panels !== "auto"; // columns and rows are counted over both pages
+      const spread = panels === "auto" && byId("spread").checked;
+      return panels !== "drawn" && setPanels({ panels, rtl: byId("rtl").checked, spread });
+    }),
   );
 }
 for (const tool of document.querySelectorAll("[name=tool]")) {
