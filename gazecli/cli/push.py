@@ -105,6 +105,8 @@ def _row(part: EvidencePart) -> list[object]:
     interval = None if part.ci95 is None else f"{part.ci95[0]:.3f} to {part.ci95[1]:.3f}"
     controls = f"{min(part.controls):.3f} to {max(part.controls):.3f}" if part.controls else None
     accuracy = None if part.accuracy is None else f"{part.accuracy:.3f}"
-    verdict = f"no: {'; '.join(part.against)}" if part.against else "yes"
+    verdict = "yes, on the strips where they were found" if part.on_discovery_strips else "yes"
+    if part.against:
+        verdict = f"no: {'; '.join(part.against)}"
     measured = [accuracy, interval, controls, f"{part.chance:.3f}", verdict]
     return [part.task, part.judge, part.pictures, part.top, *measured]

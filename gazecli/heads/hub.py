@@ -245,7 +245,6 @@ def hub_errors(repository: str) -> Iterator[None]:
 
 
 def _as_gaze_error(failure: Exception, repository: str) -> GazeError:
-    from httpx2 import TransportError
     from huggingface_hub import constants, errors, get_token
 
     if isinstance(failure, RuntimeError) and isinstance(failure.__cause__, Exception):
@@ -286,7 +285,9 @@ def _as_gaze_error(failure: Exception, repository: str) -> GazeError:
         )
     if isinstance(failure, OSError) and (failure.filename or failure.errno in _OF_A_DISK):
         return unwritable(failure.filename or constants.HF_HUB_CACHE, failure, code="hub.disk")
-    if isinstance(failure, OSError | TransportError):
+    # Releases of huggingface_hub speak HTTP by different libraries; in each, this is the network's error.
+    is_transport = any(kind.__name__ == "TransportError" for kind in type(failure).__mro__)
+    if isinstance(failure, OSError) or is_transport:
         hint = "check the network, then run it again"
         return refused(f"the Hub cannot be reached ({error_words(failure)})", hint, "hub.unreachable")
     kind = type(failure).__name__

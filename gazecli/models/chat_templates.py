@@ -74,6 +74,7 @@ _FAMILIES = {
     "qwen2_vl": _chatml(*_QWEN, silent=_HELPFUL),
     "qwen2_5_vl": _chatml(*_QWEN, silent=_HELPFUL),
     "qwen3_vl": _chatml(*_QWEN),
+    "qwen3_vl_moe": _chatml(*_QWEN),
     "internvl": _chatml("<IMG_CONTEXT>\n", "<IMG_CONTEXT>"),
     "llava": _Turns("USER: ", "ASSISTANT:", "<image>\n", " ", system="", marks=("<image>",)),
     "gemma3": _Turns(

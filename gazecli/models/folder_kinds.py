@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,11 +50,7 @@ class Folder:
 
     def json(self, name: str) -> dict[str, Any]:
         """A file's JSON object, {} where there is none."""
-        try:
-            parsed = json.loads((self.path / name).read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return parsed if isinstance(parsed, dict) else {}
+        return _object((self.path / name).read_bytes)
 
     def ending(self, *ends: str) -> list[str]:
         """Names of files that end so."""
@@ -83,6 +79,35 @@ class Folder:
             return file.read(size)
 
 
+@dataclass(frozen=True)
+class Listing(Folder):
+    """A repository of the Hub of which nothing is fetched: the paths of its files, and its library if told.
+
+    read: the bytes of one file of settings; OSError where there is none, or no network.
+    """
+
+    names: Sequence[str] = ()
+    library: str | None = None
+    read: Callable[[str], bytes] = lambda name: b""
+
+    @cached_property
+    def files(self) -> list[str]:
+        """As of a folder."""
+        return sorted({name.partition("/")[0] for name in self.names})
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A file's JSON object, {} where there is none."""
+        return _object(lambda: self.read(name)) if name in self.names else {}
+
+
+def _object(read: Callable[[], bytes]) -> dict[str, Any]:
+    try:
+        parsed = json.loads(read())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
 def own_weights(names: list[str]) -> list[str]:
     """Of safetensors files, those that transformers reads for the model itself."""
     return [n for n in names if not n.startswith(("consolidated", "adapter_model"))]
@@ -92,8 +117,9 @@ def own_weights(names: list[str]) -> list[str]:
 class Kind:
     """A kind of folder. `sign` is true, or the text that fills {0}, for a folder of this kind.
 
-    `partial`: it is what an interrupted download leaves behind. `of_text`: a language model without a vision
-    tower may be of this kind, and is whole.
+    `partial`: it is what an interrupted download leaves behind. `listed`: the list of a repository's files
+    tells, so that nothing is fetched. `there`: the step for a repository, where it is another. `of_text`: a
+    language model without a vision tower may be of this kind, and is whole.
     """
 
     name: str
@@ -102,6 +128,8 @@ class Kind:
     step: str
     code: str = "model.unsupported"
     partial: bool = False
+    listed: bool = False
+    there: str | None = None
     of_text: bool = False
 
 
@@ -120,10 +148,21 @@ def _base(folder: Folder) -> str:
 
 
 def _mlx(folder: Folder) -> bool:
+    if isinstance(folder, Listing) and folder.library == "mlx":
+        return True
+    if "weights.npz" in folder.files and not folder.weights:
+        return True
     if "quantization" in folder.config and "quantization_config" not in folder.config:
         return True
-    first = folder.weights[0] if folder.weights else None
+    # Weights of a repository are not fetched to look into them.
+    first = folder.weights[0] if folder.weights and not isinstance(folder, Listing) else None
     return first is not None and b'"format":"mlx"' in folder.starts(first, 1 << 16).replace(b" ", b"")
+
+
+def _original(folder: Folder) -> bool:
+    """Whether only the layout is there in which Meta gives its models away."""
+    shards = [name for name in folder.ending(".pth") if name.startswith("consolidated")]
+    return not folder.weights and ("original" in folder.files or bool(shards))
 
 
 def _trained(folder: Folder) -> str | None:
@@ -209,24 +248,31 @@ KINDS: tuple[Kind, ...] = (
         "this folder holds checkpoints of a training and is none itself",
         "give one of them, the last is {0}",
         "model.unknown",
+        listed=True,
+        there="fetch one of them into a folder, and give that; the last is {0}",
     ),
     Kind(
         "a LoRA adapter",
         lambda f: "adapter_config.json" in f.files and not f.weights and _base(f),
         "this folder is an adapter, trained on {0}, and no whole model",
         "give that model, and this folder with --adapter; or save what merge_and_unload() of peft returns",
+        listed=True,
+        there="fetch it, `hf download ID --local-dir FOLDER`, and give that model with --adapter FOLDER",
     ),
     Kind(
         "a model and an adapter in one folder",
         lambda f: "adapter_config.json" in f.files,
         "this folder holds a model and an adapter, and it is not clear which of them is meant",
         "move the adapter_* files into a folder of their own; --adapter then loads them",
+        listed=True,
+        there="fetch it into a folder, and move the adapter_* files into one of their own for --adapter",
     ),
     Kind(
         "a diffusers pipeline",
         lambda f: "model_index.json" in f.files and "config.json" not in f.files,
         "this is a pipeline of diffusers, which makes pictures and does not describe them",
         "choose a vision-language model: see `gaze models`",
+        listed=True,
     ),
     Kind(
         "GGUF",
@@ -234,12 +280,22 @@ KINDS: tuple[Kind, ...] = (
         "these are GGUF weights, made for llama.cpp",
         "use the repository they were made from, with safetensors weights",
         "model.weights",
+        listed=True,
+    ),
+    Kind(
+        "Meta's original layout",
+        _original,
+        "only the original layout of the weights is here, which transformers does not read",
+        "take a copy that holds config.json and model*.safetensors",
+        "model.weights",
+        listed=True,
     ),
     Kind(
         "Mistral's own layout",
         lambda f: "params.json" in f.files and "config.json" not in f.files,
         "this is Mistral's own layout, without a config.json",
         "take a copy that holds config.json and model*.safetensors",
+        listed=True,
     ),
     Kind(
         "MLX",
@@ -247,6 +303,7 @@ KINDS: tuple[Kind, ...] = (
         "these weights are in the layout of MLX, made for Apple's chips",
         "use the repository they were made from, with weights of PyTorch",
         "model.weights",
+        listed=True,
     ),
     Kind(
         "the original LLaVA layout",
@@ -293,6 +350,7 @@ KINDS: tuple[Kind, ...] = (
         "only pickled weights are here, which are never loaded",
         "convert them to safetensors: `save_pretrained` of transformers writes those",
         "model.weights",
+        listed=True,
     ),
     Kind(
         "weights of another framework",
@@ -300,6 +358,7 @@ KINDS: tuple[Kind, ...] = (
         "the weights here are not of PyTorch, {0}",
         "use the repository's *.safetensors files",
         "model.weights",
+        listed=True,
     ),
     Kind(
         "no weights",
@@ -308,6 +367,8 @@ KINDS: tuple[Kind, ...] = (
         "the folder needs *.safetensors files",
         "model.weights",
         partial=True,
+        listed=True,
+        there="choose a repository that has *.safetensors files",
     ),
     Kind(
         "a broken index",
@@ -371,13 +432,19 @@ KINDS: tuple[Kind, ...] = (
 def refuse_kinds(folder: Folder, text: bool = False) -> None:
     """ModelError, with what to do, for a folder of a kind that gaze cannot load.
 
-    With `text`, a language model without a vision tower is none of these.
+    Of a repository only those kinds are told that the list of its files shows. With `text`, a language model
+    without a vision tower is none of these.
     """
+    there = isinstance(folder, Listing)
     for kind in KINDS:
+        if there and not kind.listed:
+            continue
         if (found := kind.sign(folder)) and not (text and kind.of_text and folder.is_text_only):
-            raise ModelError(
-                kind.sentence.format(found), subject=folder.name, hint=kind.step.format(found), code=kind.code
-            )
+            sentence, step = kind.sentence.format(found), kind.step.format(found)
+            if there:
+                sentence = sentence.replace("this folder", "this repository")
+                step = (kind.there or kind.step).format(found).replace("ID", folder.id)
+            raise ModelError(sentence, subject=folder.name, hint=step, code=kind.code)
 
 
 def missing_part(folder: Folder) -> str | None:

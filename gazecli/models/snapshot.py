@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gazecli.errors import ModelError
-from gazecli.models.folder_kinds import Folder, missing_part
+from gazecli.models.folder_kinds import Folder, Listing, missing_part, refuse_kinds
 from gazecli.plain_text import error_words
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
@@ -27,8 +28,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 def find_snapshot(hub_id: str, revision: str | None, fetch: bool, progress: Progress | None) -> Path:
     """The Hub snapshot of a model, every part of it; what is not on this machine is fetched.
 
-    Without `progress`, huggingface_hub shows its own bar. Raises ModelError with the command that fetches it
-    when it is not here, or not whole, and cannot be fetched.
+    Without `progress`, huggingface_hub shows its own bar. Raises ModelError: before anything is fetched, for
+    a repository that is nothing gaze can load, as far as the list of its files shows; with the command that
+    fetches it, when it is not here, or not whole, and cannot be fetched.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
@@ -53,9 +55,12 @@ def find_snapshot(hub_id: str, revision: str | None, fetch: bool, progress: Prog
     why = ""
     try:
         if fetch:
+            refuse_kinds(_listing(hub_id, revision))
             folder = download(tqdm_class=None if progress is None else transfer_bar(progress))
             if lacking(folder) is None or download(dry_run=True):  # of which there is no more on the Hub
                 return Path(folder)
+    except ModelError:  # it is there, and is nothing that could be loaded
+        raise
     except Exception as failure:  # noqa: BLE001 - the network, the disk and the Hub fail in many ways
         why = f" ({_reason(failure)})"
     words = "this model is not on this machine"
@@ -72,6 +77,22 @@ def find_snapshot(hub_id: str, revision: str | None, fetch: bool, progress: Prog
         hint=f"with a network: hf download {hub_id}" + (f" --revision {revision}" if revision else ""),
         code="model.absent",
     )
+
+
+def _listing(hub_id: str, revision: str | None) -> Listing:
+    """What the Hub says of a repository; raises as huggingface_hub does."""
+    from huggingface_hub import HfApi, hf_hub_download
+
+    told = HfApi().model_info(hub_id, revision=revision)
+
+    def read(name: str) -> bytes:
+        bar = transfer_bar()
+        with TemporaryDirectory() as folder:  # what is fetched for good comes later, under one bar
+            path = hf_hub_download(hub_id, name, revision=told.sha, local_dir=folder, tqdm_class=bar)
+            return Path(path).read_bytes()
+
+    names = [file.rfilename for file in told.siblings or []]
+    return Listing(Path(), hub_id, hub_id, names, told.library_name, read)
 
 
 def hub_revision(folder: Path) -> str | None:

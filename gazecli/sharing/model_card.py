@@ -128,13 +128,17 @@ def _result(document: ReportDocument, finding: Finding, sources: Mapping[str, st
             "pictures": evaluation.strips,
             "heads": settings.top,
             "strength": settings.strength,
+            "on_discovery_strips": bool(evaluation.on_discovery_strips),
             "headset": document.headset,
         },
     )
 
 
 def _warning(findings: Sequence[Finding]) -> list[str]:
-    if any(finding.supports for finding in findings):
+    proven = [finding.evaluation for finding in findings if finding.supports]
+    if proven and all(evaluation.on_discovery_strips for evaluation in proven):
+        return ["> **Careful.** The heads were evaluated on the strips in which they were found, no others."]
+    if proven:
         return []
     why = "it has not been evaluated" if not findings else "; ".join(findings[0].against)
     return [f"> **Unproven.** No evaluation shows that these heads steer the model: {escaped(why)}."]
@@ -147,10 +151,11 @@ def _use(document: ReportDocument, findings: Sequence[Finding], repository: str)
         proven = [finding.evaluation.settings.strength for finding in findings if finding.supports]
         strength = proven[0] if proven else STRENGTH
     heads = ", ".join(f"{each.layer}.{each.head}" for each in document.heads[: suggested.top])
+    count = "best head" if suggested.top == 1 else f"{suggested.top} best heads"
     shell = f"gaze steer PICTURE --region 3 --heads {name} --strength {strength:g}"
     python = f'import gazecli as gaze\nheadset = gaze.pull("{repository}")'
     return (
-        f"Suggested: the {suggested.top} best heads by {suggested.score} score, strength {strength:g}. "
+        f"Suggested: the {count} by {suggested.score} score, strength {strength:g}. "
         "Layers and heads count from 0.\n\n"
         f"```text\n{heads}\n```\n\n```python\n{python}\n```\n\n```console\n$ {shell}\n```\n\n"
         f"`{name}@COMMIT` names one version for good. The heads fit the checkpoint with the digest below; "
@@ -173,7 +178,7 @@ def _evidence(findings: Sequence[Finding], shown: dict[str, str]) -> list[str]:
         if not finding.supports:
             parts.append(f"This is no evidence for the heads: {escaped('; '.join(finding.against))}.")
         parts.append(facts_drawn(evaluation_facts(evaluation)))
-        for table in evaluation_tables(evaluation):
+        for table in evaluation_tables(evaluation, panels=False):
             if not table.folded:
                 parts += titled(table, "####")
     return parts

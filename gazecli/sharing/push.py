@@ -246,5 +246,6 @@ def _evidence_part(finding: Finding) -> EvidencePart:
         ci95=None if gaze is None else gaze.ci95,
         controls=finding.controls,
         chance=evaluation.chance,
+        on_discovery_strips=evaluation.on_discovery_strips,
         against=list(finding.against),
     )

@@ -31,6 +31,7 @@ FIGURES: dict[str, tuple[int, int, str]] = {
     "Qwen/Qwen3.5-9B": (32, 16, "tt_transformers Qwen3.5-9B/config.json"),
     "Qwen/Qwen3.5-35B-A3B": (40, 16, "tests of a reader of its config.json"),
     "zai-org/GLM-4.1V-9B-Thinking": (40, 32, "kerasformers glm4v/config.py"),
+    "zai-org/GLM-4.5V": (46, 96, "kerasformers glm4v_moe/config.py"),
     "llava-hf/llava-1.5-7b-hf": (32, 32, "LLAVA_15_CONFIG of a test; its text_config names vicuna-7b-v1.5"),
     "google/gemma-3-4b-it": (34, 8, "kerasformers gemma3/config.py"),
     "google/gemma-3-12b-it": (48, 16, "kerasformers gemma3/config.py"),

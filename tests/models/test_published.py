@@ -149,13 +149,10 @@ def test_the_page_tells_of_every_published_model(
     standing = {line.split(" | ")[0].removeprefix("| "): line for line in lines[2:]}
     rows = standing | {name: row(name, loaded(name)) for name in HERE}
     head = "| model | its name on the Hub | what it is | files that were read | image tokens |\n"
-    table = (
-        head + "| --- | --- | --- | --- | --- |\n" + "".join(rows[name] for name in PUBLISHED if name in rows)
-    )
+    table = f"{head}| --- | --- | --- | --- | --- |\n{''.join(rows[name] for name in PUBLISHED)}"
     if pytestconfig.getoption("--write-checkpoints-page"):
         written("published", table)
     assert section(PAGE.read_text(encoding="utf-8"), "published")[1] == table
-    assert list(standing) == list(PUBLISHED)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, snapshot_download
 
 from gazecli.errors import ModelError
 from gazecli.models.checkpoint import find_checkpoint
@@ -141,11 +141,91 @@ def test_the_weights_in_another_layout_do_not_change_what_a_checkpoint_is() -> N
 def test_a_repository_that_is_an_adapter_is_told_so_with_and_without_a_network(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub.add("someone/Lora", {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights"})
-    for offline in (False, True):
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
-        with pytest.raises(ModelError, match="this folder is an adapter"):
-            load("someone/Lora", device="cpu")
+    settings = b'{"base_model_name_or_path": "Qwen/Qwen2-VL-7B-Instruct"}'
+    hub.add("someone/Lora", {"adapter_config.json": settings, "adapter_model.safetensors": b"weights"})
+    with pytest.raises(ModelError, match="this repository is an adapter, trained on Qwen/Qwen2-VL-7B"):
+        load("someone/Lora", device="cpu")
+    assert set(hub.sent) <= {"adapter_config.json"}
+    snapshot_download("someone/Lora")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="this folder is an adapter, trained on Qwen/Qwen2-VL-7B"):
+        load("someone/Lora", device="cpu")
+
+
+CARD = b"---\nlibrary_name: mlx\n---\n"
+QUANTISED = b'{"model_type": "qwen2_vl", "quantization": {"bits": 4}}'
+# Files of a repository, what is said of it, the step, and what had to be fetched to say it.
+LISTED: dict[str, tuple[dict[str, bytes], str, str, set[str]]] = {
+    "GGUF": (
+        {"README.md": b"", "model-Q4_K_M.gguf": b"weights", "mmproj-f16.gguf": b"weights"},
+        "GGUF weights",
+        "repository they were made from",
+        set(),
+    ),
+    "GGUF with settings": (
+        {"config.json": b"{}", "model.gguf": b"weights"},
+        "GGUF weights",
+        "repository they were made from",
+        set(),
+    ),
+    "MLX by its card": (
+        {"README.md": CARD, "config.json": b"{}", "model.safetensors": b"weights"},
+        "layout of MLX",
+        "weights of PyTorch",
+        set(),
+    ),
+    "MLX by its settings": (
+        {"config.json": QUANTISED, "model.safetensors": b"weights"},
+        "layout of MLX",
+        "weights of PyTorch",
+        {"config.json"},
+    ),
+    "MLX of NumPy": ({"config.json": b"{}", "weights.npz": b"weights"}, "layout of MLX", "PyTorch", set()),
+    "Meta's original layout": (
+        {"original/params.json": b"{}", "original/consolidated.00.pth": b"weights", "USE_POLICY.md": b""},
+        "only the original layout",
+        "config.json and model*.safetensors",
+        set(),
+    ),
+    "Mistral's own layout": (
+        {"params.json": b"{}", "consolidated.safetensors": b"weights", "tekken.json": b"{}"},
+        "Mistral's own layout",
+        "config.json and model*.safetensors",
+        set(),
+    ),
+    "an adapter": (
+        {"adapter_config.json": b"{}", "adapter_model.safetensors": b"weights"},
+        "this repository is an adapter",
+        "hf download someone/Thing --local-dir FOLDER",
+        {"adapter_config.json"},
+    ),
+    "a pipeline": ({"model_index.json": b"{}"}, "pipeline of diffusers", "vision-language model", set()),
+    "a training": (
+        {"checkpoint-500/model.safetensors": b"weights", "checkpoint-1000/model.safetensors": b"weights"},
+        "this repository holds checkpoints of a training",
+        "the last is checkpoint-1000",
+        set(),
+    ),
+    "pickled weights": (
+        {"config.json": b"{}", "pytorch_model.bin": b"weights"},
+        "only pickled weights",
+        "save_pretrained",
+        {"config.json"},
+    ),
+    "no weights": ({"config.json": b"{}"}, "no safetensors weights", "choose a repository", {"config.json"}),
+}
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_a_repository_that_is_no_model_is_told_before_its_weights_are_fetched(hub: Hub, kind: str) -> None:
+    files, said, step, fetched = LISTED[kind]
+    hub.add("someone/Thing", files)
+    with pytest.raises(ModelError) as caught:
+        find_checkpoint("someone/Thing")
+    assert said in caught.value.message
+    assert step in str(caught.value.hint)
+    assert caught.value.subject == "someone/Thing"
+    assert {name for name, size in hub.sent.items() if size} <= fetched
 
 
 def test_a_model_is_on_this_machine_when_all_of_it_is(hub: Hub, capfd: pytest.CaptureFixture[str]) -> None:

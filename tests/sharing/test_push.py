@@ -121,6 +121,14 @@ def test_what_no_evaluation_supports_is_pushed_only_when_the_card_says_so(
     assert "**Unproven.**" in card_of(dict(packed.files)).text
 
 
+def test_a_figure_from_the_strips_of_discovery_is_called_that(kept: HeadSet, own_cache: Path) -> None:
+    keep_evaluation(Cache(own_cache), kept, evaluation(on_discovery_strips=True))
+    text = card_of(dict(package(kept, NAME).files)).text
+    assert "evaluated on the strips in which they were found, no others" in text
+    keep_evaluation(Cache(own_cache), kept, evaluation(strips=9))
+    assert "**Careful.**" not in card_of(dict(package(kept, NAME).files)).text
+
+
 def test_the_newest_of_equal_evaluations_counts(kept: HeadSet, own_cache: Path) -> None:
     cache = Cache(own_cache)
     good = keep_evaluation(cache, kept, evaluation())

@@ -15,6 +15,7 @@ TOKEN_MAPS: dict[str, TokenMap] = {
     "DeepseekVLProcessor": whole_picture.letterboxed,
     "Gemma3Processor": whole_picture.pan_and_scan,
     "Gemma4Processor": whole_picture.positioned,
+    "Glm46VProcessor": whole_picture.patch_grid,
     "Glm4vProcessor": whole_picture.patch_grid,
     "Idefics3Processor": tiles.idefics,
     "InternVLProcessor": tiles.internvl,

@@ -33,7 +33,10 @@ class FilePart(Part):
 
 
 class EvidencePart(Part):
-    """A kept evaluation, and why it does not support the head set; nothing stands `against` one that does."""
+    """A kept evaluation, and why it does not support the head set; nothing stands `against` one that does.
+
+    `on_discovery_strips`: whether its pictures are those in which the heads were found.
+    """
 
     evaluation: Digest | None
     task: Text
@@ -45,6 +48,7 @@ class EvidencePart(Part):
     ci95: Interval | None
     controls: list[Share]
     chance: Share
+    on_discovery_strips: bool | None
     against: list[Text]
 
 
