@@ -1,8 +1,8 @@
-"""All conditions of a picture as one batch, beside one condition after the other, and one answer at a time.
+"""All conditions of several pictures as one batch, beside one condition after the other, and one answer.
 
-`tiny` answers as in a default evaluation (static) and in a sweep over K; the random Qwen3-VL of 50 million
-parameters about a strip of 720 image tokens. The authors' way is one eager generation a target and condition.
-It is timed unsteered, which is less work, and for a few answers, whose mean counts for all.
+`tiny` answers as in a default evaluation (static, narrated) and in a sweep over K; the random Qwen3-VL of 50
+million parameters about a strip of 720 image tokens. The authors' way is one eager generation a target and
+condition. It is timed unsteered, which is less work, and for a few answers, whose mean counts for all.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.evaluate import PROMPTS
 from gazecli.evaluation.examples import examples_of
 from gazecli.evaluation.tasks.blinding import BlindingTask
+from gazecli.evaluation.tasks.dynamic import NarrationTask
 from gazecli.evaluation.tasks.static import RedirectionTask
+from gazecli.evaluation.tasks.task import Task
 from gazecli.heads.headset import Head
 from gazecli.heads.questions import DISCOVERY_PROMPT, panel_prompts
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.steering.settings import SteerSettings
-from gazecli.steering.steer import steer_regions
+from gazecli.tiny.comics import make_comics
 
-COMICS = Path(__file__).parents[1] / "examples" / "comics"
+STRIPS, FEW = 20, 5
 CONTROLS, SWEPT, TOP = 5, 12, 5
 EAGER_ANSWERS = 2
 
@@ -44,24 +46,17 @@ def choices_of(vlm: VLM, count: int) -> list[Choice]:
     ]
 
 
-def one_after_the_other(task: RedirectionTask, choices: Sequence[Choice]) -> list[list[str]]:
-    """A batch of all panels a choice of heads, as evaluations were run before."""
-    picture = task.examples[0].load()
-    return [
-        [
-            answer.text
-            for answer in steer_regions(
-                task.vlm,
-                picture,
-                picture.regions,
-                choice.heads,
-                task.settings,
-                with_baseline=False,
-                require_effect=False,
-            ).answers
-        ]
-        for choice in choices
-    ]
+def together(task: Task, choices: Sequence[Choice]) -> list[list[list[str]]]:
+    """The texts about each picture under each choice, as an evaluation writes them."""
+    found = dict(task.responses(range(len(task.examples)), choices))
+    return [[[response.text for response in own] for own in found[number]] for number in sorted(found)]
+
+
+def apart(task: Task, choices: Sequence[Choice]) -> list[list[list[str]]]:
+    """The same, one picture and one choice at a time, as evaluations were run before."""
+    pictures = range(len(task.examples))
+    found = [[dict(task.responses([n], [choice]))[n][0] for choice in choices] for n in pictures]
+    return [[[response.text for response in own] for own in picture] for picture in found]
 
 
 def run(rounds: int = 2) -> list[Row]:
@@ -72,35 +67,35 @@ def run(rounds: int = 2) -> list[Row]:
 
 def _of_tiny(rounds: int) -> list[Row]:
     vlm = load("tiny", device="cpu", dtype="float32")
-    examples = examples_of(open_comics(COMICS, panels=PANELS)).usable[:1]
-    task = RedirectionTask(vlm, examples, SteerSettings(PROMPTS["static"]))
-    blinding = BlindingTask(vlm, examples, panel_prompts(DISCOVERY_PROMPT, PANELS), 64)
-    steered, swept = choices_of(vlm, 2 + CONTROLS), choices_of(vlm, SWEPT)
-    blinded = [Choice(), *steered[: 1 + CONTROLS]]
-
-    def together() -> list[list[str]]:
-        blinding.write(0, blinded)
-        return [[response.text for response in each] for each in task.write(0, [*steered, Choice()])][:-1]
-
-    def apart() -> list[list[str]]:
-        for choice in blinded:
-            blinding.write(0, [choice])
-        task.write(0, [Choice()])
-        return one_after_the_other(task, steered)
-
-    assert together() == apart()
-    ways = {
-        "together": together,
-        "apart": apart,
-        "sweep together": lambda: task.write(0, swept),
-        "sweep apart": lambda: one_after_the_other(task, swept),
-    }
-    times = in_turns(ways, rounds, warm=False)
-    best = {way: min(seconds) for way, seconds in times.items()}
-    return [
-        _row("a default evaluation", "one condition after the other", best["apart"] / best["together"], 3.0),
-        _row("a sweep over K", "one K after the other", best["sweep apart"] / best["sweep together"], 3.0),
-    ]
+    steered = choices_of(vlm, 2 + CONTROLS)
+    with TemporaryDirectory() as folder:
+        make_comics(Path(folder) / "comics", STRIPS, 0, PANELS)
+        examples = examples_of(open_comics(Path(folder) / "comics", panels=PANELS)).usable
+        few = examples[:FEW]
+        static = RedirectionTask(vlm, examples, SteerSettings(PROMPTS["static"]))
+        blinding = BlindingTask(vlm, examples, panel_prompts(DISCOVERY_PROMPT, PANELS), 64)
+        settings = SteerSettings(PROMPTS["dynamic"], scope="answer")
+        evaluations: dict[str, list[tuple[Task, list[Choice]]]] = {
+            f"a default evaluation of {STRIPS} strips": [
+                (static, [*steered, Choice()]),
+                (blinding, [Choice(), *steered[: 1 + CONTROLS]]),
+            ],
+            f"a narrated evaluation of {FEW} strips": [
+                (NarrationTask(vlm, few, settings, 50, 42), [*steered, Choice()])
+            ],
+            f"a sweep over K, {FEW} strips": [(replace(static, examples=few), choices_of(vlm, SWEPT))],
+        }
+        rows = []
+        for what, tasks in evaluations.items():
+            ways = {
+                "together": lambda: [together(*each) for each in tasks],  # noqa: B023 - run here
+                "apart": lambda: [apart(*each) for each in tasks],  # noqa: B023
+            }
+            assert ways["together"]() == ways["apart"]()
+            times = in_turns(ways, rounds, warm=False)
+            faster = min(times["apart"]) / min(times["together"])
+            rows.append(_row(what, "one condition after the other", faster, 3.0))
+        return rows
 
 
 def _of_50_million(rounds: int) -> list[Row]:
@@ -122,10 +117,9 @@ def _of_50_million(rounds: int) -> list[Row]:
             finally:
                 config._attn_implementation = before
 
-        assert [[each.text for each in own] for own in task.write(0, choices[:1])] == one_after_the_other(
-            replace(task), choices[:1]
-        )
-        times = in_turns({"eager": eager, "together": lambda: task.write(0, choices)}, rounds, warm=False)
+        assert together(task, choices[:2]) == apart(task, choices[:2])
+        ways = {"eager": eager, "together": lambda: together(task, choices)}
+        times = in_turns(ways, rounds, warm=False)
     answers = PANELS * len(choices) + 1
     faster = min(times["eager"]) / EAGER_ANSWERS * answers / min(times["together"])
     return [

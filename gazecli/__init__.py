@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from gazecli.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from gazecli.api import comics
     from gazecli.api.evaluate import evaluate
     from gazecli.api.evaluation import Evaluation
     from gazecli.api.judging import judge
+    from gazecli.api.machine import doctor, list_models
     from gazecli.api.report import Report, report
     from gazecli.errors import GazeError
     from gazecli.heads.discover import discover, discover_text
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from gazecli.pictures.comics.dataset import fetch_comics
     from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
+    from gazecli.reports.results import heatmap
     from gazecli.serving.server import serve
     from gazecli.sharing.push import push
     from gazecli.steering.jobs import Job, JobResult, steer_many
@@ -38,7 +41,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Evaluation": "gazecli.api.evaluation",
     "Report": "gazecli.api.report",
+    "doctor": "gazecli.api.machine",
     "evaluate": "gazecli.api.evaluate",
+    "heatmap": "gazecli.reports.results",
+    "list_models": "gazecli.api.machine",
     "judge": "gazecli.api.judging",
     "report": "gazecli.api.report",
     "Answer": "gazecli.steering.steer",
@@ -92,12 +98,16 @@ __all__ = [
     "Steering",
     "Tracking",
     "__version__",
+    "comics",
     "discover",
     "discover_text",
+    "doctor",
     "evaluate",
     "fetch_comics",
+    "heatmap",
     "judge",
     "list_headsets",
+    "list_models",
     "load",
     "pull",
     "push",
@@ -112,6 +122,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "comics":
+        return import_module("gazecli.api.comics")
     if name not in _HOMES:
         raise AttributeError(f"module 'gazecli' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -144,7 +144,7 @@ def as_gaze_error(error: Exception) -> GazeError:
         return error
     # torch's own error for a device's memory; torch may not have been imported.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        hint = "a smaller --batch-size or a smaller model may fit"
+        hint = "fewer image tokens (--image-tokens), a smaller --batch-size or a smaller model may fit"
         return GazeError("not enough memory", hint=hint, code="gaze.memory")
     from gazecli.dependencies import too_old, untested
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,14 +22,11 @@ from gazecli.cli.options import (
 )
 from gazecli.cli.output import Output, is_terminal, progress
 from gazecli.cli.tables import print_facts, print_table
-from gazecli.errors import BadInput, ComicsError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gazecli.pictures.comics.comics import Comics
-    from gazecli.pictures.comics.dataset import Source
-    from gazecli.reports.documents.housekeeping import ComicsDocument, FoundPart
+    from gazecli.reports.documents.housekeeping import ComicsDocument
 
 NAME = "comics"
 SUMMARY = "Draw comic strips, fetch published ones, or check a folder of them."
@@ -58,12 +53,10 @@ def make(
 
     Example: gaze comics make comics/ --count 20 --seed 7
     """
-    from gazecli.pictures.comics.comics import open_comics
-    from gazecli.tiny.comics import make_comics
+    from gazecli.api import comics
 
     with progress(output, "drawing", "strips") as step:
-        make_comics(dest, count, seed, panels, split, force=force, progress=step)
-    document = _document("make", open_comics(dest, panels=panels, layout="panels"), seed=seed)
+        document = comics.make(dest, count, seed=seed, panels=panels, split=split, force=force, progress=step)
     output.result(document, lambda console: _show(console, document), digest=document.digest)
 
 
@@ -81,29 +74,10 @@ def check(
 
     Example: gaze comics check comics/ --panels 4
     """
-    from gazecli.pictures.comics.comics import Skipped, open_comics
-    from gazecli.reports.documents.housekeeping import FoundPart
+    from gazecli.api.comics import check
 
-    opened = open_comics(comics, panels=panels, layout=layout, rtl=rtl, spread=spread)
-    bad: list[Skipped] = []
-    found: list[FoundPart] = []
     with progress(output, "reading", "strips") as step:
-        for number, strip in enumerate(opened.strips, 1):
-            try:
-                found.append(FoundPart(strip=strip.name, panels=strip.load().panels, used=True))
-            except BadInput as error:
-                bad.append(Skipped.by(error, strip.name))
-            step(number, len(opened.strips))
-    if len(bad) == len(opened.strips):
-        first = bad[0].reason if bad else "it holds none"
-        counts = [skip.panels for skip in bad if skip.panels]
-        raise ComicsError(
-            f"no strip can be used ({first})",
-            subject=str(comics),
-            hint=f"use --panels {counts[0]}" if counts else "give whole pictures",
-        )
-    found += [FoundPart(strip=skip.path, panels=skip.panels, used=False) for skip in [*opened.skipped, *bad]]
-    document = _document("check", opened, [(skip.path, skip.reason) for skip in bad], found=found)
+        document = check(comics, panels=panels, layout=layout, rtl=rtl, spread=spread, progress=step)
     output.result(document, lambda console: _show(console, document))
 
 
@@ -124,57 +98,21 @@ def fetch(
 
     Example: gaze comics fetch authors-comics/
     """
-    from gazecli.pictures.comics.comics import open_comics
-    from gazecli.pictures.comics.dataset import fetch_comics
+    from gazecli.api import comics
 
     output.detail(f"fetching {dataset}")
     with progress(output, "writing", "comics") as step:
-        source = fetch_comics(
+        document = comics.fetch(
             dest,
             dataset,
             revision,
             progress=step,
             show_transfer=not output.quiet and is_terminal(sys.stderr),
         )
-    opened = open_comics(dest, panels=source.panels, layout="panels")
-    left_out = [(skip.path, skip.reason) for skip in source.skipped]
-    document = _document("fetch", opened, left_out, source=source)
     output.result(document, lambda console: _show(console, document), digest=document.digest)
 
 
 COMMANDS = (make, check, fetch)
-
-
-def _document(
-    action: Literal["make", "check", "fetch"],
-    comics: Comics,
-    bad: Sequence[tuple[str, str]] = (),
-    seed: int | None = None,
-    source: Source | None = None,
-    found: Sequence[FoundPart] = (),
-) -> ComicsDocument:
-    from gazecli.pictures.comics.folder_formats import natural_key
-    from gazecli.reports.documents.housekeeping import ComicsDocument, FoundCountPart, SourcePart
-    from gazecli.reports.documents.parts import SkippedPart
-
-    counts = Counter(sorted(part.panels for part in found if part.panels is not None))
-    names = {name for name, _ in bad}
-    usable = [strip for strip in comics.strips if strip.name not in names]
-    skipped = [(str(skip.path), skip.reason) for skip in comics.skipped] + list(bad)
-    return ComicsDocument(
-        action=action,
-        path=str(comics.path),
-        layout=comics.layout,
-        panels=comics.panels,
-        strips=len(usable),
-        captioned=sum(strip.captions is not None for strip in usable),
-        digest=comics.digest,
-        skipped=[SkippedPart(path=path, reason=reason) for path, reason in skipped],
-        found=sorted(found, key=lambda part: natural_key(part.strip)),
-        histogram=[FoundCountPart(panels=panels, strips=strips) for panels, strips in counts.most_common()],
-        seed=seed,
-        source=None if source is None else SourcePart.model_validate(source),
-    )
 
 
 def _show(console: Console, document: ComicsDocument) -> None:

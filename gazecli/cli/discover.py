@@ -93,7 +93,7 @@ def command(
     if text:
         pictured = {"height": height, "gap": gap, "layout": layout}
         pictured |= {"rtl": rtl or None, "spread": spread or None}
-        pictured["no_squash"] = loading.no_squash or None
+        pictured |= {"no_squash": loading.no_squash or None, "image_tokens": loading.image_tokens}
         for option, value in pictured.items():
             if value is not None:
                 raise cannot_matter(option, "with --text, where there are no pictures")
@@ -105,12 +105,14 @@ def command(
         skipped = [(skip.path, skip.reason) for skip in opened.skipped]
         for path, reason in skipped:
             output.note(f"skipped {path}: {reason}")
-        discover = _on_comics(opened, samples, height, gap, seed, layout, rtl, spread, prompt)
+        discover = partial(
+            _on_comics(opened, samples, height, gap, seed, layout, rtl, spread, prompt), advise=output.note
+        )
     count = current_launch().world_size
     title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
     keywords = loading.keywords()
     if text:
-        del keywords["squash"]
+        del keywords["squash"], keywords["image_tokens"]
     with fetching(output, model) as fetched, progress(output, title, "lists" if text else "strips") as step:
         found = discover(
             model,

@@ -150,4 +150,6 @@ def computed_by(loading: LoadOptions) -> dict[str, object]:
         "device": keywords["device"] or "auto",
         "dtype": keywords["dtype"] or "auto",
         "squash": keywords.get("squash", True),
+        # What was asked for without it keeps its name.
+        **({} if loading.image_tokens is None else {"image_tokens": loading.image_tokens}),
     }

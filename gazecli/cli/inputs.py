@@ -110,6 +110,7 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
             chosen.model,
             file_digest=lambda path: file_digest(path, chosen.cache.root),
             note=output.detail,
+            advise=output.note,
             **options.keywords(),
         )
     chosen.headset.check_model(vlm.digest, vlm.name)

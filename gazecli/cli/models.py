@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gazecli.cli.command import cli_command
@@ -23,38 +22,11 @@ def command(output: Output) -> None:
 
     Example: gaze models --json
     """
-    from gazecli.models.catalogue import CATALOGUE
-    from gazecli.reports.documents.housekeeping import KnownModel, ModelsDocument, PublishedPart
+    from gazecli.api.machine import list_models
+    from gazecli.reports.documents.housekeeping import ModelsDocument
 
-    known = [
-        KnownModel(
-            alias=entry.alias,
-            id=entry.id,
-            family=entry.family,
-            layers=entry.layers,
-            heads=entry.heads,
-            on_this_machine=_is_here(entry.id),
-            published=PublishedPart(top=paper.top, gaze=paper.gaze, control=paper.control)
-            if (paper := entry.published)
-            else None,
-            note=entry.note,
-            unchecked=entry.unchecked,
-        )
-        for entry in CATALOGUE
-    ]
-    document = ModelsDocument(models=known)
+    document = ModelsDocument(models=list_models())
     output.result(document, lambda console: _show(console, document))
-
-
-def _is_here(name: str) -> bool:
-    if "/" not in name:
-        return True
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    from gazecli.models.folder_kinds import Folder, missing_part
-
-    snapshots = Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "snapshots"
-    return any(missing_part(Folder(folder, name, name)) is None for folder in snapshots.glob("*"))
 
 
 def _show(console: Console, document: ModelsDocument) -> None:

@@ -177,7 +177,7 @@ class SteeringOptions:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How a model is loaded; UsageError for a device beside a device map."""
+    """How a model is loaded; UsageError for a device beside a device map, or no number of image tokens."""
 
     device: Annotated[
         str | None,
@@ -209,10 +209,22 @@ class LoadOptions:
             "--adapter", help="A folder with a LoRA adapter, merged into the model.", rich_help_panel=_MODEL
         ),
     ] = None
+    image_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--image-tokens",
+            help="At most so many image tokens a picture: large ones are faster, and seen less sharply.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.device is not None and self.device_map is not None:
             raise cannot_matter("device", "with --device-map", "leave one of them out", self.device)
+        if self.image_tokens is not None:
+            from gazecli.models.image_token_bound import check_image_tokens
+
+            check_image_tokens(self.image_tokens)
 
     def named(self, model: str) -> str:
         """The name of `model` with the adapter, if one is given; ModelError for what is none."""
@@ -230,6 +242,7 @@ class LoadOptions:
             "dtype": setting("dtype", self.dtype),
             "device_map": self.device_map,
             "trust_remote_code": self.trust_remote_code,
+            "image_tokens": self.image_tokens,
         }
 
 

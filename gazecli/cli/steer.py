@@ -92,6 +92,8 @@ def command(
                 "no_baseline": no_baseline,
                 "top": number_or_auto(heads.top, "--top") or "auto",
                 "score": heads.score,
+                "no_squash": model.no_squash,
+                "image_tokens": model.image_tokens,
                 **({} if prompt is None else {"prompt": prompt}),
                 **vars(steering),
             },

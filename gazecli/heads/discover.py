@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gazecli.cache.file_digests import file_digests
 from gazecli.cache.store import Cache
@@ -55,25 +55,29 @@ def discover(
     device_map: DeviceMap | None = None,
     trust_remote_code: bool = False,
     squash: bool | None = None,
+    image_tokens: int | None = None,
     profile: bool = False,
     progress: Callable[[int, int], None] | None = None,
     fetching: Callable[[int, int], None] | None = None,
     note: Note = _LOG.info,
+    advise: Note = _LOG.warning,
 ) -> HeadSet:
     """Score every attention head of a model on comics; the stored head set when this was done before.
 
     `model` is a loaded VLM or a name; a name is loaded only when there is work to do. Processes that a
     launcher started together share the strips: all of them must call this, and all get the head set.
     `rtl` and `spread` say how whole strips are read, as for `Picture.open`.
-    `squash`, on by default, stretches strips that its processor would crop; a loaded VLM has
-    its own setting. With `profile`, the timing of a walk also has the seconds of each phase. `progress` is
-    called with strips (done, in all), `fetching` with bytes of a model that is fetched from the Hub.
+    `squash`, on by default, stretches strips that its processor would crop, and `image_tokens` is the most
+    that a strip may take; a loaded VLM has its own of both. With `profile`, the timing of a walk also has the
+    seconds of each phase. `progress` is called with strips (done, in all), `fetching` with bytes of a model
+    that is fetched from the Hub; `note` and `advise` are those of `load`.
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
     model = str(model) if isinstance(model, Path) else model
-    squash = _squash(model, squash)
-    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash, spread)
+    squash = _own("squash", True, model, squash)
+    image_tokens = _own("image_tokens", None, model, image_tokens)
+    settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash, spread, image_tokens)
     settings.check()
     cache = cache if cache is not None else Cache()
     if not isinstance(comics, Comics):
@@ -100,6 +104,7 @@ def discover(
         device_map=None if device_map is None else parse_device_map(device_map),
         trust_remote_code=trust_remote_code,
         fetching=fetching,
+        advise=advise,
     )
     found = _discover(request, cache, parse_batch_size(batch_size), force, profile, progress, note)
     if join().is_first:
@@ -208,12 +213,14 @@ def _discover(
     return found
 
 
-def _squash(model: VLM | str, squash: bool | None) -> bool:
+def _own(name: str, default: Any, model: VLM | str, given: Any) -> Any:
+    """How strips are shown: as given, else by the default; a loaded model has its own setting `name`."""
     if isinstance(model, str):
-        return squash is None or squash
-    if squash not in (None, model.squash):
-        raise UsageError("a loaded model has its own setting for squashing", hint="set its `squash`")
-    return model.squash
+        return default if given is None else given
+    own = getattr(model, name)
+    if given not in (None, own):
+        raise UsageError(f"a loaded model has its own setting for {name}", hint=f"set its `{name}`")
+    return own
 
 
 def _found_again(stored: HeadSet, began: float) -> HeadSet:

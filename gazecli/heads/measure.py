@@ -109,7 +109,7 @@ def _compute(vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit) -> list[Mea
     alone = GazeError(
         "one strip alone does not fit the device's memory",
         subject=str(vlm.device),
-        hint="use a smaller --height, --dtype bfloat16, or --device cpu",
+        hint="use a smaller --height, --image-tokens N, --dtype bfloat16, or --device cpu",
         code="discover.memory",
     )
     return compute_in_parts(batch, limit, batch[0].tokens, compute, vlm.device, alone)

@@ -19,6 +19,7 @@ from gazecli.errors import BadInput, ComicsError, GazeError, UsageError
 from gazecli.heads.questions import DISCOVERY_PROMPT, TEXT_PROMPT, kept_template, panel_prompts
 from gazecli.heads.text_lists import TextLists
 from gazecli.models.checkpoint import find_checkpoint
+from gazecli.models.image_token_bound import check_image_tokens
 from gazecli.pictures.comics.comics import Comics
 
 if TYPE_CHECKING:
@@ -43,19 +44,23 @@ class Settings:
     rtl: bool = False
     squash: bool = True
     spread: bool = False
+    image_tokens: int | None = None
 
     def check(self) -> None:
         """Raise UsageError for a value that makes no sense."""
         check_numbers(
             samples=self.samples, panels=self.panels, height=self.height, gap=self.gap, seed=self.seed
         )
+        check_image_tokens(self.image_tokens)
         panel_prompts(self.prompt, self.panels)
 
     def kept(self) -> dict[str, Any]:
-        """The form that is hashed."""
+        """The form that is hashed; requests from before `spread` and `image_tokens` are found again."""
         kept = {**asdict(self), "prompt": kept_template(self.prompt)}
-        if not self.spread:  # requests from before there were double pages are found again
+        if not self.spread:
             del kept["spread"]
+        if self.image_tokens is None:
+            del kept["image_tokens"]
         return kept
 
 
@@ -91,6 +96,7 @@ class Request(ABC):
     device_map: DeviceMap | None = None
     trust_remote_code: bool = False
     fetching: Callable[[int, int], None] | None = None
+    advise: Callable[[str], None] = lambda message: None
 
     @property
     @abstractmethod
@@ -149,6 +155,7 @@ class Request(ABC):
             trust_remote_code=self.trust_remote_code,
             file_digest=self._file_digest,
             note=note,
+            advise=self.advise,
             **more,
         )
 
@@ -184,7 +191,8 @@ class ComicsRequest(Request):
 
     def load(self, note: Callable[[str], None], **more: Any) -> VLM:
         """The model; `note` and `more` as of `load`."""
-        return super().load(note, squash=self.settings.squash, **more)
+        settings = self.settings
+        return super().load(note, squash=settings.squash, image_tokens=settings.image_tokens, **more)
 
     def measured(
         self, vlm: VLM, numbers: Sequence[int], batch_size: int | None

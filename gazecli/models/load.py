@@ -24,6 +24,7 @@ from gazecli.models.checkpoint import Checkpoint, find_checkpoint, is_folder
 from gazecli.models.device_map import DeviceMap, parse_device_map
 from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.folder_kinds import refuse_kinds
+from gazecli.models.image_token_bound import check_image_tokens
 from gazecli.models.processor import complete_processor, load_processor
 from gazecli.models.text_prompts import load_tokenizer
 from gazecli.models.token_maps.registry import token_map_of
@@ -46,21 +47,26 @@ def load(
     trust_remote_code: bool = False,
     file_digest: Callable[[Path], str] | None = None,
     squash: bool = True,
+    image_tokens: int | None = None,
     text: bool = False,
     note: Callable[[str], None] = _LOG.info,
+    advise: Callable[[str], None] = _LOG.warning,
 ) -> VLM:
     """Load a model by alias, Hub id (optionally @revision) or folder, also with an adapter: MODEL+FOLDER.
 
     `device_map` spreads a model too large for one device: a strategy of accelerate, a map from modules to
     devices, or the JSON file of one; `max_memory` bounds what a strategy may use of each device, as in
     `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files. `squash`: whether
-    pictures that its processor would crop are stretched to its square instead. `text`: take a language model
-    without a vision tower too, which is watched on texts and refuses pictures. `note` is told what is odd and
-    does no harm, such as weights that the model does not use; by default it is logged.
+    pictures that its processor would crop are stretched to its square instead. `image_tokens`: the most image
+    tokens that a picture may take, by its processor's own settings. `text`: take a language model without a
+    vision tower too, which is watched on texts and refuses pictures. `note` is told what is odd and does no
+    harm, such as weights that the model does not use; `advise`, of a picture that will take long, and why. By
+    default both are logged.
 
     Raises ModelError when it is unknown, absent, unsupported, broken, or not all of its weights are there,
-    UsageError for a device or number format that is not here.
+    UsageError for a device or number format that is not here, or fewer image tokens than any picture takes.
     """
+    check_image_tokens(image_tokens)
     spread = None if device_map is None else parse_device_map(device_map)
     if max_memory is not None and not isinstance(spread, str):
         raise UsageError("max_memory cannot matter without a strategy", hint='add device_map="auto"')
@@ -95,6 +101,8 @@ def load(
         digest=checkpoint.digest(file_digest),
         source=_source(name, checkpoint),
         squash=squash,
+        image_tokens=image_tokens,
+        advise=advise,
         quantised=checkpoint.quantised,
     )
     if not type(model).__module__.startswith("transformers."):  # it came with the checkpoint

@@ -12,8 +12,10 @@ from PIL import Image
 from gazecli.errors import GazeError, ModelError, PictureError, UsageError
 from gazecli.models.architecture import find_placeholder
 from gazecli.models.chat_templates import chat_template
+from gazecli.models.image_token_bound import check_image_tokens
+from gazecli.models.token_maps.bounds import Showing, bounded, fewest_tokens
 from gazecli.models.token_maps.image_tokens import ImageLayout, sizes_among
-from gazecli.models.token_maps.registry import token_map_of
+from gazecli.models.token_maps.registry import showings_of, token_map_of
 from gazecli.models.token_maps.views import boxes_of, unseen_margin
 from gazecli.pictures.picture import Picture
 from gazecli.plain_text import error_words
@@ -31,6 +33,7 @@ class Preparation:
         self.processor = processor
         self.family: str = config.model_type
         self.token_map = token_map_of(processor, self.family)
+        self.showings = showings_of(processor, self.family)
         self.placeholder = find_placeholder(config, self.family)
         self.chat_template, self.template = chat_template(processor, config)
 
@@ -76,15 +79,38 @@ class Preparation:
             code="model.processor",
         )
 
-    def process(self, pictures: Sequence[Picture], text: str, squash: bool = True) -> tuple[Any, ImageLayout]:
+    def check_bound(self, image_tokens: int) -> None:
+        """UsageError for a bound that no picture can keep: the model takes more image tokens of each."""
+        check_image_tokens(image_tokens)
+        fewest = fewest_tokens(self.showings, self.processor)
+        if image_tokens < fewest:
+            raise UsageError(
+                f"a square picture takes at least {fewest} image tokens in this model",
+                subject=f"--image-tokens {image_tokens}",
+                hint=f"use --image-tokens {fewest} or more, or leave it out",
+                code="usage.image_tokens",
+            )
+
+    def process(
+        self, pictures: Sequence[Picture], text: str, squash: bool = True, image_tokens: int | None = None
+    ) -> tuple[Any, ImageLayout]:
         """Model inputs on the CPU, batch of one, and the layout.
 
         With `squash`, a picture whose edges no token would look at is squashed to the model's square
-        instead. Raises PictureError for a picture that the processor does not take, ModelError when the
-        token map does not fit the prompt.
+        instead. `image_tokens` is the most that each picture may take. Raises PictureError for a picture that
+        the processor does not take, or not in so few tokens, ModelError when the token map does not fit the
+        prompt.
         """
         images = [picture.image for picture in pictures]
-        inputs, boxes = self._call(images, text)
+        processor = self.processor
+        if image_tokens is not None:
+            showing = self._within(images, image_tokens)
+            processor = showing.processor
+            images = [
+                image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+                for image, size in zip(images, showing.sizes, strict=True)
+            ]
+        inputs, boxes = self._call(processor, images, text)
         cropped = [unseen_margin(mine, *image.size) for mine, image in zip(boxes, images, strict=True)]
         squashed = squash and any(cropped)
         if squashed:
@@ -93,12 +119,17 @@ class Preparation:
                 image.resize((wide, high), Image.Resampling.BICUBIC) if lost else image
                 for image, lost in zip(images, cropped, strict=True)
             ]
-            inputs, boxes = self._call(images, text)
-            for mine, image, picture in zip(boxes, images, pictures, strict=True):
+            inputs, boxes = self._call(processor, images, text)
+        for mine, image, picture in zip(boxes, images, pictures, strict=True):
+            if image.size != picture.image.size:
                 mine *= torch.tensor([picture.width / image.width, picture.height / image.height]).repeat(2)
         ids = inputs["input_ids"][0]
         positions = (ids == self.placeholder).nonzero().flatten()
         owner = torch.arange(len(boxes)).repeat_interleave(torch.tensor([len(mine) for mine in boxes]))
+        if image_tokens is not None and max(map(len, boxes)) > image_tokens:
+            words = f"a picture takes {max(map(len, boxes))} image tokens under a bound of {image_tokens}"
+            hint = "leave --image-tokens out; this processor works differently, please report it"
+            raise ModelError(words, subject=self.family, hint=hint, code="model.token_map")
         if len(owner) != len(positions):
             words = f"the token map predicts {len(owner)} image tokens, the prompt holds {len(positions)}"
             hint = "this processor works differently from the one the map was written for; please report it"
@@ -111,13 +142,23 @@ class Preparation:
             prepared="squashed" if squashed else None,
             ids=ids,
             sizes=sizes_among(inputs),
+            bound=image_tokens,
         )
+
+    def _within(self, images: Sequence[Image.Image], image_tokens: int) -> Showing:
+        """How to show pictures in no more than so many tokens each; as they are where they are refused."""
+        check_image_tokens(image_tokens)
+        sizes = [image.size for image in images]
+        try:
+            return bounded(self.showings, self.processor, sizes, image_tokens)
+        except ValueError:  # the processor says why when it is called
+            return Showing([], self.processor, sizes)
 
     def _require_working(self, text: str, pictures: int) -> None:
         """ModelError when the processor takes no plain square either: then no picture is to blame."""
         squares = [Image.new("RGB", (_SQUARE, _SQUARE), "grey") for _ in range(pictures)]
         try:
-            self._processed(squares, text)
+            self._processed(self.processor, squares, text)
         except ValueError as failure:
             raise ModelError(
                 f"this model's processor fails on every picture ({error_words(failure)})",
@@ -126,16 +167,18 @@ class Preparation:
                 code="model.processor",
             ) from failure
 
-    def _processed(self, images: Sequence[Image.Image], text: str) -> Any:
+    def _processed(self, processor: Any, images: Sequence[Image.Image], text: str) -> Any:
         # A template that writes the token which begins a text has it once, as with transformers' own call.
-        begins = self.processor.tokenizer.bos_token
+        begins = processor.tokenizer.bos_token
         once = {"add_special_tokens": False} if begins and text.startswith(begins) else {}
-        return self.processor(images=list(images), text=[text], return_tensors="pt", **once)
+        return processor(images=list(images), text=[text], return_tensors="pt", **once)
 
-    def _call(self, images: Sequence[Image.Image], text: str) -> tuple[Any, list[torch.Tensor]]:
-        """What the processor makes of one prompt, and the boxes of each picture's image tokens."""
+    def _call(
+        self, processor: Any, images: Sequence[Image.Image], text: str
+    ) -> tuple[Any, list[torch.Tensor]]:
+        """What `processor` makes of one prompt, and the boxes of each picture's image tokens."""
         try:
-            inputs = self._processed(images, text)
+            inputs = self._processed(processor, images, text)
         except ValueError as refusal:
             sizes = ", ".join(f"{image.width} x {image.height}" for image in images)
             self._require_working(text, len(images))
@@ -147,6 +190,6 @@ class Preparation:
             ) from refusal
         inputs.pop("labels", None)  # of training, which PaliGemma's adds
         return inputs, [
-            boxes_of(self.token_map(self.processor, inputs, number, image.size), *image.size)
+            boxes_of(self.token_map(processor, inputs, number, image.size), *image.size)
             for number, image in enumerate(images)
         ]

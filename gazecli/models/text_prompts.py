@@ -50,7 +50,11 @@ class TextPreparation:
         )
         return text
 
-    def process(self, *_: object) -> NoReturn:
+    def check_bound(self, _bound: int) -> NoReturn:
+        """ModelError: no picture takes any token."""
+        self.refuse()
+
+    def process(self, *_: object, **__: object) -> NoReturn:
         """ModelError: there is nothing that reads pictures."""
         self.refuse()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from threading import Lock, get_ident
@@ -36,6 +37,11 @@ from gazecli.pictures.picture import Picture, Pictured
 from gazecli.pictures.regions import Region
 from gazecli.results import ModelResult
 
+_LOG = logging.getLogger(__name__)
+# Image tokens of a picture from which on a user would wonder what takes so long.
+_MANY_TOKENS = {"cpu": 4000}
+_MANY_TOKENS_ON_ACCELERATOR = 16_000
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -59,6 +65,8 @@ class VLM(ModelResult):
 
     source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
+    image_tokens: the most image tokens that a picture may take; None for as many as its processor makes.
+    advise: told once of a picture that takes so many that the work is slow, and what to do.
     quantised: how its weights are stored, such as `fp8`, where they are quantised.
     """
 
@@ -72,13 +80,18 @@ class VLM(ModelResult):
     state: AttentionState = field(default_factory=AttentionState)
     squash: bool = True
     quantised: str | None = None
+    image_tokens: int | None = None
+    advise: Callable[[str], None] = field(default=_LOG.warning, repr=False)
     placement: Placement | None = field(default=None, init=False, repr=False)
     _turn: Lock = field(default_factory=Lock, init=False, repr=False)
+    _advised: int = field(default=0, init=False, repr=False)  # image tokens that were spoken of
 
     def __post_init__(self) -> None:
         self.model.eval()
         reads = Preparation if not isinstance(self.processor, TextProcessor) else TextPreparation
         self.preparation = reads(self.processor, self.model.config)
+        if self.image_tokens is not None:
+            self.preparation.check_bound(self.image_tokens)
         self.family = self.preparation.family
         self.decoder = find_decoder(self.model, self.family)
         self.attention = find_attention(self.decoder, self.family)
@@ -185,20 +198,48 @@ class VLM(ModelResult):
         system: str | None = None,
         *,
         squash: bool | None = None,
+        image_tokens: int | None = None,
     ) -> tuple[Any, ImageLayout]:
         """Model inputs on the model's device, and where each image token looks; pictures come in order.
 
-        `squash`, by default this model's own `squash`: a picture that would be cropped is stretched to the
-        model's square. Raises ModelError when the token map does not fit the prompt.
+        `squash` and `image_tokens` are by default this model's own: a picture that would be cropped is
+        stretched to the model's square, and each picture takes at most so many image tokens. Raises
+        PictureError for a picture that the processor does not take, or not in so few tokens, ModelError when
+        the token map does not fit the prompt.
         """
         several = isinstance(picture, Sequence) and not isinstance(picture, str)
         given: Sequence[Any] = picture if several else [picture]  # type: ignore[assignment]
         pictures = [Picture.of(each) for each in given]
         text = self.preparation.prompt(prompt, len(pictures), system)
-        squash = self.squash if squash is None else squash
-        inputs, layout = self.preparation.process(pictures, text, squash)
-        self.check_tokens(inputs["input_ids"])
+        inputs, layout = self.processed(pictures, text, squash, image_tokens)
         return inputs.to(self.device, self.model.dtype), layout
+
+    def processed(
+        self,
+        pictures: Sequence[Picture],
+        text: str,
+        squash: bool | None = None,
+        image_tokens: int | None = None,
+    ) -> tuple[Any, ImageLayout]:
+        """As `prepare`, of a whole prompt, its inputs on the CPU; may be called by several threads."""
+        squash = self.squash if squash is None else squash
+        image_tokens = self.image_tokens if image_tokens is None else image_tokens
+        inputs, layout = self.preparation.process(pictures, text, squash, image_tokens)
+        self.check_tokens(inputs["input_ids"])
+        self._advise_on(pictures, layout)
+        return inputs, layout
+
+    def _advise_on(self, pictures: Sequence[Picture], layout: ImageLayout) -> None:
+        """Speak of a picture of very many image tokens: the first one, and one of twice as many."""
+        counts = layout.picture.bincount(minlength=len(pictures)).tolist()
+        largest = max(range(len(pictures)), key=counts.__getitem__)
+        many = _MANY_TOKENS.get(self.device.type, _MANY_TOKENS_ON_ACCELERATOR)
+        if layout.bound is None and counts[largest] > max(many, 2 * self._advised):
+            self._advised = counts[largest]
+            self.advise(
+                f"{pictures[largest].name} is {counts[largest]} image tokens, which take long on "
+                f"{self.device.type}: --image-tokens {many // 2} shows it in fewer"
+            )
 
     def check_tokens(self, ids: torch.Tensor) -> None:
         """ModelError for a tokenizer that names tokens this model has no weights for."""

@@ -156,6 +156,7 @@ def _settings(vlm: VLM, evaluation: Execution) -> EvaluationSettings:
     plan = evaluation.plan
     return EvaluationSettings(
         **steering_settings(plan.settings, plan.top, plan.score),
+        image_tokens=vlm.image_tokens,
         prompt=plan.settings.prompt,
         question=plan.question,
         seed=plan.seed,

@@ -62,14 +62,19 @@ def _found(document: ReportDocument) -> list[str]:
             " (here of the first), and the attention of the last prompt token on each text's tokens was"
             " averaged over the lists.",
         ]
+    bound = f", shown in {_bounded(settings.image_tokens)}" if settings.image_tokens is not None else ""
     left_out = f" ({len(comics.skipped)} more could not be read)" if comics.skipped else ""
     strips = f"{comics.strips} strips of {comics.panels} panels{left_out}, {short(comics.digest)}"
     return [
-        f"Attention heads of {checkpoint} were scored on {strips}, after {_PAPER}.",
+        f"Attention heads of {checkpoint} were scored on {strips}{bound}, after {_PAPER}.",
         f"About each panel the model was asked \u201c{_question(settings.prompt, comics.panels)}\u201d"
         " (here of the first panel), and the attention of the last prompt token on each panel's image tokens"
         " was averaged over the strips.",
     ]
+
+
+def _bounded(image_tokens: int) -> str:
+    return f"at most {image_tokens} image tokens a picture"
 
 
 def _question(template: str, panels: int) -> str:
@@ -104,6 +109,8 @@ def _chosen(document: ReportDocument) -> str:
 def _evaluated(evaluation: EvaluationPart) -> list[str]:
     settings, choice = evaluation.settings, evaluation.choice
     length = f"at most {settings.max_new_tokens} new tokens"
+    if settings.image_tokens is not None:
+        length += f", {_bounded(settings.image_tokens)}"
     every = f", a new target every {settings.every} tokens" if settings.every else ""
     asked = f"{_TASKS[evaluation.task]} (\u201c{settings.prompt}\u201d; {length}{every})"
     bias = f"the pre-softmax scores of {settings.top} heads (top by {settings.score} score) were changed by "

@@ -68,6 +68,33 @@ def document_of(result: object) -> Part:
     return view_of(result).document()
 
 
+def heatmap(result: Answer | Steering | Narration | Tracking, words: Sequence[str] = ()) -> Image.Image:
+    """Where the heads looked, painted over the picture: a Pillow image, a row for each answer or segment.
+
+    words: of a tracked text, the spans to show instead of the whole. Raises UsageError for what has no
+    heatmap, SpanError for words that were not written.
+    """
+    from gazecli.reports.heatmap import heatmap_of_tracking
+    from gazecli.steering.steer import Answer, Steering
+    from gazecli.steering.switch import Narration
+    from gazecli.steering.track import Tracking, check_spans, find_span
+
+    if isinstance(result, Tracking):
+        check_spans(words)
+        return heatmap_of_tracking(result, [find_span(result.pieces, each) for each in words])
+    if words:
+        raise UsageError("words are of a tracked text", subject=type(result).__name__, hint="leave them out")
+    if not isinstance(result, Answer | Steering | Narration):
+        raise UsageError(
+            "this has no heatmap",
+            subject=type(result).__name__,
+            hint="give what steer, steer_regions, switch or track returned",
+        )
+    drawn = view_of(result).image
+    assert drawn is not None
+    return drawn()
+
+
 def notebook_html(result: object) -> str:
     """An HTML element that shows the result."""
     view = view_of(result)

@@ -47,7 +47,7 @@ def steer_document(
     if steering.baseline is not None:
         baseline = GeneratedPart(text=steering.baseline.strip(), tokens=steering.baseline_tokens)
     return SteerDocument(
-        settings=SteeringSettings(**steering_settings(settings, len(steering.heads), score)),
+        settings=_settings(settings, steering, score),
         baseline=baseline,
         answers=[_answer(answer) for answer in steering.answers],
         **_shared(vlm, steering, headset, settings.prompt, more),
@@ -60,7 +60,7 @@ def switch_document(
     """What `switch` prints; `files`: trajectory_file, page."""
     settings, segments = narration.settings, narration.segments
     return SwitchDocument(
-        settings=SteeringSettings(**steering_settings(settings, len(narration.heads), score)),
+        settings=_settings(settings, narration, score),
         schedule=[TurnPart(token=s.start, region=s.region.number) for s in segments],
         text=narration.text.strip(),
         tokens=narration.tokens,
@@ -84,7 +84,12 @@ def track_document(
     """What `track` prints; `seeds` drew the controls. `files`: trajectory_file, heatmap, page."""
     count, trajectories = len(tracking.heads), tracking.trajectories()
     return TrackDocument(
-        settings=TrackSettings(top=count, score=score, max_new_tokens=tracking.max_new_tokens),
+        settings=TrackSettings(
+            top=count,
+            score=score,
+            max_new_tokens=tracking.max_new_tokens,
+            image_tokens=tracking.layout.bound,
+        ),
         text=tracking.text.strip(),
         tokens=tracking.tokens,
         pieces=tracking.pieces,
@@ -98,6 +103,11 @@ def track_document(
         spans=[_span(tracking, span) for span in spans],
         **_shared(vlm, tracking, headset, tracking.prompt, files),
     )
+
+
+def _settings(settings: SteerSettings, result: Steering | Narration, score: str) -> SteeringSettings:
+    how = steering_settings(settings, len(result.heads), score)
+    return SteeringSettings(**how, image_tokens=result.layout.bound)
 
 
 def steering_settings(settings: SteerSettings, top: int, score: str) -> dict[str, Any]:
@@ -125,7 +135,9 @@ def _shared(
         "model": ModelPart.model_validate(vlm),
         "headset": headset,
         "heads": result.heads,
-        "picture": picture.model_copy(update={"prepared": result.layout.prepared}),
+        "picture": picture.model_copy(
+            update={"prepared": result.layout.prepared, "image_tokens": len(result.layout.positions)}
+        ),
         "regions": [
             RegionPart(number=region.number, box=region.box, tokens=count, label=region.label)
             for region, count in zip(result.regions, result.region_tokens, strict=True)

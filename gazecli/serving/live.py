@@ -170,6 +170,7 @@ class Live:
                     "width": picture.width,
                     "height": picture.height,
                     "prepared": layout.prepared,
+                    "image_tokens": len(layout.positions),
                     "image": shown,
                 },
                 "regions": _regions(session),

@@ -69,7 +69,9 @@ def _command(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int
     words += ["--prompt", settings.prompt] if settings.prompt != _DEFAULT.prompt or not specs else []
     words += ["--max-new-tokens", str(longest), "--model", vlm.source]
     words += ["--device", str(vlm.device), "--dtype", vlm.dtype]
-    return shlex.join(words if vlm.squash else [*words, "--no-squash"])
+    words += [] if vlm.squash else ["--no-squash"]
+    words += [] if vlm.image_tokens is None else ["--image-tokens", str(vlm.image_tokens)]
+    return shlex.join(words)
 
 
 def _is_odd(run: Run) -> bool:
@@ -99,6 +101,7 @@ def _python(run: Run, specs: Sequence[str], starts: Sequence[int], longest: int)
         "",
         f"vlm = gaze.load({vlm.source!r}, device={str(vlm.device)!r}, dtype={vlm.dtype!r}"
         + ("" if vlm.squash else ", squash=False")
+        + ("" if vlm.image_tokens is None else f", image_tokens={vlm.image_tokens}")
         + ")",
         f"picture = gaze.Picture.open({str(session.picture.path or 'PICTURE')!r}, {panels})",
         f"heads = {[tuple(head) for head in run.heads]}  # layer, head",

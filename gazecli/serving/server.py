@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -9,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,18 +18,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gazecli.cache.store import Cache
 from gazecli.errors import GazeError, UsageError, as_gaze_error
 from gazecli.heads.headset import HeadSet
+from gazecli.heads.headset_store import find_headset, newest_headset
 from gazecli.models.vlm import VLM
 from gazecli.pictures.image_files import MAX_PIXELS
-from gazecli.pictures.picture import Picture
+from gazecli.pictures.picture import Picture, Pictured
 from gazecli.serving.answers import JSONAnswer, problem
 from gazecli.serving.chat import Chat
 from gazecli.serving.engine import WAITING, Engine, stopping
 from gazecli.serving.live import Live
 from gazecli.serving.requests import Panels
 from gazecli.serving.security import KEY_VARIABLE, Access, Guard
+from gazecli.steering.inputs import Model, loaded
 
+_LOG = logging.getLogger(__name__)
 PORT = 7860
 MAX_UPLOAD = 32 << 20  # bytes
 _GRACE = 1  # seconds for answers that are being sent when the server stops
@@ -147,26 +151,46 @@ class Server:
 
 
 def serve(
-    vlm: VLM,
-    headset: HeadSet,
-    pictures: Sequence[Picture | str | Path] = (),
+    model: Model,
+    headset: HeadSet | str | Path | None = None,
+    pictures: Sequence[Pictured] = (),
     *,
-    entrance: Entrance | None = None,
-    on_ready: Callable[[Address], None] | None = None,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    key: str | None = None,
+    max_upload: int = MAX_UPLOAD,
     max_pixels: int = MAX_PIXELS,
+    on_ready: Callable[[Address], None] | None = None,
     how: Panels | None = None,
-    **where: Any,
+    entrance: Entrance | None = None,
+    cache: Cache | None = None,
 ) -> None:
-    """Serve a model until an interrupt; `on_ready` is called with the address.
+    """Serve a model until an interrupt: a page whose text follows the pointer, and OpenAI's API.
 
-    `where`: host, port, key and max_upload, as of `Entrance.open`. Raises what that raises, HeadSetError for
-    another model's heads.
+    model: a loaded VLM or a name. headset: one, its digest or file, by default the model's newest. host,
+    port, key, max_upload: as of `Entrance.open`; an `entrance` that is open already stands for them.
+    `on_ready` is called with the address, such as `print`; without it the address is logged. `how`: in which
+    way the panels of `pictures` were found.
+
+    Raises UsageError for a port that is taken, HeadSetError for another model's heads.
     """
-    with entrance or Entrance.open(**where) as opened:
-        server = Server(vlm, headset, opened, pictures, max_pixels=max_pixels, how=how)
-        if on_ready is not None:
-            on_ready(server.address)
+    cache = cache if cache is not None else Cache()
+    if headset is not None:
+        found = find_headset(headset, cache)
+    elif isinstance(model, str | Path):
+        found = find_headset(model, cache)
+    else:
+        found = newest_headset(model.digest, model.name, cache)
+    shown = [Picture.of(each) if not isinstance(each, str | Path) else each for each in pictures]
+    with entrance or Entrance.open(host, port, key, max_upload) as opened:
+        server = Server(loaded(model), found, opened, shown, max_pixels=max_pixels, how=how)
+        (on_ready or _log_address)(server.address)
         server.run()
+
+
+def _log_address(address: Address) -> None:
+    # The key and the page's token are secrets; who wants them gives `on_ready`.
+    _LOG.info("serving at %s", address.api)
 
 
 class _Uvicorn(uvicorn.Server):

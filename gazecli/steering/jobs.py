@@ -19,6 +19,7 @@ from gazecli.errors import GazeError, UsageError, as_gaze_error
 from gazecli.heads.headset import Head, HeadSet
 from gazecli.heads.headset_store import find_headset
 from gazecli.models.attention.modes import Mode, Scope, parse_strength
+from gazecli.models.image_token_bound import check_image_tokens
 from gazecli.models.vlm import VLM
 from gazecli.pictures.image_files import MAX_PIXELS
 from gazecli.pictures.picture import Picture, check_choice
@@ -55,6 +56,8 @@ class Job:
     scope: Scope = "full"
     top: int | str = "auto"
     score: str = "auto"
+    no_squash: bool = False
+    image_tokens: int | None = None
     id: JsonValue = None
 
     @property
@@ -69,6 +72,7 @@ class Job:
     def check(self, headset: HeadSet) -> None:
         """Raise BadInput for what is wrong whatever the picture is."""
         self.resolved(headset).settings.check()
+        check_image_tokens(self.image_tokens)
         headset.top(self.top, self.score)
         check_choice(self.panels, self.regions, self.rtl, self.spread)
 
@@ -118,6 +122,11 @@ class OpenJob:
             "settings": settings,
             "baseline": not self.job.no_baseline,
         }
+        # Only what is not the default, so that answers of former versions are known again.
+        if self.job.no_squash:
+            asked["squash"] = False
+        if self.job.image_tokens is not None:
+            asked["image_tokens"] = self.job.image_tokens
         return f"sha256:{json_digest(asked)}"
 
     def steer(self, vlm: VLM) -> Steering:
@@ -129,6 +138,8 @@ class OpenJob:
             self.heads,
             self.job.settings,
             with_baseline=not self.job.no_baseline,
+            squash=False if self.job.no_squash else None,
+            image_tokens=self.job.image_tokens,
         )
 
 

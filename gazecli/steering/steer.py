@@ -158,12 +158,15 @@ def steer_regions(
     require_effect: bool = True,
     with_maps: bool = False,
     cache: Cache | None = None,
+    squash: bool | None = None,
+    image_tokens: int | None = None,
 ) -> Steering:
     """Describe every target, and the picture unsteered, in one batch; row 0 is the baseline.
 
     Takes what `steer` takes; `targets` are by default all panels of the picture, and `heads` those a head set
     suggests. Raises what `steer` raises; with `require_effect` off, ineffective steering is returned as it
-    is. With `with_maps`, the value-weighted attention of every written token is kept.
+    is. With `with_maps`, the value-weighted attention of every written token is kept. `squash`
+    and `image_tokens` are those of `VLM.prepare`.
     """
     picture = Picture.of(picture)
     asked = picture.targets(targets or (), targets is None)
@@ -180,6 +183,8 @@ def steer_regions(
         with_baseline=with_baseline,
         require_effect=require_effect,
         with_maps=with_maps,
+        squash=squash,
+        image_tokens=image_tokens,
     )
     return completed(steps, on_token)
 
@@ -194,15 +199,22 @@ def steer_by_token(
     with_baseline: bool = True,
     require_effect: bool = True,
     with_maps: bool = False,
+    squash: bool | None = None,
+    image_tokens: int | None = None,
     kept: KeptPicture | None = None,
 ) -> ByToken[Steering]:
-    """As `steer_regions`, a token at a time. `kept` spares what was computed of the picture before."""
+    """As `steer_regions`, a token at a time. `kept` spares what was computed of the picture before, and is
+    prepared as the model does it by itself.
+    """
     if not targets:
         raise RegionError("no region to look at", hint="name one, or give the picture's panels")
     origin = Origin.of(vlm, heads)
     heads, by_layer = settings.check_heads(vlm, heads)
     began = time.monotonic()
-    inputs, layout = vlm.prepare(picture, settings.prompt) if kept is None else kept.prepare(settings.prompt)
+    if kept is None:
+        inputs, layout = vlm.prepare(picture, settings.prompt, squash=squash, image_tokens=image_tokens)
+    else:
+        inputs, layout = kept.prepare(settings.prompt)
     bias = settings.bias(vlm, by_layer, layout, [None, *targets])
     first_watched, watched = (1, _DECODE_STEPS) if settings.scope == "decode" else (0, 1)
     watcher = RowKeeper(by_layer, layout.length, first_watched, watched)

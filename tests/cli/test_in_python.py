@@ -89,3 +89,23 @@ def test_judging_says_what_is_missing(known: str, tmp_path: Path) -> None:
     file.write_text("{}\n")
     with pytest.raises(AnnotationsError):
         gazecli.judge(file)
+
+
+def test_this_machine_its_models_and_comics_are_those_of_the_commands(
+    gaze: Gaze, comics: Path, tmp_path: Path
+) -> None:
+    listed = gaze("models").document("models")["models"]
+    assert [json.loads(each.model_dump_json()) for each in gazecli.list_models()] == listed
+    found = gazecli.doctor()
+    shown = gaze("doctor").document("doctor")
+    assert [check.name for check in found.checks] == [
+        each["name"] for each in shown["checks"] if each["name"] != "config"
+    ]
+    assert (
+        gazecli.comics.check(comics, panels=3).digest
+        == gaze("comics", "check", comics, "--panels", 3).document("comics")["digest"]
+    )
+    made = gazecli.comics.make(tmp_path / "drawn", 2, seed=7, panels=3)
+    assert (made.strips, made.captioned) == (2, 2)
+    assert gazecli.comics.open(tmp_path / "drawn", panels=3).digest == made.digest
+    assert not gazecli.doctor("no/such-model").ok

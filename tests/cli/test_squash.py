@@ -97,5 +97,5 @@ def test_an_evaluation_without_squashing_names_the_region_too(gaze: Gaze, comics
 
 
 def test_a_loaded_model_says_itself_whether_it_squashes(vlm_of: Callable[[str], VLM], comics: Path) -> None:
-    with pytest.raises(UsageError, match="squashing"):
+    with pytest.raises(UsageError, match="setting for squash"):
         gazecli.discover(vlm_of("llava"), comics, panels=3, squash=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gazecli.cli.doctor import drawn_strip
+from gazecli.api.machine import drawn_strip
 from gazecli.errors import ModelError
 from gazecli.models.checks.last_token import in_one_pass
 from gazecli.models.checks.model_checks import self_check

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from gazecli.cli.doctor import drawn_strip
+from gazecli.api.machine import drawn_strip
 from gazecli.models.attention.kernel import BiasedHeads
 from gazecli.models.attention.kv_cache import as_argument, cache_among
 from gazecli.models.checks.model_checks import Finding, check_sight, self_check

@@ -18,7 +18,8 @@ import transformers
 from transformers import AutoTokenizer
 from transformers.utils import is_torchvision_available
 
-from gazecli.models.token_maps.registry import TOKEN_MAPS
+from gazecli.models.token_maps.bounds import bounded
+from gazecli.models.token_maps.registry import BOUNDS, TOKEN_MAPS
 from gazecli.models.token_maps.views import View, boxes_of, unseen_margin
 from tests.fixtures.checkpoints import RECIPES
 from tests.fixtures.checkpoints_torchvision import RECIPES as NEEDING
@@ -113,3 +114,27 @@ def test_molmo_sees_the_whole_coarsely_then_finely(processor_of: Callable[[str],
     assert len(fine.xs) > 4 * len(fine.ys)
     for view in (coarse, fine):
         assert (view.xs[0][0], view.xs[-1][1], view.ys[0][0], view.ys[-1][1]) == (0, 2880, 0, 256)
+
+
+# The bound, and the tokens that a picture of 2000 x 1500 then takes: by hand, as above.
+BOUNDED = {
+    "cohere2_vision": {1300: 5 * 256, 1000: 3 * 256, 256: 256},
+    "lfm2_vl": {1500: 4 * 256 + 18 * 13, 700: 18 * 13, 100: 11 * 8, 1: 1},
+    "molmo2": {600: None, 400: None},
+}
+
+
+@pytest.mark.parametrize("family", sorted(NEEDING))
+def test_a_bound_on_image_tokens_is_kept_by_settings(processor_of: Callable[[str], Any], family: str) -> None:
+    processor = processor_of(family)
+    showings = BOUNDS[type(processor).__name__]
+    before = vars(processor.image_processor).copy()
+    for most, tokens in BOUNDED[family].items():
+        showing = bounded(showings, processor, [(2000, 1500)], most)
+        counted = len(boxes_of(views_of(showing.processor, 2000, 1500), 2000, 1500))
+        assert showing.counts == [counted]
+        assert counted <= most
+        if family != "lfm2_vl":
+            assert counted == own_count(family, showing.processor, 2000, 1500)
+        assert tokens in (None, counted)
+    assert vars(processor.image_processor) == before

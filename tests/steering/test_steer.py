@@ -77,7 +77,7 @@ def test_one_pass_of_the_vision_tower_copied_equals_many(vlm_of: Callable[[str],
         vlm.forget_positions()
         many = vlm.model(**rows).logits
         vlm.forget_positions()
-        with vision_once(vlm, 3):
+        with vision_once(vlm, [3]):
             once = vlm.model(**rows).logits
     torch.testing.assert_close(once, many, atol=1e-5, rtol=0)
 

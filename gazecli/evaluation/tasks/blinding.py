@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from gazecli.evaluation.conditions import Choice
-from gazecli.evaluation.tasks.task import Task
+from gazecli.evaluation.tasks.task import Opened, Row, Task
 from gazecli.evaluation.trials import Response
 from gazecli.models.attention.bias import blinding
-from gazecli.models.inference.batches import compute_in_parts
 from gazecli.models.inference.generate import Limits, generate
-from gazecli.models.inference.shared_prefix import Questions, ask, with_ids
+from gazecli.models.inference.kept_picture import KeptPicture
+from gazecli.models.inference.shared_prefix import ask, with_ids
 
 
 @dataclass
@@ -31,37 +31,46 @@ class BlindingTask(Task):
         """The questions."""
         return {"task": "blinding", "prompts": list(self.prompts), "max_new_tokens": self.max_new_tokens}
 
-    def write(self, number: int, choices: Sequence[Choice]) -> list[list[Response]]:
-        """One response a region for each choice; without heads nothing is blinded.
-
-        Questions of equal length are answered in one batch, under all choices.
-        """
-        questions = ask(self.vlm, self.examples[number].load(), self.prompts)
-        rows = [(choice, question) for choice in choices for question in range(len(questions.ids))]
+    def open(self, number: int, choices: Sequence[Choice]) -> Opened:
+        """A row for each question under each choice. Questions of equal length can share a batch."""
+        picture = self.examples[number].load()
+        questions = ask(self.vlm, picture, self.prompts)
+        rows = [Row(choice, question) for choice in choices for question in range(len(questions.ids))]
+        lengths = [len(questions.ids[row.target]) for row in rows]
         # Where the picture's keys depend on the question, questions cannot share a batch.
-        apart = {row: (len(questions.ids[row[1]]), None if questions.shared else row[1]) for row in rows}
-        texts: dict[tuple[Choice, int], str] = {}
-        for group in dict.fromkeys(apart.values()):
-            some = [row for row in rows if apart[row] == group]
-            texts |= zip(some, self._answers(questions, some), strict=True)
-        return [
-            [Response(number + 1, texts[choice, number]) for number in range(len(questions.ids))]
-            for choice in choices
+        groups = [
+            (length, None if questions.shared else row.target)
+            for row, length in zip(rows, lengths, strict=True)
         ]
+        tokens = [length + self.max_new_tokens for length in lengths]
+        kept = KeptPicture(self.vlm, picture)
+        return Opened(number, choices, kept, questions, questions.key, rows, groups, tokens)
 
-    def _answers(self, questions: Questions, rows: Sequence[tuple[Choice, int]]) -> list[str]:
+    def write(self, pictures: Sequence[Opened], rows: Sequence[Sequence[Row]]) -> list[str]:
         """Answers to questions of equal length, one a row."""
-        vlm, asked = self.vlm, [questions.ids[question] for _, question in rows]
-        layout = replace(questions.layout, length=len(asked[0]))
-        inputs = with_ids(questions.inputs, asked[0], vlm)
-        limits = Limits(self.max_new_tokens)
+        vlm = self.vlm
+        asked = [
+            [each.prepared.ids[row.target] for row in own] for each, own in zip(pictures, rows, strict=True)
+        ]
+        flat = [row for own in rows for row in own]
+        layout = replace(pictures[0].prepared.layout, length=len(asked[0][0]))
+        heads = self.heads_of([row.choice for row in flat])
+        texts = generate(
+            vlm,
+            [with_ids(each.prepared.inputs, own[0], vlm) for each, own in zip(pictures, asked, strict=True)],
+            layout,
+            blinding(heads, layout, vlm.device) if any(heads) else None,
+            [len(own) for own in rows],
+            Limits(self.max_new_tokens),
+            ids=torch.tensor([ids for own in asked for ids in own], device=vlm.device),
+            kept=[each.kept for each in pictures],
+        )
+        return [vlm.decode(tokens).strip() for tokens in texts]
 
-        def written(some: Sequence[tuple[Choice, int]]) -> list[str]:
-            ids = torch.tensor([questions.ids[question] for _, question in some], device=vlm.device)
-            heads = [vlm.check_heads(choice.heads or None) for choice, _ in some]
-            bias = blinding(heads, layout, vlm.device) if any(heads) else None
-            texts = generate(vlm, inputs, layout, bias, len(some), limits, ids=ids)
-            return [vlm.decode(tokens).strip() for tokens in texts]
-
-        each = layout.length + self.max_new_tokens
-        return compute_in_parts(rows, self.limit, each, written, vlm.device, self.one_too_large)
+    def responses_of(self, picture: Opened, written: dict[Row, str]) -> list[list[Response]]:
+        """One response a region for each choice; without heads nothing is blinded."""
+        questions = range(len(self.prompts))
+        return [
+            [Response(number + 1, written[Row(choice, number)]) for number in questions]
+            for choice in picture.choices
+        ]

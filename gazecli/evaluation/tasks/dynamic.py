@@ -9,21 +9,22 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gazecli.errors import UsageError
 from gazecli.evaluation.conditions import Choice
-from gazecli.evaluation.tasks.task import Task, asked_with
+from gazecli.evaluation.tasks.task import Opened, Row, Task, asked_with
 from gazecli.evaluation.trials import Response
+from gazecli.models.attention.bias import key_bias
 from gazecli.models.attention.gaze_attention import KeyBias
 from gazecli.models.attention.modes import parse_strength
 from gazecli.models.attention.watchers import ValueWeightedAttention
-from gazecli.models.inference.batches import compute_in_parts
 from gazecli.models.inference.generate import Limits, generate, pieces_of
+from gazecli.models.inference.kept_picture import KeptPicture
+from gazecli.models.inference.shared_prefix import sizes_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import Schedule, plan
@@ -58,37 +59,26 @@ class NarrationTask(Task):
         """The order of the targets."""
         return self.orders[number]
 
-    def write(self, number: int, choices: Sequence[Choice]) -> list[list[Response]]:
-        """One response a segment for each choice, in the order of writing; a choice is a row of a batch."""
-        picture, order = self.examples[number].load(), self.orders[number]
-        schedule = panel_schedule(picture, order, self.every)
-        inputs, layout = self.vlm.prepare(picture, self.settings.prompt)
-        written: dict[Choice, list[Response]] = {}
-        for strength in dict.fromkeys(map(self.strength, choices)):
-            settings = replace(self.settings, strength=strength)
-            narrate = partial(self._narrated, inputs, layout, picture, schedule, settings)
-            some = [choice for choice in choices if self.strength(choice) == strength]
-            each = layout.length + schedule.most_tokens
-            found = compute_in_parts(some, self.limit, each, narrate, self.vlm.device, self.one_too_large)
-            written |= zip(some, found, strict=True)
-        # A segment that was never begun, because the text ended, is a miss.
-        return [
-            written[choice] + [Response(target, "") for target in order[len(written[choice]) :]]
-            for choice in choices
-        ]
+    def open(self, number: int, choices: Sequence[Choice]) -> Opened:
+        """A row for each choice."""
+        kept = KeptPicture(self.vlm, self.examples[number].load())
+        inputs, layout = kept.prepare(self.settings.prompt)
+        schedule = panel_schedule(kept.picture, self.orders[number], self.every)
+        rows = [Row(choice) for choice in choices]
+        sizes = (sizes_of(inputs), tuple(inputs["input_ids"].flatten().tolist()), len(schedule.targets))
+        prepared = _Narrated(inputs, layout, schedule, layout.region_table(kept.picture.regions))
+        tokens = [layout.length + schedule.most_tokens] * len(rows)
+        return Opened(number, choices, kept, prepared, sizes, rows, [None] * len(rows), tokens)
 
-    def _narrated(
-        self,
-        inputs: Any,
-        layout: ImageLayout,
-        picture: Picture,
-        schedule: Schedule,
-        settings: SteerSettings,
-        choices: Sequence[Choice],
-    ) -> list[list[Response]]:
-        vlm = self.vlm
-        heads = [vlm.check_heads(choice.heads or None) for choice in choices]
-        paces = [Scheduled(vlm, schedule) for _ in choices]
+    def write(self, pictures: Sequence[Opened], rows: Sequence[Sequence[Row]]) -> list[list[Response]]:
+        """The narration of each row, a response a segment."""
+        vlm, settings = self.vlm, self.settings
+        flat = [
+            (picture.prepared, row.choice) for picture, own in zip(pictures, rows, strict=True) for row in own
+        ]
+        first: _Narrated = pictures[0].prepared
+        heads = self.heads_of([choice for _, choice in flat])
+        paces = [Scheduled(vlm, narrated.schedule) for narrated, _ in flat]
         over: dict[int, int] = {}  # row -> tokens until the last target's sentence ended
         biases: dict[tuple[int, ...], KeyBias] = {}
 
@@ -96,7 +86,15 @@ class NarrationTask(Task):
             targets = [pace.target(step, row) for pace, row in zip(paces, written, strict=True)]
             known = tuple(target.number for target in targets)
             if known not in biases:
-                biases[known] = settings.bias(vlm, heads, layout, targets)
+                biases[known] = key_bias(
+                    heads,
+                    [narrated.layout for narrated, _ in flat],
+                    targets,
+                    [self.strength(choice) for _, choice in flat],
+                    settings.mode,
+                    settings.scope,
+                    vlm.device,
+                )
             return biases[known]
 
         def stop(written: list[list[int]]) -> bool:
@@ -107,23 +105,24 @@ class NarrationTask(Task):
             return all(row in over or len(tokens) < longest for row, tokens in enumerate(written))
 
         # Whether the heads follow is measured here, so no effect is required.
-        watcher = ValueWeightedAttention(layout.positions, [choice.heads for choice in choices])
+        watched = list(dict.fromkeys(choice.heads for _, choice in flat))
+        watcher = ValueWeightedAttention(first.layout.positions, watched)
         texts = generate(
             vlm,
-            inputs,
-            layout,
-            rebias(0, [[] for _ in choices]),
-            len(choices),
-            Limits(schedule.most_tokens, schedule.least_tokens),
+            [picture.prepared.inputs for picture in pictures],
+            first.layout,
+            rebias(0, [[] for _ in flat]),
+            [len(own) for own in rows],
+            Limits(first.schedule.most_tokens, first.schedule.least_tokens),
             watcher=watcher,
             rebias=rebias,
             stop=stop,
+            kept=[picture.kept for picture in pictures],
         )
-        regions = layout.region_table(picture.regions)
         found = []
-        for row, choice in enumerate(choices):
+        for row, (narrated, choice) in enumerate(flat):
             tokens = texts[row][: over.get(row)]
-            trajectory = watcher.maps(row, row, len(tokens)) @ regions
+            trajectory = watcher.maps(row, watched.index(choice.heads), len(tokens)) @ narrated.regions
             pieces = pieces_of(vlm.decode, tokens)
             found.append(
                 [
@@ -139,6 +138,27 @@ class NarrationTask(Task):
                 ]
             )
         return found
+
+    def responses_of(self, picture: Opened, written: dict[Row, list[Response]]) -> list[list[Response]]:
+        """One response a segment for each choice, in the order of writing.
+
+        A segment that was never begun, because the text ended, is a miss.
+        """
+        order = self.orders[picture.number]
+        narrations = [written[Row(choice)] for choice in picture.choices]
+        return [
+            [*narration, *(Response(target, "") for target in order[len(narration) :])]
+            for narration in narrations
+        ]
+
+
+class _Narrated(NamedTuple):
+    """What is prepared of a picture that is narrated; regions: (N, R), which image token is whose."""
+
+    inputs: Any
+    layout: ImageLayout
+    schedule: Schedule
+    regions: npt.NDArray[np.float32]
 
 
 def panel_order(panels: int, seed: int, number: int) -> list[int]:

@@ -7,22 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from gazecli.evaluation.conditions import Choice
-from gazecli.evaluation.tasks.task import Task, asked_with
+from gazecli.evaluation.tasks.task import Opened, Row, Task, asked_with
 from gazecli.evaluation.trials import Response
 from gazecli.models.attention.bias import key_bias
 from gazecli.models.attention.modes import parse_strength
-from gazecli.models.inference.batches import compute_in_parts
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.inference.kept_picture import KeptPicture
-from gazecli.pictures.regions import Region
+from gazecli.models.inference.shared_prefix import sizes_of
 from gazecli.steering.settings import SteerSettings
-
-_Row = tuple[Choice, Region | None]
 
 
 @dataclass
 class RedirectionTask(Task):
-    """One question, answered once a region: all choices and regions of a picture are rows of one batch.
+    """One question, answered once a region: choices and regions of pictures are rows of one batch.
 
     Serves `static` and `vqa`, which differ in their question. The unsteered answer is one row more.
     """
@@ -37,46 +34,55 @@ class RedirectionTask(Task):
         """That of the choice, or of the settings."""
         return parse_strength(self.settings.strength if choice.strength is None else choice.strength)
 
-    def write(self, number: int, choices: Sequence[Choice]) -> list[list[Response]]:
-        """One response a region for each choice; without heads the unsteered answer stands for each."""
+    def open(self, number: int, choices: Sequence[Choice]) -> Opened:
+        """A row for each region under each choice, and one unsteered."""
         kept = KeptPicture(self.vlm, self.examples[number].load())
-        regions = kept.picture.regions
+        inputs, layout = kept.prepare(self.settings.prompt)
         steered = [choice for choice in choices if choice.heads]
-        rows: list[_Row] = [(Choice(), None), *((choice, region) for choice in steered for region in regions)]
-        texts: dict[_Row, str] = {}
-        # One strength a batch.
-        for strength in dict.fromkeys(self.strength(choice) for choice, _ in rows):
-            some = [row for row in rows if self.strength(row[0]) == strength]
-            texts |= zip(some, self._answers(kept, some, strength), strict=True)
-        unsteered = texts[Choice(), None]
+        rows = [
+            Row(Choice()),
+            *(Row(choice, region) for choice in steered for region in kept.picture.regions),
+        ]
+        tokens = layout.length + self.settings.max_new_tokens
+        sizes = (sizes_of(inputs), tuple(inputs["input_ids"].flatten().tolist()))
+        return Opened(
+            number, choices, kept, (inputs, layout), sizes, rows, [None] * len(rows), [tokens] * len(rows)
+        )
+
+    def write(self, pictures: Sequence[Opened], rows: Sequence[Sequence[Row]]) -> list[str]:
+        """The text of each row."""
+        vlm, settings = self.vlm, self.settings
+        flat = [(picture, row) for picture, own in zip(pictures, rows, strict=True) for row in own]
+        # Whether heads redirect is measured here: ineffective ones count as a miss.
+        bias = key_bias(
+            self.heads_of([row.choice for _, row in flat]),
+            [picture.prepared[1] for picture, _ in flat],
+            [row.target for _, row in flat],
+            [self.strength(row.choice) for _, row in flat],
+            settings.mode,
+            settings.scope,
+            vlm.device,
+        )
+        texts = generate(
+            vlm,
+            [picture.prepared[0] for picture in pictures],
+            pictures[0].prepared[1],
+            bias,
+            [len(own) for own in rows],
+            Limits(settings.max_new_tokens),
+            kept=[picture.kept for picture in pictures],
+        )
+        return [vlm.decode(tokens).strip() for tokens in texts]
+
+    def responses_of(self, picture: Opened, written: dict[Row, str]) -> list[list[Response]]:
+        """One response a region for each choice; without heads the unsteered answer stands for each."""
+        unsteered = written[Row(Choice())]
         return [
             [
-                Response(region.number, texts[choice, region], unsteered)
+                Response(region.number, written[Row(choice, region)], unsteered)
                 if choice.heads
                 else Response(region.number, unsteered)
-                for region in regions
+                for region in picture.kept.picture.regions
             ]
-            for choice in choices
+            for choice in picture.choices
         ]
-
-    def _answers(self, kept: KeptPicture, rows: Sequence[_Row], strength: float) -> list[str]:
-        """The text of each row, all steered with one strength."""
-        vlm, settings = self.vlm, self.settings
-        inputs, layout = kept.prepare(settings.prompt)
-
-        def written(some: Sequence[_Row]) -> list[str]:
-            # Whether heads redirect is measured here: ineffective ones count as a miss.
-            bias = key_bias(
-                [vlm.check_heads(choice.heads or None) for choice, _ in some],
-                layout,
-                [target for _, target in some],
-                strength,
-                settings.mode,
-                settings.scope,
-                vlm.device,
-            )
-            texts = generate(vlm, inputs, layout, bias, len(some), Limits(settings.max_new_tokens), kept=kept)
-            return [vlm.decode(tokens).strip() for tokens in texts]
-
-        each = layout.length + settings.max_new_tokens
-        return compute_in_parts(rows, self.limit, each, written, vlm.device, self.one_too_large)

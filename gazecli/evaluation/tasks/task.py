@@ -1,17 +1,18 @@
 """A task: what the model does with each picture under several choices of heads.
 
-All choices of a picture are computed together, in as few batches as the memory allows. The processes of a
-launch share the pictures: each works on its own share, and all get every trial. What is written is kept as
-soon as it is there, and never written twice.
+All choices of a picture are computed together, and with those of other pictures of its size, in as few
+batches as the memory allows. The processes of a launch share the pictures: each works on its own share, and
+all get every trial. What is written is kept as soon as it is there, and never written twice.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from gazecli.cache.journal import Journal
 from gazecli.cache.store import Cache
@@ -22,7 +23,8 @@ from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.trials import Response, Trial, judge_responses
-from gazecli.models.inference.batches import BatchLimit
+from gazecli.models.inference.batches import BatchLimit, compute_in_parts
+from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.vlm import VLM
 from gazecli.steering.settings import SteerSettings
 
@@ -33,6 +35,44 @@ _MOST_ROWS = 256
 # Of all rows together: more are no faster, and take memory.
 _TOKENS_AT_ONCE = {"cpu": 1 << 14}
 _TOKENS_ON_ACCELERATOR = 1 << 16
+_MOST_WAITING = 16  # pictures, until others of their size come
+
+
+class Row(NamedTuple):
+    """One text to be written: about `target` of a picture, under a choice of heads.
+
+    target: whatever the task asks about, None for the picture as a whole.
+    """
+
+    choice: Choice
+    target: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A picture, what is to be written about it, and what that makes it share a batch with.
+
+    number: its place among the examples. sizes: pictures of equal ones can share a batch. prepared: what the
+    task has made of it. groups: of each row, rows of equal groups can share a batch; tokens: of each row, its
+    prompt with the longest text.
+    """
+
+    number: int
+    choices: Sequence[Choice]
+    kept: KeptPicture
+    prepared: Any
+    sizes: object
+    rows: Sequence[Row]
+    groups: Sequence[object]
+    tokens: Sequence[int]
+
+
+class _Asked(NamedTuple):
+    """A picture, what is known of it from before, and what is still to be written, None for nothing."""
+
+    number: int
+    known: dict[Choice, list[Response]]
+    picture: Opened | None
 
 
 @dataclass
@@ -65,22 +105,96 @@ class Task(ABC):
         return None
 
     @abstractmethod
-    def write(self, number: int, choices: Sequence[Choice]) -> list[list[Response]]:
-        """What the model writes about picture `number` under each of `choices`."""
+    def open(self, number: int, choices: Sequence[Choice]) -> Opened:
+        """Picture `number`, and the rows to be written about it under each of `choices`."""
 
-    def responses(self, number: int, choices: Sequence[Choice]) -> list[list[Response]]:
-        """As `write`, with what is kept from before."""
-        keys = {choice: self._key(number, choice) for choice in dict.fromkeys(choices)}
+    @abstractmethod
+    def write(self, pictures: Sequence[Opened], rows: Sequence[Sequence[Row]]) -> list[Any]:
+        """What the model writes in rows of one group about pictures of one size: for each picture its rows,
+        in their order.
+        """
+
+    @abstractmethod
+    def responses_of(self, picture: Opened, written: dict[Row, Any]) -> list[list[Response]]:
+        """The responses to a picture for each of its choices."""
+
+    def responses(
+        self, numbers: Sequence[int], choices: Sequence[Choice]
+    ) -> Iterator[tuple[int, list[list[Response]]]]:
+        """Responses about each picture of `numbers` for each choice, as soon as they are there.
+
+        What is kept from before is not written again.
+        """
+        for batch in self._batches(numbers, choices):
+            opened = [asked.picture for asked in batch if asked.picture is not None]
+            written = iter(self._written(opened) if opened else ())
+            for number, found, picture in batch:
+                if picture is not None:
+                    found |= zip(picture.choices, next(written), strict=True)
+                    self._keep(number, {choice: found[choice] for choice in picture.choices})
+                yield number, [found[choice] for choice in choices]
+
+    def _known(self, number: int, choices: Sequence[Choice]) -> dict[Choice, list[Response]]:
+        """What is kept of a picture from before."""
         journal = self.journal
-        known: dict[Choice, list[Response] | None] = {}
-        if journal is not None and not self.anew:
-            known = {choice: _restored(journal.get(key)) for choice, key in keys.items()}
-        missing = [choice for choice in keys if known.get(choice) is None]
-        for choice, written in zip(missing, self.write(number, missing) if missing else (), strict=True):
-            known[choice] = written
-            if journal is not None:
-                journal.put(keys[choice], [asdict(response) for response in written])
-        return [list(known[choice] or ()) for choice in choices]
+        if journal is None or self.anew:
+            return {}
+        found = {choice: _restored(journal.get(self._key(number, choice))) for choice in choices}
+        return {choice: responses for choice, responses in found.items() if responses is not None}
+
+    def _keep(self, number: int, found: dict[Choice, list[Response]]) -> None:
+        if self.journal is not None:
+            for choice, responses in found.items():
+                self.journal.put(self._key(number, choice), [asdict(response) for response in responses])
+
+    def _batches(self, numbers: Sequence[int], choices: Sequence[Choice]) -> Iterator[list[_Asked]]:
+        """Pictures of one size, as many as fill a batch; alone those about which all is written already."""
+        waiting: dict[object, list[_Asked]] = {}
+        rows: dict[object, int] = {}
+        for number in numbers:
+            known = self._known(number, choices)
+            missing = [choice for choice in dict.fromkeys(choices) if choice not in known]
+            if not missing:
+                yield [_Asked(number, known, None)]
+                continue
+            picture = self.open(number, missing)
+            most = self.limit.count_of(max(picture.tokens))
+            if picture.sizes in waiting and rows[picture.sizes] + len(picture.rows) > most:
+                yield waiting.pop(picture.sizes)
+            others = waiting.setdefault(picture.sizes, [])
+            rows[picture.sizes] = len(picture.rows) + (rows[picture.sizes] if others else 0)
+            others.append(_Asked(number, known, picture))
+            if sum(map(len, waiting.values())) > _MOST_WAITING:
+                yield waiting.pop(next(iter(waiting)))
+        yield from waiting.values()
+
+    def _written(self, pictures: Sequence[Opened]) -> list[list[list[Response]]]:
+        """The responses to pictures of one size, group by group of their rows."""
+        places = [
+            (group, place, row, tokens)
+            for place, picture in enumerate(pictures)
+            for row, group, tokens in zip(picture.rows, picture.groups, picture.tokens, strict=True)
+        ]
+        found: list[dict[Row, Any]] = [{} for _ in pictures]
+        for group in dict.fromkeys(each[0] for each in places):
+            some = [(place, row) for own, place, row, _ in places if own == group]
+            longest = max(tokens for own, _, _, tokens in places if own == group)
+            texts = compute_in_parts(
+                some,
+                self.limit,
+                longest,
+                lambda part: self._write(pictures, part),
+                self.vlm.device,
+                self.one_too_large,
+            )
+            for (place, row), text in zip(some, texts, strict=True):
+                found[place][row] = text
+        return [self.responses_of(picture, own) for picture, own in zip(pictures, found, strict=True)]
+
+    def _write(self, pictures: Sequence[Opened], part: Sequence[tuple[int, Row]]) -> list[Any]:
+        """As `write`, of rows (place of the picture, row), which stand picture by picture."""
+        shown = [(place, [row for _, row in rows]) for place, rows in groupby(part, lambda each: each[0])]
+        return self.write([pictures[place] for place, _ in shown], [rows for _, rows in shown])
 
     def trials(
         self, numbers: Sequence[int], choices: Sequence[Choice], advance: Advance
@@ -90,18 +204,17 @@ class Task(ABC):
         Every process of the group must call this.
         """
         share = self.group.share(numbers)
-        trials = []
+        trials: dict[int, list[list[Trial]]] = {}
         try:
-            for number in share:
-                written = self.responses(number, choices)
+            for number, written in self.responses(share, choices):
                 flat = [response for responses in written for response in responses]
                 judged = iter(judge_responses(self.judge, self.examples[number], flat))
-                trials.append([[next(judged) for _ in responses] for responses in written])
+                trials[number] = [[next(judged) for _ in responses] for responses in written]
                 advance()
         finally:
             if self.journal is not None:
                 self.journal.close()
-        gathered = self.group.whole(trials)
+        gathered = self.group.whole([trials[number] for number in share])
         for _ in range(len(numbers) - len(share)):
             advance()
         return [[picture[place] for picture in gathered] for place in range(len(choices))]
@@ -112,7 +225,10 @@ class Task(ABC):
         if self.cache is None:
             return None
         model = {"model": self.vlm.digest, "device": self.vlm.device.type, "dtype": self.vlm.dtype}
-        asked = {"what": "texts", "method": METHOD, **model, "squash": self.vlm.squash, **self.asked()}
+        shown: dict[str, Any] = {"squash": self.vlm.squash}
+        if self.vlm.image_tokens is not None:
+            shown["image_tokens"] = self.vlm.image_tokens
+        asked = {"what": "texts", "method": METHOD, **model, **shown, **self.asked()}
         return self.cache.journal(asked)
 
     @cached_property
@@ -128,9 +244,14 @@ class Task(ABC):
         return GazeError(
             "one answer alone does not fit the device's memory",
             subject=str(self.vlm.device),
-            hint="use --dtype bfloat16, --device cpu, or smaller pictures",
+            hint="use --image-tokens N for fewer image tokens, --dtype bfloat16, or --device cpu",
             code="evaluate.memory",
         )
+
+    def heads_of(self, choices: Sequence[Choice]) -> list[dict[int, list[int]]]:
+        """The heads of each choice by layer, each choice looked up once; raises as `VLM.check_heads`."""
+        known = {choice: self.vlm.check_heads(choice.heads or None) for choice in set(choices)}
+        return [known[choice] for choice in choices]
 
     def _key(self, number: int, choice: Choice) -> str:
         strength = self.strength(choice) if choice.heads else None

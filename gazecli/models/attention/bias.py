@@ -22,7 +22,7 @@ def key_bias(
     heads: HeadsByLayer | Sequence[HeadsByLayer],
     layout: ImageLayout | Sequence[ImageLayout],
     targets: Sequence[Region | None],
-    strength: float | str,
+    strength: float | str | list[float],
     mode: Mode,
     scope: Scope,
     device: torch.device,
@@ -30,19 +30,22 @@ def key_bias(
 ) -> KeyBias:
     """The bias that points `heads`, the same in all rows or one choice a row, at one target a row.
 
-    A row without target is left as it is.
+    A row without target is left as it is. One `strength` serves all rows, or each row has its own.
     Targets are regions of the prompt's picture number `picture`, from 0; the image tokens of all its pictures
     are the others. One layout and one `picture` serve all rows, or each row has its own. Raises UsageError
     for an unknown mode, scope or strength, RegionError when a target owns no token.
     """
-    delta = parse_strength(strength, mode)
+    strengths = [*strength] if isinstance(strength, list) else [strength] * len(targets)
+    deltas = [parse_strength(each, mode) for each in strengths]
     check_choice("mode", mode, MODES)
     check_choice("scope", scope, SCOPES)
     layouts = [layout] * len(targets) if isinstance(layout, ImageLayout) else layout
     pictures = [picture] * len(targets) if isinstance(picture, int) else picture
     rows = torch.zeros(len(targets), max(each.length for each in layouts))
     generated = torch.zeros(len(targets), 1)
-    for number, (place, target, its) in enumerate(zip(layouts, targets, pictures, strict=True)):
+    for number, (place, target, its, delta) in enumerate(
+        zip(layouts, targets, pictures, deltas, strict=True)
+    ):
         if target is not None:
             if mode in ("suppress-all", "max-suppress-all"):
                 rows[number, : place.length] = -delta

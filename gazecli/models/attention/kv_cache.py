@@ -93,10 +93,11 @@ def select_rows(cache: Any, rows: Sequence[int], device: torch.device) -> None:
     cache.reorder_cache(torch.tensor(rows, dtype=torch.long, device=device))
 
 
-def repeat_rows(cache: Any, rows: int, copies: int, device: torch.device) -> None:
-    """Give each of `rows` sequences `copies` neighbouring rows; `device` is where most layers keep them.
+def repeat_rows(cache: Any, copies: Sequence[int], device: torch.device) -> None:
+    """Give each sequence its number of neighbouring rows; `device` is where most layers keep them.
 
     Reordering does it for layers with recurrent states too, which know no repetition.
     """
-    if copies > 1:
-        cache.reorder_cache(torch.arange(rows, device=device).repeat_interleave(copies))
+    if any(count > 1 for count in copies):
+        each = torch.tensor(copies, device=device)
+        cache.reorder_cache(torch.arange(len(copies), device=device).repeat_interleave(each))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ class KeptPicture:
         self.vlm = vlm
         self.picture = picture
         self._prepared: OrderedDict[str, tuple[Any, ImageLayout]] = OrderedDict()
-        self._features: Any = None
+        self.features: Any = None  # what the vision tower made of the picture; to be left as it is
         self._prefixes: OrderedDict[tuple[int, ...], tuple[Any, Sequence[Any]]] = OrderedDict()
 
     def prepare(self, prompt: str) -> tuple[Any, ImageLayout]:
@@ -36,12 +36,6 @@ class KeptPicture:
         if prompt not in self._prepared:
             _keep(self._prepared, prompt, self.vlm.prepare(self.picture, prompt))
         return self._prepared[prompt]
-
-    def features(self, compute: Callable[[], Any]) -> Any:
-        """What the vision tower makes of the picture; `compute` is called the first time only."""
-        if self._features is None:
-            self._features = compute()
-        return copy.deepcopy(self._features)
 
     def prefix(self, tokens: tuple[int, ...]) -> tuple[Any, Sequence[Any]] | None:
         """The cache behind a prompt's first tokens, and what the model remembers of their positions."""
@@ -56,7 +50,7 @@ class KeptPicture:
     def size(self) -> int:
         """Bytes of all tensors."""
         layers = [vars(layer) for cache, _ in self._prefixes.values() for layer in cache.layers]
-        parts = tree_leaves([self._features, layers, [dict(inputs) for inputs, _ in self._prepared.values()]])
+        parts = tree_leaves([self.features, layers, [dict(inputs) for inputs, _ in self._prepared.values()]])
         rooms = [part.untyped_storage() for part in parts if torch.is_tensor(part)]
         return sum({room.data_ptr(): room.nbytes() for room in rooms}.values())
 

@@ -49,7 +49,7 @@ def answer_likelihoods(
 def _batch(vlm: VLM, batch: Sequence[Questions], answers: Sequence[list[int]]) -> torch.Tensor:
     """Scores of pictures that are of one size: (pictures, answers)."""
     cache = run_prefix(vlm, batch, whole=True)
-    repeat_rows(cache, len(batch), len(answers), vlm.device)
+    repeat_rows(cache, [len(answers)] * len(batch), vlm.device)
     rests = [questions.ids[0][questions.shared :] + answer for questions in batch for answer in answers]
     ids = right_padded(rests)
     output: Any = vlm.model(input_ids=ids.to(vlm.device), **as_argument(vlm.model, cache), use_cache=True)

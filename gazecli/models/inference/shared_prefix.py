@@ -25,6 +25,7 @@ from gazecli.pictures.picture import Picture
 
 # Here the picture's keys depend on the question, because the whole prompt sees itself both ways.
 SEES_THE_QUESTION = frozenset({"paligemma"})
+POOLING = "image_token_pooling"
 
 
 @dataclass
@@ -56,11 +57,16 @@ class Questions(Prompts):
     @property
     def key(self) -> tuple[object, ...]:
         """Pictures with equal keys can be computed in one batch."""
-        tensors = sorted((name, part) for name, part in self.inputs.items() if torch.is_tensor(part))
-        shapes = tuple((name, tuple(tensor.shape)) for name, tensor in tensors)
-        grid = self.inputs.get("image_grid_thw")
-        sizes = tuple(grid.flatten().tolist()) if grid is not None else ()
-        return (self.shared, sizes, shapes, tuple(map(tuple, self.ids)))
+        return (self.shared, *sizes_of(self.inputs), tuple(map(tuple, self.ids)))
+
+
+def sizes_of(inputs: Any) -> tuple[object, ...]:
+    """What model inputs about one picture have to be equal in to be computed in one batch with others."""
+    shapes = tuple(
+        sorted((name, tuple(part.shape)) for name, part in inputs.items() if torch.is_tensor(part))
+    )
+    grid = inputs.get("image_grid_thw")
+    return tuple(grid.flatten().tolist()) if grid is not None else (), shapes
 
 
 def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
@@ -69,10 +75,10 @@ def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
     Raises ModelError when the token map does not fit the prompt, or the tokenizer is another model's.
     """
     texts = [vlm.preparation.prompt(prompt) for prompt in prompts]
-    inputs, layout = vlm.preparation.process([picture], texts[0], vlm.squash)
+    inputs, layout = vlm.processed([picture], texts[0])
     first: list[int] = inputs["input_ids"][0].tolist()
     ids = _other_prompts(vlm, texts, first) or [
-        vlm.preparation.process([picture], text, vlm.squash)[0]["input_ids"][0].tolist() for text in texts
+        vlm.processed([picture], text)[0]["input_ids"][0].tolist() for text in texts
     ]
     for each in ids:
         vlm.check_tokens(torch.tensor(each))
@@ -167,7 +173,7 @@ def _side_by_side(
 ) -> dict[int, torch.Tensor]:
     """A row a question, each behind a copy of its prefix."""
     count, shared = len(batch[0].ids), batch[0].shared
-    repeat_rows(cache, len(batch), count, vlm.device)
+    repeat_rows(cache, [count] * len(batch), vlm.device)
     tails = [ids[shared:] for questions in batch for ids in questions.ids]
     ends = torch.tensor([[len(tail) - 1 + shared] for tail in tails])
     watcher = RegionMass(table.repeat_interleave(count, 0), send(ends, vlm.device), last=vlm.last_needed)
@@ -200,7 +206,7 @@ def run_prefix(vlm: VLM, batch: Sequence[Prompts], whole: bool = False) -> Any:
         if parts[0].is_floating_point():
             inputs[name] = torch.cat([send(part, vlm.device) for part in parts]).to(vlm.model.dtype)
             continue
-        joined = torch.cat(_counted_on(batch) if name == "image_token_pooling" else parts)
+        joined = torch.cat(counted_on([each.inputs for each in batch]) if name == POOLING else parts)
         if joined.ndim == 2 and joined.shape == (len(batch), length):
             joined = joined[:, :shared]
         inputs[name] = send(joined, vlm.device)
@@ -212,13 +218,13 @@ def run_prefix(vlm: VLM, batch: Sequence[Prompts], whole: bool = False) -> Any:
     return cache
 
 
-def _counted_on(batch: Sequence[Prompts]) -> list[torch.Tensor]:
-    """Molmo 2's numbers of patches to be pooled, each picture's counted on from those before; -1 is none."""
+def counted_on(rows: Sequence[Any]) -> list[torch.Tensor]:
+    """Molmo 2's numbers of patches to be pooled, each row's counted on from those before; -1 is none."""
     parts, before = [], 0
-    for questions in batch:
-        pooled = questions.inputs["image_token_pooling"]
+    for inputs in rows:
+        pooled = inputs[POOLING]
         parts.append(torch.where(pooled >= 0, pooled + before, pooled))
-        before += questions.inputs["pixel_values"].shape[:2].numel()
+        before += inputs["pixel_values"].shape[:2].numel()
     return parts
 
 

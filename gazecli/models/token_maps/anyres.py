@@ -30,6 +30,12 @@ def llava_onevision(processor: Any, inputs: Any, _picture: int, size: Size) -> l
     return _views(processor, size, tile, patch, most)
 
 
+def tile_of(processor: Any) -> int:
+    """The side of a tile in pixels, by the settings alone."""
+    crop, size = picture_setting(processor, "crop_size"), picture_setting(processor, "size")
+    return int((crop and crop["height"]) or size.get("height") or size["shortest_edge"])
+
+
 def _views(processor: Any, size: Size, tile: int, patch: int, most_tiles: int | None) -> list[View | Blind]:
     base = [Axis.whole(edge).resized(tile).cells(patch) for edge in size]
     x, y = _padded(processor, size)

@@ -29,6 +29,7 @@ class ImageLayout:
     prompt's pictures it belongs to. length: tokens of the whole prompt. prepared: `squashed` when a picture
     was stretched to the model's square because its processor would have cropped it. ids: (length,) int64, the
     prompt. sizes: (pictures, n), what the processor tells the model of each picture's size, as its grid.
+    bound: the most image tokens a picture was allowed, None for as many as the processor makes.
     """
 
     positions: torch.Tensor
@@ -38,6 +39,7 @@ class ImageLayout:
     prepared: Literal["squashed"] | None = None
     ids: torch.Tensor | None = None
     sizes: torch.Tensor | None = None
+    bound: int | None = None
 
     def moved(self, positions: torch.Tensor, length: int) -> ImageLayout:
         """The same image tokens at other positions, (N,), of a prompt that ends at `length`.

@@ -59,12 +59,14 @@ def lfm2_vl(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[Vie
 def ovis2(processor: Any, _inputs: Any, _picture: int, size: Size) -> list[View | Blind]:
     """Ovis 2: the whole, then tiles; wide pictures come in tall grids, and so they are mapped."""
     columns, rows = _canvas(processor, size)
-    if columns * rows > 1 and picture_setting(processor, "use_covering_area_grid"):
+    most = picture_setting(processor, "max_patches")
+    crops = picture_setting(processor, "crop_to_patches") and most > 1
+    if crops and picture_setting(processor, "use_covering_area_grid"):
         covering = _rules(processor).get_min_tile_covering_grid
         columns, rows = covering(
             (size[1], size[0]),
             target_patch_size=int(picture_setting(processor, "size")["height"]),
-            max_image_tiles=picture_setting(processor, "max_patches"),
+            max_image_tiles=most,
         )
     return _tiles(size, columns, rows, math.isqrt(processor.image_seq_length), whole_first=True)
 

@@ -31,6 +31,11 @@ class Blind:
     count: int = 1
 
 
+def cells_of(view: View | Blind) -> int:
+    """How many image tokens it is."""
+    return view.count if isinstance(view, Blind) else len(view.xs) * len(view.ys)
+
+
 # Of a processor, the inputs it made, the number of a picture in the prompt, and that picture's size.
 TokenMap = Callable[[Any, Any, int, Size], list[View | Blind]]
 

@@ -149,6 +149,13 @@ class TimingPart(Open):
     seconds: Number
 
 
+# A bound on the image tokens of each picture, in settings only where one was given.
+ImageTokenBound = Annotated[
+    Ordinal | None,
+    Field(exclude_if=lambda bound: bound is None, description="the most that a picture was allowed"),
+]
+
+
 class SteeringSettings(Open):
     """How steering was done."""
 
@@ -158,3 +165,4 @@ class SteeringSettings(Open):
     top: Ordinal
     score: Text
     max_new_tokens: Ordinal
+    image_tokens: ImageTokenBound = None

@@ -17,6 +17,7 @@ from gazecli.reports.documents.parts import (
     Count,
     Digest,
     Document,
+    ImageTokenBound,
     Interval,
     LineDocument,
     Measure,
@@ -43,6 +44,9 @@ class PicturePart(Part):
     width: Ordinal
     height: Ordinal
     prepared: Text | None = None
+    image_tokens: Ordinal | None = Field(
+        default=None, exclude_if=lambda count: count is None, description="as which the model saw it"
+    )
     panels: Count = Field(default=0, description="how many numbered regions it has")
     notes: list[Text] = Field(default_factory=list, description="what was done to its pixels")
     warnings: list[Text] = Field(default_factory=list, description="what may be wrong with its regions")
@@ -145,6 +149,7 @@ class TrackSettings(Open):
     top: Ordinal
     score: Text
     max_new_tokens: Ordinal
+    image_tokens: ImageTokenBound = None
 
 
 class HeadPart(Part):
@@ -190,6 +195,7 @@ class DiscoverySettings(Open):
     samples: Count | None
     seed: int
     prompt: Text
+    image_tokens: ImageTokenBound = None
 
 
 class HonestyPart(Open):

@@ -56,11 +56,9 @@ def discover_heads(vlm: VLM, folder: Path, strips: int, seed: int) -> HeadSet:
 
 def exact_answers(task: Task, heads: Sequence[Head] = ()) -> list[list[bool]]:
     """For each picture and target: whether the answer is exactly the target's caption."""
+    answers = dict(task.responses(range(len(task.examples)), [Choice(tuple(heads))]))
     return [
-        [
-            response.text == (example.truths or ())[response.target - 1]
-            for response in task.responses(n, [Choice(tuple(heads))])[0]
-        ]
+        [response.text == (example.truths or ())[response.target - 1] for response in answers[n][0]]
         for n, example in enumerate(task.examples)
     ]
 
@@ -91,10 +89,11 @@ def narrated_sentences(
     task.orders = [derangement(example.regions, rng) for example in examples]
     exact: list[bool] = []
     about: list[bool] = []
+    narrated = dict(task.responses(range(len(examples)), [Choice(tuple(heads))]))
     for number, example in enumerate(examples):
         captions = example.truths or ()
         text, targets = "", set()
-        for response in task.responses(number, [Choice(tuple(heads))])[0]:
+        for response in narrated[number][0]:
             for piece in response.pieces:
                 text += piece
                 targets.add(response.target)
