@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gazecli.heads.headset import Head, HeadSet, Selection
     from gazecli.heads.headset_store import pull
     from gazecli.heads.hub_listing import list_headsets
+    from gazecli.models.attach import attach
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gazecli.steering.track import Tracking, track
 
 _HOMES = {
+    "attach": "gazecli.models.attach",
     "Evaluation": "gazecli.api.evaluation",
     "Report": "gazecli.api.report",
     "doctor": "gazecli.api.machine",
@@ -97,6 +99,7 @@ __all__ = [
     "Steering",
     "Tracking",
     "__version__",
+    "attach",
     "comics",
     "discover",
     "doctor",
