@@ -1,5 +1,23 @@
 """Find the attention heads through which a vision-language model looks, and point them.
 
+    import gazecli as gaze
+
+    vlm = gaze.load("tiny")                                  # or attach(model, processor)
+    headset = gaze.discover(vlm, "comics/")                  # which heads look where they are asked to?
+    answer = gaze.steer(vlm, "strip.png", region=3, heads=headset)
+    answer.text, answer.attention_steered                    # in a notebook, `answer` shows its page
+
+models      load, attach, list_models, doctor; VLM.prepare, VLM.steered, VLM.watched
+comics      comics.make, comics.check, comics.fetch, comics.open
+heads       discover, discover_text, HeadSet.load, HeadSet.save; push, pull, list_headsets
+steering    steer, steer_regions, steer_many, switch, track, heatmap
+evidence    evaluate, judge, report
+serving     serve
+
+A model may be a loaded one or a name, a picture a path, a Pillow image or an array, a region a number or a
+text, heads a head set, its digest or file, pairs or "3.4,3.5". Results have document(), save(), to_frame()
+and plot(). Errors are GazeErrors: message, subject, hint. docs/python.md shows every task.
+
 Names are imported when first used, so that importing the package costs nothing.
 """
 
