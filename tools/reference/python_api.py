@@ -18,4 +18,5 @@ first used. [Steer a generate call](../steering-a-generate-call.md) shows them a
     rooms = sorted((home.split(".")[1], name) for name, home in gazecli._HOMES.items())
     for room, names in groupby(rooms, key=lambda each: each[0]):
         text += f"## {room.capitalize()}\n\n" + "".join(f"::: gazecli.{name}\n\n" for _, name in names)
+    text += "## Comics\n\n::: gazecli.comics\n\n"
     return text
