@@ -19,13 +19,13 @@ TARGETS ?= artifact headset ranking record manifest regions picture
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
-	@echo 'make evaluate  evaluate the small model as the README does; results land in $(EVALUATED)/'
+	@echo 'make evaluate  evaluate the small model as docs/controls.md does; results land in $(EVALUATED)/'
 	@echo 'make headset  find the heads of the small model that come with the package'
 	@echo 'make page   build docs/live.html, the small model inside one page'
 	@echo 'make docs   build the documentation into site/, and check every link in it'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
-	@echo 'make families  every family at every size; writes the table in README.md'
+	@echo 'make families  every family at every size; writes the table in docs/families.md'
 	@echo 'make bench  every promise of speed and memory, measured beside what it is compared with'
 	@echo 'make fuzz   coverage-guided fuzzing of every reader, $(SECONDS) seconds each'
 	@echo 'make audit  known weaknesses of the dependencies; asks the package index'
