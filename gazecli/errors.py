@@ -149,7 +149,9 @@ def as_gaze_error(error: Exception) -> GazeError:
     from gazecli.dependencies import too_old, untested
 
     kind = type(error).__name__
-    for misfit in too_old():
+    misfits = too_old()
+    # A module that is not found is named before others that only may be to blame.
+    for misfit in sorted(misfits, key=lambda misfit: misfit.name != getattr(error, "name", None))[:1]:
         return GazeError(
             f"{misfit.state} for this version of gaze, and it failed ({kind})",
             subject=str(error) or None,

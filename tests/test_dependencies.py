@@ -37,6 +37,16 @@ def test_a_library_that_is_too_old_is_named_with_the_command_that_mends_it(
     assert error.hint == "run: pip install 'transformers>=5.23'"
 
 
+def test_a_module_that_is_not_found_is_named_before_libraries_that_are_only_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(tmp_path, "accelerate", "0.1")
+    pretend(tmp_path, "torch", "1.0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    error = as_gaze_error(ModuleNotFoundError("No module named 'torch'", name="torch"))
+    assert error.hint == "run: pip install 'torch>=2.6'"
+
+
 def test_a_library_newer_than_any_tested_is_named_where_something_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

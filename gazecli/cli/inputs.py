@@ -57,7 +57,7 @@ def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | No
     if listed is not None:
         headset = listed_headset(listed, _model_of(named, spec), cache)
     else:
-        headset = find_headset(spec, cache, output.note) if spec else last_headset(cache)
+        headset = find_headset(spec, cache, output.note) if spec else last_headset(cache, output.note)
     count = number_or_auto(options.top, "--top")
     ranked_by = headset.resolve_score(options.score)
     best = headset.top("auto" if count is None else count, ranked_by)
@@ -115,6 +115,8 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
     note_template(output, vlm.template)
+    if chosen.headset.kind == "text":
+        output.note("these are text heads: found on numbered texts, without any picture")
     if current_launch().is_first and chosen.headset.kind != "listed":
         note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm

@@ -6,8 +6,10 @@ Where a model of a local folder lies is noted beside the artifacts, never in the
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,17 @@ from gazecli.errors import CacheError, ComicsError, HeadSetError, ModelError
 from gazecli.heads.headset import KIND, HeadSet
 from gazecli.heads.hub import SCHEME, Note, fetch_headset, hub_name, log
 from gazecli.models.adapter import split_name
-from gazecli.models.checkpoint import find_checkpoint
+from gazecli.models.catalogue import resolve_alias
+from gazecli.models.checkpoint import find_checkpoint, is_folder
 from gazecli.models.head_pairs import Heads, parse_heads
 from gazecli.models.snapshot import is_commit
 from gazecli.pictures.comics.comics import Comics
 from gazecli.pictures.comics.dataset import source_of
 
 _LAST = "headset"
+_DIGEST = re.compile(r"sha256:.*|[0-9a-fA-F]{4,64}", re.DOTALL)
+# Of the checkpoint in the package; `make headset` makes it anew.
+PACKAGED = Path(__file__).parent.parent / "tiny" / "headset.safetensors"
 
 
 def stored_headset(cache: Cache, request: Mapping[str, Any]) -> HeadSet | None:
@@ -33,7 +39,7 @@ def stored_headset(cache: Cache, request: Mapping[str, Any]) -> HeadSet | None:
 
 
 def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
-    """Remember a head set as the last used, as its model's newest, and where its model was loaded from."""
+    """Remember a head set as `note_used` does, and where its model was loaded from."""
     if cache.path_of(headset.digest) is None:
         return
     note_used(cache, headset)
@@ -42,10 +48,29 @@ def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
     cache.set_source(str(headset.model["digest"]), where)
 
 
+def headset_summary(header: Mapping[str, Any]) -> str | None:
+    """One line for a list of what is kept, from an artifact's header; None where there is nothing to add."""
+    try:
+        comics, suggested = header["comics"], header["suggested"]
+        found = {
+            "text": f"text heads, {comics['strips']} lists of {comics['panels']} texts",
+            "listed": "listed by hand",
+        }.get(header.get("kind", ""), f"{comics['strips']} strips of {comics['panels']} panels")
+        origin = "an imported ranking" if "ranking" in header else found
+        return f"{origin}, top {suggested['top']} by {suggested['score']}"
+    except (KeyError, TypeError):
+        return None
+
+
 def note_used(cache: Cache, headset: HeadSet) -> None:
-    """Remember a head set as the last used, and as its model's newest."""
-    cache.set_latest(_LAST, headset.digest)
-    cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
+    """Remember a head set as the last used, and as its model's newest.
+
+    Heads found on texts alone are neither where there are others: whoever steers means those of pictures.
+    """
+    for name in (_LAST, _of_model(str(headset.model["digest"]))):
+        before = _get(cache, cache.latest_for(name)) if headset.kind == "text" else None
+        if before is None or before.kind == "text":
+            cache.set_latest(name, headset.digest)
 
 
 def note_comics(cache: Cache, comics: Comics) -> None:
@@ -93,7 +118,9 @@ def find_headset(spec: str | Path | HeadSet, cache: Cache | None = None, note: N
     path = os.path.expanduser(spec)
     if os.path.isfile(path):
         return _from_file(Path(path))
-    return _newest_of(spec, cache) or headset_of(cache.resolve(spec, KIND), cache)
+    if _DIGEST.fullmatch(spec) and not is_folder(spec):
+        return headset_of(cache.resolve(spec, KIND), cache)
+    return _of_model_named(spec, cache, note)
 
 
 def pull(name: str, *, cache: Cache | None = None, note: Note = log) -> HeadSet:
@@ -108,16 +135,16 @@ def pull(name: str, *, cache: Cache | None = None, note: Note = log) -> HeadSet:
     return headset
 
 
-def newest_headset(model: str, name: str, cache: Cache) -> HeadSet:
-    """The newest head set of the model with the digest `model`, called `name`; HeadSetError for none."""
+def newest_headset(model: str, name: str, cache: Cache, note: Note = log) -> HeadSet:
+    """The newest head set of the model with the digest `model`, called `name`; HeadSetError for none.
+
+    `tiny` has one in the package, which is taken where there is no other, and of which `note` is told.
+    """
     found = _get(cache, cache.latest_for(_of_model(model)))
+    if found is None and _from_file(PACKAGED).model["digest"] == model:
+        found = _packaged(cache, note)
     if found is None:
-        raise HeadSetError(
-            "no head set of this model is stored",
-            subject=name,
-            hint=f"run: gaze discover {name} COMICS",
-            code="headset.none",
-        )
+        raise _none_of(name)
     return found
 
 
@@ -142,28 +169,73 @@ def headset_of(digest: str, cache: Cache) -> HeadSet:
     return found
 
 
-def last_headset(cache: Cache) -> HeadSet:
-    """The head set used last.
+def last_headset(cache: Cache, note: Note = log) -> HeadSet:
+    """The head set used last; that of `tiny` in the package when there was none, of which `note` is told."""
+    return _get(cache, cache.latest_for(_LAST)) or _packaged(cache, note)
 
-    Raises HeadSetError when none was ever made.
+
+def _packaged(cache: Cache, note: Note) -> HeadSet:
+    """The head set of `tiny` that comes with gaze, kept in the cache from now on."""
+    headset = _from_file(PACKAGED)
+    digest, path = cache.put(headset.to_artifact())
+    note("these are the heads of tiny that come with gaze; find others: gaze discover MODEL COMICS")
+    return replace(headset, digest=digest, path=path)
+
+
+def _of_model_named(spec: str, cache: Cache, note: Note) -> HeadSet:
+    """The newest head set of the model called `spec`, which need not be on this machine.
+
+    Raises HeadSetError when there is none, and when `spec` is no model's name either.
     """
-    found = _get(cache, cache.latest_for(_LAST))
-    if found is None:
-        raise HeadSetError(
-            "there is no head set yet",
-            hint="make one: gaze discover tiny COMICS (comics: gaze comics make COMICS --count 20)",
-            code="headset.none",
-        )
-    return found
-
-
-def _newest_of(spec: str, cache: Cache) -> HeadSet | None:
-    """The newest head set of the model called `spec`, or None when it is no model's name."""
     try:
         checkpoint = find_checkpoint(spec, fetch=False)
-    except ModelError:
-        return None
-    return newest_headset(checkpoint.digest(lambda path: file_digest(path, cache.root)), spec, cache)
+        checkpoint.config()  # or a folder of anything else would have a digest
+        digest = checkpoint.digest(lambda path: file_digest(path, cache.root))
+    except ModelError as failure:
+        base, _ = split_name(spec)
+        name, _, revision = base.partition("@")
+        hub_id = resolve_alias(name)
+        if failure.code == "model.absent" and hub_id is not None:
+            return _of_hub_model(spec, hub_id, revision, cache)
+        raise _no_such(spec, failure) from failure
+    return newest_headset(digest, spec, cache, note)
+
+
+def _of_hub_model(spec: str, hub_id: str, revision: str, cache: Cache) -> HeadSet:
+    """The newest head set of a model that is not here, such as one that was pulled; HeadSetError for none."""
+    for entry in cache.entries():
+        model = entry.summary.get("model") if entry.kind == KIND else None
+        if isinstance(model, dict) and model.get("id") == hub_id and revision in ("", model.get("revision")):
+            return headset_of(entry.digest, cache)
+    raise _none_of(spec)
+
+
+def _none_of(name: str) -> HeadSetError:
+    hint = f"make one: gaze discover {name} COMICS"
+    if not is_folder(split_name(name)[0]):
+        hint += f", or see what the Hub has: gaze pull {name}"
+    return HeadSetError(
+        "there is no head set of this model yet",
+        subject=name,
+        hint=hint,
+        code="headset.none",
+    )
+
+
+def _no_such(spec: str, failure: ModelError) -> HeadSetError | ModelError:
+    """The error for what names no head set: a folder that is no model keeps the error of the model."""
+    if failure.code != "model.unknown" or os.path.isdir(os.path.expanduser(spec)):
+        return failure
+    if spec.endswith((".safetensors", ".json")) or "/" in spec or os.sep in spec:
+        return HeadSetError(
+            "there is no such file", subject=spec, hint="check the path", code="headset.missing"
+        )
+    return HeadSetError(
+        "no model and no head set is called so",
+        subject=spec,
+        hint="`gaze models` lists models, `gaze cache ls` the digests of head sets",
+        code="headset.unknown",
+    )
 
 
 def _from_file(path: Path) -> HeadSet:

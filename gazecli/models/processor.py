@@ -67,7 +67,8 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
         raise ModelError(
             f"the processor of this checkpoint cannot be loaded ({error_words(failure)})",
             subject=str(folder),
-            hint="the folder needs the tokenizer and preprocessor files beside config.json",
+            hint=_missing_reader(folder)
+            or "the folder needs the tokenizer and preprocessor files beside config.json",
             code="model.processor",
         ) from failure
     if getattr(own, "image_processor", None) is None or getattr(own, "tokenizer", None) is None:
@@ -79,6 +80,14 @@ def load_processor(folder: Path, model_type: str, trust_remote_code: bool = Fals
             code="model.unsupported",
         )
     return unbounded(own)
+
+
+def _missing_reader(folder: Path) -> str | None:
+    """What to install where a tokenizer lies in SentencePiece's form only, and its package is not here."""
+    is_here = (folder / "tokenizer.model").is_file() and not (folder / "tokenizer.json").is_file()
+    if not is_here or importlib.util.find_spec("sentencepiece") is not None:
+        return None
+    return "pip install sentencepiece, which reads its tokenizer.model; or add the model's tokenizer.json"
 
 
 def unbounded(processor: Any) -> Any:

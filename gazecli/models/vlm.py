@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 import logging
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from threading import Lock, get_ident
 from typing import Any
 
 import torch
 from torch import nn
 
-from gazecli.errors import HeadSetError, ModelError, SteeringError
+from gazecli.errors import HeadSetError, ModelError, SteeringError, UsageError
 from gazecli.models.architecture import count_heads, find_attention, find_decoder
 from gazecli.models.attention.gaze_attention import (
     NAME,
@@ -25,15 +26,16 @@ from gazecli.models.attention.gaze_attention import (
     register,
 )
 from gazecli.models.attention.kv_cache import cache_among
-from gazecli.models.attention.modes import Mode, Scope
-from gazecli.models.attention.placement import Placement, aims_of
+from gazecli.models.attention.modes import STRENGTH, Mode, Scope
+from gazecli.models.attention.placement import Placement, Turns, aims_of
+from gazecli.models.attention.watched import Watched
 from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.head_pairs import HeadPair, Heads, HeadSource, head_pairs
 from gazecli.models.preprocessing import Preparation
+from gazecli.models.text_prompts import TextPreparation, TextProcessor
 from gazecli.models.token_maps.image_tokens import ImageLayout
-from gazecli.pictures.picture import Picture, Pictured
-from gazecli.pictures.regions import Region
+from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.results import ModelResult
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ class ModelFacts:
 
 @dataclass(repr=False, eq=False)
 class VLM(ModelResult):
-    """A vision-language model ready to be watched and steered.
+    """A vision-language model ready to be watched and steered; or, for `discover_text`, one without pictures.
 
     source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
@@ -87,7 +89,8 @@ class VLM(ModelResult):
 
     def __post_init__(self) -> None:
         self.model.eval()
-        self.preparation = Preparation(self.processor, self.model.config)
+        reads = Preparation if not isinstance(self.processor, TextProcessor) else TextPreparation
+        self.preparation = reads(self.processor, self.model.config)
         if self.image_tokens is not None:
             self.preparation.check_bound(self.image_tokens)
         self.family = self.preparation.family
@@ -185,8 +188,7 @@ class VLM(ModelResult):
     def _see_tokens(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Find out where the image tokens of the forward pass that begins stand."""
         if self.placement is not None:
-            names = list(inspect.signature(module.forward).parameters)
-            self.state.bias = self.placement.of_pass({**dict(zip(names, args, strict=False)), **kwargs})
+            self.state.bias = self.placement.of_pass(arguments_of(module, args, kwargs))
             self.state.awaits_tokens = False
 
     def prepare(
@@ -225,7 +227,7 @@ class VLM(ModelResult):
         inputs, layout = self.preparation.process(pictures, text, squash, image_tokens)
         self.check_tokens(inputs["input_ids"])
         self._advise_on(pictures, layout)
-        return inputs, layout
+        return inputs, replace(layout, pictures=tuple(pictures))
 
     def _advise_on(self, pictures: Sequence[Picture], layout: ImageLayout) -> None:
         """Speak of a picture of very many image tokens: the first one, and one of twice as many."""
@@ -333,39 +335,66 @@ class VLM(ModelResult):
             finally:
                 state.bias, self.placement, state.awaits_tokens, state.consulted = before
 
+    def random_heads(self, count: int = 5, seed: int = 0) -> list[HeadPair]:
+        """So many different heads, drawn from all; the same for the same seed.
+
+        Those that a head set is compared with are `HeadSet.controls`. Raises UsageError for more than there
+        are.
+        """
+        every = [(layer, head) for layer in sorted(self.heads_of) for head in range(self.heads_of[layer])]
+        if not isinstance(count, int) or not 1 <= count <= len(every):
+            raise UsageError(
+                f"the number of heads must lie between 1 and {len(every)}",
+                subject=str(count),
+                hint="this model has no others",
+            )
+        return sorted(random.Random(f"heads-{seed}").sample(every, count))
+
     @contextmanager
     def steered(
         self,
         heads: Heads,
         layout: ImageLayout | Sequence[ImageLayout],
-        region: Region | Sequence[Region],
+        region: Regional | Sequence[Regional] | Turns,
         *,
-        strength: float | str = 10.0,
+        strength: float | str = "auto",
         mode: Mode = "boost-suppress",
         scope: Scope = "full",
         picture: int | Sequence[int] = 0,
+        top: int = 5,
+        seed: int = 0,
     ) -> Iterator[None]:
         """Point `heads` at `region` in every forward pass inside, any `generate` of transformers included.
 
         Image tokens are found in each pass's own tokens, in a padded batch too; the prompts may differ, the
-        pictures must be those of `layout`. A list of layouts, of regions or of both has an entry for each
-        prompt of a batch. `picture` is the number, from 0, of the prompt's picture that the region belongs
-        to.
+        pictures must be those of `layout`. A region is a `Region`, a panel's number or a text as of
+        `--region`; a list of layouts, of regions or of both has an entry for each prompt of a batch. With a
+        `Schedule` the target of each row changes while it is written. `picture` is the number, from 0, of the
+        prompt's picture that the region belongs to. heads: `random` draws `top` of all heads by `seed`.
+        strength: `auto` is that of the head set, 10 for heads of none.
 
         Raises HeadSetError for unknown heads, RegionError when the region owns no token, UsageError where the
         image tokens of a pass cannot be found or are not those of the layout, ModelError where a layer cannot
         be reached, SteeringError when nothing was steered inside.
         """
-        by_layer = self.check_heads(heads)
-        aims = aims_of(layout, region, picture)
+        drawn: Heads = self.random_heads(top, seed) if isinstance(heads, str) and heads == "random" else heads
+        by_layer = self.check_heads(drawn)
+        turns = region if isinstance(region, Turns) else None
+        aims = aims_of(layout, turns.targets[0] if turns is not None else region, picture)  # type: ignore[arg-type]
         placement = Placement(
-            by_layer, aims, strength, mode, scope, self.preparation.placeholder, self.device
+            by_layer,
+            aims,
+            suggested_strength(drawn) if strength == "auto" else strength,
+            mode,
+            scope,
+            self.preparation.placeholder,
+            self.device,
+            turns,
+            self.decode,
         )
-        inner = getattr(self.model, "model", self.decoder)
-        seen_by = self.model if inner is self.decoder else inner
         with self.biased(None, placement):
             # Not the outermost module, which wrappers such as peft's pass by.
-            hook = seen_by.register_forward_pre_hook(self._see_tokens, with_kwargs=True)
+            hook = self._outer.register_forward_pre_hook(self._see_tokens, with_kwargs=True)
             try:
                 yield
             finally:
@@ -376,6 +405,47 @@ class VLM(ModelResult):
                     subject=self.name,
                     hint="run this model inside the block, by `vlm.model` or what wraps it",
                 )
+
+    @contextmanager
+    def watched(
+        self,
+        heads: Heads,
+        layout: ImageLayout | Sequence[ImageLayout],
+        *,
+        top: int = 5,
+        seed: int = 0,
+    ) -> Iterator[Watched]:
+        """Read where `heads` look in every forward pass inside, any `generate` of transformers included.
+
+        What is yielded has the attention of each row, token by token, on its image tokens and regions:
+        `watched.trajectory()` and `watched.maps()`, of the call made last. Attention is weighted by the norms
+        of the value vectors, as in `track`. `layout`, `heads`, `top` and `seed` as of `steered`, inside which
+        it may stand, too.
+
+        Raises HeadSetError for unknown heads, UsageError where the image tokens of a pass cannot be found or
+        are not those of the layout, ModelError where a layer cannot be reached.
+        """
+        drawn: Heads = self.random_heads(top, seed) if isinstance(heads, str) and heads == "random" else heads
+        self.check_heads(drawn)
+        layouts = [layout] if isinstance(layout, ImageLayout) else list(layout)
+        watcher = Watched(layouts, self.preparation.placeholder, self.heads_among(drawn))
+        with self.watching(watcher):
+
+            def see(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+                watcher.see(arguments_of(module, args, kwargs))
+
+            hook = self._outer.register_forward_pre_hook(see, with_kwargs=True)
+            try:
+                yield watcher
+            finally:
+                hook.remove()
+
+    @property
+    def _outer(self) -> nn.Module:
+        """The module that is given whole prompts, below what may wrap the model."""
+        inner = getattr(self.model, "model", self.decoder)
+        outer: nn.Module = self.model if inner is self.decoder else inner
+        return outer
 
     def forget_positions(self) -> None:
         """Drop what Qwen models remember of the last prompt's positions."""
@@ -409,3 +479,16 @@ class VLM(ModelResult):
         """Text of generated tokens, without special tokens."""
         text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
         return text
+
+
+def arguments_of(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call of `module`, by name."""
+    names = list(inspect.signature(module.forward).parameters)
+    return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def suggested_strength(heads: Heads) -> float | str:
+    """The strength that the head set of these heads suggests, 10 for heads of none."""
+    known = getattr(heads, "headset", None) or heads
+    suggested = getattr(known, "resolve_strength", None)
+    return STRENGTH if suggested is None else suggested()

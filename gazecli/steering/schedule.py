@@ -49,6 +49,12 @@ class Schedule:
                 hint="raise --max-new-tokens, or leave it out",
             )
 
+    def is_due(self, turn: int, step: int, text: str) -> bool:
+        """Whether target `turn` + 1 is on from token `step`; `text` was written since target `turn` came."""
+        if step == 0 or turn + 1 == len(self.targets):
+            return False
+        return ends_sentence(text) if self.starts is None else step >= self.starts[turn + 1]
+
     @property
     def least_tokens(self) -> int:
         """No end token before the last target has begun."""

@@ -250,24 +250,19 @@ class Scheduled:
 
     def target(self, step: int, written: list[int]) -> Region:
         """The target of the token to be written at `step`."""
-        if self._is_due(step, written):
+        text = "" if self.schedule.starts is not None else self._text(written)
+        if self.schedule.is_due(len(self.turns) - 1, step, text):
             self.turns.append((step, self.targets[len(self.turns)]))
         return self.turns[-1][1]
 
     def is_over(self, written: list[int]) -> bool:
         """By sentences, the text ends with the last target's sentence."""
         last = len(self.turns) == len(self.targets)
-        return self.schedule.starts is None and last and self._sentence_done(written)
+        return self.schedule.starts is None and last and ends_sentence(self._text(written))
 
-    def _is_due(self, step: int, written: list[int]) -> bool:
-        if step == 0 or len(self.turns) == len(self.targets):
-            return False
-        if self.schedule.starts is not None:
-            return step >= self.schedule.starts[len(self.turns)]
-        return self._sentence_done(written)
-
-    def _sentence_done(self, written: list[int]) -> bool:
-        return ends_sentence(self.vlm.decode(written[self.turns[-1][0] :]))
+    def _text(self, written: list[int]) -> str:
+        """What was written since the last target came."""
+        return self.vlm.decode(written[self.turns[-1][0] :])
 
 
 def segments_of(vlm: VLM, turns: Sequence[tuple[int, Region]], written: list[int]) -> list[Segment]:

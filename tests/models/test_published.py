@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,31 @@ def test_mistrals_own_tokenizer_beside_the_one_of_transformers_is_left_alone(
     monkeypatch.setitem(tokenization_auto.TOKENIZER_MAPPING_NAMES, "mistral3", "MistralCommonBackend")
     vlm = load(str(folder), device="cpu")
     assert len(vlm.prepare(noise_picture(300, 100, 3), "Who?")[1].positions) > 0
+
+
+def test_a_tokenizer_that_only_sentencepiece_reads_asks_for_it(
+    published: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(published("paligemma2-3b"), tmp_path / "pieces")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(b"\x0a\x0e\x0a\x05<pad>\x15\x00\x00\x00\x00\x18\x03")
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(ModelError, match="processor of this checkpoint cannot be loaded") as caught:
+        load(str(folder), device="cpu")
+    assert str(caught.value.hint).startswith("pip install sentencepiece")
+
+
+def test_a_processor_whose_own_code_needs_a_package_names_it(
+    published: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder = copied(published("pixtral-12b"), tmp_path / "own")
+    own = {"processor_class": "OwnProcessor", "auto_map": {"AutoProcessor": "processing_own.OwnProcessor"}}
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        (folder / name).write_text(json.dumps({**json.loads((folder / name).read_text()), **own}))
+    (folder / "processing_own.py").write_text("import a_package_of_nobody\n")
+    with pytest.raises(ModelError, match=r"needs a package that is not here .*a_package_of_nobody"):
+        load(str(folder), device="cpu", trust_remote_code=True)
 
 
 def test_an_end_that_the_model_cannot_write_does_no_harm(

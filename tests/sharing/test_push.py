@@ -6,7 +6,8 @@ import getpass
 import json
 import os
 import socket
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,11 @@ from gazecli.cache.artifact import from_bytes
 from gazecli.errors import GazeError, HeadSetError, HubError, UsageError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.rankings import parse_ranking
+from gazecli.models.vlm import VLM
+from gazecli.pictures.comics.dataset import Source
 from gazecli.sharing.push import Package, package, send
 from tests.cli.conftest import checked, gaze_here
+from tests.conftest import write_comics
 from tests.sharing.conftest import NAME, TOKEN, Place
 from tests.sharing.evidence import evaluation, keep_evaluation
 
@@ -87,6 +91,20 @@ def test_a_model_of_the_hub_is_named_as_the_base(proven: HeadSet, own_cache: Pat
     data = card_of(dict(package(theirs, NAME, unproven=True).files)).data
     assert (data.base_model, data.datasets) == ("Qwen/Qwen2-VL-7B-Instruct", ["somebody/strips"])
     assert data.to_dict()["base_model_relation"] == "adapter"
+
+
+def test_comics_fetched_from_the_hub_are_known_as_its_data_set(
+    vlm_of: Callable[[str], VLM], own_cache: Path, tmp_path: Path
+) -> None:
+    comics = write_comics(tmp_path / "comics", strips=1, panels=2)
+    source = Source("somebody/strips", "main", "1" * 40, 2, strips=1)
+    (comics / "source.json").write_text(json.dumps(asdict(source)))
+    headset = gazecli.discover(vlm_of("qwen2_vl"), comics, panels=2, height=48)
+    assert card_of(dict(package(headset, NAME, unproven=True).files)).data.datasets == ["somebody/strips"]
+    cache = Cache(own_cache)
+    cache.prune(0.0, [headset.digest])
+    digest = headset.header["comics"]["digest"]
+    assert cache.source_of(digest) == f"somebody/strips@{'1' * 40}"
 
 
 def test_nothing_that_is_pushed_says_where_it_was_made(proven: HeadSet, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from gazecli.errors import RegionError, UsageError
+from gazecli.pictures.picture import Picture, Regional
 from gazecli.pictures.regions import Region
 
 FITTING = (
@@ -29,6 +30,7 @@ class ImageLayout:
     prompt's pictures it belongs to. length: tokens of the whole prompt. prepared: `squashed` when a picture
     was stretched to the model's square because its processor would have cropped it. ids: (length,) int64, the
     prompt. sizes: (pictures, n), what the processor tells the model of each picture's size, as its grid.
+    pictures: those of the prompt, whose regions may be named.
     bound: the most image tokens a picture was allowed, None for as many as the processor makes.
     """
 
@@ -39,6 +41,7 @@ class ImageLayout:
     prepared: Literal["squashed"] | None = None
     ids: torch.Tensor | None = None
     sizes: torch.Tensor | None = None
+    pictures: Sequence[Picture] = field(default=(), repr=False)
     bound: int | None = None
 
     def moved(self, positions: torch.Tensor, length: int) -> ImageLayout:
@@ -81,6 +84,22 @@ class ImageLayout:
                 code="region.without_token",
             )
         return self.positions[torch.from_numpy(owned)]
+
+    def region(self, spec: Regional, picture: int = 0) -> Region:
+        """A region of a picture of the prompt by its number, a text or four pixels; a `Region` is itself.
+
+        Raises RegionError for one that is not there, UsageError where the layout does not know its pictures.
+        """
+        if isinstance(spec, Region):
+            return spec
+        if not 0 <= picture < len(self.pictures):
+            raise UsageError(
+                "this layout does not know the regions of its picture",
+                subject=str(spec)[:80],
+                hint="use picture.regions[2], or the layout that `vlm.prepare` returned",
+            )
+        shown = self.pictures[picture]
+        return shown.region(spec, shown.panels + 1)
 
     def count(self, region: Region, picture: int = 0) -> int:
         """How many image tokens a region owns; none where the processor cropped it away."""
