@@ -84,10 +84,11 @@ REGION = typer.Option(
     metavar="SPEC",
     help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · circle:x,y,r · @mask.png · left|right|top|bottom|centre",
 )
-HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a PNG file.")
+HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a .png, .svg or .pdf file.")
 TRAJECTORY = typer.Option(
-    "--trajectory", help="Write where the heads looked to a .png, .svg, .csv or .json file."
+    "--trajectory", help="Write where the heads looked to a .png, .svg, .pdf, .csv or .json file."
 )
+DPI = typer.Option("--dpi", help="Dots per inch of PNG figures (200).")
 
 
 def with_help(option: Any, help: str, panel: str | None = None) -> Any:  # noqa: A002 - Typer's own word

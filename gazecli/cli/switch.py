@@ -10,7 +10,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, save_page
+from gazecli.cli.files import check_dpi, check_files, is_png, save_page
 from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
@@ -52,6 +52,7 @@ def command(
         with_help(options.MAX_NEW_TOKENS, "The longest text; as long as the schedule when left out."),
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
+    dpi: Annotated[int | None, options.DPI] = None,
     page: options.Page = None,
     force: options.ForceFiles = False,
     stream: options.Stream = False,
@@ -61,6 +62,7 @@ def command(
     Example: gaze switch strip.png --schedule 2,4,3 --trajectory steps.png
     """
     check_stream(output, stream)
+    check_dpi(dpi, is_png(trajectory), "--trajectory *.png")
     check_files(picture, force=force, trajectory=trajectory, page=page)
     opened = open_picture(output, picture, shown)
     from gazecli.steering.schedule import parse_targets, plan
@@ -93,7 +95,7 @@ def command(
         from gazecli.reports.files import save_trajectory
         from gazecli.reports.trajectory import trajectory_of_narration
 
-        save_trajectory(trajectory_of_narration(narration), document, trajectory)
+        save_trajectory(trajectory_of_narration(narration), document, trajectory, dpi)
     output.result(document, lambda console: _show(console, document))
 
 

@@ -9,7 +9,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, save_page, save_picture
+from gazecli.cli.files import check_dpi, check_files, is_png, save_page
 from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
@@ -40,11 +40,10 @@ def command(
     ] = None,
     heatmap: Annotated[
         Path | None,
-        with_help(
-            options.HEATMAP, "Paint the attention of each --span, or of all the text, into a PNG file."
-        ),
+        with_help(options.HEATMAP, "Paint each --span's attention, or all the text's: .png, .svg or .pdf."),
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
+    dpi: Annotated[int | None, options.DPI] = None,
     page: options.Page = None,
     force: options.ForceFiles = False,
     region: Annotated[
@@ -62,6 +61,7 @@ def command(
     Example: gaze track strip.png --span "red cat" --heatmap attention.png
     """
     check_stream(output, stream)
+    check_dpi(dpi, is_png(trajectory), "--trajectory *.png")
     check_files(picture, force=force, heatmap=heatmap, trajectory=trajectory, page=page)
     opened = open_picture(output, picture, shown)
     also = opened.targets(region) if region else []
@@ -112,9 +112,10 @@ def command(
         page=page,
     )
     if heatmap is not None:
+        from gazecli.reports.files import save_heatmap
         from gazecli.reports.heatmap import heatmap_of_tracking
 
-        save_picture(heatmap_of_tracking(tracking, spans), heatmap)
+        save_heatmap(heatmap_of_tracking(tracking, spans), heatmap)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_tracking
 
@@ -123,7 +124,7 @@ def command(
         from gazecli.reports.files import save_trajectory
         from gazecli.reports.trajectory import trajectory_of_tracking
 
-        save_trajectory(trajectory_of_tracking(tracking), document, trajectory)
+        save_trajectory(trajectory_of_tracking(tracking), document, trajectory, dpi)
     output.result(document, lambda console: _show(console, document, streamed=stream))
 
 
