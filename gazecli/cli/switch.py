@@ -15,6 +15,7 @@ from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_pic
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
+from gazecli.steering.settings import DYNAMIC_PROMPT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +47,9 @@ def command(
     every: Annotated[int | None, options.EVERY] = None,
     at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,
     on: Annotated[Literal["sentence"] | None, typer.Option(help="A new target when a sentence ends.")] = None,
-    prompt: Annotated[str | None, with_help(options.PROMPT, "The request; the paper's by default.")] = None,
+    prompt: Annotated[
+        str | None, with_help(options.PROMPT, f"The request; when left out: {DYNAMIC_PROMPT}")
+    ] = None,
     max_new_tokens: Annotated[
         int | None,
         with_help(options.MAX_NEW_TOKENS, "The longest text; as long as the schedule when left out."),
@@ -70,7 +73,7 @@ def command(
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import switch_document
-    from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+    from gazecli.steering.settings import SteerSettings
     from gazecli.steering.switch import narrate
 
     request = DYNAMIC_PROMPT if prompt is None else prompt

@@ -15,6 +15,7 @@ from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
 from gazecli.errors import RegionError
+from gazecli.steering.settings import TRACKING_PROMPT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +50,9 @@ def command(
     region: Annotated[
         list[str] | None, with_help(options.REGION, "Watch this region too; written as for steer.")
     ] = None,
-    prompt: Annotated[str | None, with_help(options.PROMPT, "The request; the paper's by default.")] = None,
+    prompt: Annotated[
+        str | None, with_help(options.PROMPT, f"The request; when left out: {TRACKING_PROMPT}")
+    ] = None,
     max_new_tokens: Annotated[int, with_help(options.MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
     stream: options.Stream = False,
 ) -> None:
@@ -74,7 +77,7 @@ def command(
     from gazecli.evaluation.conditions import CONTROLS, controls_for
     from gazecli.reports.steering import track_document
     from gazecli.steering.settings import check_request
-    from gazecli.steering.track import TRACKING_PROMPT, check_spans, find_span, track
+    from gazecli.steering.track import check_spans, find_span, track
 
     check_spans(span or [])
     request = TRACKING_PROMPT if prompt is None else prompt
