@@ -155,6 +155,15 @@ def most_pixels(options: PictureOptions) -> int:
     return most
 
 
+def warn_of_toy(output: Output, vlm: VLM, picture: Picture) -> None:
+    """Warn when the model is a toy and the picture none of its world."""
+    from gazecli.steering.toy_models import toy_warning
+
+    warning = toy_warning(vlm, picture)
+    if warning is not None:
+        output.warning(warning)
+
+
 def note_template(output: Output, template: str | None) -> None:
     """Note that prompts are not written by the checkpoint's own chat template, where they are not."""
     if template is not None:

@@ -119,6 +119,7 @@ class _Lines:
         self.output, self.load, self.file = output, load, file
         self.done = self.kept = self.failed = 0
         self.last: SteerDocument | None = None
+        self.warned = False
 
     def has(self, opened: OpenJob) -> bool:
         """Whether the file has the answers of this job."""
@@ -149,6 +150,9 @@ class _Lines:
         )
         if steering.layout.prepared is not None and self.output.format != "json":
             note_prepared(self.output, f"picture {made.picture.path} was", steering.layout.prepared)
+        if made.warnings and not self.warned:
+            self.warned = True
+            self.output.warning(f"{made.picture.path}: {made.warnings[0]}")
         self._write(identity, made.json_text(), lambda console: print_answers(console, made))
         self.last = made
 

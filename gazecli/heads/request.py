@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 METHOD = 2  # raised whenever the same request would give other numbers
 
 
+_ONE_PANEL = (
+    "heads are found by which of several panels they look at: draw strips with gaze comics make, and steer "
+    "one picture with gaze steer PICTURE --region left"
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of discovery that change its result."""
@@ -58,7 +64,9 @@ class Settings:
                     f"--{name} must lie between {low} and {high}",
                     subject=str(value),
                     code=f"usage.{name}",
-                    hint=f"leave --{name} out for the default",
+                    hint=_ONE_PANEL
+                    if name == "panels" and value == 1
+                    else f"leave --{name} out for the default",
                 )
         check_image_tokens(self.image_tokens)
         panel_prompts(self.prompt, self.panels)

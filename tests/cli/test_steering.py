@@ -171,6 +171,6 @@ def test_bad_input_is_refused_with_a_hint(
 
 
 def test_without_a_head_set_the_way_to_one_is_shown(gaze: Gaze, strip: Path) -> None:
-    ran = gaze("steer", strip, "--panels", 3, "--region", 1)
+    ran = gaze("steer", strip, "--panels", 3, "--region", 1, "--model", "qwen2-vl-7b")
     assert ran.code == 2
-    assert "gaze discover" in ran.err
+    assert "gaze discover qwen2-vl-7b" in ran.err

@@ -73,7 +73,7 @@ def _shown(scene: Scene) -> dict[str, Any]:
         "aspect": f"{picture.width / picture.height:.4f}",
         "width": small.width,
         "height": small.height,
-        "regions": [(region.number, percents(region.box, picture)) for region in scene.regions],
+        "regions": [(region.number, region.name, percents(region.box, picture)) for region in scene.regions],
         "unsteered": scene.unsteered,
         "steered": scene.steered,
         # Inside a script element only `<` could end it.
