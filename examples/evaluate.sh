@@ -1,5 +1,5 @@
 #!/bin/sh
-# The README's evaluation of the small model, from nothing: under ten minutes on two cores.
+# The evaluation of the small model in docs/controls.md, from nothing: under ten minutes on two cores.
 # GAZE and PYTHON name the programs, OUT the folder for the results, STRIPS how many strips are drawn.
 # Called by `make evaluate`.
 set -eu

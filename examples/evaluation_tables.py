@@ -1,4 +1,4 @@
-"""What `evaluate.sh` left in a folder, as the README's tables: conditions, sweep, selectors, judges."""
+"""What `evaluate.sh` left in a folder, for docs/controls.md: conditions, sweep, selectors, judges."""
 
 from __future__ import annotations
 

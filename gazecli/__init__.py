@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gazecli.api.machine import doctor, list_models
     from gazecli.api.report import Report, report
     from gazecli.errors import GazeError
-    from gazecli.heads.discover import discover
+    from gazecli.heads.discover import discover, discover_text
     from gazecli.heads.headset import Head, HeadSet, Selection
     from gazecli.heads.headset_store import pull
     from gazecli.heads.hub_listing import list_headsets
@@ -64,6 +64,7 @@ _HOMES = {
     "Tracking": "gazecli.steering.track",
     "VLM": "gazecli.models.vlm",
     "discover": "gazecli.heads.discover",
+    "discover_text": "gazecli.heads.discover",
     "fetch_comics": "gazecli.pictures.comics.dataset",
     "list_headsets": "gazecli.heads.hub_listing",
     "load": "gazecli.models.load",
@@ -99,6 +100,7 @@ __all__ = [
     "__version__",
     "comics",
     "discover",
+    "discover_text",
     "doctor",
     "evaluate",
     "fetch_comics",

@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-families-table",
         action="store_true",
-        help="write the README's table of families from what this run finds",
+        help="write the table of families in docs/families.md from what this run finds",
     )
     parser.addoption(
         "--write-checkpoints-page",

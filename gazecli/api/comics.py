@@ -15,6 +15,7 @@ from gazecli.pictures.comics.comics import Comics, Skipped, open_comics, unusabl
 from gazecli.pictures.comics.dataset import Source, fetch_comics
 from gazecli.pictures.comics.folder_formats import natural_key
 from gazecli.pictures.comics.renaming import renaming_of
+from gazecli.pictures.picture import TWO_PAGES
 from gazecli.reports.documents.housekeeping import (
     ComicsDocument,
     FoundCountPart,
@@ -87,9 +88,12 @@ def check(
     opened = open_comics(Path(path), panels=panels, layout=layout, rtl=rtl, spread=spread)
     bad: list[Skipped] = []
     found: list[FoundPart] = []
+    doubtful: list[str] = []
     for number, strip in enumerate(opened.strips, 1):
         try:
-            found.append(FoundPart(strip=strip.name, panels=strip.load().panels, used=True))
+            picture = strip.load()
+            found.append(FoundPart(strip=strip.name, panels=picture.panels, used=True))
+            doubtful += [strip.name] * bool(picture.warnings)
         except BadInput as error:
             bad.append(Skipped.by(error, strip.name))
         progress(number, len(opened.strips))
@@ -101,7 +105,11 @@ def check(
             hint=unusable_hint(Path(path), bad),
         )
     found += [FoundPart(strip=skip.path, panels=skip.panels, used=False) for skip in [*opened.skipped, *bad]]
-    return comics_document("check", opened, bad, found=found)
+    document = comics_document("check", opened, bad, found=found)
+    if doubtful:
+        more = f" (and {len(doubtful) - 1} more)" if len(doubtful) > 1 else ""
+        document = document.model_copy(update={"warnings": [f"{doubtful[0]}{more} looks like {TWO_PAGES}"]})
+    return document
 
 
 def fetch(

@@ -304,17 +304,21 @@ def _part(cache: Cache, entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
-        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _made_with(entry),
+        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _headset_summary(entry),
         origin=cache.source_of(entry.digest),
     )
 
 
-def _made_with(entry: Entry) -> str | None:
-    """The versions that a head set was made with: under others the same strips give another digest."""
-    made_with = entry.summary.get("versions")
-    if entry.kind != "headset" or not isinstance(made_with, dict):
+def _headset_summary(entry: Entry) -> str | None:
+    """What a head set was found on, and the versions it was made with: others give another digest."""
+    from gazecli.heads.headset_store import headset_summary
+
+    if entry.kind != "headset":
         return None
-    return ", ".join(f"{name} {version}" for name, version in made_with.items()) or None
+    made_with = entry.summary.get("versions")
+    versions = made_with.items() if isinstance(made_with, dict) else ()
+    parts = [headset_summary(entry.summary), *(f"{name} {version}" for name, version in versions)]
+    return ", ".join(part for part in parts if part) or None
 
 
 def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:

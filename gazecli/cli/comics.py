@@ -96,6 +96,8 @@ def check(
 
     with progress(output, "reading", "strips") as step:
         document = check(comics, panels=panels, layout=layout, rtl=rtl, spread=spread, progress=step)
+    for warning in document.warnings:
+        output.warning(warning)
     output.result(document, lambda console: _show(console, document))
 
 
@@ -150,11 +152,14 @@ def _show(console: Console, document: ComicsDocument) -> None:
         where["from"] = f"{source.dataset} at {source.revision[:12]}"
         where["license"] = source.license or "the data set's card names none"
     each = [f"{part.panels} in {part.strips}" for part in document.histogram]
+    if each:
+        each[0] += " strip" if document.histogram[0].strips == 1 else " strips"
     if document.found:
         uncounted = sum(part.panels is None for part in document.found)
         where["panels found"] = ", ".join(each + [f"not counted in {uncounted}"] * bool(uncounted))
     print_facts(console, {**where, "seed": document.seed, "digest": document.digest})
     if document.found:
+        console.print()
         why = {skip.path: skip.reason for skip in document.skipped}
         rows: list[list[object]] = [[part.strip, part.panels, why.get(part.strip)] for part in document.found]
         print_table(console, "strip >panels skipped_because", rows)

@@ -1,8 +1,9 @@
-"""`gaze discover MODEL COMICS`: score every attention head, keep the head set, print it."""
+"""`gaze discover MODEL COMICS`, or --text: score every attention head, keep the head set, print it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,15 +16,18 @@ from gazecli.cli.options import ModelOptions, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
 from gazecli.cli.tables import bar, labelled, print_facts, print_table
 from gazecli.distributed.launcher import current_launch
-from gazecli.errors import cannot_matter
+from gazecli.errors import UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gazecli.heads.headset import HeadSet
+    from gazecli.pictures.comics.comics import Comics
     from gazecli.reports.documents.results import HeadSetDocument
 
 NAME = "discover"
-HEIGHT, GAP, SHOWN = 256, 6, 10
+HEIGHT, GAP, PANELS, SHOWN = 256, 6, 6, 10
+LISTS = 200
 WHOLE_LAYOUTS = ("strips", "manifest")
 
 
@@ -31,11 +35,23 @@ WHOLE_LAYOUTS = ("strips", "manifest")
 def command(
     output: Output,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
-    comics: Annotated[Path, typer.Argument(metavar="COMICS", help="A folder of comics.")],
-    loading: ModelOptions,
+    comics: Annotated[
+        Path | None, typer.Argument(metavar="COMICS", help="A folder of comics; with --text a file of texts.")
+    ] = None,
     *,
-    samples: Annotated[int | None, options.SAMPLES] = None,
-    panels: options.StripPanels = 6,
+    loading: ModelOptions,
+    text: Annotated[
+        bool,
+        typer.Option(
+            "--text",
+            help="Find heads on numbered texts instead of pictures: those of a file (a text a line, a blank"
+            f" line between lists), or {LISTS} drawn lists.",
+        ),
+    ] = False,
+    samples: Annotated[
+        int | None, with_help(options.SAMPLES, "Draw this many strips or lists; all when left out.")
+    ] = None,
+    panels: Annotated[int | None, with_help(options.PANELS, f"Panels of a strip ({PANELS}).")] = None,
     height: Annotated[
         int | None, typer.Option(help=f"Pixels to which single panels are resized ({HEIGHT}).")
     ] = None,
@@ -59,47 +75,47 @@ def command(
     profile: Annotated[bool, typer.Option("--profile", help="Show on stderr where the time went.")] = False,
     revision: options.Revision = None,
 ) -> None:
-    """Score every attention head of a model on comics.
+    """Score every attention head of a model on comics, or with --text on numbered texts alone.
 
     The head set is kept: a second call with the same model, comics and settings prints it at once, and an
     interrupted call resumes where it stopped. Processes started by torchrun or accelerate launch share the
-    strips.
+    strips. Heads of --text are a head set of their own kind, which steers where it is named by its digest.
 
     Example: gaze discover tiny comics/ --samples 20
     """
     shown = number_or_auto(top, "--top") or SHOWN
     model = loading.named(model)
     from gazecli.cache import Cache
-    from gazecli.heads.discover import discover
-    from gazecli.heads.questions import DISCOVERY_PROMPT
-    from gazecli.pictures.comics.comics import open_comics
     from gazecli.reports.headset import headset_document
 
-    reading: dict[str, Any] = {
-        "panels": panels,
-        "height": HEIGHT if height is None else height,
-        "gap": GAP if gap is None else gap,
-        "samples": samples,
-        "seed": seed,
-        "layout": layout,
-        "rtl": rtl,
-        "spread": spread,
-    }
-    opened = open_comics(comics, **reading)
-    for option, value in (("height", height), ("gap", gap)):
-        if value is not None and opened.layout in WHOLE_LAYOUTS:
-            where = f"in the {opened.layout} layout, where strips are whole"
-            raise cannot_matter(option, where, subject=value)
-    for skip in opened.skipped:
-        output.note(f"skipped {skip.path}: {skip.reason}")
     cache = Cache(warn=output.warning)
+    skipped: list[tuple[str, str]] = []
+    if text:
+        pictured = {"height": height, "gap": gap, "layout": layout}
+        pictured |= {"rtl": rtl or None, "spread": spread or None}
+        pictured |= {"no_squash": loading.no_squash or None, "image_tokens": loading.image_tokens}
+        for option, value in pictured.items():
+            if value is not None:
+                raise cannot_matter(option, "with --text, where there are no pictures")
+        discover = _on_texts(comics, samples, panels, seed, prompt)
+    elif comics is None:
+        raise UsageError("missing argument 'COMICS'", hint="name a folder of comics, or add --text")
+    else:
+        opened = _opened(comics, samples, panels, height, gap, seed, layout, rtl, spread)
+        skipped = [(skip.path, skip.reason) for skip in opened.skipped]
+        for path, reason in skipped:
+            output.note(f"skipped {path}: {reason}")
+        discover = partial(
+            _on_comics(opened, samples, height, gap, seed, layout, rtl, spread, prompt), advise=output.note
+        )
     count = current_launch().world_size
     title = "discovering" if count == 1 else f"discovering (process 1 of {count})"
-    with fetching(output, model) as fetched, progress(output, title, "strips") as step:
+    keywords = loading.keywords()
+    if text:
+        del keywords["squash"], keywords["image_tokens"]
+    with fetching(output, model) as fetched, progress(output, title, "lists" if text else "strips") as step:
         found = discover(
             model,
-            opened,
-            prompt=DISCOVERY_PROMPT if prompt is None else prompt,
             batch_size=batch_size,
             force=force,
             cache=cache,
@@ -108,17 +124,103 @@ def command(
             progress=step,
             fetching=fetched,
             note=output.detail,
-            advise=output.note,
-            **reading,
-            **loading.keywords(),
+            **keywords,
         )
     if profile:
         _show_profile(output, found.timing)
-    document = headset_document(found, str(comics), [(skip.path, skip.reason) for skip in opened.skipped])
+    document = headset_document(found, None if comics is None else str(comics), skipped)
     note_template(output, document.model.template)
     note_prepared(output, "strips were", document.comics.prepared)
+    if text:
+        output.note(f"heads found on texts steer where they are named: --heads {found.digest[7:19]}")
     read = labelled(document, cache)
     output.result(document, lambda console: show_headset(console, read, shown), digest=document.digest)
+
+
+def _opened(
+    comics: Path,
+    samples: int | None,
+    panels: int | None,
+    height: int | None,
+    gap: int | None,
+    seed: int,
+    layout: str | None,
+    rtl: bool,
+    spread: bool,
+) -> Comics:
+    """The strips of a folder; UsageError for an option that cannot matter in its layout."""
+    from gazecli.pictures.comics.comics import open_comics
+
+    opened = open_comics(
+        comics,
+        panels=PANELS if panels is None else panels,
+        height=HEIGHT if height is None else height,
+        gap=GAP if gap is None else gap,
+        samples=samples,
+        seed=seed,
+        layout=layout,
+        rtl=rtl,
+        spread=spread,
+    )
+    for option, value in (("height", height), ("gap", gap)):
+        if value is not None and opened.layout in WHOLE_LAYOUTS:
+            where = f"in the {opened.layout} layout, where strips are whole"
+            raise cannot_matter(option, where, subject=value)
+    return opened
+
+
+def _on_comics(
+    opened: Comics,
+    samples: int | None,
+    height: int | None,
+    gap: int | None,
+    seed: int,
+    layout: str | None,
+    rtl: bool,
+    spread: bool,
+    prompt: str | None,
+) -> Callable[..., HeadSet]:
+    from gazecli.heads.discover import discover
+    from gazecli.heads.questions import DISCOVERY_PROMPT
+
+    return partial(
+        discover,
+        comics=opened,
+        samples=samples,
+        panels=opened.panels,
+        height=HEIGHT if height is None else height,
+        gap=GAP if gap is None else gap,
+        seed=seed,
+        layout=layout,
+        rtl=rtl,
+        spread=spread,
+        prompt=DISCOVERY_PROMPT if prompt is None else prompt,
+    )
+
+
+def _on_texts(
+    file: Path | None, samples: int | None, panels: int | None, seed: int, prompt: str | None
+) -> Callable[..., HeadSet]:
+    """Discovery on the lists of a file, or on drawn ones; UsageError where `panels` is not what it has."""
+    from gazecli.heads.discover import discover_text
+    from gazecli.heads.questions import TEXT_PROMPT
+    from gazecli.heads.text_lists import open_text_lists, text_lists
+
+    if file is not None:
+        texts = open_text_lists(file)
+        if panels not in (None, texts.panels):
+            raise UsageError(
+                f"the lists of this file have {texts.panels} texts",
+                subject=str(file),
+                hint="leave --panels out",
+            )
+    else:
+        from gazecli.tiny.comics import text_lists_of_scenes
+
+        count = LISTS if samples is None else samples
+        texts = text_lists(text_lists_of_scenes(count, seed, PANELS if panels is None else panels))
+    asked = TEXT_PROMPT if prompt is None else prompt
+    return partial(discover_text, texts=texts, samples=samples, seed=seed, prompt=asked)
 
 
 def _show_profile(output: Output, timing: Mapping[str, Any]) -> None:
@@ -141,7 +243,11 @@ def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:
         console,
         {
             "model": f"{model.name}, {model.family}, {model.layers} x {model.heads} heads, {model.dtype}",
-            "comics": f"{comics.strips} strips of {comics.panels} panels{skipped}",
+            **(
+                {"texts": f"{comics.strips} lists of {comics.panels} texts"}
+                if document.kind == "text"
+                else {"comics": f"{comics.strips} strips of {comics.panels} panels{skipped}"}
+            ),
             "head set": document.digest,
             "time": source,
         },
@@ -153,7 +259,8 @@ def show_headset(console: Console, document: HeadSetDocument, top: int) -> None:
         values = (head.raw, head.selectivity, head.image_mass)
         scores = [None if value is None else f"{value:.3f}" for value in values]
         rows.append([chosen, head.layer, head.head, *scores, bar(head.raw)])
-    print_table(console, "* >layer >head >raw >selectivity >image_mass raw_score", rows)
+    mass = "text_mass" if document.kind == "text" else "image_mass"
+    print_table(console, f"* >layer >head >raw >selectivity >{mass} raw_score", rows)
     console.print()
     suggested = document.suggested
     strength = "" if suggested.strength is None else f", steered at strength {suggested.strength:g}"

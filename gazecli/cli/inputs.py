@@ -115,6 +115,8 @@ def load_model(output: Output, chosen: ChosenHeads, options: LoadOptions) -> VLM
         )
     chosen.headset.check_model(vlm.digest, vlm.name)
     note_template(output, vlm.template)
+    if chosen.headset.kind == "text":
+        output.note("these are text heads: found on numbered texts, without any picture")
     if current_launch().is_first and chosen.headset.kind != "listed":
         note_headset(chosen.cache, chosen.headset, chosen.model)
     return vlm

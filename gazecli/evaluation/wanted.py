@@ -202,8 +202,9 @@ class Wanted(Judging):
                 hint="leave --mode out: the same heads blinded are among the conditions of static and vqa",
             )
         # A narration asks nothing about a place, and the things of a natural picture have none to be asked
-        # by. An imported ranking does not say how its heads were found.
-        by_place = headset.question or DISCOVERY_PROMPT
+        # by. An imported ranking does not say how its heads were found, and what was asked about texts asks
+        # for no panel.
+        by_place = (headset.question if headset.kind == "pictures" else None) or DISCOVERY_PROMPT
         top, score = self.heads_of(headset)
         return Plan(
             task,
@@ -235,6 +236,7 @@ class Wanted(Judging):
         from gazecli.evaluation.coco import coco_examples
         from gazecli.evaluation.examples import examples_of
         from gazecli.pictures.comics.comics import open_comics
+        from gazecli.pictures.compose import GAP, HEIGHT
 
         if is_coco(comics) and self.annotations is not None and self.images is not None:
             return coco_examples(
@@ -244,8 +246,8 @@ class Wanted(Judging):
         opened = open_comics(
             comics,
             panels=headset.panels,
-            height=int(settings["height"]),
-            gap=int(settings["gap"]),
+            height=int(settings.get("height", HEIGHT)),  # heads found on texts know no size
+            gap=int(settings.get("gap", GAP)),
             samples=self.samples,
             seed=self.drawn_by,
             layout=self.layout,

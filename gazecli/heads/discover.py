@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -20,8 +20,9 @@ from gazecli.distributed.group import join
 from gazecli.errors import UsageError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import note_comics, note_headset, stored_headset
-from gazecli.heads.questions import DISCOVERY_PROMPT
-from gazecli.heads.request import Request, Settings
+from gazecli.heads.questions import DISCOVERY_PROMPT, TEXT_PROMPT
+from gazecli.heads.request import ComicsRequest, Request, Settings, TextRequest, TextSettings, check_numbers
+from gazecli.heads.text_lists import TextLists, open_text_lists, text_lists
 from gazecli.models.device_map import DeviceMap, parse_device_map
 from gazecli.pictures.comics.comics import Comics, open_comics
 
@@ -73,14 +74,11 @@ def discover(
 
     Raises UsageError, ModelError or ComicsError before any work starts.
     """
-    began = time.monotonic()
     model = str(model) if isinstance(model, Path) else model
     squash = _own("squash", True, model, squash)
     image_tokens = _own("image_tokens", None, model, image_tokens)
     settings = Settings(samples, panels, height, gap, seed, prompt, layout, rtl, squash, spread, image_tokens)
     settings.check()
-    size = parse_batch_size(batch_size)
-    placed = None if device_map is None else parse_device_map(device_map)
     cache = cache if cache is not None else Cache()
     if not isinstance(comics, Comics):
         comics = open_comics(
@@ -95,19 +93,89 @@ def discover(
             spread=spread,
         )
     comics = replace(comics, hash_files=partial(file_digests, root=cache.root))
-    request = Request(
-        model,
-        comics,
-        settings,
-        cache.root,
-        device,
-        dtype,
-        revision,
-        placed,
-        trust_remote_code,
-        fetching,
-        advise,
+    request = ComicsRequest(
+        model=model,
+        comics=comics,
+        settings=settings,
+        cache_root=cache.root,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        device_map=None if device_map is None else parse_device_map(device_map),
+        trust_remote_code=trust_remote_code,
+        fetching=fetching,
+        advise=advise,
     )
+    found = _discover(request, cache, parse_batch_size(batch_size), force, profile, progress, note)
+    if join().is_first:
+        note_comics(cache, comics)
+    return found
+
+
+def discover_text(
+    model: VLM | str | Path,
+    texts: str | Path | TextLists | Iterable[Sequence[str]],
+    *,
+    samples: int | None = None,
+    seed: int = 42,
+    prompt: str = TEXT_PROMPT,
+    batch_size: int | str = "auto",
+    force: bool = False,
+    cache: Cache | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    revision: str | None = None,
+    device_map: DeviceMap | None = None,
+    trust_remote_code: bool = False,
+    profile: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    fetching: Callable[[int, int], None] | None = None,
+    note: Note = _LOG.info,
+) -> HeadSet:
+    """Score every attention head of a model on lists of short texts, without any picture.
+
+    The texts stand numbered in the prompt, and the heads are those by which its last token looks at the text
+    that is asked about. `texts` are lists of texts, or a file with a text a line and a blank line between
+    lists; `gazecli.tiny.comics.text_lists_of_scenes` draws some. `samples` of the lists are taken, drawn by
+    `seed`. A model without a vision tower is taken too. The others are as of `discover`.
+
+    Raises UsageError or ModelError before any work starts.
+    """
+    if isinstance(texts, str | Path):
+        texts = open_text_lists(texts)
+    elif not isinstance(texts, TextLists):
+        texts = text_lists(texts)
+    settings = TextSettings(seed, prompt)
+    settings.check(texts.panels)
+    check_numbers(samples=samples)
+    cache = cache if cache is not None else Cache()
+    request = TextRequest(
+        model=str(model) if isinstance(model, Path) else model,
+        texts=texts.sample(samples, seed),
+        settings=settings,
+        cache_root=cache.root,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        device_map=None if device_map is None else parse_device_map(device_map),
+        trust_remote_code=trust_remote_code,
+        fetching=fetching,
+    )
+    return _discover(request, cache, parse_batch_size(batch_size), force, profile, progress, note)
+
+
+def _discover(
+    request: Request,
+    cache: Cache,
+    batch_size: int | None,
+    force: bool,
+    profile: bool,
+    progress: Callable[[int, int], None] | None,
+    note: Note,
+) -> HeadSet:
+    """The stored head set of a request, or the walk."""
+    began = time.monotonic()
+    model = request.model
     group = join()
     # The first process digests; the others then find the digests remembered.
     document = group.from_first(lambda: request.document)
@@ -117,10 +185,9 @@ def discover(
             # Of a run that was killed after it stored the head set and before it cleared its partial results.
             cache.partial_results(document).clear_parts()
             note_headset(cache, stored, model if isinstance(model, str) else model.source)
-            note_comics(cache, comics)
         return _found_again(stored, began)
     if group.size > 1:
-        group.agree("models, comics or settings", request.document)
+        group.agree("models, comics, texts or settings", request.document)
     cache.ensure_writable()
     if isinstance(model, str):
         note(f"loading {model}")
@@ -138,12 +205,11 @@ def discover(
             if force and group.is_first:
                 cache.partial_results(document).clear_parts()
             with Profile(vlm.device).active() if profile else nullcontext() as spent:
-                found = walk(vlm, request, cache, size, progress, group)
+                found = walk(vlm, request, cache, batch_size, progress, group)
             if spent is not None:
                 found = replace(found, timing={**found.timing, "profile": spent.rounded()})
     if group.is_first:
         note_headset(cache, found, vlm.source)
-        note_comics(cache, comics)
     return found
 
 

@@ -137,7 +137,8 @@ class HeadSet(HeadSetResult):
     def __repr__(self) -> str:
         layers, heads = self.image_mass.shape
         strips, suggested = self.header["comics"]["strips"], self.header["suggested"]
-        origin = f"{strips} strips of {self.panels} panels" if self.ranked is None else self.kind
+        unit, part = ("lists", "texts") if self.kind == "text" else ("strips", "panels")
+        origin = f"{strips} {unit} of {self.panels} {part}" if self.ranked is None else self.kind
         return (
             f"HeadSet({self.digest[:19] or 'not kept'}, {self.model['name']}, {layers} x {heads} heads, "
             f"{origin}, suggested: top {suggested['top']} by {suggested['score']})"
@@ -173,7 +174,7 @@ class HeadSet(HeadSetResult):
 
     @property
     def kind(self) -> str:
-        """How it came about: found on `pictures`, an imported `ranking`, or heads `listed` by hand."""
+        """How it came about: found on `pictures` or `text`, an imported `ranking`, or `listed` by hand."""
         return str(self.header.get("kind", "pictures" if self.ranked is None else "ranking"))
 
     @property
@@ -309,7 +310,7 @@ class HeadSet(HeadSetResult):
         raise HeadSetError(
             message,
             subject=self.digest or str(self.path),
-            hint=f"{hint}run: gaze discover {name} COMICS",
+            hint=f"{hint}run: gaze discover {name} {'--text' if self.kind == 'text' else 'COMICS'}",
             code="headset.other_model",
         )
 
@@ -432,7 +433,8 @@ def _check_header(header: Mapping[str, Any], layers: int, heads: int, digest: st
             raise _malformed(f"this head set's header has no {name}", digest)
     model, comics, settings, suggested = (dict(block or {}) for block in blocks.values())
     texts = [model.get(name) for name in ("name", "id", "digest", "family", "dtype")]
-    numbers = [settings.get(name) for name in ("height", "gap")]
+    # Texts have no size.
+    numbers = [settings.get(name) for name in ("height", "gap") if header.get("kind") != "text"]
     fits = (
         all(isinstance(text, str) for text in [*texts, comics.get("digest"), suggested.get("why")])
         and isinstance(settings.get("prompt", ""), str)

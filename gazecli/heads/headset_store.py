@@ -39,7 +39,7 @@ def stored_headset(cache: Cache, request: Mapping[str, Any]) -> HeadSet | None:
 
 
 def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
-    """Remember a head set as the last used, as its model's newest, and where its model was loaded from."""
+    """Remember a head set as `note_used` does, and where its model was loaded from."""
     if cache.path_of(headset.digest) is None:
         return
     note_used(cache, headset)
@@ -48,10 +48,29 @@ def note_headset(cache: Cache, headset: HeadSet, source: str) -> None:
     cache.set_source(str(headset.model["digest"]), where)
 
 
+def headset_summary(header: Mapping[str, Any]) -> str | None:
+    """One line for a list of what is kept, from an artifact's header; None where there is nothing to add."""
+    try:
+        comics, suggested = header["comics"], header["suggested"]
+        found = {
+            "text": f"text heads, {comics['strips']} lists of {comics['panels']} texts",
+            "listed": "listed by hand",
+        }.get(header.get("kind", ""), f"{comics['strips']} strips of {comics['panels']} panels")
+        origin = "an imported ranking" if "ranking" in header else found
+        return f"{origin}, top {suggested['top']} by {suggested['score']}"
+    except (KeyError, TypeError):
+        return None
+
+
 def note_used(cache: Cache, headset: HeadSet) -> None:
-    """Remember a head set as the last used, and as its model's newest."""
-    cache.set_latest(_LAST, headset.digest)
-    cache.set_latest(_of_model(str(headset.model["digest"])), headset.digest)
+    """Remember a head set as the last used, and as its model's newest.
+
+    Heads found on texts alone are neither where there are others: whoever steers means those of pictures.
+    """
+    for name in (_LAST, _of_model(str(headset.model["digest"]))):
+        before = _get(cache, cache.latest_for(name)) if headset.kind == "text" else None
+        if before is None or before.kind == "text":
+            cache.set_latest(name, headset.digest)
 
 
 def note_comics(cache: Cache, comics: Comics) -> None:

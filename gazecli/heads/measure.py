@@ -30,7 +30,7 @@ from gazecli.pictures.comics.comics import Strip
 # Where one strip keeps a processor busy, more at once only fall out of its caches; accelerators want many.
 _TOKENS_AT_ONCE = {"cpu": 1024}
 _TOKENS_ON_ACCELERATOR = 8192
-_LARGEST_BATCH = 32
+LARGEST_BATCH = 32
 _MOST_READERS = 8
 # What may wait, read ahead, for the model; at least one strip a reader does.
 _WAITING_BYTES, _STAGED_BYTES = 1 << 25, 1 << 29
@@ -69,8 +69,7 @@ def measured(
     whether the peak lies at the bottom, and 1; zeros for other questions. `batch_size` strips go at a time,
     or as many as fit. Raises GazeError when a single strip does not fit.
     """
-    at_once = None if batch_size else _TOKENS_AT_ONCE.get(vlm.device.type, _TOKENS_ON_ACCELERATOR)
-    limit = BatchLimit(batch_size or _LARGEST_BATCH, at_once)
+    limit = BatchLimit(batch_size or LARGEST_BATCH, None if batch_size else tokens_at_once(vlm.device))
     waiting: list[Prepared] = []
     for prepared in _ahead(vlm, strips, prompts):
         if waiting and (isinstance(prepared, tuple) or not _joins(waiting, prepared, limit)):
@@ -82,6 +81,11 @@ def measured(
             waiting.append(prepared)
     if waiting:
         yield _compute(vlm, waiting, limit)
+
+
+def tokens_at_once(device: torch.device) -> int:
+    """How many tokens a batch may have where nothing else is asked for."""
+    return _TOKENS_AT_ONCE.get(device.type, _TOKENS_ON_ACCELERATOR)
 
 
 def _joins(waiting: Sequence[Prepared], new: Prepared, limit: BatchLimit) -> bool:
@@ -100,7 +104,7 @@ def _compute(vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit) -> list[Mea
         by_layer = last_token_mass(vlm, questions, memberships, maps.keeper if maps else None)
         with phase("reduce"):
             numbers = [prepared.number for prepared in part]
-            return list(zip(numbers, _on_the_host(vlm, by_layer, maps), strict=True))
+            return list(zip(numbers, on_the_host(vlm, by_layer, maps), strict=True))
 
     alone = GazeError(
         "one strip alone does not fit the device's memory",
@@ -111,7 +115,7 @@ def _compute(vlm: VLM, batch: Sequence[Prepared], limit: BatchLimit) -> list[Mea
     return compute_in_parts(batch, limit, batch[0].tokens, compute, vlm.device, alone)
 
 
-def _on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | None) -> list[Float64]:
+def on_the_host(vlm: VLM, by_layer: Mapping[int, torch.Tensor], maps: Maps | None = None) -> list[Float64]:
     """Each strip's (layers, heads, P, R + 3) of a batch; the device is waited for here and nowhere else."""
     layers = sorted(by_layer)
     device = by_layer[layers[0]].device
@@ -157,7 +161,7 @@ def _ahead(
             with phase("wait"):
                 prepared = queue.popleft().result()
             if isinstance(prepared, Prepared):
-                most = min(_LARGEST_BATCH, max(1 + readers, room // max(1, prepared.bytes)))
+                most = min(LARGEST_BATCH, max(1 + readers, room // max(1, prepared.bytes)))
             yield prepared
     finally:
         # Nobody waits for a picture that is not wanted any more: an interrupt has to end the walk at once.

@@ -18,6 +18,12 @@ DISCOVERY_PROMPT = (
     "the left? Answer briefly."
 )
 
+# The same of a list of texts.
+TEXT_PROMPT = (
+    "Look carefully at this list of {count} texts. What is happening in the {ordinal} text from the top? "
+    "Answer briefly."
+)
+
 _OF_A_PANEL = frozenset({"ordinal", "ordinal_word", "number"})
 # In what is kept, {ordinal} is the word, as it was when the first head sets were kept.
 _KEPT = {"ordinal": "ordinal_digits", "ordinal_word": "ordinal"}

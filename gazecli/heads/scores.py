@@ -81,7 +81,7 @@ class Suggestion:
     why: str
 
 
-def suggest(raw: Floats, null_bar: float) -> Suggestion:
+def suggest(raw: Floats, null_bar: float, on: str = "comics") -> Suggestion:
     """How many heads to steer: those that stand out of the sorted raw scores.
 
     The count ends where the first of these does: the elbow, the point farthest from the chord between the
@@ -95,7 +95,7 @@ def suggest(raw: Floats, null_bar: float) -> Suggestion:
             "raw",
             1,
             f"no head's raw score rises above the label-shuffled null ({null_bar:.3f}): "
-            "this model shows no gaze heads on these comics, do not expect steering to redirect",
+            f"this model shows no gaze heads on these {on}, do not expect steering to redirect",
         )
     limits = {**_limits(ordered, len(ordered)), "the label-shuffled null": above}
     limit, top = min(limits.items(), key=lambda entry: entry[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,16 +18,12 @@ from gazecli.cache.partial_results import PartialResults
 from gazecli.cache.store import Cache
 from gazecli.dependencies import versions_of
 from gazecli.distributed.group import ALONE, Group
-from gazecli.errors import BadInput, ComicsError
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.measure import measured
-from gazecli.heads.questions import panel_prompts
-from gazecli.heads.request import Request, Settings
+from gazecli.heads.request import Request
 from gazecli.heads.scores import diagonal_mean, split_half, suggest
 from gazecli.heads.sums import Sums
 from gazecli.models.inference.profile import phase
 from gazecli.models.vlm import VLM
-from gazecli.pictures.comics.comics import Comics
 
 SAVE_EVERY_SECONDS = 5.0
 KIND = "discovery"  # of partial results
@@ -46,29 +41,25 @@ def walk(
 ) -> HeadSet:
     """Score every head on every strip; the processes of `group` share the strips, and all get the head set.
 
-    Raises ComicsError when no strip could be used, GazeError when a single strip does not fit the device.
+    A list of texts counts as a strip. Raises what `nothing_usable` gives when no strip could be used,
+    GazeError when a single strip does not fit the device.
     """
     began = time.monotonic()
-    comics, settings = request.comics, request.settings
     document = request.document
     partial = cache.partial_results(document)
-    sums = Sums.empty(vlm.layers, vlm.heads, settings.panels)
+    sums = Sums.empty(vlm.layers, vlm.heads, request.panels)
     if group.is_first:
         sums = resume(partial, sums)
     walked = group.from_first(lambda: set(sums.walked))
-    numbers = group.share([number for number in range(len(comics.strips)) if number not in walked])
+    numbers = group.share([number for number in range(request.count) if number not in walked])
     own = partial.part(group.rank)
     sums = _walk_share(vlm, request, numbers, batch_size, sums, own, len(walked), progress)
     with phase("reduce"):
         sums = total(group, sums)
     if sums.added == 0:
         first = sums.skipped[min(sums.skipped)] if sums.skipped else "it holds no strip"
-        raise ComicsError(
-            f"no strip could be used ({first})",
-            subject=str(comics.path),
-            hint="`gaze comics check` lists what is wrong with each",
-        )
-    headset = _conclude(vlm, comics, settings, sums)
+        raise request.nothing_usable(first)
+    headset = _conclude(vlm, request, sums)
     with phase("store"):
         stored = group.from_first(lambda: _store(headset, cache, document))
         own.clear()  # on a machine with a cache of its own the first process does not see it
@@ -94,16 +85,14 @@ def _walk_share(
 
     `before`: how many strips were walked before, by all processes.
     """
-    settings = request.settings
     saved_at, saved = time.monotonic(), sums.done
     shown = before - sums.done
-    strips = [(number, request.comics.strips[number]) for number in numbers]
     try:
-        for batch in measured(vlm, strips, panel_prompts(settings.prompt, settings.panels), batch_size):
+        for batch in request.measured(vlm, numbers, batch_size):
             # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole
             # batches: a resumed walk cuts the rest into the batches that an uninterrupted one would.
             with phase("reduce"):
-                sums = sums.with_batch(batch, settings.seed)
+                sums = sums.with_batch(batch, request.seed)
             if progress is not None:
                 progress(shown + sums.done, before + len(numbers))
             if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
@@ -124,26 +113,14 @@ def _store(headset: HeadSet, cache: Cache, document: Mapping[str, Any]) -> HeadS
     return replace(headset, digest=digest, path=path)
 
 
-def _prepared_as(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> str | None:
-    """What was done to the first strip that counts, whose shape speaks for all: `squashed`, or nothing."""
-    for number, strip in enumerate(comics.strips):
-        if number not in sums.skipped:
-            with suppress(BadInput):  # a file that has gone meanwhile costs no head set
-                return vlm.prepare(strip.load(), settings.prompt)[1].prepared
-    return None
-
-
-def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadSet:
+def _conclude(vlm: VLM, request: Request, sums: Sums) -> HeadSet:
     """Scores, suggestion and honesty checks from the sums."""
     tensors = sums.means()
     raw = diagonal_mean(tensors["matrices"])
     bar = float(np.quantile(tensors["null"].max(axis=(1, 2)), 0.95))
-    suggestion = suggest(raw, bar)
+    found_on = request.found_on(vlm, sums)
+    suggestion = suggest(raw, bar, "texts" if found_on.get("kind") == "text" else "comics")
     halves = split_half(tensors["halves"], suggestion.top)
-    samples = settings.samples if settings.samples is not None else len(comics.strips)
-    settings_kept = {**settings.kept(), "samples": samples, "layout": comics.layout}
-    for order in ("rtl", "spread"):  # of the comics' panels, which their digest has
-        settings_kept.pop(order, None)
     header = {
         "model": {
             **vlm.lasting_names(),
@@ -154,14 +131,7 @@ def _conclude(vlm: VLM, comics: Comics, settings: Settings, sums: Sums) -> HeadS
             "dtype": vlm.dtype,
             **({"template": vlm.template} if vlm.template else {}),
         },
-        "comics": {
-            "digest": comics.digest,
-            "strips": sums.added,
-            "panels": settings.panels,
-            "skipped": [{"strip": number, "reason": why} for number, why in sorted(sums.skipped.items())],
-            "prepared": _prepared_as(vlm, comics, settings, sums),
-        },
-        "settings": settings_kept,
+        **found_on,
         "suggested": asdict(suggestion),
         "honesty": {
             "null_95": bar,

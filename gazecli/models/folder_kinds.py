@@ -61,6 +61,18 @@ class Folder:
         """The safetensors files that are a model's own weights, in the layout of transformers."""
         return own_weights(self.ending(".safetensors"))
 
+    @cached_property
+    def is_text_only(self) -> bool:
+        """Whether config.json names a language model without a vision tower."""
+        from transformers.models.auto import modeling_auto as auto
+
+        kind, own_code = self.model_type, "auto_map" in self.config
+        return (
+            not own_code
+            and kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+            and kind not in auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+        )
+
     def starts(self, name: str, size: int) -> bytes:
         """The first bytes of a file."""
         with (self.path / name).open("rb") as file:
@@ -106,7 +118,8 @@ class Kind:
     """A kind of folder. `sign` is true, or the text that fills {0}, for a folder of this kind.
 
     `partial`: it is what an interrupted download leaves behind. `listed`: the list of a repository's files
-    tells, so that nothing is fetched. `there`: the step for a repository, where it is another.
+    tells, so that nothing is fetched. `there`: the step for a repository, where it is another. `of_text`: a
+    language model without a vision tower may be of this kind, and is whole.
     """
 
     name: str
@@ -117,6 +130,7 @@ class Kind:
     partial: bool = False
     listed: bool = False
     there: str | None = None
+    of_text: bool = False
 
 
 def _pointer(folder: Folder) -> str | None:
@@ -160,17 +174,6 @@ def _cached(folder: Folder) -> str | None:
     if {"snapshots", "refs"} <= set(folder.files) and folder.path.name.startswith("models--"):
         return folder.path.name.removeprefix("models--").replace("--", "/")
     return None
-
-
-def _text_only(folder: Folder) -> bool:
-    from transformers.models.auto import modeling_auto as auto
-
-    kind, own_code = folder.model_type, "auto_map" in folder.config
-    return (
-        not own_code
-        and kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-        and kind not in auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-    )
 
 
 def _no_writer(folder: Folder) -> bool:
@@ -322,15 +325,18 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "a text-only model",
-        lambda f: _text_only(f) and f.model_type,
+        lambda f: f.is_text_only and f.model_type,
         "{0} is a language model without a vision tower, it reads text only",
-        "choose a vision-language model: see `gaze models`",
+        "choose a vision-language model: see `gaze models`; on texts alone, gaze discover MODEL --text finds "
+        "its heads",
+        of_text=True,
     ),
     Kind(
         "no writer",
         lambda f: _no_writer(f) and f.model_type,
         "{0} is no model that reads a picture and writes text",
         "choose a vision-language model: see `gaze models`",
+        of_text=True,
     ),
     Kind(
         "a type that transformers does not know",
@@ -410,7 +416,10 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "no picture processor",
         lambda f: (
-            "config.json" in f.files and "auto_map" not in f.config and not set(_PROCESSORS) & set(f.files)
+            "config.json" in f.files
+            and "auto_map" not in f.config
+            and not set(_PROCESSORS) & set(f.files)
+            and not f.is_text_only
         ),
         "the picture processor's settings are missing, preprocessor_config.json",
         "copy them and processor_config.json from the model that this one was made from",
@@ -420,14 +429,17 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
-def refuse_kinds(folder: Folder) -> None:
+def refuse_kinds(folder: Folder, text: bool = False) -> None:
     """ModelError, with what to do, for a folder of a kind that gaze cannot load.
 
-    Of a repository only those kinds are told that the list of its files shows.
+    Of a repository only those kinds are told that the list of its files shows. With `text`, a language model
+    without a vision tower is none of these.
     """
     there = isinstance(folder, Listing)
     for kind in KINDS:
-        if (kind.listed or not there) and (found := kind.sign(folder)):
+        if there and not kind.listed:
+            continue
+        if (found := kind.sign(folder)) and not (text and kind.of_text and folder.is_text_only):
             sentence, step = kind.sentence.format(found), kind.step.format(found)
             if there:
                 sentence = sentence.replace("this folder", "this repository")

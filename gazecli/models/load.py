@@ -26,6 +26,7 @@ from gazecli.models.devices import choose_device, choose_dtype
 from gazecli.models.folder_kinds import refuse_kinds
 from gazecli.models.image_token_bound import check_image_tokens
 from gazecli.models.processor import complete_processor, load_processor
+from gazecli.models.text_prompts import load_tokenizer
 from gazecli.models.token_maps.registry import token_map_of
 from gazecli.models.vlm import VLM
 from gazecli.models.weights import check_weights, unused_weights
@@ -47,6 +48,7 @@ def load(
     file_digest: Callable[[Path], str] | None = None,
     squash: bool = True,
     image_tokens: int | None = None,
+    text: bool = False,
     note: Callable[[str], None] = _LOG.info,
     advise: Callable[[str], None] = _LOG.warning,
 ) -> VLM:
@@ -56,7 +58,8 @@ def load(
     devices, or the JSON file of one; `max_memory` bounds what a strategy may use of each device, as in
     `{0: "20GiB", "cpu": "60GiB"}`. `file_digest` may remember the digests of weight files. `squash`: whether
     pictures that its processor would crop are stretched to its square instead. `image_tokens`: the most image
-    tokens that a picture may take, by its processor's own settings. `note` is told what is odd and does no
+    tokens that a picture may take, by its processor's own settings. `text`: take a language model without a
+    vision tower too, which is watched on texts and refuses pictures. `note` is told what is odd and does no
     harm, such as weights that the model does not use; `advise`, of a picture that will take long, and why. By
     default both are logged.
 
@@ -71,19 +74,24 @@ def load(
     number_format = choose_dtype(dtype, target)
     name = os.fspath(name)
     checkpoint = find_checkpoint(name, revision)
-    refuse_kinds(checkpoint.facts)
+    refuse_kinds(checkpoint.facts, text=text)
     config = checkpoint.config()
     _refuse_own_code(checkpoint, config, trust_remote_code)
-    processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
-    token_map_of(processor, config["model_type"])  # before gigabytes of weights are read
+    blind = checkpoint.facts.is_text_only
+    if blind:
+        processor = load_tokenizer(checkpoint.folder)
+    else:
+        processor = load_processor(checkpoint.folder, config["model_type"], trust_remote_code)
+        token_map_of(processor, config["model_type"])  # before gigabytes of weights are read
     model, report = _load_model(checkpoint, number_format, target, spread, max_memory, trust_remote_code)
     check_weights(model, report, checkpoint)
     if unused := unused_weights(report):
         note(unused)
     if checkpoint.adapter is not None:
         model = merged(model, checkpoint.adapter)
-    complete_processor(processor, model.config)
-    _refuse_foreign_tokenizer(processor, model, checkpoint)
+    if not blind:
+        complete_processor(processor, model.config)
+        _refuse_foreign_tokenizer(processor, model, checkpoint)
     vlm = VLM(
         model=model,
         processor=processor,
@@ -146,7 +154,7 @@ def _load_model(
         # not fit into main memory on their way to their GPUs.
         options = {"device_map": {"": device}}
     try:
-        model, report = model_class(checkpoint.config()).from_pretrained(
+        model, report = model_class(checkpoint.config(), checkpoint.facts.is_text_only).from_pretrained(
             checkpoint.folder,
             dtype=dtype,
             use_safetensors=True,
@@ -198,10 +206,12 @@ def _refuse_foreign_tokenizer(processor: Any, model: Any, checkpoint: Checkpoint
         )
 
 
-def model_class(config: Mapping[str, Any]) -> Any:
+def model_class(config: Mapping[str, Any], text_only: bool = False) -> Any:
     """The automatic class that loads a checkpoint: what its own code registers, else the one for pictures."""
     import transformers
 
+    if text_only:
+        return transformers.AutoModelForCausalLM
     registered = config.get("auto_map")
     if not isinstance(registered, dict) or config["model_type"] in transformers.CONFIG_MAPPING:
         return transformers.AutoModelForImageTextToText

@@ -33,6 +33,7 @@ from gazecli.models.catalogue import lasting_names
 from gazecli.models.devices import device_of, dtype_name
 from gazecli.models.head_pairs import HeadPair, Heads, HeadSource, head_pairs
 from gazecli.models.preprocessing import Preparation
+from gazecli.models.text_prompts import TextPreparation, TextProcessor
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.pictures.picture import Picture, Pictured, Regional
 from gazecli.results import ModelResult
@@ -61,7 +62,7 @@ class ModelFacts:
 
 @dataclass(repr=False, eq=False)
 class VLM(ModelResult):
-    """A vision-language model ready to be watched and steered.
+    """A vision-language model ready to be watched and steered; or, for `discover_text`, one without pictures.
 
     source: what to load it by again, a folder's path or the name itself.
     squash: whether pictures that its processor would crop are stretched to its square instead.
@@ -88,7 +89,8 @@ class VLM(ModelResult):
 
     def __post_init__(self) -> None:
         self.model.eval()
-        self.preparation = Preparation(self.processor, self.model.config)
+        reads = Preparation if not isinstance(self.processor, TextProcessor) else TextPreparation
+        self.preparation = reads(self.processor, self.model.config)
         if self.image_tokens is not None:
             self.preparation.check_bound(self.image_tokens)
         self.family = self.preparation.family
@@ -211,6 +213,13 @@ class VLM(ModelResult):
         text = self.preparation.prompt(prompt, len(pictures), system)
         inputs, layout = self.processed(pictures, text, squash, image_tokens)
         return inputs.to(self.device, self.model.dtype), layout
+
+    def count_image_tokens(self, width: int, height: int) -> int:
+        """How many image tokens a picture of so many pixels takes, worked out without one.
+
+        Raises PictureError for a size that the processor does not take.
+        """
+        return self.preparation.count((width, height), self.image_tokens)
 
     def processed(
         self,

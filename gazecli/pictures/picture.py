@@ -28,6 +28,9 @@ from gazecli.results import PictureResult
 _NO_REGION = "write a panel's number, x0,y0,x1,y1 in pixels, or a region of this picture"
 
 
+TWO_PAGES = "two pages side by side, and is read across both: --spread reads one page after the other"
+
+
 class Picture(PictureResult):
     """A picture. `image` is RGB with EXIF orientation applied; `regions` are numbered from 1.
 
@@ -276,10 +279,7 @@ class Picture(PictureResult):
             boxes = find_panels(self.image, rtl, spread)
             self.regions = numbered(boxes)
             if not spread and looks_like_spread(boxes, *size):
-                self.warnings.append(
-                    "this looks like two pages side by side, and is read across both: "
-                    "--spread reads one page after the other"
-                )
+                self.warnings.append(f"this looks like {TWO_PAGES}")
 
 
 # What a person may give for a picture, and for a region of it.

@@ -54,6 +54,14 @@ def _found(document: ReportDocument) -> list[str]:
         ]
     if document.kind == "listed":
         return [f"Heads of {checkpoint} were listed by hand."]
+    if document.kind == "text":
+        return [
+            f"Attention heads of {checkpoint} were scored on {comics.strips} lists of {comics.panels} "
+            f"numbered texts without any picture ({short(comics.digest)}), after {_PAPER}.",
+            f"About each text the model was asked \u201c{_question(settings.prompt, comics.panels)}\u201d"
+            " (here of the first), and the attention of the last prompt token on each text's tokens was"
+            " averaged over the lists.",
+        ]
     bound = f", shown in {_bounded(settings.image_tokens)}" if settings.image_tokens is not None else ""
     left_out = f" ({len(comics.skipped)} more could not be read)" if comics.skipped else ""
     strips = f"{comics.strips} strips of {comics.panels} panels{left_out}, {short(comics.digest)}"

@@ -84,8 +84,8 @@ def report_facts(document: ReportDocument) -> Facts:
         "model": f"{model.name}: {model.family}, {model.layers} x {model.heads} heads, {model.dtype}",
     }
     if document.kind in ("pictures", "text"):
-        unit = "strips" if document.kind == "pictures" else "lists"
-        facts["discovered on"] = f"{comics.strips} {unit} of {comics.panels} panels"
+        unit, part = ("strips", "panels") if document.kind == "pictures" else ("lists", "texts")
+        facts["discovered on"] = f"{comics.strips} {unit} of {comics.panels} {part}"
     elif imported is not None:
         facts["imported"] = f"a ranking of {imported.heads} heads, sha256:{imported.sha256}"
         facts["lacks"] = ", ".join(imported.lacks)
@@ -128,7 +128,8 @@ def heads_table(document: ReportDocument, shown: int | None = None) -> Table:
     """The best `shown` heads, or all of them."""
     heads = document.heads[:shown]
     title = f"All {len(heads)} heads" if shown is None else f"The best {len(heads)} heads"
-    columns = [">layer", ">head", ">raw", ">selectivity", ">image mass"]
+    mass = ">text mass" if document.kind == "text" else ">image mass"
+    columns = [">layer", ">head", ">raw", ">selectivity", mass]
     rows = [(h.layer, h.head, h.raw, h.selectivity, h.image_mass) for h in heads]
     return Table(title, columns, rows, folded=shown is None, bar=2)
 

@@ -56,6 +56,16 @@ def make_comics(
     return made
 
 
+def text_lists_of_scenes(count: int, seed: int = 42, texts: int = 6) -> list[list[str]]:
+    """Lists of short sentences in place of strips: the captions of drawn scenes, without the drawings.
+
+    The same seed gives the same lists. Raises UsageError for impossible numbers.
+    """
+    _check_numbers(count, seed, texts, "lists")
+    drawn = (random.Random(f"texts-{texts}-{seed}-{number}") for number in range(1, count + 1))
+    return [[scene.caption for scene in draw_strip(rng, texts)] for rng in drawn]
+
+
 def example_strips(count: int, seed: int = 1, panels: int = 6) -> list[Picture]:
     """Drawn strips in memory, panels beside each other with white between them."""
     strips = []
@@ -69,10 +79,10 @@ def example_strips(count: int, seed: int = 1, panels: int = 6) -> list[Picture]:
     return strips
 
 
-def _check_numbers(count: int, seed: int, panels: int) -> None:
+def _check_numbers(count: int, seed: int, panels: int, what: str = "strips") -> None:
     if not 1 <= count <= LARGEST_COUNT:
         raise UsageError(
-            f"the number of strips must be from 1 to {LARGEST_COUNT}",
+            f"the number of {what} must be from 1 to {LARGEST_COUNT}",
             subject=str(count),
             hint="for example: --count 40",
         )

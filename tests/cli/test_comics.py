@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
+
+from PIL import Image
 
 from gazecli.tiny.scenes import COLOURS
 from tests.cli.conftest import Gaze
 from tests.fixtures.hub_server import Hub
-from tests.pictures.drawn import strip_of
+from tests.pictures.drawn import noisy, strip_of
 from tests.pictures.test_dataset import CARD, parquet, row
 
 
@@ -99,12 +102,22 @@ def test_a_check_says_how_many_panels_every_strip_has(gaze: Gaze, tmp_path: Path
     ]
     assert document["histogram"] == [{"panels": 2, "strips": 3}, {"panels": 3, "strips": 1}]
     shown = gaze("comics", "check", tmp_path, "--panels", 2, "--format", "human").out
-    assert "panels found  2 in 3, 3 in 1, not counted in 1" in " ".join(shown.split()).replace(
-        "panels found ", "panels found  "
-    )
+    assert "panels found 2 in 3 strips, 3 in 1, not counted in 1" in " ".join(shown.split())
     assert any(line.split()[:2] == ["c10.png", "2"] for line in shown.splitlines())
     assert "3 panels found, not 2" in shown
     assert ".heic pictures are not read" in shown
+
+
+def test_a_check_warns_of_double_pages_that_are_read_across(gaze: Gaze, tmp_path: Path) -> None:
+    page = Image.new("RGB", (450, 200), "white")
+    for left, top in product((10, 110, 250, 350), (10, 105)):
+        page.paste(noisy(90, 85), (left, top))
+    page.save(tmp_path / "a.png")
+    check = ("comics", "check", tmp_path, "--panels", 8)
+    read = gaze(*check)
+    assert "a.png looks like two pages side by side" in read.err
+    assert "a.png looks like two pages" in read.document("comics")["warnings"][0]
+    assert gaze(*check, "--spread").err == ""
 
 
 def test_a_check_of_strips_that_all_have_another_number_says_it(gaze: Gaze, tmp_path: Path) -> None:

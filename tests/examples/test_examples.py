@@ -1,4 +1,4 @@
-"""Every example runs as the README says, and does what it promises."""
+"""Every example runs as README and docs say, and does what it promises."""
 
 from __future__ import annotations
 

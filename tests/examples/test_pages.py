@@ -25,6 +25,7 @@ from PIL import Image
 
 from gazecli.reports.documents.schemas import json_schema
 from tests.cli.conftest import gaze_here
+from tests.fixtures.checkpoints import RECIPES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -236,6 +237,15 @@ def test_a_steered_answer_and_an_error_are_shown() -> None:
     shown = "".join(page.read_text("utf-8") for page in PAGES_WITH["json"])
     assert '{"schema": "gaze.steer/1"' in shown
     assert '{"schema": "gaze.error/1"' in shown
+
+
+def test_the_readme_is_short_and_names_every_family() -> None:
+    readme = PAGES[0].read_text("utf-8")
+    assert len(readme.splitlines()) <= 150
+    named = re.findall(r"\w+", readme[readme.index("## Families") : readme.index("## Honest limits")])
+    # Variants of a family, such as llava_pad, stand in docs/families.md.
+    missing = [family for family in RECIPES if not any(f"{family}_".startswith(f"{word}_") for word in named)]
+    assert missing == []
 
 
 def test_targets_of_make_that_are_named_exist() -> None:

@@ -1,6 +1,6 @@
 """Every family: its token map is true, and the fast paths equal the paper's recipe written plainly.
 
-The README's table is held to what a run finds; `make families` writes it.
+The table of docs/families.md is held to what a run finds; `make families` writes it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gazecli.pictures.picture import Picture
 from tests import oracle
 from tests.conftest import noise_picture
 from tests.fixtures.checkpoints import FAMILIES, RECIPES
-from tests.fixtures.families_table import README, Found, rows_of, with_rows
+from tests.fixtures.families_table import FAMILIES_PAGE, Found, rows_of, with_rows
 from tests.fixtures.perturbation import SIZES, check_token_map, dark_picture
 
 # PaliGemma's processor turns tensors into arrays the old way.
@@ -195,12 +195,14 @@ def test_rows_of_a_batch_write_what_each_writes_alone_and_leave_it_when_they_end
     assert len(together[1]) < 6
 
 
-def test_the_readme_tells_what_was_found(passed: dict[str, Found], pytestconfig: pytest.Config) -> None:
+def test_the_page_of_families_tells_what_was_found(
+    passed: dict[str, Found], pytestconfig: pytest.Config
+) -> None:
     whole = {family: found for family, found in passed.items() if set(found.areas) == set(SIZES)}
-    page = README.read_text(encoding="utf-8")
+    page = FAMILIES_PAGE.read_text(encoding="utf-8")
     if pytestconfig.getoption("--write-families-table"):
         page = with_rows(page, whole, RECIPES)
-        README.write_text(page, encoding="utf-8")
+        FAMILIES_PAGE.write_text(page, encoding="utf-8")
     rows = rows_of(page)
     assert list(rows) == list(RECIPES)
     for family, found in whole.items():

@@ -1,4 +1,4 @@
-"""What the README says of `tiny`, on a few strips nobody trained on; the whole table is under `slow`."""
+"""What docs/the-small-model.md says of `tiny`, on a few strips nobody trained on; its whole table is slow."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from gazecli.steering.settings import SteerSettings
 from gazecli.steering.steer import steer_regions
 from tests.trust.conftest import EXAMPLES, Gaze, error_of
 
-# What the README states.
+# What docs/settings.md states.
 BATCHES_APART = 1e-5
 FORMATS_APART = 0.03
 

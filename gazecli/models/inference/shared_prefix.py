@@ -29,8 +29,8 @@ POOLING = "image_token_pooling"
 
 
 @dataclass
-class Questions:
-    """The prompts about one picture, tokenised.
+class Prompts:
+    """Prompts that begin alike, tokenised.
 
     inputs: the first prompt's model inputs, on the CPU. ids: token ids of each prompt. shared: length of
     the prefix that may be computed once, 0 for none.
@@ -38,8 +38,14 @@ class Questions:
 
     inputs: Any
     ids: list[list[int]]
-    layout: ImageLayout
     shared: int
+
+
+@dataclass
+class Questions(Prompts):
+    """The prompts about one picture, and where its tokens look."""
+
+    layout: ImageLayout
 
     def pinned(self, device: torch.device) -> Questions:
         """The same, its patches where `device` can fetch them by itself."""
@@ -79,7 +85,7 @@ def ask(vlm: VLM, picture: Picture, prompts: Sequence[str]) -> Questions:
     shared = common_prefix(ids)
     if vlm.family in SEES_THE_QUESTION or shared <= int(layout.positions[-1]):
         shared = 0
-    return Questions(inputs, ids, layout, shared)
+    return Questions(inputs, ids, shared, layout)
 
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
@@ -108,13 +114,14 @@ def _other_prompts(vlm: VLM, texts: Sequence[str], first: list[int]) -> list[lis
 @torch.inference_mode()
 def last_token_mass(
     vlm: VLM,
-    batch: Sequence[Questions],
+    batch: Sequence[Prompts],
     memberships: Sequence[torch.Tensor],
     maps: MapKeeper | None = None,
 ) -> dict[int, torch.Tensor]:
     """Attention of each prompt's last token, summed over regions: {layer: (B, questions, heads, R)}.
 
-    Entries of `batch` must have equal keys. memberships: (L, R) each, over the first prompt's tokens. `maps`
+    Entries of `batch` must have equal keys; of prompts without pictures, prefixes of one length and the same
+    rests. memberships: (L, R) each, over the first prompt's tokens, zero behind what all share. `maps`
     keeps whole rows, numbered picture by picture and question by question.
     """
     if batch[0].shared == 0:
@@ -132,7 +139,7 @@ def last_token_mass(
 
 
 def _packed(
-    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
+    vlm: VLM, batch: Sequence[Prompts], cache: Any, table: torch.Tensor, maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """All questions about a picture in one row behind their prefix; each counts and sees as if alone."""
     shared = batch[0].shared
@@ -162,7 +169,7 @@ def _packed(
 
 
 def _side_by_side(
-    vlm: VLM, batch: Sequence[Questions], cache: Any, table: torch.Tensor, maps: MapKeeper | None
+    vlm: VLM, batch: Sequence[Prompts], cache: Any, table: torch.Tensor, maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """A row a question, each behind a copy of its prefix."""
     count, shared = len(batch[0].ids), batch[0].shared
@@ -185,7 +192,7 @@ def _with_maps(watcher: RowWatcher, maps: MapKeeper | None) -> RowWatcher:
     return watcher if maps is None else Together([maps, watcher])
 
 
-def run_prefix(vlm: VLM, batch: Sequence[Questions], whole: bool = False) -> Any:
+def run_prefix(vlm: VLM, batch: Sequence[Prompts], whole: bool = False) -> Any:
     """Vision tower and shared prefix of every picture, once: the key-value cache.
 
     With `whole`, layers behind the last with heads are run too, for what they may remember.
@@ -222,7 +229,7 @@ def counted_on(rows: Sequence[Any]) -> list[torch.Tensor]:
 
 
 def _one_by_one(
-    vlm: VLM, batch: Sequence[Questions], memberships: Sequence[torch.Tensor], maps: MapKeeper | None
+    vlm: VLM, batch: Sequence[Prompts], memberships: Sequence[torch.Tensor], maps: MapKeeper | None
 ) -> dict[int, torch.Tensor]:
     """A full pass a question, where nothing may be shared."""
     found: list[Mapping[int, torch.Tensor]] = []
@@ -230,7 +237,7 @@ def _one_by_one(
         for ids in questions.ids:
             inputs = with_ids(questions.inputs, ids, vlm)
             table = torch.zeros(1, len(ids), membership.shape[1])
-            last = int(questions.layout.positions[-1]) + 1
+            last = min(len(ids), len(membership))
             table[0, :last] = membership[:last]
             watcher = RegionMass(send(table, vlm.device), last=vlm.last_needed)
             vlm.forget_positions()

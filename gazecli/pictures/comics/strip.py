@@ -11,11 +11,10 @@ from gazecli.canonical import json_digest
 from gazecli.errors import BadInput, ComicsError, PictureError
 from gazecli.pictures.compose import compose_strip
 from gazecli.pictures.image_files import check_header, open_pixels, probe_size
-from gazecli.pictures.panels import find_panels, split_grid
-from gazecli.pictures.picture import Picture
+from gazecli.pictures.panels import find_panels, looks_like_spread, split_grid
+from gazecli.pictures.picture import TWO_PAGES, Picture
 from gazecli.pictures.region_specs import regions_of
 from gazecli.pictures.regions import numbered
-
 
 # What compares panels needs two of them, so that `--panels 1` would only lead to the next error.
 ONE_PANEL = (
@@ -133,7 +132,10 @@ class CutStrip(Strip):
         boxes = boxes or split_grid(*opened.image.size, 1, 1)
         if len(boxes) != self.recipe.panels:
             raise wrong_count(len(boxes), self.recipe.panels, str(path))
-        return Picture(opened.image, numbered(boxes), str(path), opened.sha256)
+        picture = Picture(opened.image, numbered(boxes), str(path), opened.sha256)
+        if not self.recipe.spread and looks_like_spread(boxes, *opened.image.size):
+            picture.warnings.append(f"this looks like {TWO_PAGES}")
+        return picture
 
     @property
     def recipe_document(self) -> dict[str, object]:

@@ -188,5 +188,6 @@ class ComicsDocument(Document):
     skipped: list[SkippedPart]
     found: list[FoundPart] = Field(default_factory=list)
     histogram: list[FoundCountPart] = Field(default_factory=list)
+    warnings: list[Text] = Field(default_factory=list)
     seed: int | None = None
     source: SourcePart | None = None

@@ -159,6 +159,8 @@ class TrackSettings(Open):
 class HeadPart(Part):
     """A head and its scores. Layers and heads count from 0; an imported ranking has no more than `raw`.
 
+    In a head set found on texts, `image_mass` and `image` are of the texts.
+
     `image` and `localization` are the other selectors' scores; null in head sets made before they were kept.
     """
 
@@ -188,7 +190,7 @@ class SuggestedPart(Part):
     strength: Number | None = None
 
 
-HeadSetKind = Literal["pictures", "ranking", "listed"]
+HeadSetKind = Literal["pictures", "text", "ranking", "listed"]
 
 
 class DiscoverySettings(Open):

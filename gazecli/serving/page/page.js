@@ -133,6 +133,7 @@ async function open(body) {
   text.clear();
   byId("empty").hidden = false;
   byId("split").value = body.panels ?? "auto";
+  [byId("rtl").checked, byId("spread").checked, byId("spread").disabled] = [false, false, false];
   problem.hidden = true;
   showMeters("the target");
   stage.show(opened.opened);

@@ -1,7 +1,7 @@
 """How good the model in the box is: `python -m gazecli.tiny.training.evaluate --strips 50 --seed 900001`.
 
-Runs the evaluation's tasks on fresh strips and prints the table of the README. An answer counts only when it
-is the exact caption, whatever the model answers unsteered.
+Runs the evaluation's tasks on fresh strips and prints the table of docs/the-small-model.md. An answer counts
+only when it is the exact caption, whatever the model answers unsteered.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def narrated_sentences(
     """
     settings = SteerSettings(PROMPTS["dynamic"], scope="answer")
     task = NarrationTask(vlm, examples, settings, every, _ORDER_SEED)
-    # One generator for all strips, as in the table that the README has.
+    # One generator for all strips, as in the table of docs/the-small-model.md.
     rng = random.Random(_ORDER_SEED)
     task.orders = [derangement(example.regions, rng) for example in examples]
     exact: list[bool] = []
@@ -114,7 +114,7 @@ def nearest(sentence: str, captions: Sequence[str]) -> int | None:
 
 
 def measure(vlm: VLM, folder: Path, strips: int, seed: int) -> dict[str, object]:
-    """Everything the README's table shows; strips are drawn into `folder`."""
+    """Everything the table of docs/the-small-model.md shows; strips are drawn into `folder`."""
     figures: dict[str, object] = {"strips": strips, "seed": seed, "dtype": vlm.dtype}
     by_count = {
         panels: draw_examples(folder / f"{panels} panels", strips, seed + panels, panels)
