@@ -46,7 +46,7 @@ def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
 def _add(app: typer.Typer, name: str, command: Callable[..., None], panel: str | None = None) -> None:
     """Add `command`; the example that ends its docstring ends its help, behind the options."""
     text, _, example = (inspect.getdoc(command) or "").partition("\n\nExample: ")
-    # Each paragraph on one line, for the help to be wrapped at the width of the terminal; only one that begins
+    # Each paragraph on one line, for the help to be wrapped at the width of the terminal; one that begins
     # with a backspace keeps its lines.
     lines = "\n\n".join(
         paragraph if paragraph.startswith("\b") else " ".join(paragraph.split())

@@ -1,11 +1,11 @@
-"""What a folder is told whose panels are there under other names, and hints that never lead round in a circle."""
+"""What a folder is told whose panels have other names, and hints that never lead round in a circle."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -45,6 +45,7 @@ def test_a_folder_of_comics_under_other_names_is_told_what_to_rename(
     assert hint_of(tmp_path) == f"in monday, {words}"
 
 
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.integers(1, 400), min_size=2, max_size=9, unique=True), st.sampled_from(["", "a", "page_"])
 )
