@@ -90,8 +90,8 @@ class AnswerPart(GeneratedPart):
     """
 
     region: Ordinal
-    unchanged: bool | None = None
     attention_on_region: AttentionPart
+    unchanged: bool | None = None
 
 
 class TrajectoryPart(Part):
