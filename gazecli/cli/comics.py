@@ -20,7 +20,7 @@ from gazecli.cli.options import (
     StripPanels,
     with_help,
 )
-from gazecli.cli.output import Output, is_terminal, progress
+from gazecli.cli.output import Output, is_terminal, progress, resumable
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.plain_text import visible
 
@@ -121,7 +121,7 @@ def fetch(
     from gazecli.api import comics
 
     output.detail(f"fetching {dataset}")
-    with progress(output, "writing", "comics") as step:
+    with resumable(output, "every comic written so far"), progress(output, "writing", "comics") as step:
         document = comics.fetch(
             dest,
             dataset,

@@ -16,7 +16,7 @@ from gazecli.cli.evaluate_options import Compare, EvaluationOptions
 from gazecli.cli.files import save_text
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, with_help
-from gazecli.cli.output import Output, later_progress
+from gazecli.cli.output import Output, later_progress, resumable, staged_progress
 from gazecli.cli.report_output import ReportOptions, write_report
 from gazecli.distributed.launcher import current_launch
 
@@ -116,12 +116,11 @@ def run_evaluation(
     note = output.note if current_launch().is_first else output.detail
     ready = Prepared.of(chosen.headset, comics, wanted, computed_by(loading), chosen.cache, note)
     load = remembered(lambda: load_model(output, chosen, loading))
-    try:
-        with later_progress(output, "evaluating", "pictures") as step:
-            found = ready.evaluate(load, batch_size=batch_size, anew=force, progress=step, note=note)
-    except KeyboardInterrupt:
-        output.note("every text written so far is kept: the same command goes on from there")
-        raise
+    with (
+        resumable(output, "every text written so far"),
+        staged_progress(output, "evaluating", "pictures") as (stage, step),
+    ):
+        found = ready.evaluate(load, batch_size=batch_size, anew=force, progress=step, stage=stage, note=note)
     if not current_launch().is_first:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)

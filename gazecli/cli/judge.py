@@ -13,7 +13,7 @@ from gazecli.cli.evaluate import NewReportOptions, computed_by, show_evaluations
 from gazecli.cli.evaluate_options import JudgeOptions, check_judging
 from gazecli.cli.inputs import choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions
-from gazecli.cli.output import Output
+from gazecli.cli.output import Output, resumable
 from gazecli.errors import AnnotationsError
 
 if TYPE_CHECKING:
@@ -86,4 +86,5 @@ def judge_texts(
             )
     load = remembered(lambda: load_model(output, chosen, loading))
     work = Rejudging(chosen.headset, comics, options.judging(), computed_by(loading), chosen.cache)
-    return work.judged(written, load, anew=force, note=output.note)
+    with resumable(output, "what a judge on the network answered so far"):
+        return work.judged(written, load, anew=force, note=output.note)

@@ -189,6 +189,24 @@ def turned_words(stored: int, upright: int, assumed: int) -> str:
     return f"EXIF turns {total} picture{'s' * (total > 1)}. Boxes: {', '.join(boxes)}{guessed}"
 
 
+def headline(evaluation: EvaluationPart) -> str | None:
+    """What steering gave, beside controls and nothing steered, in one line; None if it was not judged."""
+    of: dict[str, list[ConditionPart]] = {}
+    for each in evaluation.conditions:
+        of.setdefault(each.name, []).append(each)
+    if "gaze" not in of:
+        return None
+    [gaze] = of["gaze"]
+    beside = [
+        f"{sum(each.accuracy for each in of[name]) / len(of[name]):.3f} {condition_label(name)}"
+        for name in ("control", "unsteered")
+        if name in of
+    ]
+    steered = f"accuracy {gaze.accuracy:.3f} ({cell_text(gaze.ci95)}) {condition_label('gaze', gaze.k)}"
+    done = f"{evaluation.task}, {evaluation.strips} picture{'s' * (evaluation.strips != 1)}"
+    return f"{', '.join([steered, *beside])}, chance {evaluation.chance:.3f}; {done}"
+
+
 def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     """How one evaluation was done."""
     settings, choice = evaluation.settings, evaluation.choice
