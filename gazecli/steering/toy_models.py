@@ -6,12 +6,17 @@ found in it, or when fewer than half of its neighbouring pixels are of one colou
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from PIL import Image
 
 from gazecli.models.catalogue import is_toy
-from gazecli.models.vlm import VLM, ModelFacts
-from gazecli.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from gazecli.models.vlm import VLM, ModelFacts
+    from gazecli.pictures.picture import Picture
 
 _HEIGHT = 96  # pixels, at which colours are compared
 _SAME = 6  # levels of 256, by which colours of one area differ through noise and JPEG
