@@ -43,7 +43,7 @@ ELSEWHERE = (
 STANDING_IN = {"qwen2-vl-7b": "qwen2_vl", "qwen3-vl-8b": "qwen3_vl"}
 # These listen, or read what is not here: only whether their options exist is asked. So it is with long ones,
 # but for `make slow`.
-LONG = re.compile(r"gaze (evaluate|judge) ")
+LONG = re.compile(r"gaze (evaluate|judge|switch|track|discover qwen\S+) ")
 LISTENING = re.compile(r"gaze (serve|push|pull|.*hf:|comics fetch|evaluate \S+ coco|judge \S+ .*endpoint)")
 
 
