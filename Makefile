@@ -15,12 +15,13 @@ SECONDS ?= 60
 TARGETS ?= artifact headset ranking record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo evaluate headset page docs test test-lowest test-newest lint types slow families bench fuzz audit wheel release-check clean
+.PHONY: help install demo evaluate headset notebook page docs test test-lowest test-newest lint types slow families bench fuzz audit wheel release-check clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
 	@echo 'make evaluate  evaluate the small model as docs/controls.md does; results land in $(EVALUATED)/'
 	@echo 'make headset  find the heads of the small model that come with the package'
+	@echo 'make notebook  run examples/gaze_heads.ipynb and keep its outputs'
 	@echo 'make page   build docs/live.html, the small model inside one page'
 	@echo 'make docs   build the documentation into site/, and check every link in it'
 	@echo 'make test   lint, types and all tests'
@@ -55,6 +56,9 @@ headset: install
 	$(GAZE) comics make "$$made/comics" --count 60 --seed 11 --quiet && \
 	digest=$$($(GAZE) discover tiny "$$made/comics" --device cpu --dtype float32 --quiet --format human) && \
 	$(GAZE) cache export "$$digest" gazecli/tiny/headset.safetensors --force
+
+notebook: install
+	$(BIN)/python tools/notebook.py examples/gaze_heads.ipynb
 
 page: install
 	$(BIN)/python -m gazecli.tiny.live.page docs/live.html
