@@ -98,8 +98,8 @@ class World:
         (folder / "examples").symlink_to(ROOT / "examples")
         shutil.copytree(self.start / "cache", folder / "cache")
         if "\n$ gaze comics make comics/" not in page:
-            shutil.copytree(self.start / "comics", folder / "comics")
-            shutil.copytree(self.start / "comics", folder / "strips")
+            for name in ("comics", "other-comics", "strips"):
+                shutil.copytree(self.start / "comics", folder / name)
         strip = Image.open(ROOT / "examples" / "strip.png").convert("RGB")
         for name in ("strip.png", "a.png", "b.png", "c.png", "photo.jpg", "before.png", "after.png"):
             strip.save(folder / name)
