@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.command import cli_command
+from gazecli.cli.completion import headset_names
 from gazecli.cli.files import check_force, writable_folder
 from gazecli.cli.inputs import choose_heads
 from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, with_help
@@ -27,7 +28,12 @@ NAME = "push"
 def command(
     output: Output,
     headset: Annotated[
-        str, typer.Argument(metavar="HEADSET", help="A digest, file or model, or hf:OWNER/REPO@COMMIT.")
+        str,
+        typer.Argument(
+            metavar="HEADSET",
+            autocompletion=headset_names,
+            help="A digest, file or model, or hf:OWNER/REPO@COMMIT.",
+        ),
     ],
     repository: Annotated[
         str, typer.Argument(metavar="OWNER/REPO", help="A repository on the Hub; made when missing.")

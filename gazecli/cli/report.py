@@ -9,6 +9,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import HIDDEN, cli_command, works_alone
+from gazecli.cli.completion import headset_names
 from gazecli.cli.evaluate_options import (
     Compare,
     EvaluationOptions,
@@ -34,7 +35,11 @@ def command(
     output: Output,
     headset: Annotated[
         str | None,
-        typer.Argument(metavar="HEADSET", help="A digest, file, model or hf:OWNER/REPO; else the last used."),
+        typer.Argument(
+            metavar="HEADSET",
+            autocompletion=headset_names,
+            help="A digest, file, model or hf:OWNER/REPO; else the last used.",
+        ),
     ] = None,
     *,
     files: ReportOptions,
@@ -47,6 +52,7 @@ def command(
         typer.Option(
             "--against",
             metavar="HEADSET",
+            autocompletion=headset_names,
             help="Set another head set beside it: heads shared, steering by both.",
         ),
     ] = None,
