@@ -49,9 +49,7 @@ def ls(output: Output) -> None:
     """
     cache = _open(output)
     entries = cache.entries()
-    from gazecli.evaluation.store import accuracies
-
-    measured = accuracies(entries)
+    measured = _measured(entries)
     document = _document("ls", cache, artifacts=[_part(cache, entry, measured) for entry in entries])
     labels = [_label(cache, entry) for entry in entries]
     output.result(document, lambda console: _show_list(console, document, labels))
@@ -320,13 +318,13 @@ def _part(
     cache: Cache, entry: Entry, measured: Mapping[str, tuple[float, str]] | None = None
 ) -> ArtifactPart:
     """`measured`: what evaluations gave for each head set, read from the cache where left out."""
-    from gazecli.evaluation.store import accuracies, evaluation_summary
+    from gazecli.evaluation.store import evaluation_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
 
     of_headset: dict[str, Any] = {}
     if entry.kind == "headset":
         if measured is None:
-            measured = accuracies(cache.entries())
+            measured = _measured(cache.entries())
         of_headset = _of_headset(cache, entry, measured)
 
     return ArtifactPart(
@@ -340,6 +338,15 @@ def _part(
         origin=cache.source_of(entry.digest),
         **(of_headset or {"summary": evaluation_summary(entry.summary)}),
     )
+
+
+def _measured(entries: Sequence[Entry]) -> Mapping[str, tuple[float, str]]:
+    """As `accuracies`; numpy is imported only where something was evaluated."""
+    if all(entry.kind != "evaluation" for entry in entries):
+        return {}
+    from gazecli.evaluation.store import accuracies
+
+    return accuracies(entries)
 
 
 def _of_headset(cache: Cache, entry: Entry, measured: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
