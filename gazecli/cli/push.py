@@ -9,8 +9,8 @@ import typer
 
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_force, writable_folder
-from gazecli.cli.inputs import choose_heads
-from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, with_help
+from gazecli.cli.inputs import check_model_matters, choose_heads
+from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, HeadsModel, with_help
 from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_facts, print_table, size_text
 from gazecli.errors import cannot_matter
@@ -27,12 +27,16 @@ NAME = "push"
 def command(
     output: Output,
     headset: Annotated[
-        str, typer.Argument(metavar="HEADSET", help="A digest, file or model, or hf:OWNER/REPO@COMMIT.")
+        str,
+        typer.Argument(
+            metavar="HEADSET", help="A digest, file, model, hf:OWNER/REPO@COMMIT, or heads: 3.4,3.5."
+        ),
     ],
     repository: Annotated[
         str, typer.Argument(metavar="OWNER/REPO", help="A repository on the Hub; made when missing.")
     ],
     *,
+    model: HeadsModel = None,
     private: Annotated[bool, typer.Option("--private", help="Make a repository that only you see.")] = False,
     pr: Annotated[bool, typer.Option("--pr", help="Offer it to the owner as a pull request.")] = False,
     unproven: Annotated[
@@ -58,10 +62,11 @@ def command(
     from gazecli.sharing.push import package, push_document, send
 
     check_force(force, folder)
+    check_model_matters(model, headset)
     if private and pr:
         raise cannot_matter("private", "with --pr, which goes to a repository that is there")
     writable_folder(folder, "--output")
-    chosen = choose_heads(output, HeadOptions(headset))
+    chosen = choose_heads(output, HeadOptions(headset, model=model))
     with busy(output, "packing"):
         packed = package(
             chosen.headset, repository, unproven=unproven, datasets=dataset or (), cache=chosen.cache
