@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from benchmarks.discovery_oracle import eager_vision
-from benchmarks.stopwatch import Row, in_turns, show
+from benchmarks.stopwatch import Row, in_turns, peak_megabytes, show
 from benchmarks.subject import PANELS, THREADS, model_of_50_million, write_strips
 from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.evaluate import PROMPTS
@@ -36,6 +36,7 @@ from gazecli.tiny.comics import make_comics
 STRIPS, FEW = 20, 5
 CONTROLS, SWEPT, TOP = 5, 12, 5
 EAGER_ANSWERS = 2
+GIVEN = 64
 
 
 def choices_of(vlm: VLM, count: int) -> list[Choice]:
@@ -95,6 +96,10 @@ def _of_tiny(rounds: int) -> list[Row]:
             times = in_turns(ways, rounds, warm=False)
             faster = min(times["apart"]) / min(times["together"])
             rows.append(_row(what, "one condition after the other", faster, 3.0))
+        given = replace(static, examples=few, memory=GIVEN << 20)
+        used = peak_megabytes(lambda: together(given, [*steered, Choice()])) / GIVEN
+        compared = f"{GIVEN} MiB given to --batch-size auto"
+        rows.append(Row("peak memory of its largest batch", compared, "≤ 1 x", f"{used:.2f} x", used <= 1))
         return rows
 
 

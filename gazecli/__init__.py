@@ -1,5 +1,23 @@
 """Find the attention heads through which a vision-language model looks, and point them.
 
+    import gazecli as gaze
+
+    vlm = gaze.load("tiny")                                  # or attach(model, processor)
+    headset = gaze.discover(vlm, "comics/")                  # which heads look where they are asked to?
+    answer = gaze.steer(vlm, "strip.png", region=3, heads=headset)
+    answer.text, answer.attention_steered                    # in a notebook, `answer` shows its page
+
+models      load, attach, list_models, doctor; VLM.prepare, VLM.steered, VLM.watched
+comics      comics.make, comics.check, comics.fetch, comics.open
+heads       discover, discover_text, HeadSet.load, HeadSet.save; push, pull, list_headsets
+steering    steer, steer_regions, steer_many, switch, track, heatmap
+evidence    evaluate, judge, report
+serving     serve
+
+A model may be a loaded one or a name, a picture a path, a Pillow image or an array, a region a number or a
+text, heads a head set, its digest or file, pairs or "3.4,3.5". Results have document(), save(), to_frame()
+and plot(). Errors are GazeErrors: message, subject, hint. docs/python.md shows every task.
+
 Names are imported when first used, so that importing the package costs nothing.
 """
 
@@ -22,6 +40,7 @@ if TYPE_CHECKING:
     from gazecli.heads.headset import Head, HeadSet, Selection
     from gazecli.heads.headset_store import pull
     from gazecli.heads.hub_listing import list_headsets
+    from gazecli.models.attach import attach
     from gazecli.models.load import load
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
@@ -39,6 +58,7 @@ if TYPE_CHECKING:
     from gazecli.steering.track import Tracking, track
 
 _HOMES = {
+    "attach": "gazecli.models.attach",
     "Evaluation": "gazecli.api.evaluation",
     "Report": "gazecli.api.report",
     "doctor": "gazecli.api.machine",
@@ -98,6 +118,7 @@ __all__ = [
     "Steering",
     "Tracking",
     "__version__",
+    "attach",
     "comics",
     "discover",
     "discover_text",

@@ -132,10 +132,11 @@ def evaluate(
 
 
 def computed_by(model: Model) -> dict[str, object]:
-    """Which device, type and preprocessing a request names."""
+    """Which device, type and preprocessing a request names; a bound on image tokens where there is one."""
     if isinstance(model, str | Path):
         return {"device": "auto", "dtype": "auto", "squash": True}
-    return {"device": model.device.type, "dtype": model.dtype, "squash": model.squash}
+    bound = {} if model.image_tokens is None else {"image_tokens": model.image_tokens}
+    return {"device": model.device.type, "dtype": model.dtype, "squash": model.squash, **bound}
 
 
 @dataclass(frozen=True)

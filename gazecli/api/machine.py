@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gazecli.dependencies import too_old, untested, versions_of
-from gazecli.errors import GazeError, UsageError
+from gazecli.errors import GazeError, PictureError, UsageError
 from gazecli.models.catalogue import CATALOGUE
 from gazecli.reports.documents.housekeeping import CheckPart, DoctorDocument, KnownModel, PublishedPart
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LIBRARIES = ("torch", "transformers", "numpy", "pillow", "safetensors", "accelerate")
 _LOG = logging.getLogger(__name__)
+_SIZES = ((640, 480), (1920, 1080), (4000, 3000))  # pixels, of pictures people have
 Note = Callable[[str], None]
 State = Literal["ok", "note", "warning", "failed"]
 
@@ -159,6 +160,7 @@ def model_checks(load: Callable[[], VLM]) -> list[CheckPart]:
         what = f"{vlm.family}, {vlm.layers} layers of {vlm.heads} heads, {vlm.dtype} on {vlm.device}"
         stored = f", weights stored as {vlm.quantised}" if vlm.quantised else ""
         checks.append(_check("model", what + stored))
+        checks.append(_check("pictures", _picture_tokens(vlm)))
         if vlm.template is not None:
             checks.append(_check("template", NOTES[vlm.template], status="note"))
         for found in self_check(vlm, drawn_strip()):
@@ -171,6 +173,18 @@ def model_checks(load: Callable[[], VLM]) -> list[CheckPart]:
     except GazeError as error:
         checks.append(failed_check("model", error))
     return checks
+
+
+def _picture_tokens(vlm: VLM) -> str:
+    counts = []
+    for wide, high in _SIZES:
+        try:
+            count = str(vlm.count_image_tokens(wide, high))
+        except PictureError:  # not in so few: the bound is below what this shape takes
+            count = "not shown"
+        counts.append(f"{wide} x {high}: {count}")
+    bound = "" if vlm.image_tokens is None else f", at most {vlm.image_tokens}"
+    return f"image tokens{bound}: {', '.join(counts)}"
 
 
 def _check(name: str, finding: str, *, status: State = "ok", hint: str | None = None) -> CheckPart:

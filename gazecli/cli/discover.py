@@ -99,7 +99,7 @@ def command(
                 raise cannot_matter(option, "with --text, where there are no pictures")
         discover = _on_texts(comics, samples, panels, seed, prompt)
     elif comics is None:
-        raise UsageError("missing argument 'COMICS'", hint="name a folder of comics, or add --text")
+        raise UsageError("missing argument 'COMICS'", hint="`gaze discover --help` lists what it takes")
     else:
         opened = _opened(comics, samples, panels, height, gap, seed, layout, rtl, spread)
         skipped = [(skip.path, skip.reason) for skip in opened.skipped]

@@ -294,7 +294,11 @@ class TextRequest(Request):
 
     def nothing_usable(self, why: str) -> GazeError:
         """The error where no list could be added."""
-        return UsageError(f"no list of texts could be used ({why})", code="texts.invalid")
+        return UsageError(
+            f"no list of texts could be used ({why})",
+            hint="give lists of 2 to 20 short texts",
+            code="texts.invalid",
+        )
 
 
 def request_document(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ DTYPES = {
     "float16": torch.float16,
     "float64": torch.float64,
 }
+_GROUP, _LIMIT = Path("/sys/fs/cgroup"), ("memory.max", "memory.current")  # of a container
 # In messages of errors that have no class of their own.
 _NO_MEMORY = (
     "out of memory",
@@ -110,6 +113,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a device has left, for a CPU those of the machine or container; None where unknown."""
+    if device.type == "cuda":
+        # What torch has set aside and does not use is free as well.
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
+    if device.type != "cpu":
+        return None
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    except (OSError, ValueError, IndexError):
+        return None
+    with suppress(OSError, ValueError):
+        most, used = (int((_GROUP / name).read_text(encoding="ascii")) for name in _LIMIT)
+        found.append(max(0, most - used))
+    return min(found, default=None)
 
 
 def release(device: torch.device) -> None:

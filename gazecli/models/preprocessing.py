@@ -12,11 +12,11 @@ from PIL import Image
 from gazecli.errors import GazeError, ModelError, PictureError, UsageError
 from gazecli.models.architecture import find_placeholder
 from gazecli.models.chat_templates import chat_template
-from gazecli.models.image_token_bound import check_image_tokens
+from gazecli.models.image_token_bound import MOST, check_image_tokens
 from gazecli.models.token_maps.bounds import Showing, bounded, fewest_tokens
 from gazecli.models.token_maps.image_tokens import ImageLayout, sizes_among
 from gazecli.models.token_maps.registry import showings_of, token_map_of
-from gazecli.models.token_maps.views import boxes_of, unseen_margin
+from gazecli.models.token_maps.views import Size, boxes_of, unseen_margin
 from gazecli.pictures.picture import Picture
 from gazecli.plain_text import error_words
 
@@ -91,6 +91,17 @@ class Preparation:
                 code="usage.image_tokens",
             )
 
+    def count(self, size: Size, image_tokens: int | None = None) -> int:
+        """How many image tokens a picture of `size` (width, height) takes, worked out from settings alone.
+
+        Raises PictureError for one that the processor does not take, or not in so few.
+        """
+        most = MOST if image_tokens is None else image_tokens
+        try:
+            return bounded(self.showings, self.processor, [size], most).counts[0]
+        except ValueError as refusal:
+            raise self._unfit([size], refusal) from refusal
+
     def process(
         self, pictures: Sequence[Picture], text: str, squash: bool = True, image_tokens: int | None = None
     ) -> tuple[Any, ImageLayout]:
@@ -154,6 +165,15 @@ class Preparation:
         except ValueError:  # the processor says why when it is called
             return Showing([], self.processor, sizes)
 
+    def _unfit(self, sizes: Sequence[Size], refusal: ValueError) -> PictureError:
+        shown = ", ".join(f"{width} x {height}" for width, height in sizes)
+        return PictureError(
+            f"this model's processor does not take the picture ({error_words(refusal)})",
+            subject=f"{shown} pixels",
+            hint="crop it, or give it a less extreme shape",
+            code="picture.unfit",
+        )
+
     def _require_working(self, text: str, pictures: int) -> None:
         """ModelError when the processor takes no plain square either: then no picture is to blame."""
         squares = [Image.new("RGB", (_SQUARE, _SQUARE), "grey") for _ in range(pictures)]
@@ -180,14 +200,8 @@ class Preparation:
         try:
             inputs = self._processed(processor, images, text)
         except ValueError as refusal:
-            sizes = ", ".join(f"{image.width} x {image.height}" for image in images)
             self._require_working(text, len(images))
-            raise PictureError(
-                f"this model's processor does not take the picture ({error_words(refusal)})",
-                subject=f"{sizes} pixels",
-                hint="crop it, or give it a less extreme shape",
-                code="picture.unfit",
-            ) from refusal
+            raise self._unfit([image.size for image in images], refusal) from refusal
         inputs.pop("labels", None)  # of training, which PaliGemma's adds
         return inputs, [
             boxes_of(self.token_map(processor, inputs, number, image.size), *image.size)

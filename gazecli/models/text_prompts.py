@@ -54,6 +54,10 @@ class TextPreparation:
         """ModelError: no picture takes any token."""
         self.refuse()
 
+    def count(self, *_: object) -> NoReturn:
+        """ModelError: no picture takes any token."""
+        self.refuse()
+
     def process(self, *_: object, **__: object) -> NoReturn:
         """ModelError: there is nothing that reads pictures."""
         self.refuse()

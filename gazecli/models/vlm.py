@@ -214,6 +214,13 @@ class VLM(ModelResult):
         inputs, layout = self.processed(pictures, text, squash, image_tokens)
         return inputs.to(self.device, self.model.dtype), layout
 
+    def count_image_tokens(self, width: int, height: int) -> int:
+        """How many image tokens a picture of so many pixels takes, worked out without one.
+
+        Raises PictureError for a size that the processor does not take.
+        """
+        return self.preparation.count((width, height), self.image_tokens)
+
     def processed(
         self,
         pictures: Sequence[Picture],

@@ -5,6 +5,7 @@ Foreign text is escaped, and nothing but ASCII is written, so that any engine co
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -61,6 +62,8 @@ _ACCENTS = {
     "\u030c": "v",
     "\u0327": "c",
 }
+_LINE = 72  # characters of \small in one line of an article
+_RANGE = re.compile(r"(?<=\d) to (?=\d)")
 _HEADER = r"% Written by gaze {version}. In the preamble: \usepackage{{booktabs}} and \usepackage{{textcomp}}"
 
 
@@ -92,7 +95,8 @@ def report_latex(document: ReportDocument, shown: int = 10) -> str:
     best = heads_table(document, shown)
     parts += [
         _table(best, f"{best.title} of {model}"),
-        rf"\paragraph{{Methods.}} {escaped(document.methods)}",
+        # Digests cannot be hyphenated: words may stand wide apart instead.
+        rf"\begin{{sloppypar}}\paragraph{{Methods.}} {escaped(document.methods)}\end{{sloppypar}}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -100,11 +104,12 @@ def report_latex(document: ReportDocument, shown: int = 10) -> str:
 def _table(table: Table, caption: str) -> str:
     sides = "".join("r" if column.startswith(">") else "l" for column in table.columns)
     rows = [_row([column.removeprefix(">") for column in table.columns])]
-    rows += [_row([cell_text(cell) for cell in row]) for row in table.rows]
+    rows += [_row([_RANGE.sub("\u2013", cell_text(cell)) for cell in row]) for row in table.rows]
+    wide = _width(table) > _LINE
     return "\n".join(
         [
             r"\begin{table}[htbp]",
-            r"\centering\small",
+            r"\centering\scriptsize\setlength{\tabcolsep}{2pt}" if wide else r"\centering\small",
             rf"\caption{{{escaped(caption)}}}",
             rf"\begin{{tabular}}{{{sides}}}",
             r"\toprule",
@@ -116,6 +121,12 @@ def _table(table: Table, caption: str) -> str:
             r"\end{table}",
         ]
     )
+
+
+def _width(table: Table) -> int:
+    """Characters of a line of the table, two between columns."""
+    columns = zip(*([cell_text(cell) for cell in row] for row in [table.columns, *table.rows]), strict=True)
+    return sum(2 + max(map(len, column)) for column in columns)
 
 
 def _row(cells: Sequence[str]) -> str:

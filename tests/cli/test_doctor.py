@@ -23,7 +23,7 @@ def test_a_sound_model_passes_every_check(
     document = gaze_here(capfd, "doctor", checkpoint("qwen2_vl"), "--json").document("doctor")
     assert document["ok"]
     names = [check["name"] for check in document["checks"]]
-    assert names[-6:] == ["model", "token map", "steering", "attention", "writing", "sight"]
+    assert names[-7:] == ["model", "pictures", "token map", "steering", "attention", "writing", "sight"]
     assert {"python", "libraries", "torchvision", "device", "config", "cache"} <= set(names)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import gazecli
 from gazecli.models import vlm as vlm_module
+from gazecli.models.vlm import VLM
 from tests.cli.conftest import Ran, gaze_here
 from tests.conftest import write_comics
 
@@ -132,6 +134,24 @@ def test_an_evaluation_under_a_bound_is_another_one(gaze: Gaze, model: Path, com
     assert "at most 30 image tokens a picture" in report["methods"]
 
 
+def test_an_evaluation_in_python_under_a_bound_is_another_one(
+    vlm_of: Callable[[str], VLM], comics: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm = vlm_of("qwen3_vl")
+    headset = gazecli.discover(vlm, comics, panels=3)
+
+    def evaluated() -> tuple[bool, int | None]:
+        done = gazecli.evaluate(
+            headset, comics, model=vlm, samples=1, max_new_tokens=1, controls=1, judge="none"
+        )
+        return done.cached, done.part.settings.image_tokens
+
+    assert [evaluated(), evaluated()] == [(False, None), (True, None)]
+    monkeypatch.setattr(vlm, "image_tokens", 30)
+    assert [evaluated(), evaluated()] == [(False, 30), (True, 30)]
+    assert gazecli.discover(vlm, comics, panels=3).digest != headset.digest
+
+
 def test_what_the_model_cannot_do_is_an_error(
     gaze: Gaze, checkpoint: Callable[[str], Path], comics: Path
 ) -> None:
@@ -143,5 +163,9 @@ def test_what_the_model_cannot_do_is_an_error(
 @pytest.mark.slow
 def test_the_doctor_checks_a_model_under_a_bound(gaze: Gaze, model: Path) -> None:
     checks = gaze("doctor", model, "--image-tokens", 50).document("doctor")["checks"]
-    (found,) = [check for check in checks if check["name"] == "token map"]
-    assert (found["status"], found["finding"].split(",")[0]) == ("ok", "48 image tokens")
+    found = {check["name"]: check for check in checks}
+    assert (found["token map"]["status"], found["token map"]["finding"][:15]) == ("ok", "48 image tokens")
+    assert (
+        found["pictures"]["finding"]
+        == "image tokens, at most 50: 640 x 480: 48, 1920 x 1080: 45, 4000 x 3000: 48"
+    )

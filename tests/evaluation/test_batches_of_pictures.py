@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.stopwatch import peak_megabytes
 from gazecli.cache import Cache
 from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.examples import Example, examples_of
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 PANELS = 2
 SHORT = SteerSettings(max_new_tokens=2)
+GIVEN = 40  # megabytes
 # Their prompts are long, or they compute attention in blocks; or another here has the same parts.
 DEAR = frozenset(
     "llava_full llava_pad llava_bunny llava_gpt_oss llava_next llava_onevision internvl idefics3 smolvlm"
@@ -162,3 +164,17 @@ def test_what_is_kept_of_one_picture_is_not_written_again_for_two(
         rows.clear()
         assert written(task, [1, 0], [none, some]) == [[whole[1][2], whole[1][0]], [whole[0][2], whole[0][0]]]
         assert rows == []
+
+
+def test_the_largest_batch_stays_within_the_memory_that_auto_is_given(
+    vlm_of: Callable[[str], VLM], strips: list[Example]
+) -> None:
+    vlm = vlm_of("tiny")
+    each = RedirectionTask(vlm, shared(strips), replace(SHORT, max_new_tokens=8))
+    choices = [Choice((Head(layer, head),)) for layer, heads in vlm.heads_of.items() for head in range(heads)]
+    written(each, [0], choices[:1])
+
+    def peak(memory: int) -> float:
+        return peak_megabytes(lambda: written(replace(each, memory=memory), [0, 1], choices))
+
+    assert peak(1 << 30) > GIVEN >= peak(GIVEN << 20)

@@ -20,7 +20,8 @@ def test_its_blocks_run_in_turn_and_steer(monkeypatch: pytest.MonkeyPatch) -> No
         exec(block, names)
         vlm, tokens = names["vlm"], names["tokens"]
         texts.append([vlm.decode(row[-24:].tolist()) for row in tokens])  # type: ignore[attr-defined]
-    alone, batch, apart, of_two = texts
+    alone, batch, apart, *_, of_two = texts
     assert alone[0] in batch[0] or batch[0] in alone[0]
     assert apart[0] != apart[1]
     assert len(of_two) == 1
+    assert names["watched"].trajectory().shape[1] == 6  # type: ignore[attr-defined]

@@ -79,6 +79,7 @@ def test_the_bound_is_kept_and_the_map_is_true_under_it(vlm_of: Callable[[str], 
 def test_a_picture_within_the_bound_is_shown_as_ever(vlm_of: Callable[[str], VLM], family: str) -> None:
     vlm, picture = vlm_of(family), noise_picture(300, 200, 1)
     inputs, layout = vlm.prepare(picture, "What is this?")
+    assert vlm.count_image_tokens(300, 200) == len(layout.positions)
     again, kept = vlm.prepare(picture, "What is this?", image_tokens=len(layout.positions))
     assert inputs.keys() == again.keys()
     assert all(torch.equal(inputs[name], again[name]) for name in inputs if torch.is_tensor(inputs[name]))

@@ -23,7 +23,8 @@ from gazecli.evaluation.conditions import Choice
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.trials import Response, Trial, judge_responses
-from gazecli.models.inference.batches import BatchLimit, compute_in_parts
+from gazecli.models.devices import free_memory
+from gazecli.models.inference.batches import BatchLimit, bytes_per_token, compute_in_parts
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.vlm import VLM
 from gazecli.steering.settings import SteerSettings
@@ -35,6 +36,8 @@ _MOST_ROWS = 256
 # Of all rows together: more are no faster, and take memory.
 _TOKENS_AT_ONCE = {"cpu": 1 << 14}
 _TOKENS_ON_ACCELERATOR = 1 << 16
+# Of the memory: the rest is for what does not grow with the batch, as patches and the vision tower.
+_FOR_TOKENS = 0.75
 _MOST_WAITING = 16  # pictures, until others of their size come
 
 
@@ -80,8 +83,8 @@ class Task(ABC):
     """Responses of `vlm` to `examples`, judged by `judge` if there is one.
 
     cache: where texts are kept as they are written, if anywhere. anew: write again what is kept. batch_size:
-    rows at a time, None for as many as fit. group: the processes that share the pictures; by default all of
-    this launch.
+    rows at a time, None for as many as fit `memory`, in bytes; by default this is half of what is free.
+    group: the processes that share the pictures; by default all of this launch.
     """
 
     vlm: VLM
@@ -90,6 +93,7 @@ class Task(ABC):
     cache: Cache | None = field(default=None, kw_only=True)
     anew: bool = field(default=False, kw_only=True)
     batch_size: int | None = field(default=None, kw_only=True)
+    memory: int | None = field(default=None, kw_only=True)
     group: Group = field(default_factory=join, kw_only=True)
 
     @abstractmethod
@@ -236,7 +240,14 @@ class Task(ABC):
         """How many rows go at a time; less once memory ran out."""
         if self.batch_size is not None:
             return BatchLimit(self.batch_size)
-        return BatchLimit(_MOST_ROWS, _TOKENS_AT_ONCE.get(self.vlm.device.type, _TOKENS_ON_ACCELERATOR))
+        tokens = _TOKENS_AT_ONCE.get(self.vlm.device.type, _TOKENS_ON_ACCELERATOR)
+        memory = self.memory
+        if memory is None and (free := free_memory(self.vlm.device)) is not None:
+            # Each process on a CPU sees the memory of all.
+            memory = free // 2 // (self.group.size if self.vlm.device.type == "cpu" else 1)
+        if memory is not None:
+            tokens = min(tokens, int(_FOR_TOKENS * memory) // bytes_per_token(self.vlm))
+        return BatchLimit(_MOST_ROWS, tokens)
 
     @property
     def one_too_large(self) -> GazeError:

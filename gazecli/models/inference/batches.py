@@ -10,6 +10,7 @@ import torch
 
 from gazecli.errors import GazeError
 from gazecli.models.devices import is_out_of_memory, release
+from gazecli.models.vlm import VLM
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,6 +30,19 @@ class BatchLimit:
     def step_down(self, from_size: int) -> None:
         """Never try as many as `from_size` again."""
         self.most = max(1, min(self.most, from_size // 2))
+
+
+def bytes_per_token(vlm: VLM) -> int:
+    """What a token of a batch takes at most.
+
+    Its keys and values, twice while rows are joined or leave, and what a layer holds of it meanwhile.
+    """
+    config = vlm.decoder.config
+    groups = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    kept = 2 * len(vlm.attention) * groups * size
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    return int((2 * kept + 3 * inner + 8 * config.hidden_size) * vlm.model.dtype.itemsize)
 
 
 def compute_in_parts(

@@ -73,9 +73,16 @@ def style(**changes: Any) -> Iterator[None]:
         yield
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return png_of(self)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches; call inside `style`."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def png_of(figure: Figure) -> bytes:
