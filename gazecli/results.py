@@ -38,8 +38,8 @@ class Result(Generic[DocumentType]):
     def save(self, path: str | Path, *, overwrite: bool = True) -> Path:
         """Write it in the form that the file's name says; returns the file.
 
-        .json is the document, .html the page, .png and .svg a picture of it, .csv its numbers; which of them
-        there are depends on what it is. Raises UsageError for others, and for a file that may not be
+        .json is the document, .html the page, .png, .svg and .pdf a picture of it, .csv its numbers; which
+        of them there are depends on what it is. Raises UsageError for others, and for a file that may not be
         replaced, GazeError when writing fails.
         """
         from gazecli.reports.results import save

@@ -71,9 +71,12 @@ class Report(Numbers[ReportDocument]):
 
         return {name: figure for name, (figure, _) in figures_of(self.content).items()}
 
-    def save_figures(self, folder: str | Path) -> list[Path]:
-        """Write every figure there are data for into a folder, as SVG and PNG; the files."""
-        return [Path(name) for name in save_figures(self.content, Path(folder)).figures]
+    def save_figures(self, folder: str | Path, *, dpi: int | None = None) -> list[Path]:
+        """Write every figure there are data for into a folder, as SVG, PDF and PNG; the files.
+
+        dpi: dots per inch of the PNG files, 200 by default.
+        """
+        return [Path(name) for name in save_figures(self.content, Path(folder), dpi).figures]
 
 
 def report(

@@ -20,6 +20,25 @@ from gazecli.cli.output import has_colour, prepare_streams
 from gazecli.version import VERSION
 
 _MAIN_PANEL, _OTHER_PANEL = "Finding and steering", "Around it"
+# The page of the documentation that says more about a command.
+PAGES = {
+    "discover": "find-heads",
+    "steer": "steering",
+    "switch": "steering",
+    "track": "reading-the-figures",
+    "evaluate": "evaluating",
+    "judge": "writing-a-judge",
+    "report": "reading-the-figures",
+    "serve": "serving",
+    "comics": "find-heads",
+    "cache": "settings",
+    "panels": "finding-panels",
+    "push": "sharing-head-sets",
+    "pull": "sharing-head-sets",
+    "models": "which-checkpoints-work",
+    "doctor": "troubleshooting",
+    "schema": "settings",
+}
 # Each is a module beside this one. Help lists them in this order, groups behind the others.
 MAIN = ("discover", "steer", "switch", "track", "evaluate", "judge", "report", "serve")
 GROUPS = ("comics", "cache")
@@ -36,18 +55,21 @@ def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
         if name in GROUPS:
             group = _new_app(module.SUMMARY)
             for command in module.COMMANDS:
-                _add(group, command.__name__.rstrip("_"), command)
+                _add(group, command.__name__.rstrip("_"), command, PAGES[name])
             app.add_typer(group, name=module.NAME, rich_help_panel=panel)
         else:
-            _add(app, module.NAME, module.command, panel)
+            _add(app, module.NAME, module.command, PAGES[name], panel)
     return app
 
 
-def _add(app: typer.Typer, name: str, command: Callable[..., None], panel: str | None = None) -> None:
+def _add(
+    app: typer.Typer, name: str, command: Callable[..., None], page: str, panel: str | None = None
+) -> None:
     """Add `command`; the example that ends its docstring ends its help, behind the options."""
     text, _, example = (inspect.getdoc(command) or "").partition("\n\nExample: ")
     # Each paragraph on one line, for the help to be wrapped at the width of the terminal.
     lines = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    lines = f"{lines}\n\nMore: docs/{page}.md"
     app.command(name, help=lines, epilog=f"Example: {example}", rich_help_panel=panel)(command)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
 from inspect import Parameter
-from typing import Annotated, Any, Concatenate, Literal, ParamSpec, get_args
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, get_args, get_origin
 
 import typer
 
@@ -82,6 +84,7 @@ def cli_command(
             ("_verbose", Verbose, 0),
         ):
             taken.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
+        taken = [each.replace(annotation=_with_metavar(each.annotation)) for each in taken]
         run.__name__ = command.__name__
         run.__doc__ = command.__doc__
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
@@ -89,6 +92,26 @@ def cli_command(
         return run
 
     return decorate
+
+
+_METAVARS: dict[object, str] = {int: "N", float: "NUMBER", str: "TEXT", Path: "FILE"}
+
+
+def _with_metavar(annotation: Any) -> Any:
+    """The annotation of an option that names what it takes as all others do: N, TEXT, FILE, one|other."""
+    kind, *declared = get_args(annotation) or (annotation,)
+    if get_origin(annotation) is not Annotated or not isinstance(declared[0], type(_FORMAT)):
+        return annotation
+    option = declared[0]
+    takes = kind
+    while get_origin(takes) not in (None, Literal):  # int | None, list[str] | None
+        takes = next(each for each in get_args(takes) if each is not type(None))
+    metavar = "|".join(get_args(takes)) if get_origin(takes) is Literal else _METAVARS.get(takes)
+    if option.metavar is not None or option.count or metavar is None:
+        return annotation
+    named = copy.copy(option)
+    named.metavar, named.declared = metavar, getattr(option, "declared", option)
+    return Annotated[kind, named]
 
 
 def _options_of(group: type, *, is_hidden: bool) -> Iterator[Parameter]:

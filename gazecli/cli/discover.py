@@ -11,6 +11,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
+from gazecli.cli.completion import model_names
 from gazecli.cli.inputs import fetching, note_prepared, note_template
 from gazecli.cli.options import ModelOptions, number_or_auto, with_help
 from gazecli.cli.output import Output, progress
@@ -34,7 +35,12 @@ WHOLE_LAYOUTS = ("strips", "manifest")
 @cli_command(shared=True)
 def command(
     output: Output,
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="An alias, a Hugging Face id or a folder.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", autocompletion=model_names, help="An alias, a Hugging Face id or a folder."
+        ),
+    ],
     comics: Annotated[
         Path | None, typer.Argument(metavar="COMICS", help="A folder of comics; with --text a file of texts.")
     ] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.command import cli_command
+from gazecli.cli.completion import model_names
 from gazecli.cli.inputs import fetch_model
 from gazecli.cli.options import LoadOptions, Revision, config_path, configured, given
 from gazecli.cli.output import Output, busy
@@ -26,7 +27,10 @@ NAME = "doctor"
 def command(
     output: Output,
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="Also load this model and check it.")
+        str | None,
+        typer.Argument(
+            metavar="MODEL", autocompletion=model_names, help="Also load this model and check it."
+        ),
     ] = None,
     *,
     loading: LoadOptions,

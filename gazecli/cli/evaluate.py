@@ -12,6 +12,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
+from gazecli.cli.completion import headset_names
 from gazecli.cli.evaluate_options import Compare, EvaluationOptions
 from gazecli.cli.files import save_text
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
@@ -44,7 +45,11 @@ def command(
     output: Output,
     headset: Annotated[
         str,
-        typer.Argument(metavar="HEADSET", help="A digest, file, model, hf:OWNER/REPO, or heads: 3.4,3.5."),
+        typer.Argument(
+            metavar="HEADSET",
+            autocompletion=headset_names,
+            help="A digest, file, model, hf:OWNER/REPO, or heads: 3.4,3.5.",
+        ),
     ],
     comics: Annotated[
         Path, typer.Argument(metavar="COMICS", help="A folder of comics, or coco for natural pictures.")

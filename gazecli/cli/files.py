@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 FORCING = "add --force to replace it"
+LEAST_DPI, MOST_DPI = 50, 1200
 LONGEST_NAME = 240  # bytes; file systems take 255
 # What the files beside the result of a picture may be named, by the option that names them.
 SUFFIXES = {
     "output": (".png",),
-    "heatmap": (".png",),
-    "trajectory": (".png", ".svg", ".csv", ".json"),
+    "heatmap": (".png", ".svg", ".pdf"),
+    "trajectory": (".png", ".svg", ".pdf", ".csv", ".json"),
     "page": (".html", ".htm"),
 }
 
@@ -48,6 +49,17 @@ def check_force(force: bool, *files: Path | None) -> None:
     """UsageError for --force where no file is named."""
     if force and not any(files):
         raise cannot_matter("force", "without a file to write", "name the file, or leave it out")
+
+
+def check_dpi(dpi: int | None, drawn: bool, without: str) -> None:
+    """UsageError for --dpi where no PNG figure is `drawn`, and for one that no figure can have."""
+    if dpi is None:
+        return
+    if not drawn:
+        raise cannot_matter("dpi", f"without {without}", "name one, or leave it out", str(dpi))
+    if not LEAST_DPI <= dpi <= MOST_DPI:
+        hint = "a paper's figures have 200 to 600"
+        raise UsageError(f"--dpi is from {LEAST_DPI} to {MOST_DPI}", subject=str(dpi), hint=hint)
 
 
 def refuse_stdout(path: Path | None, option: str) -> None:
@@ -87,6 +99,11 @@ def writable(
     _check_folder(folder)
 
 
+def is_png(path: Path | None) -> bool:
+    """Whether a file is named as a PNG file."""
+    return path is not None and path.suffix.lower() == ".png"
+
+
 def is_stdout(path: Path | None) -> bool:
     """Whether a file's name means stdout: `-`, or what the system calls it."""
     if path is None:
@@ -102,12 +119,13 @@ def writable_figures(path: Path | None, option: str, *, force: bool = False, for
     writable_folder(path, option)
     if path is None:
         return
-    kept = [] if force else [file for file in sorted(path.glob("*.[sp][vn]g")) if _is_read_only(file)]
+    kept = [] if force else [file for file in sorted(path.glob("*")) if _is_read_only(file)]
     if kept:
         from gazecli.reports.figures import FIGURES
+        from gazecli.reports.files import FIGURE_SUFFIXES
 
         for file in kept:
-            if file.stem in FIGURES:
+            if file.stem in FIGURES and file.suffix in FIGURE_SUFFIXES:
                 hint = f"name another folder, or {forcing}"
                 raise _refusal(f"{option} names a folder in which a figure is read-only", file, hint)
 

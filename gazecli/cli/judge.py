@@ -11,6 +11,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
+from gazecli.cli.completion import headset_names
 from gazecli.cli.evaluate import NewReportOptions, computed_by, show_evaluations
 from gazecli.cli.evaluate_options import JudgeOptions, check_judging
 from gazecli.cli.inputs import check_model_matters, choose_heads, load_model
@@ -30,7 +31,9 @@ def command(
     texts: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|HEADSET", help="Texts that evaluate --generations wrote, or an evaluated head set."
+            metavar="FILE|HEADSET",
+            autocompletion=headset_names,
+            help="Texts that evaluate --generations wrote, or an evaluated head set.",
         ),
     ],
     comics: Annotated[

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
+from gazecli.cli.completion import headset_names, model_names
 from gazecli.errors import UsageError, cannot_matter
+from gazecli.steering.settings import STATIC_PROMPT
 
 if TYPE_CHECKING:
     from gazecli.heads.headset import HeadSet
@@ -37,7 +39,10 @@ def _names(choice: Any) -> str:
 
 
 MODEL = typer.Option(
-    "--model", help="The model (or GAZE_MODEL); its newest head set.", rich_help_panel=_MODEL
+    "--model",
+    help="The model (or GAZE_MODEL); its newest head set.",
+    autocompletion=model_names,
+    rich_help_panel=_MODEL,
 )
 TOP = typer.Option("--top", help="How many heads: auto or a number.", rich_help_panel=_STEERING)
 SCORE = typer.Option(
@@ -71,7 +76,7 @@ SPREAD = typer.Option(
 LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
 SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
 SEED = typer.Option("--seed", help="Draws samples and shuffles.")
-PROMPT = typer.Option("--prompt", help="The question; the paper's by default.")
+PROMPT = typer.Option("--prompt", help=f"The question; when left out: {STATIC_PROMPT}")
 MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in tokens.")
 EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
 BATCH_SIZE = typer.Option("--batch-size", help="How many at a time: auto or a number.")
@@ -84,10 +89,11 @@ REGION = typer.Option(
     metavar="SPEC",
     help="3 · x0,y0,x1,y1 · 10%,20%,55%,80% · circle:x,y,r · @mask.png · left|right|top|bottom|centre",
 )
-HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a PNG file.")
+HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a .png, .svg or .pdf file.")
 TRAJECTORY = typer.Option(
-    "--trajectory", help="Write where the heads looked to a .png, .svg, .csv or .json file."
+    "--trajectory", help="Write where the heads looked to a .png, .svg, .pdf, .csv or .json file."
 )
+DPI = typer.Option("--dpi", help="Dots per inch of PNG figures (200).")
 
 
 def with_help(option: Any, help: str, panel: str | None = None) -> Any:  # noqa: A002 - Typer's own word
@@ -159,6 +165,7 @@ class HeadOptions:
         typer.Option(
             "--heads",
             help="A head set: digest, file, model, hf:OWNER/REPO; or heads, 3.4,3.5; else the last used.",
+            autocompletion=headset_names,
             rich_help_panel=_STEERING,
         ),
     ] = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.command import cli_command
+from gazecli.cli.completion import model_names
 from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import HeadSetError, HubError
@@ -28,7 +29,11 @@ def command(
     output: Output,
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A MODEL, to see what there is, or OWNER/REPO[@COMMIT]."),
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=model_names,
+            help="A MODEL, to see what there is, or OWNER/REPO[@COMMIT].",
+        ),
     ],
 ) -> None:
     """Fetch a head set from the Hub and pin its commit, or list those that the Hub has for a model.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gazecli.cli.command import cli_command
+from gazecli.cli.completion import headset_names
 from gazecli.cli.files import check_force, writable_folder
 from gazecli.cli.inputs import check_model_matters, choose_heads
 from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, HeadsModel, with_help
@@ -29,7 +30,9 @@ def command(
     headset: Annotated[
         str,
         typer.Argument(
-            metavar="HEADSET", help="A digest, file, model, hf:OWNER/REPO@COMMIT, or heads: 3.4,3.5."
+            metavar="HEADSET",
+            autocompletion=headset_names,
+            help="A digest, file, model, hf:OWNER/REPO@COMMIT, or heads: 3.4,3.5.",
         ),
     ],
     repository: Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import HIDDEN, cli_command, works_alone
+from gazecli.cli.completion import headset_names
 from gazecli.cli.evaluate_options import (
     Compare,
     EvaluationOptions,
@@ -36,6 +37,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="HEADSET",
+            autocompletion=headset_names,
             help="A digest, file, model, hf:OWNER/REPO, or heads: 3.4,3.5; else the last used.",
         ),
     ] = None,
@@ -50,6 +52,7 @@ def command(
         typer.Option(
             "--against",
             metavar="HEADSET",
+            autocompletion=headset_names,
             help="Set another head set beside it: heads shared, steering by both.",
         ),
     ] = None,

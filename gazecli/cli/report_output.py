@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from gazecli.cli.files import FORCING, is_stdout, save_text, writable, writable_figures
-from gazecli.cli.options import OUTPUT, ForceFiles, with_help
+from gazecli.cli.files import FORCING, check_dpi, is_stdout, save_text, writable, writable_figures
+from gazecli.cli.options import DPI, OUTPUT, ForceFiles, with_help
 from gazecli.cli.output import Output, Printable, console_on, write_page
 from gazecli.cli.tables import labelled, show_evaluation_document, show_report
 from gazecli.reports.files import PAGES, SHOWN, format_of, report_text, save_figures
@@ -39,15 +39,15 @@ class ReportOptions:
     ] = None
     figures: Annotated[
         Path | None,
-        typer.Option(
-            "--figures", metavar="DIR", help="Write every figure there are data for to DIR, as SVG and PNG."
-        ),
+        typer.Option("--figures", metavar="DIR", help="Write every figure to DIR, as SVG, PDF and PNG."),
     ] = None
+    dpi: Annotated[int | None, DPI] = None
     force: ForceFiles = False
 
     def __post_init__(self) -> None:
         if is_stdout(self.destination):
             object.__setattr__(self, "destination", None)
+        check_dpi(self.dpi, self.figures is not None, "--figures")
         writable(self.destination, "--output", force=self.force, forcing=self.forcing)
         writable_figures(self.figures, "--figures", force=self.force, forcing=self.forcing)
 
@@ -73,7 +73,7 @@ def write_report(
     from gazecli.cache import Cache
 
     if options.figures is not None:
-        report = save_figures(report, options.figures)
+        report = save_figures(report, options.figures, options.dpi)
         output.note(f"figures: {', '.join(report.figures)}")
         evaluations = [each.model_copy(update={"figures": report.figures}) for each in evaluations]
     form, destination = options.format(output), options.destination

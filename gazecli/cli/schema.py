@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gazecli.cli.command import cli_command
+from gazecli.cli.completion import document_names
 from gazecli.cli.output import Output, is_terminal
 from gazecli.errors import UsageError
 
@@ -20,7 +21,11 @@ def command(
     output: Output,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="headset, steer, switch, report, …; all names when left out."),
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=document_names,
+            help="headset, steer, switch, report, …; all names when left out.",
+        ),
     ] = None,
 ) -> None:
     """Print the JSON Schema of a document.

@@ -12,7 +12,7 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, is_stdout, save_page, save_picture
+from gazecli.cli.files import check_files, is_stdout, save_page
 from gazecli.cli.inputs import choose_heads, load_model, most_pixels, note_prepared, open_picture
 from gazecli.cli.many_pictures import JOBS, LINES, Jobs, steer_pictures
 from gazecli.cli.options import (
@@ -129,9 +129,10 @@ def command(
         )
     note_prepared(output, "picture was", steered.layout.prepared)
     if heatmap is not None:
+        from gazecli.reports.files import save_heatmap
         from gazecli.reports.heatmap import heatmap_of_steering
 
-        save_picture(heatmap_of_steering(steered), heatmap)
+        save_heatmap(heatmap_of_steering(steered), heatmap)
     document = steer_document(vlm, steered, chosen.headset.digest, chosen.score, heatmap=heatmap, page=page)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_steering

@@ -10,11 +10,12 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, save_page
+from gazecli.cli.files import check_dpi, check_files, is_png, save_page
 from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
+from gazecli.steering.settings import DYNAMIC_PROMPT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,12 +47,15 @@ def command(
     every: Annotated[int | None, options.EVERY] = None,
     at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,
     on: Annotated[Literal["sentence"] | None, typer.Option(help="A new target when a sentence ends.")] = None,
-    prompt: Annotated[str | None, with_help(options.PROMPT, "The request; the paper's by default.")] = None,
+    prompt: Annotated[
+        str | None, with_help(options.PROMPT, f"The request; when left out: {DYNAMIC_PROMPT}")
+    ] = None,
     max_new_tokens: Annotated[
         int | None,
         with_help(options.MAX_NEW_TOKENS, "The longest text; as long as the schedule when left out."),
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
+    dpi: Annotated[int | None, options.DPI] = None,
     page: options.Page = None,
     force: options.ForceFiles = False,
     stream: options.Stream = False,
@@ -61,6 +65,7 @@ def command(
     Example: gaze switch strip.png --schedule 2,4,3 --trajectory steps.png
     """
     check_stream(output, stream)
+    check_dpi(dpi, is_png(trajectory), "--trajectory *.png")
     check_files(picture, force=force, trajectory=trajectory, page=page)
     opened = open_picture(output, picture, shown)
     from gazecli.steering.schedule import parse_targets, plan
@@ -68,7 +73,7 @@ def command(
     planned = plan(parse_targets(schedule, opened), every=every, at=at, on=on)
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import switch_document
-    from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
+    from gazecli.steering.settings import SteerSettings
     from gazecli.steering.switch import narrate
 
     request = DYNAMIC_PROMPT if prompt is None else prompt
@@ -93,7 +98,7 @@ def command(
         from gazecli.reports.files import save_trajectory
         from gazecli.reports.trajectory import trajectory_of_narration
 
-        save_trajectory(trajectory_of_narration(narration), document, trajectory)
+        save_trajectory(trajectory_of_narration(narration), document, trajectory, dpi)
     output.result(document, lambda console: _show(console, document))
 
 

@@ -9,12 +9,13 @@ import typer
 
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
-from gazecli.cli.files import check_files, save_page, save_picture
+from gazecli.cli.files import check_dpi, check_files, is_png, save_page
 from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table
 from gazecli.errors import RegionError
+from gazecli.steering.settings import TRACKING_PROMPT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,17 +41,18 @@ def command(
     ] = None,
     heatmap: Annotated[
         Path | None,
-        with_help(
-            options.HEATMAP, "Paint the attention of each --span, or of all the text, into a PNG file."
-        ),
+        with_help(options.HEATMAP, "Paint each --span's attention, or all the text's: .png, .svg or .pdf."),
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
+    dpi: Annotated[int | None, options.DPI] = None,
     page: options.Page = None,
     force: options.ForceFiles = False,
     region: Annotated[
         list[str] | None, with_help(options.REGION, "Watch this region too; written as for steer.")
     ] = None,
-    prompt: Annotated[str | None, with_help(options.PROMPT, "The request; the paper's by default.")] = None,
+    prompt: Annotated[
+        str | None, with_help(options.PROMPT, f"The request; when left out: {TRACKING_PROMPT}")
+    ] = None,
     max_new_tokens: Annotated[int, with_help(options.MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
     stream: options.Stream = False,
 ) -> None:
@@ -62,6 +64,7 @@ def command(
     Example: gaze track strip.png --span "red cat" --heatmap attention.png
     """
     check_stream(output, stream)
+    check_dpi(dpi, is_png(trajectory), "--trajectory *.png")
     check_files(picture, force=force, heatmap=heatmap, trajectory=trajectory, page=page)
     opened = open_picture(output, picture, shown)
     also = opened.targets(region) if region else []
@@ -74,7 +77,7 @@ def command(
     from gazecli.evaluation.conditions import CONTROLS, controls_for
     from gazecli.reports.steering import track_document
     from gazecli.steering.settings import check_request
-    from gazecli.steering.track import TRACKING_PROMPT, check_spans, find_span, track
+    from gazecli.steering.track import check_spans, find_span, track
 
     check_spans(span or [])
     request = TRACKING_PROMPT if prompt is None else prompt
@@ -112,9 +115,10 @@ def command(
         page=page,
     )
     if heatmap is not None:
+        from gazecli.reports.files import save_heatmap
         from gazecli.reports.heatmap import heatmap_of_tracking
 
-        save_picture(heatmap_of_tracking(tracking, spans), heatmap)
+        save_heatmap(heatmap_of_tracking(tracking, spans), heatmap)
     if page is not None:
         from gazecli.reports.page.scenes import scene_of_tracking
 
@@ -123,7 +127,7 @@ def command(
         from gazecli.reports.files import save_trajectory
         from gazecli.reports.trajectory import trajectory_of_tracking
 
-        save_trajectory(trajectory_of_tracking(tracking), document, trajectory)
+        save_trajectory(trajectory_of_tracking(tracking), document, trajectory, dpi)
     output.result(document, lambda console: _show(console, document, streamed=stream))
 
 

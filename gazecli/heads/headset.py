@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "Head", "HeadSet", "Selection"]
 
 KIND = "headset"
-SHOWN = (".html", ".htm", ".csv", ".png", ".svg")
+SHOWN = (".html", ".htm", ".csv", ".png", ".svg", ".pdf")
 TENSORS = ("matrices", "shapes", "image_mass", "halves", "null")
 # What later versions keep beside them; no shares of attention.
 LATER = ("image_z", "spatial")
@@ -120,8 +120,8 @@ class HeadSet(HeadSetResult):
         """Write it into the file `path`, or into that folder under its own name; returns the file.
 
         `load` and `gaze cache import` read it again. A file named *.json is the ranking alone: layer, head
-        and score; *.html, *.csv, *.png and *.svg show it. Raises UsageError when another file is there and
-        may not be replaced, GazeError when writing fails.
+        and score; *.html, *.csv, *.png, *.svg and *.pdf show it. Raises UsageError when another file is there
+        and may not be replaced, GazeError when writing fails.
         """
         from gazecli.cache.store import save_artifact
         from gazecli.heads.rankings import export_ranking

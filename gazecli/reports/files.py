@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
     from gazecli.reports.documents.parts import Document
     from gazecli.reports.documents.results import ReportDocument
+    from gazecli.reports.heatmap import Heatmap
     from gazecli.reports.page.scenes import Scene
     from gazecli.reports.trajectory import Trajectory
 
 SHOWN = 10  # heads of a report's table
 PAGES = ("html", "markdown", "csv", "latex")
+FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
 _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".csv": "csv", ".tex": "latex"}
 
 
@@ -78,20 +80,33 @@ def png_bytes(image: Image.Image) -> bytes:
     return png.getvalue()
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG where the file is named so, else as PNG; GazeError when that fails."""
-    from gazecli.reports.figures.style import png_of, svg_of
+def save_figure(figure: Figure, path: Path, dpi: int | None = None) -> None:
+    """Write a figure as SVG or PDF where the file is named so, else as PNG of `dpi`; GazeError on failure."""
+    from gazecli.reports.figures.style import DOTS_PER_INCH, pdf_of, png_of, svg_of
 
-    if path.suffix.lower() == ".svg":
+    kind = path.suffix.lower()
+    if kind == ".svg":
         save_text(svg_of(figure), path)
+    elif kind == ".pdf":
+        save_bytes(pdf_of(figure), path)
     else:
-        save_bytes(png_of(figure), path)
+        save_bytes(png_of(figure, DOTS_PER_INCH if dpi is None else dpi), path)
 
 
-def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
-    """Write every figure there are data for as SVG and PNG, and name the files in the document.
+def save_heatmap(heatmap: Heatmap, path: Path) -> None:
+    """Write a heatmap as SVG or PDF, its captions as text, or as PNG; GazeError when that fails."""
+    if path.suffix.lower() in (".svg", ".pdf"):
+        from gazecli.reports.figures.heatmap import heatmap_figure
 
-    GazeError when that fails.
+        save_figure(heatmap_figure(heatmap), path)
+    else:
+        save_bytes(png_bytes(heatmap.drawn()), path)
+
+
+def save_figures(document: ReportDocument, folder: Path, dpi: int | None = None) -> ReportDocument:
+    """Write every figure there are data for as SVG, PDF and PNG, and name the files in the document.
+
+    dpi: dots per inch of the PNG files. Raises GazeError when a file cannot be written.
     """
     from gazecli.reports.figures import figures_of
 
@@ -101,13 +116,13 @@ def save_figures(document: ReportDocument, folder: Path) -> ReportDocument:
         raise unwritable(folder, error) from error
     written = []
     for name, (figure, _) in figures_of(document).items():
-        for path in (folder / f"{name}.svg", folder / f"{name}.png"):
-            save_figure(figure, path)
+        for path in (folder / f"{name}{suffix}" for suffix in FIGURE_SUFFIXES):
+            save_figure(figure, path, dpi)
             written.append(str(path))
     return document.model_copy(update={"figures": written})
 
 
-def save_trajectory(trajectory: Trajectory, document: Document, path: Path) -> None:
+def save_trajectory(trajectory: Trajectory, document: Document, path: Path, dpi: int | None = None) -> None:
     """Write `trajectory` as the file's suffix says, `document` for .json; GazeError when that fails."""
     kind = path.suffix.lower()
     if kind == ".json":
@@ -119,4 +134,4 @@ def save_trajectory(trajectory: Trajectory, document: Document, path: Path) -> N
     else:
         from gazecli.reports.figures.trajectory import trajectory_figure
 
-        save_figure(trajectory_figure(trajectory), path)
+        save_figure(trajectory_figure(trajectory), path, dpi)

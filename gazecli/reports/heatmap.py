@@ -6,7 +6,7 @@ A line surrounds the smallest part of the picture that holds half of the attenti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +28,11 @@ _MARGIN = 8
 _PALEST = 0.82  # how far what gets no attention fades to white
 _LINE = (213, 94, 0)
 _HALF = 0.5
-_LEGEND = "full colour: most attention; line: half of the attention lies inside"
+LEGENDS = (
+    "full colour: most attention, paler by its square root; line: half of the attention lies inside",
+    "colour: square root of attention; line: half of it",
+    "colour: attention (square root)",
+)
 
 
 @dataclass(frozen=True)
@@ -40,45 +44,73 @@ class AttentionMap:
     target: Box | None = None
 
 
-def heatmap_image(image: Image.Image, boxes: Floats, maps: Sequence[AttentionMap]) -> Image.Image:
-    """The picture once for each map, one under the other: RGB.
+@dataclass(frozen=True)
+class Heatmap:
+    """A picture that is shown once for each map.
 
     boxes: (N, 4) pixels of the picture each token covers, NaN where it covers none.
     """
-    small = shrunk(image, LONGEST_SIDE)
-    size = small.size
-    ratio = np.array([size[0] / image.width, size[1] / image.height] * 2)
-    densities = [density(each.weights, boxes * ratio, size) for each in maps]
-    peak = max((float(each.max()) for each in densities), default=0.0)
-    width = size[0] + 2 * _MARGIN
-    step = size[1] + _CAPTION_HEIGHT + _MARGIN
-    sheet = Image.new("RGB", (width, step * len(maps) + _CAPTION_HEIGHT), "white")
-    font = ImageFont.load_default(15)
-    for row, (shown, field) in enumerate(zip(maps, densities, strict=True)):
-        top = _MARGIN + row * step
+
+    image: Image.Image = field(repr=False)
+    boxes: Floats = field(repr=False)
+    maps: Sequence[AttentionMap]
+
+    def panels(self) -> list[LitPanel]:
+        """The picture lit by each map, at most 1600 pixels long; the brightest place has full colour."""
+        small = shrunk(self.image, LONGEST_SIDE)
+        ratio = np.array([small.width / self.image.width, small.height / self.image.height] * 2)
+        fields = [density(each.weights, self.boxes * ratio, small.size) for each in self.maps]
+        peak = max((float(each.max()) for each in fields), default=0.0)
+        panels = []
+        for shown, found in zip(self.maps, fields, strict=True):
+            lit = _outlined(_lit(small, found / peak if peak > 0 else found), half_of(found))
+            target = None if shown.target is None else np.array(shown.target) * ratio
+            panels.append(LitPanel(shown.caption, lit, target))
+        return panels
+
+    def drawn(self) -> Image.Image:
+        """The panels one under the other, with captions and a legend: RGB."""
+        panels = self.panels()
+        size = panels[0].image.size if panels else (0, 0)
+        step = size[1] + _CAPTION_HEIGHT + _MARGIN
+        sheet = Image.new("RGB", (size[0] + 2 * _MARGIN, step * len(panels) + _CAPTION_HEIGHT), "white")
+        font, small_font = ImageFont.load_default(15), ImageFont.load_default(13)
         pen = ImageDraw.Draw(sheet)
-        pen.text((_MARGIN, top + 2), _fitting(shown.caption, font, size[0]), fill=(20, 20, 20), font=font)
-        lit = _lit(small, field / peak if peak > 0 else field)
-        sheet.paste(_outlined(lit, half_of(field)), (_MARGIN, top + _CAPTION_HEIGHT))
-        if shown.target is not None:
-            edges = np.array(shown.target) * ratio + np.array([_MARGIN, top + _CAPTION_HEIGHT] * 2)
-            pen.rectangle([float(edge) for edge in edges - (0, 0, 1, 1)], outline=(0, 0, 0), width=2)
-    pen = ImageDraw.Draw(sheet)
-    pen.text((_MARGIN, step * len(maps) + 3), _LEGEND, fill=(90, 90, 90), font=ImageFont.load_default(13))
-    return sheet
+        for row, panel in enumerate(panels):
+            top = _MARGIN + row * step
+            caption = _fitting(panel.caption, font, size[0])
+            pen.text((_MARGIN, top + 2), caption, fill=(20, 20, 20), font=font)
+            sheet.paste(panel.image, (_MARGIN, top + _CAPTION_HEIGHT))
+            if panel.target is not None:
+                edges = panel.target + np.array([_MARGIN, top + _CAPTION_HEIGHT] * 2)
+                pen.rectangle([float(edge) for edge in edges - (0, 0, 1, 1)], outline=(0, 0, 0), width=2)
+        for legend in LEGENDS:  # a narrow picture gets the shorter one
+            if small_font.getlength(legend) <= size[0]:
+                break
+        pen.text((_MARGIN, step * len(panels) + 3), legend, fill=(90, 90, 90), font=small_font)
+        return sheet
 
 
-def heatmap_of_steering(steering: Steering) -> Image.Image:
+@dataclass(frozen=True)
+class LitPanel:
+    """One panel of a heatmap; target: the edges of its box in pixels of `image`."""
+
+    caption: str
+    image: Image.Image = field(repr=False)
+    target: Floats | None = None
+
+
+def heatmap_of_steering(steering: Steering) -> Heatmap:
     """Attention of the steered heads at the first steered token: unsteered, then at each region."""
     maps = [AttentionMap(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
     maps += [
         AttentionMap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
         for answer in steering.answers
     ]
-    return heatmap_image(steering.picture.image, steering.layout.boxes.numpy(), maps)
+    return Heatmap(steering.picture.image, steering.layout.boxes.numpy(), maps)
 
 
-def heatmap_of_narration(narration: Narration) -> Image.Image:
+def heatmap_of_narration(narration: Narration) -> Heatmap:
     """Mean attention of the steered heads in each segment."""
     maps = [
         AttentionMap(
@@ -88,10 +120,10 @@ def heatmap_of_narration(narration: Narration) -> Image.Image:
         )
         for part in narration.segments
     ]
-    return heatmap_image(narration.picture.image, narration.layout.boxes.numpy(), maps)
+    return Heatmap(narration.picture.image, narration.layout.boxes.numpy(), maps)
 
 
-def heatmap_of_tracking(tracking: Tracking, spans: Sequence[Span] = ()) -> Image.Image:
+def heatmap_of_tracking(tracking: Tracking, spans: Sequence[Span] = ()) -> Heatmap:
     """Mean attention of the watched heads, and of the controls, over each span or the whole text."""
     parts = [(f'"{span.text}"', span.start, span.end) for span in spans]
     maps = []
@@ -99,7 +131,7 @@ def heatmap_of_tracking(tracking: Tracking, spans: Sequence[Span] = ()) -> Image
         maps.append(AttentionMap(tracking.mean_map(start, end), f"{label}: gaze heads"))
         if tracking.controls:
             maps.append(AttentionMap(tracking.mean_map(start, end, controls=True), f"{label}: control heads"))
-    return heatmap_image(tracking.picture.image, tracking.layout.boxes.numpy(), maps)
+    return Heatmap(tracking.picture.image, tracking.layout.boxes.numpy(), maps)
 
 
 def shrunk(image: Image.Image, longest: int) -> Image.Image:

@@ -59,7 +59,7 @@ class View:
     def suffixes(self) -> list[str]:
         """Of the files it can be written to."""
         known: dict[str, object] = {".json": self.document, ".html": self.page, ".csv": self.rows}
-        known |= {".svg": self.figure, ".png": self.image or self.figure}
+        known |= {".svg": self.figure, ".pdf": self.figure, ".png": self.image or self.figure}
         return [suffix for suffix, there in known.items() if there is not None]
 
 
@@ -81,7 +81,7 @@ def heatmap(result: Answer | Steering | Narration | Tracking, words: Sequence[st
 
     if isinstance(result, Tracking):
         check_spans(words)
-        return heatmap_of_tracking(result, [find_span(result.pieces, each) for each in words])
+        return heatmap_of_tracking(result, [find_span(result.pieces, each) for each in words]).drawn()
     if words:
         raise UsageError("words are of a tracked text", subject=type(result).__name__, hint="leave them out")
     if not isinstance(result, Answer | Steering | Narration):
@@ -264,7 +264,7 @@ def _view_of_steering(steering: Steering) -> View:
 
     title = f"Answers of {origin.model.name}, steered"
     page = partial(_page_of, document, partial(scene_of_steering, steering), title) if seen else None
-    return View(document, page, partial(heatmap_of_steering, steering), rows, figure)
+    return View(document, page, lambda: heatmap_of_steering(steering).drawn(), rows, figure)
 
 
 def _view_of_narration(narration: Narration) -> View:
@@ -279,7 +279,7 @@ def _view_of_narration(narration: Narration) -> View:
     return _view_of_trajectory(
         document,
         partial(_page_of, document, partial(scene_of_narration, narration), title),
-        partial(heatmap_of_narration, narration),
+        lambda: heatmap_of_narration(narration).drawn(),
         partial(trajectory_of_narration, narration),
     )
 
@@ -297,7 +297,7 @@ def _view_of_tracking(tracking: Tracking) -> View:
     return _view_of_trajectory(
         document,
         partial(_page_of, document, partial(scene_of_tracking, tracking), title),
-        partial(heatmap_of_tracking, tracking),
+        lambda: heatmap_of_tracking(tracking).drawn(),
         partial(trajectory_of_tracking, tracking),
     )
 

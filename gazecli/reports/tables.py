@@ -256,6 +256,37 @@ def evaluation_tables(evaluation: EvaluationPart, *, panels: bool = True) -> lis
     return [table for table in tables if table.rows]
 
 
+def summary_table(evaluation: EvaluationPart) -> Table:
+    """A row a kind of condition: accuracy, its interval, or mean and range where there are several draws."""
+    groups: dict[str, list[ConditionPart]] = {}
+    for each in evaluation.conditions:
+        groups.setdefault(each.name, []).append(each)
+    rows: list[Sequence[Cell]] = []
+    for name, draws in groups.items():
+        shares = [each.accuracy for each in draws]
+        several = len(draws) > 1
+        rows.append(
+            (
+                condition_label(name, draws=len(draws)),
+                sum(shares) / len(shares),
+                None if several else draws[0].ci95,
+                (min(shares), max(shares)) if several else None,
+            )
+        )
+    return Table("Accuracy", ["condition", ">accuracy", _INTERVAL, ">draws lie within"], rows)
+
+
+def panels_table(evaluation: EvaluationPart) -> Table:
+    """Accuracy of each panel under each condition, apart from the rest for pages that are not so wide."""
+    count = max((len(each.per_region) for each in evaluation.conditions), default=0)
+    rows = [
+        (condition_label(each.name, seed=each.seed), *[*each.per_region, *[None] * count][:count])
+        for each in evaluation.conditions
+    ]
+    columns = ["condition", *(f">panel {number}" for number in range(1, count + 1))]
+    return Table("Accuracy by condition and panel", columns, rows if count > 1 else [], folded=True)
+
+
 def verdict(answer: ExampleAnswerPart) -> str:
     """`right, region 2`, `wrong, region 1`, or why nothing was judged."""
     if answer.described is None:

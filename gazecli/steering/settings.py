@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from gazecli.pictures.regions import Region
 
 STATIC_PROMPT = "What is happening in this panel of the comic strip?"
+TRACKING_PROMPT = (
+    "Please describe what happens in each panel, in order. Start each panel description with 'Panel 1:', "
+    "'Panel 2:', and so on."
+)
 DYNAMIC_PROMPT = (
     "Please describe each panel of this comic strip in order as I point you to them. Keep each "
     "description SHORT \u2014 one brief sentence per panel, naming the action and the salient objects. "

@@ -36,13 +36,9 @@ from gazecli.plain_text import shortened
 from gazecli.results import TrackResult
 from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 from gazecli.steering.schedule import sentence_spans
-from gazecli.steering.settings import check_request
+from gazecli.steering.settings import TRACKING_PROMPT, check_request
 from gazecli.steering.steer import regions_with
 
-TRACKING_PROMPT = (
-    "Please describe what happens in each panel, in order. Start each panel description with 'Panel 1:', "
-    "'Panel 2:', and so on."
-)
 LONGEST = 256
 
 Floats = npt.NDArray[np.float32]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shlex
 import shutil
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -90,6 +93,28 @@ def test_a_report_shows_every_evaluation_and_loads_no_model(gaze: Gaze, known: s
         assert page.index("Evaluation: dynamic") < page.index("Evaluation: static")
     rows = list(csv.DictReader(io.StringIO(gaze("report", known, "--format", "csv").out)))
     assert {row["task"] for row in rows if row["row"] == "condition"} == {"static", "dynamic"}
+
+
+def test_the_commands_on_a_page_find_again_what_it_shows(gaze: Gaze, known: str, comics: Path) -> None:
+    quick = ("--top", 2, "--samples", 1, "--seed", 7)
+    more = ("--strength", 5, "--scope", "question", "--controls", 2, "--prompt", 'What\'s "here"?')
+    static = gaze("evaluate", known, comics, *quick, "--max-new-tokens", 2, *more).document("evaluation")
+    narrated = ("--task", "dynamic", "--every", 3)
+    dynamic = gaze("evaluate", known, comics, *quick, *narrated).document("evaluation")
+    page = gaze("report", known, "--format", "html").out
+    commands = [
+        unescape(each) for each in re.findall(r'<pre class="command".*?>(.*?)</pre>', page, re.DOTALL)
+    ]
+    words = [shlex.split(each, comments=True) for each in commands]
+    assert [each[:2] for each in words] == [
+        ["gaze", name] for name in ("discover", *["evaluate"] * 2, "report")
+    ]
+    places = {"COMICS": str(comics)}
+    found = [
+        gaze(*(places.get(word, word) for word in each[1:])).document("evaluation") for each in words[1:3]
+    ]
+    assert [each["digest"] for each in found] == [dynamic["digest"], static["digest"]]
+    assert all(each["cached"] for each in found)
 
 
 def test_a_head_set_that_nobody_evaluated_says_how(gaze: Gaze, known: str) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -18,6 +22,7 @@ from gazecli.cli.app import build_app
 from gazecli.cli.command import cli_command
 from gazecli.cli.options import with_help
 from gazecli.cli.output import Output
+from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT, TRACKING_PROMPT
 from tests.cli.conftest import gaze_here
 
 OPTION = type(typer.Option())
@@ -112,6 +117,55 @@ def test_a_group_arrives_filled_with_the_defaults_of_its_class(capsys: pytest.Ca
 
 
 COMMANDS = [words.removeprefix("gaze").split() for words, _, _ in commands_of(build_app())][:-1]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_names_what_options_take_in_one_way_and_a_page_that_is_there(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    text = gaze_here(capfd, *words, "--help").out
+    options = text.partition("Options:")[2]
+    assert not re.findall(r"^ +(?:-\w, )?--\S+ <.*", options, re.MULTILINE)
+    (page,) = re.findall(r"More: (docs/\S+\.md)", text)
+    assert (Path(__file__).parents[2] / page).is_file()
+
+
+def test_help_shows_the_prompts_that_are_used_when_none_is_given(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    prompts = {"steer": STATIC_PROMPT, "switch": DYNAMIC_PROMPT, "track": TRACKING_PROMPT}
+    for command, prompt in prompts.items():
+        assert prompt in " ".join(gaze_here(capfd, command, "--help").out.split())
+
+
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        ("steer --model qwen2-vl-", {"qwen2-vl-2b", "qwen2-vl-7b", "qwen2-vl-72b"}),
+        ("discover tin", {"tiny"}),
+        ("evaluate 0123", {"0123456789ab"}),
+        ("schema st", {"steer"}),
+    ],
+)
+def test_a_shell_completes_models_head_sets_and_documents_without_torch(
+    own_cache: Path, call: str, names: set[str]
+) -> None:
+    (own_cache / "artifacts").mkdir(parents=True, exist_ok=True)
+    (own_cache / "artifacts" / f"headset-{'0123456789abcdef' * 4}.safetensors").touch()
+    words = f"gaze {call}"
+    shell = {
+        "_GAZE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    code = "import sys; sys.modules['torch'] = None; from gazecli.cli.app import run; run([])"
+    environment = {**os.environ, **shell, "GAZE_CACHE_DIR": str(own_cache)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert set(ran.stdout.split()) == names, ran.stderr
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

@@ -69,11 +69,13 @@ def test_a_trajectory_may_be_drawn_or_kept_as_a_document(
     gaze: Gaze, known: str, strip: Path, tmp_path: Path
 ) -> None:
     del known
-    for name in ("t.svg", "t.png", "t.json"):
-        assert gaze("track", strip, *QUICK, "--trajectory", tmp_path / name, "--format", "human").code == 0
+    for name, more in {"t.svg": [], "t.pdf": [], "t.png": ["--dpi", 100], "t.json": []}.items():
+        wanted = ["--trajectory", tmp_path / name, "--heatmap", tmp_path / "h.pdf", *more]
+        assert gaze("track", strip, *QUICK, *wanted, "--format", "human").code == 0
+    assert {(tmp_path / name).read_bytes()[:5] for name in ("t.pdf", "h.pdf")} == {b"%PDF-"}
     assert (tmp_path / "t.svg").read_text(encoding="utf-8").startswith("<?xml")
     with Image.open(tmp_path / "t.png") as drawn:
-        assert drawn.width == 1400
+        assert drawn.width == 700
     checked((tmp_path / "t.json").read_text(encoding="utf-8"), "track")
 
 
@@ -92,6 +94,8 @@ def test_words_that_were_not_written_fail_and_show_the_text(gaze: Gaze, known: s
         (["--trajectory", "t.png"], "--panels"),
         (["--trajectory", "t.gif"], "--trajectory"),
         (["--heatmap", "h.jpg"], "--heatmap"),
+        (["--trajectory", "t.pdf", "--dpi", "300"], "--dpi"),
+        (["--trajectory", "t.png", "--dpi", "5000"], "--dpi"),
         (["--page", "p.txt"], "--page"),
         (["--span", " "], "--span"),
         (["--prompt", ""], "prompt"),

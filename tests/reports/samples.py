@@ -111,9 +111,9 @@ def report(foreign: str = "tiny", task: str = "static") -> ReportDocument:
     )
 
 
-def judged(foreign: str = "tiny") -> ReportDocument:
+def judged(foreign: str = "tiny", task: str = "static") -> ReportDocument:
     """The same with an example, a kind of target, and two selectors side by side."""
-    document = report(foreign)
+    document = report(foreign, task)
     assert document.evaluation is not None
     evaluation = document.evaluation.model_copy(
         update={

@@ -8,12 +8,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from gazecli.reports.figures import FIGURES, figures_of, scores
 from gazecli.reports.figures import evaluation as evaluation_figures
-from gazecli.reports.figures.style import inline_svg, png_of, svg_of
+from gazecli.reports.figures.heatmap import heatmap_figure
+from gazecli.reports.figures.style import inline_svg, pdf_of, png_of, svg_of
 from gazecli.reports.figures.trajectory import trajectory_figure
+from gazecli.reports.heatmap import AttentionMap, Heatmap
 from gazecli.reports.trajectory import Trajectory
 from tests.reports.samples import condition, judged, report
 
@@ -42,12 +45,86 @@ def test_the_same_data_give_the_same_bytes(name: str) -> None:
     assert first is not None
     assert second is not None
     # In another order, so that what was saved before leaves no trace.
-    svg, png = svg_of(first), png_of(first)
-    assert (png_of(second), svg_of(second)) == (png, svg)
+    svg, png, pdf = svg_of(first), png_of(first), pdf_of(first)
+    assert (pdf_of(second), png_of(second), svg_of(second)) == (pdf, png, svg)
     assert not re.search(r"\d{4}-\d\d-\d\dT|Matplotlib v", svg)
+    assert not re.search(rb"CreationDate|Creator|Producer|D:\d{8}", pdf)
     ElementTree.fromstring(svg)
     with Image.open(io.BytesIO(png)) as image:
         assert image.info.keys() <= {"dpi"}
+
+
+def drawn_of(task: str) -> list[tuple[str, Figure]]:
+    return [(name, figure) for name, (figure, _) in figures_of(judged(task=task)).items()]
+
+
+@pytest.mark.parametrize("task", ["static", "dynamic"])
+def test_no_text_and_no_legend_is_cut(task: str) -> None:
+    cut = []
+    for name, figure in drawn_of(task):
+        figure.draw_without_rendering()
+        whole = figure.bbox.padded(1)
+        names = [each for each in (figure._supxlabel, figure._supylabel) if each is not None]  # type: ignore[attr-defined]
+        drawn = [*figure.texts, *names, *figure.legends]
+        boxes = [(str(each), each.get_window_extent()) for each in drawn]
+        boxes += [(str(axes), axes.get_tightbbox()) for axes in figure.axes if axes.axison]
+        cut += [
+            (name, told)
+            for told, box in boxes
+            if not (whole.x0 <= box.x0 <= box.x1 <= whole.x1 and whole.y0 <= box.y0 <= box.y1 <= whole.y1)
+        ]
+    assert cut == []
+
+
+def test_markers_at_0_and_1_are_whole() -> None:
+    sliced = [
+        (name, line.get_label())
+        for name, figure in drawn_of("static")
+        for axes in figure.axes
+        for line in axes.lines
+        if line.get_marker() not in ("None", None, "") and line.get_clip_on()
+        if {0.0, 1.0} & {*np.ravel(axes.get_ylim()), *np.ravel(axes.get_xlim())}
+        if name in ("redirection", "regions", "selectors", "sweep")
+    ]
+    assert sliced == []
+
+
+def test_a_scale_that_is_not_linear_says_so() -> None:
+    drawn = [(name, axes) for name, figure in drawn_of("static") for axes in figure.axes]
+    told = {
+        name: (axes.get_xlabel(), axes.get_ylabel())
+        for name, axes in drawn
+        if {axes.get_xscale(), axes.get_yscale()} != {"linear"}
+    }
+    assert "histogram" in told
+    assert [name for name, labels in told.items() if "log scale" not in " ".join(labels)] == []
+
+
+def test_text_stays_text_in_svg_and_pdf() -> None:
+    figure = scores.score_map(report())
+    written = ElementTree.fromstring(svg_of(figure))
+    words = {"".join(each.itertext()).strip() for each in written.iter() if each.tag.endswith("}text")}
+    assert {"layer", "head", "raw score"} <= words
+    assert b"/Subtype /Type3" not in pdf_of(figure)
+    assert b"/FontFile2" in pdf_of(figure)
+
+
+def test_a_heatmap_as_figure_has_a_caption_and_a_frame_for_each_panel() -> None:
+    picture, boxes = Image.new("RGB", (60, 20), (40, 80, 160)), np.array([[0, 0, 30, 20], [30, 0, 60, 20]])
+    maps = [
+        AttentionMap(np.array([1.0, 0.0]), "unsteered: $x^2$ " + "a long caption " * 20),
+        AttentionMap(np.array([0.0, 1.0]), "region 2: \x1b[31m", (30, 0, 60, 20)),
+    ]
+    figure = heatmap_figure(Heatmap(picture, boxes, maps))
+    assert [len(axes.patches) for axes in figure.axes] == [0, 1]
+    lit = np.asarray(figure.axes[1].images[0].get_array())
+    assert tuple(lit[10, 45]) == (40, 80, 160)
+    figure.draw_without_rendering()
+    assert all(figure.bbox.padded(1).containsx(text.get_window_extent().x1) for text in figure.texts)
+    written = svg_of(figure)
+    assert "$x^2$" in written
+    assert "\x1b" not in written
+    assert pdf_of(figure) == pdf_of(heatmap_figure(Heatmap(picture, boxes, maps)))
 
 
 def test_inline_figures_carry_no_foreign_names_and_share_no_ids() -> None:

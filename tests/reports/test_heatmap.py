@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from gazecli.reports.heatmap import LONGEST_SIDE, AttentionMap, density, half_of, heatmap_image
+from gazecli.reports.heatmap import LONGEST_SIDE, AttentionMap, Heatmap, density, half_of
 from gazecli.reports.trajectory import Trajectory, trajectory_csv
 
 HALVES = np.array([[0, 0, 30, 20], [30, 0, 60, 20], [np.nan] * 4])
@@ -34,7 +34,8 @@ def test_boxes_may_stick_out_or_be_thinner_than_a_pixel(box: list[float]) -> Non
 
 def test_the_watched_half_keeps_its_colours_and_the_rest_fades() -> None:
     plain = Image.new("RGB", (60, 20), (40, 80, 160))
-    sheet = heatmap_image(plain, HALVES, [AttentionMap(np.array([0.0, 1.0, 0.0]), "right\x1b[31m \u202e")])
+    maps = [AttentionMap(np.array([0.0, 1.0, 0.0]), "right\x1b[31m \u202e")]
+    sheet = Heatmap(plain, HALVES, maps).drawn()
     picture = np.asarray(sheet)[34:54, 8:68]
     assert tuple(picture[10, 45]) == (40, 80, 160)
     faded = picture[10, 15].astype(int)
@@ -55,7 +56,7 @@ def test_no_attention_has_no_outline() -> None:
 
 
 def test_no_attention_at_all_is_no_error() -> None:
-    sheet = heatmap_image(Image.new("RGB", (5000, 10)), HALVES, [AttentionMap(np.zeros(3), "")] * 3)
+    sheet = Heatmap(Image.new("RGB", (5000, 10)), HALVES, [AttentionMap(np.zeros(3), "")] * 3).drawn()
     assert sheet.width <= LONGEST_SIDE + 16
 
 

@@ -7,6 +7,7 @@ policy, escapes and names without one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from gazecli.reports.page.report import report_page
 from tests.fixtures.browser import Tab, browser
-from tests.reports.samples import report, scene
+from tests.reports.samples import condition, judged, report, scene
 
 HOSTILE = '"><script>document.title="taken"</script><img src=x onerror="document.title=\'taken\'"><b>'
 FIRST = ".column:first-child .token"
@@ -70,6 +71,45 @@ def test_the_keyboard_reaches_every_word(tab: Tab, page: Path) -> None:
     assert tab.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     tab.press("Escape", 27)
     assert "Point at a word" in tab.value("document.querySelector('output').textContent")
+
+
+def test_a_region_under_the_pointer_lights_its_text_and_chosen_shows_it_alone(
+    tab: Tab, tmp_path: Path
+) -> None:
+    path, texts = tmp_path / "two.html", scene()
+    first = replace(texts.steered[0], target=1, verdict="right, region 1", right=True)
+    second = replace(texts.steered[0], verdict="unchanged")
+    path.write_text(
+        report_page(report(), figures={}, scenes=[replace(texts, steered=[first, second])]), encoding="utf-8"
+    )
+    shown = "[...document.querySelectorAll('.text[data-target]')].filter(t => t.getClientRects().length)"
+    tab.open(path, 1000, 800)
+    tab.point("button.region[data-number='2']")
+    assert tab.value("[...document.querySelectorAll('.text.lit')].map(t => t.dataset.target)") == ["2"]
+    tab.value("document.querySelector(\"button.region[data-number='1']\").click()")
+    assert tab.value(f"{shown}.map(t => t.dataset.target)") == ["1"]
+    tab.value("document.querySelector(\"button.region[data-number='1']\").click()")
+    assert tab.value(f"{shown}.map(t => t.dataset.target)") == ["1", "2"]
+    tab.value("document.querySelector('#only-misses').click()")
+    assert tab.value(f"{shown}.map(t => t.dataset.target)") == ["2"]
+    assert tab.complaints() == []
+
+
+def test_no_table_scrolls_sideways_at_1280_pixels_and_the_result_is_on_one_screen(
+    tab: Tab, tmp_path: Path
+) -> None:
+    path, document = tmp_path / "wide.html", judged()
+    draws = [condition(name, 0.5, seed) for name in ("control", "blind_control") for seed in range(5)]
+    others = [condition(name, 0.75) for name in ("gaze", "all", "unsteered", "asked", "blind")]
+    conditions = [each.model_copy(update={"per_region": [0.5] * 6}) for each in [*others, *draws]]
+    assert document.evaluation is not None
+    part = document.evaluation.model_copy(update={"conditions": conditions})
+    document = document.model_copy(update={"evaluation": part, "evaluations": [part]})
+    path.write_text(report_page(document), encoding="utf-8")
+    tab.open(path, 1280, 800)
+    wide = "[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    assert tab.value(f"{wide}.map(e => e.ariaLabel)") == []
+    assert tab.value("document.querySelector('.result').getBoundingClientRect().bottom") <= 800
 
 
 def test_hostile_text_is_shown_and_nothing_of_it_runs(tab: Tab, page: Path) -> None:

@@ -13,6 +13,7 @@ from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import example, given
@@ -20,9 +21,13 @@ from hypothesis import strategies as st
 
 from gazecli.plain_text import visible, whole
 from gazecli.reports.csv_table import report_csv
+from gazecli.reports.documents.evaluation import ConditionName, ConditionPart
+from gazecli.reports.glossary import meaning
+from gazecli.reports.headline import Headline, headline
 from gazecli.reports.markdown import escaped, report_markdown
 from gazecli.reports.page.report import drawn_figures, report_page
-from tests.reports.samples import DIGEST, judged, report, scene
+from gazecli.reports.tables import condition_label, evaluation_tables, heads_table, summary_table
+from tests.reports.samples import DIGEST, condition, judged, report, scene
 
 any_text = st.text(st.characters())
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)> | `x` [a](b)\n=1+1'
@@ -136,7 +141,10 @@ def test_a_page_shows_every_figure_there_are_data_for() -> None:
 def test_a_page_says_what_the_judge_made_of_its_pictures() -> None:
     document = judged("strip-1")
     page = unescape(report_page(document, figures=FIGURES, scenes=[scene("strip-1")]))
-    assert "judged: wrong, region 1" in page
+    assert re.search(r'class="verdict miss"><span aria-hidden="true">✗</span> judged: <abbr', page)
+    assert ">wrong, region 1</abbr>" in page
+    assert "0 of 1 right" in page
+    assert "It counts as a miss even where it is right" in page
     assert "likelihood, strip-1, not independent: the model judges itself" in page
     assert "size: strip-1" in page
     assert "shared with selectivity" in page
@@ -145,7 +153,51 @@ def test_a_page_says_what_the_judge_made_of_its_pictures() -> None:
     page = report_page(
         document.model_copy(update={"evaluation": bare}), figures=FIGURES, scenes=[scene("strip-1")]
     )
-    assert "judged: wrong" not in page
+    assert "judged:" not in page
+    assert "only misses" not in page
+    assert "Run gaze judge" in page
+
+
+def test_the_result_comes_first_and_the_pictures_last() -> None:
+    page = report_page(judged(), figures=FIGURES, scenes=[scene()])
+    places = [attributes["id"] for tag, attributes in Tags(page).seen if tag == "h2"]
+    assert places[:3] == ["result", "evaluation", "heads"]
+    assert places[-3:] == ["repeat", "pictures", "words"]
+    assert "2 gaze heads made the model describe the region they were pointed at in 75 % of 8 answers" in page
+
+
+def found(*conditions: ConditionPart, **changes: object) -> Headline:
+    part = report().evaluation
+    assert part is not None
+    return headline(part.model_copy(update={"conditions": list(conditions), **changes}))
+
+
+def test_a_result_says_what_it_means() -> None:
+    gaze, weak = condition("gaze", 0.9), condition("gaze", 0.6)
+    others = [condition("control", 0.5, 0), condition("control", 0.25, 1)]
+    good = found(gaze, *others, chance=0.25)
+    assert (good.works, good.means) == (
+        True,
+        "The answers follow these heads, and no draw of other heads does as well.",
+    )
+    assert "as many other heads 38 % (mean of 2 draws)" in good.beside
+    assert "those of discovery" in found(gaze, *others, chance=0.25, on_discovery_strips=True).means
+    beaten = found(gaze, *others, condition("control", 0.9, 2), chance=0.25)
+    assert (beaten.works, "1 of 3 draws" in beaten.means) == (False, True)
+    assert found(weak, *others, chance=0.5).means.startswith("This shows no effect")
+    assert found(gaze, chance=0.25).works is None
+    assert "nobody judged" in found(judge="none").found
+    assert "not evaluated yet" in headline(None).found
+
+
+def test_every_column_of_a_page_and_every_condition_has_a_meaning() -> None:
+    part = judged(task="dynamic").evaluation
+    assert part is not None
+    tables = [*evaluation_tables(part, panels=False), summary_table(part), heads_table(judged())]
+    columns = {column.removeprefix(">") for table in tables for column in table.columns}
+    plain = {"targets", "gaze heads against", "picture", "answer", "score", "words", "repeated trigrams"}
+    assert {column for column in columns - plain if meaning(column) is None} == set()
+    assert all(meaning(condition_label(name, seed=3)) for name in get_args(ConditionName))
 
 
 def test_no_format_of_a_report_imports_torch() -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from gazecli.reports.documents.evaluation import ConditionPart, EvaluationPart
 from gazecli.reports.documents.results import ReportDocument
-from gazecli.reports.figures.style import COLUMN, GAZE, INK, MARK, OTHER, PAGE, new_figure, style
+from gazecli.reports.figures.style import COLUMN, GAZE, INK, MARK, OTHER, new_figure, style
 from gazecli.reports.tables import condition_label
 
 
@@ -21,16 +21,17 @@ def redirection(document: ReportDocument) -> Figure | None:
         return None
     groups = by_name(evaluation.conditions)
     with style():
-        figure = new_figure(PAGE * 0.7, 0.75 + 0.3 * len(groups))
+        figure = new_figure(COLUMN, 0.85 + 0.26 * len(groups))
         axes = figure.subplots()
         for row, (name, draws) in enumerate(groups.items()):
             _bar(axes, row, name, draws)
         axes.set_yticks(range(len(groups)), [named(name, draws) for name, draws in groups.items()])
         axes.invert_yaxis()
-        axes.set_xlim(0, 1.12)
+        axes.set_xlim(0, 1.2)  # room for the number behind a bar that ends at 1
         axes.set_xticks(np.linspace(0, 1, 6))
         axes.spines["bottom"].set_bounds(0, 1)
-        axes.set_xlabel(_measured(evaluation))
+        # Below the whole figure: beside long names of conditions it would not fit below the bars.
+        figure.supxlabel(_measured(evaluation), fontsize=8)
         chance(axes, evaluation.chance, "x")
     return figure
 
@@ -45,7 +46,7 @@ def regions(document: ReportDocument) -> Figure | None:
     if min(map(len, lines.values()), default=0) < 2:
         return None
     with style():
-        figure = new_figure(COLUMN, 2.1)
+        figure = new_figure(COLUMN, 2.3)
         axes = figure.subplots()
         for name, shares in lines.items():
             places = range(1, len(shares) + 1)
@@ -54,7 +55,7 @@ def regions(document: ReportDocument) -> Figure | None:
         _accuracy_axis(axes, "accuracy")
         axes.set_xticks(range(1, len(next(iter(lines.values()))) + 1))
         axes.set_xlabel("panel")
-        figure.legend(loc="outside upper center", ncols=3, columnspacing=1.2)
+        figure.legend(loc="outside upper center", ncols=2, columnspacing=1.2)
     return figure
 
 
@@ -106,7 +107,7 @@ def selectors(document: ReportDocument) -> Figure | None:
         axes.set_yticks(range(len(steered)), [each.score for each in steered])
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
-        axes.set_xlabel(f"redirection accuracy, 95 % intervals, top {comparison.k}")
+        figure.supxlabel(f"redirection accuracy, 95 % intervals, top {comparison.k}", fontsize=8)
         if document.evaluation is not None:
             chance(axes, document.evaluation.chance, "x")
     return figure
@@ -146,7 +147,8 @@ def _bar(axes: Axes, row: int, name: str, draws: Sequence[ConditionPart]) -> Non
     mean = float(np.mean(shares))
     axes.barh(row, mean, height=0.62, color=GAZE if name == "gaze" else OTHER)
     if len(draws) > 1:
-        axes.plot(shares, np.full(len(shares), row), "o", color=INK, markersize=3, markerfacecolor="white")
+        places = np.full(len(shares), row)
+        axes.plot(shares, places, "o", color=INK, markersize=3, markerfacecolor="white", clip_on=False)
         highest = max(shares)
     else:
         _interval(axes, row, mean, draws[0].ci95)
@@ -158,7 +160,7 @@ def _bar(axes: Axes, row: int, name: str, draws: Sequence[ConditionPart]) -> Non
 
 def _interval(axes: Axes, row: int, share: float, ends: tuple[float, float]) -> None:
     error = [[max(share - ends[0], 0.0)], [max(ends[1] - share, 0.0)]]
-    axes.errorbar(share, row, xerr=error, color=INK, linewidth=1, capsize=2.5)
+    axes.errorbar(share, row, xerr=error, color=INK, linewidth=1, capsize=2.5, clip_on=False)
 
 
 def _line(axes: Axes, places: Sequence[float], shares: Sequence[float], label: str, *, gaze: bool) -> None:
@@ -171,6 +173,8 @@ def _line(axes: Axes, places: Sequence[float], shares: Sequence[float], label: s
         linewidth=1.4,
         markerfacecolor=GAZE if gaze else "white",
         label=label,
+        clip_on=False,  # markers at 0 and 1 are shown whole
+        zorder=3,
     )
 
 
@@ -183,16 +187,17 @@ def _band(
 
 
 def _k_axis(axes: Axes, ks: Sequence[float], label: str) -> None:
-    if max(ks) > 10 * min(ks):
+    if max(ks) > 10 * min(ks) > 0:
         axes.set_xscale("log")
         axes.minorticks_off()
+        label = f"{label} (log scale)"
     shown = [k for place, k in enumerate(ks) if len(ks) <= 9 or place % 2 == 0 or place == len(ks) - 1]
     axes.set_xticks(shown, [f"{k:g}" for k in shown])
     axes.set_xlabel(label)
 
 
 def _accuracy_axis(axes: Axes, label: str) -> None:
-    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylim(0, 1)
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.grid(axis="y")
     axes.set_ylabel(label)
@@ -207,4 +212,4 @@ def _per_region(draws: Sequence[ConditionPart]) -> list[float]:
 
 def _measured(evaluation: EvaluationPart) -> str:
     what = "segments about the scheduled panel" if evaluation.task == "dynamic" else "redirection accuracy"
-    return f"{what}, 95 % intervals ({evaluation.task}, {evaluation.strips} pictures)"
+    return f"{what}, 95 % intervals\n({evaluation.task}, {evaluation.strips} pictures)"

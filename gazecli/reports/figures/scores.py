@@ -80,7 +80,7 @@ def score_histogram(document: ReportDocument) -> Figure | None:
         axes.minorticks_off()
         axes.set_xlim(edges[0], edges[-1])
         axes.set_xlabel("raw score")
-        axes.set_ylabel("heads")
+        axes.set_ylabel("heads (log scale above 1)")
         axes.legend(loc="upper right")
     return figure
 

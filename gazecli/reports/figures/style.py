@@ -24,7 +24,7 @@ COLUMN, PAGE = 3.4, 7.0  # inches: a column and a page of a paper
 INK, FAINT, GRID = "#1b1f24", "#6e7781", "#d5d9de"
 GAZE, OTHER, MARK = "#0072b2", "#9aa3ad", "#d55e00"
 LIGHT_TO_DARK = "Blues"
-_DOTS_PER_INCH = 200
+DOTS_PER_INCH = 200
 _STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
@@ -37,13 +37,15 @@ _STYLE: dict[Any, Any] = {
     "axes.titlesize": 8,
     # DejaVu Sans comes with matplotlib; the others serve scripts it lacks, where a machine has them.
     "font.family": ["DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "PingFang SC", "Microsoft YaHei"],
+    # Letters stay letters: a paper's fonts can replace them, and a reader can search them.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
     "font.size": 8,
     "grid.color": GRID,
     "grid.linewidth": 0.5,
     "image.interpolation": "none",
     "legend.fontsize": 7.5,
     "legend.frameon": False,
-    "svg.fonttype": "path",
     "svg.hashsalt": "gaze",
     "text.color": INK,
     "xtick.color": INK,
@@ -63,11 +65,11 @@ _IDS = re.compile(r"(\bid=\"|href=\"#|url\(#)")
 
 
 @contextmanager
-def style(**changes: Any) -> Iterator[None]:
+def style() -> Iterator[None]:
     """Inside, figures are made and saved in the style of this package."""
     # Building a font cache is nothing that users can do anything about.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    settings: Any = {**matplotlib.rcParamsDefault, **_STYLE, **changes}
+    settings: Any = {**matplotlib.rcParamsDefault, **_STYLE}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # it shows as a box
         yield
@@ -85,18 +87,21 @@ def new_figure(width: float, height: float) -> Figure:
     return ShownFigure(figsize=(width, height), layout="constrained")
 
 
-def png_of(figure: Figure) -> bytes:
-    """The figure as PNG, 200 dots per inch, nothing of time or versions inside."""
-    out = io.BytesIO()
-    with style():
-        _settle(figure)
-        figure.savefig(out, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
-    return out.getvalue()
+def png_of(figure: Figure, dpi: int = DOTS_PER_INCH) -> bytes:
+    """The figure as PNG with `dpi` dots per inch, nothing of time or versions inside."""
+    return _saved(figure, "png", {"Software": None}, dpi)
+
+
+def pdf_of(figure: Figure) -> bytes:
+    """The figure as PDF whose text is text, nothing of time or versions inside."""
+    return _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
 
 
 def svg_of(figure: Figure) -> str:
-    """The figure as an SVG file with its letters drawn, so that it is the same everywhere."""
-    return _svg(figure, "path")
+    """The figure as an SVG file whose text is text, nothing of time or versions inside."""
+    drawn = _saved(figure, "svg", {"Date": None, "Creator": None}).decode("utf-8")
+    # Where the named fonts are missing, any without serifs fits best.
+    return drawn.replace("'Microsoft YaHei'", "'Microsoft YaHei', sans-serif")
 
 
 def inline_svg(figure: Figure, name: str, caption: str) -> str:
@@ -104,7 +109,7 @@ def inline_svg(figure: Figure, name: str, caption: str) -> str:
 
     `caption` is escaped text, for screen readers.
     """
-    drawn = _FOREIGN.sub("", _svg(figure, "none")).strip()
+    drawn = _FOREIGN.sub("", svg_of(figure)).strip()
     drawn = _IDS.sub(lambda match: f"{match[1]}{name}-", drawn)
     drawn = drawn.replace("'DejaVu Sans'", "system-ui").replace("xlink:href", "href")
     return re.sub(r"<svg ", f'<svg role="img" aria-label="{caption}" ', drawn, count=1)
@@ -117,11 +122,11 @@ def _settle(figure: Figure) -> None:
         figure.set_layout_engine("none")
 
 
-def _svg(figure: Figure, letters: str) -> str:
-    out = io.StringIO()
-    with style(**{"svg.fonttype": letters}):
+def _saved(figure: Figure, form: str, metadata: dict[str, None], dpi: int | str = "figure") -> bytes:
+    out = io.BytesIO()
+    with style():
         _settle(figure)
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(out, format=form, dpi=dpi, metadata=metadata)
     return out.getvalue()
 
 

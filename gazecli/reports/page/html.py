@@ -19,6 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gazecli.plain_text import json_escaped, visible
+from gazecli.reports.glossary import CONDITIONS, TERMS, VERDICTS, meaning
+from gazecli.reports.headline import Headline
 from gazecli.reports.heatmap import shrunk
 from gazecli.reports.page.scenes import Scene, attention_data, percents, picture_data
 from gazecli.reports.tables import Table, cell_text
@@ -39,6 +41,17 @@ class Section:
     tables: Sequence[Table] = ()
     scenes: Sequence[Scene] = ()
     text: str = ""
+    headline: Headline | None = None
+    notes: Sequence[str] = ()
+    commands: Sequence[str] = ()
+
+    @property
+    def has_content(self) -> bool:
+        """Whether there is anything below its title."""
+        rows = any(table.rows for table in self.tables)
+        return bool(
+            self.facts or self.figures or rows or self.scenes or self.text or self.headline or self.commands
+        )
 
 
 def page_of(title: str, sections: Sequence[Section], version: str = VERSION) -> str:
@@ -50,6 +63,10 @@ def page_of(title: str, sections: Sequence[Section], version: str = VERSION) -> 
         .get_template("page.html.jinja")
         .render(
             title=title,
+            has_tables=any(section.tables for section in sections),
+            terms=TERMS,
+            conditions=CONDITIONS,
+            verdicts=VERDICTS,
             sections=shown,
             version=version,
             policy=Markup(_policy(script)),  # noqa: S704 - this package's own
@@ -74,6 +91,9 @@ def _shown(scene: Scene) -> dict[str, Any]:
         "width": small.width,
         "height": small.height,
         "regions": [(region.number, percents(region.box, picture)) for region in scene.regions],
+        "targets": {text.target for text in scene.texts if text.target is not None},
+        "judged": sum(text.verdict is not None for text in scene.texts),
+        "right": sum(text.right for text in scene.texts),
         "unsteered": scene.unsteered,
         "steered": scene.steered,
         # Inside a script element only `<` could end it.
@@ -104,7 +124,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"lines": _lines, "cell": cell_text}
+    environment.filters |= {"lines": _lines, "cell": cell_text, "meaning": meaning}
     return environment
 
 

@@ -71,6 +71,23 @@
       if (box) box.classList.add("target");
     }
 
+    // A region lights its texts while it is pointed at; chosen, it shows them alone.
+    const regions = [...scene.querySelectorAll("button.region")];
+    const texts = [...scene.querySelectorAll(".text[data-target]")];
+    const about = (text, region) => text.dataset.target === region.dataset.number;
+    for (const region of regions) {
+      const light = (on) => texts.forEach((text) => text.classList.toggle("lit", on && about(text, region)));
+      region.addEventListener("pointerenter", () => light(true));
+      region.addEventListener("pointerleave", () => light(false));
+      region.addEventListener("focus", () => light(true));
+      region.addEventListener("blur", () => light(false));
+      region.addEventListener("click", () => {
+        const chosen = region.getAttribute("aria-pressed") !== "true";
+        for (const each of regions) each.setAttribute("aria-pressed", String(chosen && each === region));
+        for (const text of texts) text.hidden = chosen && !about(text, region);
+      });
+    }
+
     const token = (event) => (event.target instanceof Element ? event.target.closest(".token") : null);
     scene.addEventListener("pointerover", (event) => token(event) && show(token(event)));
     scene.addEventListener("pointerout", (event) => token(event) && show(focused));
@@ -94,7 +111,8 @@
       all[next].setAttribute("aria-selected", "true");
       all[next].focus();
     });
-    output.dataset.hint = "Point at a word, or move to a text with Tab and along it with the arrow keys.";
+    const choose = regions.length ? " Choose a region for its text alone." : "";
+    output.dataset.hint = `Point at a word, or move along a text with the arrow keys.${choose}`;
     show(null);
   }
 

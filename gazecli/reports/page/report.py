@@ -10,8 +10,10 @@ from markupsafe import Markup
 from gazecli.plain_text import whole
 from gazecli.reports.documents.evaluation import EvaluationPart
 from gazecli.reports.documents.results import PictureDocument, ReportDocument
+from gazecli.reports.headline import headline
 from gazecli.reports.page.html import Section, page_of
 from gazecli.reports.page.scenes import Scene, SceneText
+from gazecli.reports.repeat import repeat_commands
 from gazecli.reports.tables import (
     against_facts,
     against_table,
@@ -19,9 +21,11 @@ from gazecli.reports.tables import (
     evaluation_tables,
     evaluation_title,
     heads_table,
+    panels_table,
     repeat_facts,
     report_facts,
     selectors_table,
+    summary_table,
     verdict,
 )
 
@@ -42,18 +46,24 @@ def report_page(
         # The figures are this package's own; what they carry of foreign text, the drawing has escaped.
         return [(Markup(drawn[name][0]), drawn[name][1]) for name in names if name in drawn]  # noqa: S704
 
-    sections = [Section("summary", "Summary", report_facts(document))]
+    best = [heads_table(document, shown), heads_table(document)]
+    sections = [_result(document, pick("redirection"))]
     for place, evaluation in enumerate(document.evaluations):
+        tables = evaluation_tables(evaluation, panels=False)
         sections.append(
             Section(
                 f"evaluation-{place}" if place else "evaluation",
                 evaluation_title(evaluation),
                 evaluation_facts(evaluation),
                 # Figures are of the newest.
-                () if place else pick("redirection", "regions", "sweep"),
-                evaluation_tables(evaluation),
+                () if place else pick("regions", "sweep"),
+                [*tables, panels_table(evaluation)],
             )
         )
+    sections += [
+        Section("heads", "Heads", report_facts(document), pick("scores", "histogram", "layers"), best),
+        Section("matrices", "Matrices of the best heads", figures=pick("matrices")),
+    ]
     if document.comparison is not None:
         tables = [selectors_table(document.comparison)]
         sections.append(Section("selectors", "Selectors side by side", {}, pick("selectors"), tables))
@@ -61,19 +71,25 @@ def report_page(
         tables = [table for table in [against_table(document.against)] if table.rows]
         facts = against_facts(document.against)
         sections.append(Section("against", "Against another head set", facts, tables=tables))
-    if scenes:
-        sections.append(Section("pictures", "Pictures", scenes=_judged_scenes(document.evaluation, scenes)))
-    best = [heads_table(document, shown), heads_table(document)]
     sections += [
-        Section("heads", "Heads", figures=pick("scores", "histogram", "layers"), tables=best),
-        Section("matrices", "Matrices of the best heads", figures=pick("matrices")),
         Section("methods", "Methods", text=document.methods),
-        Section("repeat", "To repeat this", repeat_facts(document)),
+        Section("repeat", "To repeat this", repeat_facts(document), commands=repeat_commands(document)),
+        Section("pictures", "Pictures", scenes=_judged_scenes(document.evaluation, scenes)),
     ]
-    kept = [
-        part for part in sections if part.facts or part.figures or part.tables or part.scenes or part.text
-    ]
+    kept = [part for part in sections if part.has_content]
     return page_of(f"Gaze heads of {document.model.name}", kept, document.gaze)
+
+
+def _result(document: ReportDocument, figures: Sequence[tuple[Markup, str]]) -> Section:
+    """What was found and what it means, on one screen."""
+    evaluation = document.evaluation
+    found = headline(evaluation)
+    if evaluation is None:
+        return Section("result", "Result", headline=found)
+    careful = evaluation_facts(evaluation)
+    notes = [text for name, text in careful.items() if name == "careful" or name.startswith("advice")]
+    tables = [table for table in [summary_table(evaluation)] if table.rows]
+    return Section("result", "Result", figures=figures, tables=tables, headline=found, notes=notes)
 
 
 def drawn_figures(document: ReportDocument) -> dict[str, tuple[str, str]]:
@@ -100,7 +116,9 @@ def _judged_scenes(evaluation: EvaluationPart | None, scenes: Sequence[Scene]) -
     def judged(name: str, text: SceneText) -> SceneText:
         words = whole(" ".join("".join(text.pieces).split()))
         answer = known.get((whole(name), text.target or 0, words))
-        return replace(text, notes=[*text.notes, f"judged: {verdict(answer)}"]) if answer else text
+        if answer is None:
+            return text
+        return replace(text, verdict=verdict(answer), right=answer.described == answer.region)
 
     return [replace(scene, steered=[judged(scene.name, text) for text in scene.steered]) for scene in scenes]
 

@@ -34,7 +34,8 @@ class SceneText:
     """One text about a picture.
 
     pieces: what each token adds. attention: (tokens, N) share on each image token. target: the number of the
-    region the heads were steered at. notes: lines about it. truth: what that region shows.
+    region the heads were steered at. notes: lines about it. truth: what that region shows. verdict: what the
+    judge made of it, None where nobody judged; right: whether that is a hit.
     """
 
     title: str
@@ -43,6 +44,8 @@ class SceneText:
     target: int | None = None
     notes: Sequence[str] = ()
     truth: str | None = None
+    verdict: str | None = None
+    right: bool = False
 
 
 @dataclass(frozen=True)
