@@ -113,7 +113,10 @@ def _row(part: EvidencePart) -> list[object]:
     interval = None if part.ci95 is None else f"{part.ci95[0]:.3f} to {part.ci95[1]:.3f}"
     controls = f"{min(part.controls):.3f} to {max(part.controls):.3f}" if part.controls else None
     accuracy = None if part.accuracy is None else f"{part.accuracy:.3f}"
-    verdict = "yes, on the strips where they were found" if part.on_discovery_strips else "yes"
+    verdict = "yes"
+    if part.on_discovery_strips:
+        some = part.discovery_strips is not None and part.discovery_strips < part.pictures
+        verdict = f"yes, on {part.discovery_strips if some else 'the'} strips where they were found"
     if part.against:
         verdict = f"no: {'; '.join(part.against)}"
     measured = [accuracy, interval, controls, f"{part.chance:.3f}", verdict]

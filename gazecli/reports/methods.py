@@ -120,6 +120,10 @@ def _evaluated(evaluation: EvaluationPart) -> list[str]:
         f"\u00b1{settings.strength:g} (the strength; mode {settings.mode}, scope {settings.scope}; "
         f"{settings.dtype} on {settings.device}, seed {settings.seed})."
     ]
+    if evaluation.on_discovery_strips:
+        shared = evaluation.discovery_strips
+        which = "These" if shared in (None, evaluation.strips) else f"{shared} of these"
+        sentences.append(f"{which} are strips in which the heads were found.")
     if choice is not None:
         what = f"K = {choice.k}" if choice.strength is None else f"Strength {choice.strength:g}"
         sentences.append(
