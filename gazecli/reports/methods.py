@@ -46,7 +46,9 @@ def _found(document: ReportDocument) -> list[str]:
     model, comics, settings = document.model, document.comics, document.settings
     at = f" at revision {model.revision}" if model.revision else ""
     size = f"{model.layers} layers of {model.heads} attention heads"
-    checkpoint = f"{model.id}{at} ({size}, {model.dtype}, weights {short(model.digest)})"
+    # Of heads that were not found here nobody knows it.
+    dtype = "" if model.dtype == "unknown" else f"{model.dtype}, "
+    checkpoint = f"{model.id}{at} ({size}, {dtype}weights {short(model.digest)})"
     if document.imported is not None:
         ranking = f"a published ranking of {document.imported.heads} heads"
         return [

@@ -78,6 +78,13 @@ def test_the_methods_paragraph_says_what_a_reviewer_asks() -> None:
         assert said in methods, (said, methods)
 
 
+def test_the_methods_paragraph_names_no_number_format_that_nobody_knows() -> None:
+    document = report()
+    assert "attention heads, float32, weights" in methods_text(document)
+    unknown = document.model_copy(update={"model": document.model.model_copy(update={"dtype": "unknown"})})
+    assert "attention heads, weights" in methods_text(unknown)
+
+
 def test_the_methods_paragraph_says_by_which_protocol_and_against_how_many_controls() -> None:
     document = report()
     assert "protocol" not in methods_text(document)
