@@ -75,8 +75,11 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist worksteal
 test: lint types
 	$(PYTEST)
 
-# Enough to meet every library that gaze stands on, in about a minute.
-FAST := tests/test_dependencies.py tests/test_oracle.py tests/cache tests/heads tests/reports tests/steering
+# Enough to meet every library that gaze stands on.
+FAST := tests/test_dependencies.py tests/test_oracle.py tests/test_families_end_to_end.py tests/heads tests/steering \
+    tests/cache/test_store.py tests/cli/test_command.py tests/cli/test_skill.py tests/evaluation/test_metrics.py \
+    tests/pictures/test_dataset.py tests/pictures/test_image_files.py tests/reports/test_documents.py \
+    tests/reports/test_figures.py tests/reports/test_results.py tests/serving/test_chat.py tests/sharing/test_pull.py
 LOWEST := .venv-lowest
 NEWEST := .venv-newest
 
@@ -84,7 +87,7 @@ NEWEST := .venv-newest
 test-lowest: install
 	$(PYTHON) -m venv --clear $(LOWEST)
 	echo '$(TORCH)' > $(LOWEST)/torch.txt
-	$(BIN)/uv pip compile --quiet --no-header --no-annotate --resolution lowest-direct --extra adapters --extra data \
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --resolution lowest-direct --extra adapters --extra data --extra frames \
 	    --override $(LOWEST)/torch.txt --output-file $(LOWEST)/lowest.txt pyproject.toml
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/lowest.txt --editable '.[dev]'

@@ -34,6 +34,7 @@ IMPORTERS = {
     Path("pictures/image_files.py"),
     Path("cli/doctor.py"),
     Path("cli/app.py"),  # commands, by a tuple of their names
+    Path("cli/skill.py"),  # the same
 }
 # How the model in the box was made: a file that its own training wrote, tensors only. And Pillow's own
 # library, which is loaded already, is told not to print.

@@ -112,7 +112,7 @@ class HeadSet(HeadSetResult):
             return find_headset(spec, cache)
         except HeadSetError as error:
             name = str(spec)
-            if error.code != "headset.invalid" or name.count("/") != 1:
+            if error.code not in ("headset.none", "headset.missing") or name.count("/") != 1:
                 raise
             return find_headset(f"hf:{name}", cache)
 

@@ -170,7 +170,9 @@ def test_bad_input_is_refused_with_a_hint(
     assert ran.err.startswith("error: ")
 
 
-def test_without_a_head_set_the_way_to_one_is_shown(gaze: Gaze, strip: Path) -> None:
-    ran = gaze("steer", strip, "--panels", 3, "--region", 1)
-    assert ran.code == 2
+def test_without_a_head_set_that_of_tiny_is_taken_and_the_way_to_others_shown(
+    gaze: Gaze, strip: Path
+) -> None:
+    ran = gaze("steer", strip, "--panels", 3, "--region", 1, "--max-new-tokens", 2)
+    assert ran.document("steer")["model"]["name"] == "tiny"
     assert "gaze discover" in ran.err

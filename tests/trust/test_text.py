@@ -105,7 +105,7 @@ def test_foreign_file_names_are_shown_and_not_obeyed(gaze: Gaze, tmp_path: Path)
         ["switch", NAME, "--schedule", NAME],
         ["discover", NAME, comics],
         ["report", NAME],
-        ["report", "-o", tmp_path / NAME / NAME / "x"],
+        ["report", "-o", tmp_path / NAME / "none" / NAME / "x"],
         ["cache", "import", tmp_path / NAME],
         ["cache", "rm", NAME, "--yes"],
         ["schema", NAME],
