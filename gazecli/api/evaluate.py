@@ -248,7 +248,7 @@ class Prepared:
         self.cache.ensure_writable()
         judge = self.judge
         if self.wanted.judge == "likelihood":
-            judge = likelihood_judge(vlm, self.plan.task, self.plan.settings.prompt)
+            judge = likelihood_judge(vlm, self.plan.task, self.plan.settings.prompt, self.cache, anew)
         done = execute(
             vlm, self.headset, self.examples, self.plan, judge, self.cache, progress, batch_size, anew, stage
         )

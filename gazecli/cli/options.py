@@ -129,6 +129,11 @@ Page = Annotated[
         "--page", help="Write a page to an .html file: a word under the pointer shows where the heads looked."
     ),
 ]
+# Of commands whose argument names the heads.
+HeadsModel = Annotated[
+    str | None,
+    with_help(MODEL, "The model of heads typed by hand, 3.4,3.5 (or GAZE_MODEL).", panel=_MODEL),
+]
 PictureArgument = Annotated[
     str, typer.Argument(metavar="PICTURE", help="A picture file, - for standard input, or a comic folder.")
 ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.examples import Examples
 
 KIND = "evaluation"
-METHOD = 1  # raised whenever the same request would give another evaluation
+METHOD = 2  # raised whenever the same request would give another evaluation
 _OUTCOMES = get_args(Outcome)  # stored as their places
 
 
