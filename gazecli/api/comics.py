@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from gazecli.errors import BadInput, ComicsError
-from gazecli.pictures.comics.comics import Comics, Skipped, open_comics
+from gazecli.pictures.comics.comics import Comics, Skipped, open_comics, unusable_hint
 from gazecli.pictures.comics.dataset import Source, fetch_comics
 from gazecli.pictures.comics.folder_formats import natural_key
+from gazecli.pictures.comics.renaming import renaming_of
 from gazecli.pictures.picture import TWO_PAGES
 from gazecli.reports.documents.housekeeping import (
     ComicsDocument,
@@ -98,14 +99,13 @@ def check(
         progress(number, len(opened.strips))
     if len(bad) == len(opened.strips):
         first = bad[0].reason if bad else "it holds none"
-        counts = [skip.panels for skip in bad if skip.panels]
         raise ComicsError(
             f"no strip can be used ({first})",
             subject=str(path),
-            hint=f"use --panels {counts[0]}" if counts else "give whole pictures",
+            hint=unusable_hint(Path(path), bad),
         )
     found += [FoundPart(strip=skip.path, panels=skip.panels, used=False) for skip in [*opened.skipped, *bad]]
-    document = comics_document("check", opened, [(skip.path, skip.reason) for skip in bad], found=found)
+    document = comics_document("check", opened, bad, found=found)
     if doubtful:
         more = f" (and {len(doubtful) - 1} more)" if len(doubtful) > 1 else ""
         document = document.model_copy(update={"warnings": [f"{doubtful[0]}{more} looks like {TWO_PAGES}"]})
@@ -127,23 +127,22 @@ def fetch(
     """
     source = fetch_comics(Path(dest), dataset, revision, progress=progress, show_transfer=show_transfer)
     opened = open_comics(Path(dest), panels=source.panels, layout="panels")
-    left_out = [(skip.path, skip.reason) for skip in source.skipped]
-    return comics_document("fetch", opened, left_out, source=source)
+    return comics_document("fetch", opened, source.skipped, source=source)
 
 
 def comics_document(
     action: Literal["make", "check", "fetch"],
     comics: Comics,
-    bad: Sequence[tuple[str, str]] = (),
+    bad: Sequence[Skipped] = (),
     seed: int | None = None,
     source: Source | None = None,
     found: Sequence[FoundPart] = (),
 ) -> ComicsDocument:
-    """What was made, checked or fetched; `bad` are (path, reason) of strips that cannot be used."""
+    """What was made, checked or fetched; `bad` are strips that cannot be used."""
     counts = Counter(sorted(part.panels for part in found if part.panels is not None))
-    names = {name for name, _ in bad}
+    names = {skip.path for skip in bad}
     usable = [strip for strip in comics.strips if strip.name not in names]
-    skipped = [(str(skip.path), skip.reason) for skip in comics.skipped] + list(bad)
+    folder = comics.path
     return ComicsDocument(
         action=action,
         path=str(comics.path),
@@ -152,9 +151,19 @@ def comics_document(
         strips=len(usable),
         captioned=sum(strip.captions is not None for strip in usable),
         digest=comics.digest,
-        skipped=[SkippedPart(path=path, reason=reason) for path, reason in skipped],
+        skipped=[
+            SkippedPart(
+                path=skip.path, reason=skip.reason, hint=_hint(folder, skip) if action == "check" else None
+            )
+            for skip in [*comics.skipped, *bad]
+        ],
         found=sorted(found, key=lambda part: natural_key(part.strip)),
         histogram=[FoundCountPart(panels=panels, strips=strips) for panels, strips in counts.most_common()],
         seed=seed,
         source=None if source is None else SourcePart.model_validate(source),
     )
+
+
+def _hint(folder: Path, skip: Skipped) -> str | None:
+    """What to rename in a comic without panel files, else what is known to help."""
+    return (renaming_of(folder / skip.path) if skip.panels == 0 else None) or skip.hint

@@ -77,7 +77,8 @@ def evaluate(
     and `images`. model: a loaded VLM or a name; by default what the head set was made with, loaded only where
     something is not kept yet. The settings are those of `gaze evaluate`; None is the task's own default.
     `scenes` pictures are written once more with the attention of each token, for the page. `progress` is
-    called with pictures (done, in all).
+    called with pictures (done, in all), from the start again for the pictures that choose heads, the steered
+    answers, and those of blinded heads.
 
     The same call returns what is kept; with `force` it is computed again. Processes that a launcher started
     together share the pictures: all of them must call this, and all get the evaluation.
@@ -199,11 +200,13 @@ class Prepared:
         batch_size: int | None = None,
         anew: bool = False,
         progress: Progress = lambda done, total: None,
+        stage: Callable[[str], None] = lambda name: None,
         note: Note = _LOG.info,
     ) -> Evaluation:
         """The evaluation, run and kept or found again; `vlm` loads the model where it is needed.
 
-        With `anew` nothing is found again. Raises as `evaluate`.
+        `stage` is told what is done to the pictures that `progress` counts next. With `anew` nothing is found
+        again. Raises as `evaluate`.
         """
         group = join()
         kept = None if anew else group.from_first(self._kept)
@@ -217,7 +220,7 @@ class Prepared:
             if kept is not None:
                 found = as_kept(self.cache, self.headset, kept, str(self.examples.comics.path), note)
             else:
-                found = group.from_first(self._run(vlm(), batch_size, anew, progress, note))
+                found = group.from_first(self._run(vlm(), batch_size, anew, progress, stage, note))
         if group.is_first:
             note_comics(self.cache, self.examples.comics)
         if group.is_first and found.headset.digest != self.headset.digest:
@@ -233,15 +236,21 @@ class Prepared:
         return None
 
     def _run(
-        self, vlm: VLM, batch_size: int | None, anew: bool, progress: Progress, note: Note
+        self,
+        vlm: VLM,
+        batch_size: int | None,
+        anew: bool,
+        progress: Progress,
+        stage: Callable[[str], None],
+        note: Note,
     ) -> Callable[[], Evaluation]:
         """Run the plan, which all processes share; what is returned keeps the result, in the first one."""
         self.cache.ensure_writable()
         judge = self.judge
         if self.wanted.judge == "likelihood":
-            judge = likelihood_judge(vlm, self.plan.task, self.plan.settings.prompt)
+            judge = likelihood_judge(vlm, self.plan.task, self.plan.settings.prompt, self.cache, anew)
         done = execute(
-            vlm, self.headset, self.examples, self.plan, judge, self.cache, progress, batch_size, anew
+            vlm, self.headset, self.examples, self.plan, judge, self.cache, progress, batch_size, anew, stage
         )
         draws = sum(each.condition.name == "control" for each in done.runs)
         if draws < self.plan.controls:

@@ -171,7 +171,7 @@ class Rejudging:
         kept = None if anew else found_again(self.cache, request)
         if kept is not None:
             return as_kept(self.cache, self.headset, kept, part.comics.path, note)
-        judge = judge or likelihood_judge(vlm(), part.task, part.settings.prompt)
+        judge = judge or likelihood_judge(vlm(), part.task, part.settings.prompt, self.cache, anew)
         runs = rejudge_runs(texts.runs, examples, judge)
         metrics = run_metrics(runs, examples, part.task == "dynamic", part.settings.seed)
         judged = rejudged_part(part, judge, runs, metrics, examples)

@@ -32,6 +32,7 @@ LOCKS = "locks"
 JUDGEMENTS = "judgements"
 DIGESTS = "digests"
 TEXTS = "texts"
+VERDICTS = "verdicts"
 
 MAX_BYTES = 64 * 1024 * 1024  # of a record
 

@@ -21,6 +21,7 @@ from gazecli.cache.files import (
     PARTIAL_RESULTS,
     REQUESTS,
     TEXTS,
+    VERDICTS,
     cache_errors,
     is_temporary,
     is_there,
@@ -36,7 +37,7 @@ LEFTOVER_SECONDS = 24 * 3600.0
 
 _POINTERS = (REQUESTS, LATEST)
 _RECORDS = (MODELS, JUDGEMENTS, DIGESTS)
-_AGEING = (PARTIAL_RESULTS, DAMAGED, JUDGEMENTS, DIGESTS, TEXTS)
+_AGEING = (PARTIAL_RESULTS, DAMAGED, JUDGEMENTS, DIGESTS, TEXTS, VERDICTS)
 _ALL = (ARTIFACTS, LOCKS, MODELS, *_POINTERS, *_AGEING)
 
 
@@ -53,8 +54,9 @@ def verify(root: Path) -> list[Damage]:
     """Read every artifact, partial result and record under `root`; CacheError when that cannot be done."""
     found = [_artifact_damage(path) for path in _everything(root / ARTIFACTS)]
     found += [_partial_damage(path) for path in _everything(root / PARTIAL_RESULTS)]
-    texts = _everything(root / TEXTS)
-    found += [Damage(path, "a text that was kept is damaged") for path in texts if is_damaged(path)]
+    for folder, what in ((TEXTS, "text"), (VERDICTS, "verdict")):
+        journals = [path for path in _everything(root / folder) if is_damaged(path)]
+        found += [Damage(path, f"a {what} that was kept is damaged") for path in journals]
     for name in (*_POINTERS, *_RECORDS):
         read_record = read_pointer if name in _POINTERS else read_named
         for path in _everything(root / name):
@@ -68,9 +70,9 @@ def prune(
 ) -> list[Removed]:
     """Remove artifacts not written for `older_than` seconds, save those in `keep`, and what nothing needs.
 
-    With them go partial results, kept texts, damaged files and remembered digests of that age, records of
-    that age on models of no artifact, damaged records and those of artifacts that are not there, and what
-    killed processes left behind. With `dry_run`, nothing is removed.
+    With them go partial results, kept texts and verdicts, damaged files and remembered digests of that age,
+    records of that age on models of no artifact, damaged records and those of artifacts that are not there,
+    and what killed processes left behind. With `dry_run`, nothing is removed.
     """
     now = time.time()
     kept: list[Entry] = []

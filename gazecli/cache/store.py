@@ -7,6 +7,7 @@
 <root>/progress/    partial results of interrupted work
 <root>/judgements/  replies of a judge
 <root>/texts/       what models wrote while they were evaluated
+<root>/verdicts/    how models judged what they wrote
 <root>/digests/     digests of files outside the cache
 <root>/damaged/     files found damaged
 <root>/locks/       held while a request is worked on
@@ -148,9 +149,9 @@ class Cache:
         path = self._file(files.PARTIAL_RESULTS, request, ".safetensors")
         return PartialResults(path, path.stem, self.root / files.DAMAGED, self.warn)
 
-    def journal(self, request: Mapping[str, Any]) -> Journal:
-        """Where the texts that `request` asks for are kept as they are written."""
-        return Journal(self._file(files.TEXTS, request, ".jsonl"), self.warn)
+    def journal(self, request: Mapping[str, Any], folder: str = files.TEXTS) -> Journal:
+        """Where the texts, or in another `folder` the verdicts, of `request` are kept as they are made."""
+        return Journal(self._file(folder, request, ".jsonl"), self.warn)
 
     @contextmanager
     def working_on(

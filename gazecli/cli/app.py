@@ -30,7 +30,7 @@ PAGES = {
     "judge": "writing-a-judge",
     "report": "reading-the-figures",
     "serve": "serving",
-    "comics": "find-heads",
+    "comics": "your-own-comics",
     "cache": "settings",
     "panels": "finding-panels",
     "push": "sharing-head-sets",
@@ -67,8 +67,12 @@ def _add(
 ) -> None:
     """Add `command`; the example that ends its docstring ends its help, behind the options."""
     text, _, example = (inspect.getdoc(command) or "").partition("\n\nExample: ")
-    # Each paragraph on one line, for the help to be wrapped at the width of the terminal.
-    lines = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    # Each paragraph on one line, for the help to be wrapped at the width of the terminal; one that begins
+    # with a backspace keeps its lines.
+    lines = "\n\n".join(
+        paragraph if paragraph.startswith("\b") else " ".join(paragraph.split())
+        for paragraph in text.split("\n\n")
+    )
     lines = f"{lines}\n\nMore: docs/{page}.md"
     app.command(name, help=lines, epilog=f"Example: {example}", rich_help_panel=panel)(command)
 

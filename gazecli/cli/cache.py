@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -42,11 +42,15 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def ls(output: Output) -> None:
     """List what is kept, newest first.
 
+    A star marks the head set that its model's name means: the one that `gaze cache default` set, else the one
+    found, pulled or used last.
+
     Example: gaze cache ls
     """
     cache = _open(output)
     entries = cache.entries()
-    document = _document("ls", cache, artifacts=[_part(cache, entry) for entry in entries])
+    measured = _measured(entries)
+    document = _document("ls", cache, artifacts=[_part(cache, entry, measured) for entry in entries])
     labels = [_label(cache, entry) for entry in entries]
     output.result(document, lambda console: _show_list(console, document, labels))
 
@@ -219,7 +223,25 @@ def export(
     output.result(document, lambda console: print_facts(console, facts), digest=entry.digest)
 
 
-COMMANDS = (ls, show, path, verify, rm, prune, import_, export)
+@cli_command()
+def default(output: Output, digest: OneDigest) -> None:
+    """Make a head set the one that its model's name means, whatever is found or used later.
+
+    Example: gaze cache default 3f9c
+    """
+    from gazecli.heads.headset import KIND
+    from gazecli.heads.headset_store import headset_of, set_default
+
+    cache = _open(output)
+    headset = headset_of(cache.resolve(digest, KIND), cache)
+    set_default(cache, headset)
+    entry = _entry(cache, headset.digest)
+    document = _document("default", cache, artifacts=[_part(cache, entry)])
+    facts: dict[str, object] = {"default": headset.digest, "of": _label(cache, entry)}
+    output.result(document, lambda console: print_facts(console, facts), digest=headset.digest)
+
+
+COMMANDS = (ls, show, default, path, verify, rm, prune, import_, export)
 
 
 def parse_age(text: str) -> float:
@@ -292,9 +314,18 @@ def _document(action: str, cache: Cache, **content: Any) -> CacheDocument:
     return CacheDocument(action=action, path=str(cache.root), **content)  # type: ignore[arg-type]
 
 
-def _part(cache: Cache, entry: Entry) -> ArtifactPart:
+def _part(
+    cache: Cache, entry: Entry, measured: Mapping[str, tuple[float, str]] | None = None
+) -> ArtifactPart:
+    """`measured`: what evaluations gave for each head set, read from the cache where left out."""
     from gazecli.evaluation.store import evaluation_summary
     from gazecli.reports.documents.housekeeping import ArtifactPart
+
+    of_headset: dict[str, Any] = {}
+    if entry.kind == "headset":
+        if measured is None:
+            measured = _measured(cache.entries())
+        of_headset = _of_headset(cache, entry, measured)
 
     return ArtifactPart(
         digest=entry.digest,
@@ -304,21 +335,43 @@ def _part(cache: Cache, entry: Entry) -> ArtifactPart:
         age_seconds=max(0.0, round(time.time() - entry.modified, 1)),
         model=_text(entry.summary.get("model"), "name"),
         comics=_text(entry.summary.get("comics"), "digest"),
-        summary=evaluation_summary(entry.summary) if entry.kind == "evaluation" else _headset_summary(entry),
         origin=cache.source_of(entry.digest),
+        **(of_headset or {"summary": evaluation_summary(entry.summary)}),
     )
 
 
-def _headset_summary(entry: Entry) -> str | None:
-    """What a head set was found on, and the versions it was made with: others give another digest."""
-    from gazecli.heads.headset_store import headset_summary
+def _measured(entries: Sequence[Entry]) -> Mapping[str, tuple[float, str]]:
+    """As `accuracies`; numpy is imported only where something was evaluated."""
+    if all(entry.kind != "evaluation" for entry in entries):
+        return {}
+    from gazecli.evaluation.store import accuracies
 
-    if entry.kind != "headset":
-        return None
-    made_with = entry.summary.get("versions")
-    versions = made_with.items() if isinstance(made_with, dict) else ()
-    parts = [headset_summary(entry.summary), *(f"{name} {version}" for name, version in versions)]
-    return ", ".join(part for part in parts if part) or None
+    return accuracies(entries)
+
+
+def _of_headset(cache: Cache, entry: Entry, measured: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
+    """What is said of a head set alone: on what it was found, how well it steers, whose default it is."""
+    from gazecli.heads.headset_store import default_digest, headset_summary, last_digest
+    from gazecli.reports.documents.housekeeping import DefaultPart
+
+    header = entry.summary
+    accuracy, words = measured.get(entry.digest, (None, None))
+    summary = headset_summary(header)
+    if summary is not None:
+        summary += ", not evaluated yet" if accuracy is None else f", accuracy {accuracy:.3f} ({words})"
+    suggested, made_with = header.get("suggested"), header.get("versions")
+    top = suggested.get("top") if isinstance(suggested, dict) else None
+    chosen, is_set = default_digest(cache, _text(header.get("model"), "digest") or "")
+    default = None
+    if chosen == entry.digest:
+        default = DefaultPart(why="set" if is_set else "newest", last=last_digest(cache) == entry.digest)
+    return {
+        "summary": summary,
+        "top": top if isinstance(top, int) else None,
+        "accuracy": accuracy,
+        "default": default,
+        "made_with": made_with if isinstance(made_with, dict) else {},
+    }
 
 
 def _evaluation(cache: Cache, entry: Entry) -> EvaluationPart | None:
@@ -362,6 +415,7 @@ def _show_list(console: Console, document: CacheDocument, labels: Sequence[str |
         size, age = size_text(kept.bytes), age_text(kept.age_seconds)
         rows.append(
             [
+                "*" if kept.default is not None else "",
                 kept.digest[7:19],
                 kept.kind,
                 label,
@@ -370,7 +424,12 @@ def _show_list(console: Console, document: CacheDocument, labels: Sequence[str |
                 "; ".join(filter(None, (kept.summary, kept.origin))),
             ]
         )
-    print_table(console, "digest kind model >size >age summary", rows)
+    print_table(console, ["", "digest", "kind", "model", ">size", ">age", "summary"], rows)
+    for kept in document.artifacts:
+        if kept.default is not None:
+            why = "set by gaze cache default" if kept.default.why == "set" else "found, pulled or used last"
+            named = "; steered where nothing is named" if kept.default.last else ""
+            console.print(f"* {kept.digest[7:19]}, of {kept.model}: {why}{named}", soft_wrap=True)
     total = size_text(sum(kept.bytes for kept in document.artifacts))
     console.print(f"{len(rows)} artifacts, {total} in {document.path}", soft_wrap=True, style="dim")
 

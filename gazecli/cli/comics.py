@@ -20,8 +20,9 @@ from gazecli.cli.options import (
     StripPanels,
     with_help,
 )
-from gazecli.cli.output import Output, is_terminal, progress
+from gazecli.cli.output import Output, is_terminal, progress, resumable
 from gazecli.cli.tables import print_facts, print_table
+from gazecli.plain_text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +71,24 @@ def check(
     rtl: Rtl = False,
     spread: Spread = False,
 ) -> None:
-    """Read every strip of a folder: how many panels each has, which can be used and which not.
+    """Read every strip of a folder: its panels, whether it can be used, and what to rename.
+
+    A folder of comics has one of four forms; --layout names it, or it is recognised.
+
+    \b
+    panels                raw                     strips      manifest
+    comics/               comics/                 comics/     comics/
+      monday/               batman/                 a.png       strips.jsonl
+        p1.png … p6.png       12_1.jpg 12_2.jpg …   b.jpg       a.png
+        captions.txt          13_1.jpg …            b.txt       b.png
+      tuesday/ …            superman/ …
+
+    \b
+    raw           page_panel, as in the COMICS corpus
+    strips        whole strips or pages; their panels are found
+    strips.jsonl  a line for each strip:
+                  {"image": "a.png", "regions": [[0, 0, 60, 56], …]}
+    captions.txt, b.txt  a caption for each panel, one a line; or none
 
     Example: gaze comics check comics/ --panels 4
     """
@@ -103,7 +121,7 @@ def fetch(
     from gazecli.api import comics
 
     output.detail(f"fetching {dataset}")
-    with progress(output, "writing", "comics") as step:
+    with resumable(output, "every comic written so far"), progress(output, "writing", "comics") as step:
         document = comics.fetch(
             dest,
             dataset,
@@ -112,6 +130,15 @@ def fetch(
             show_transfer=not output.quiet and is_terminal(sys.stderr),
         )
     output.result(document, lambda console: _show(console, document), digest=document.digest)
+
+
+def _hints(document: ComicsDocument) -> dict[str, list[str]]:
+    """What would let in which strips."""
+    hints: dict[str, list[str]] = {}
+    for skip in document.skipped:
+        if skip.hint is not None:
+            hints.setdefault(skip.hint, []).append(skip.path)
+    return hints
 
 
 COMMANDS = (make, check, fetch)
@@ -136,5 +163,8 @@ def _show(console: Console, document: ComicsDocument) -> None:
         why = {skip.path: skip.reason for skip in document.skipped}
         rows: list[list[object]] = [[part.strip, part.panels, why.get(part.strip)] for part in document.found]
         print_table(console, "strip >panels skipped_because", rows)
+        for hint, names in _hints(document).items():
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            console.print(f"to use {visible(names[0])}{more}: {visible(hint)}", soft_wrap=True)
     elif document.skipped:
         print_table(console, "skipped why", [[skip.path, skip.reason] for skip in document.skipped])

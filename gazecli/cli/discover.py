@@ -14,7 +14,7 @@ from gazecli.cli.command import cli_command
 from gazecli.cli.completion import model_names
 from gazecli.cli.inputs import fetching, note_prepared, note_template
 from gazecli.cli.options import ModelOptions, number_or_auto, with_help
-from gazecli.cli.output import Output, progress
+from gazecli.cli.output import Output, progress, resumable
 from gazecli.cli.tables import bar, labelled, print_facts, print_table
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError, cannot_matter
@@ -119,7 +119,12 @@ def command(
     keywords = loading.keywords()
     if text:
         del keywords["squash"], keywords["image_tokens"]
-    with fetching(output, model) as fetched, progress(output, title, "lists" if text else "strips") as step:
+    unit = "lists" if text else "strips"
+    with (
+        resumable(output, f"what was measured of the {unit} so far"),
+        fetching(output, model) as fetched,
+        progress(output, title, unit) as step,
+    ):
         found = discover(
             model,
             batch_size=batch_size,

@@ -17,7 +17,7 @@ from gazecli.cli.evaluate_options import Compare, EvaluationOptions
 from gazecli.cli.files import save_text
 from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, with_help
-from gazecli.cli.output import Output, later_progress
+from gazecli.cli.output import Output, later_progress, resumable, staged_progress
 from gazecli.cli.report_output import ReportOptions, write_report
 from gazecli.distributed.launcher import current_launch
 
@@ -46,7 +46,9 @@ def command(
     headset: Annotated[
         str,
         typer.Argument(
-            metavar="HEADSET", autocompletion=headset_names, help="A digest, file, model or hf:OWNER/REPO."
+            metavar="HEADSET",
+            autocompletion=headset_names,
+            help="A digest, file, model, hf:OWNER/REPO, or heads: 3.4,3.5.",
         ),
     ],
     comics: Annotated[
@@ -58,6 +60,7 @@ def command(
     files: NewReportOptions,
     top: Annotated[str, with_help(options.TOP, "How many heads to steer: auto or a number.")] = "auto",
     score: options.Score = "auto",
+    model: options.HeadsModel = None,
     compare: Compare = False,
 ) -> None:
     """Steer heads on comics, count how often that redirected the answer, and keep the evaluation.
@@ -73,14 +76,11 @@ def command(
 
     Example: gaze evaluate tiny comics/ --samples 20 -o report.html
     """
-    heads = HeadOptions(headset, top, score)
+    heads = HeadOptions(headset, top, score, model)
     wanted = evaluation.wanted(heads, compare)
     evaluation.check_files(files.force, files.forcing)
     wanted.check(comics)
-    chosen = choose_heads(output, heads)
-    protocol = wanted.protocol_of(chosen.headset)
-    if protocol is not None:
-        output.note(f"the paper's protocol, where nothing else is given: {protocol.words}")
+    chosen = choose_heads(output, heads, loading)
     shown = SHOWN_SCENES if files.format(output) == "html" else 0
     found = run_evaluation(output, chosen, comics, wanted, evaluation, loading, files.force, shown)
     if found is not None:
@@ -117,15 +117,17 @@ def run_evaluation(
     from gazecli.reports.generations import generations_part
 
     batch_size = parse_batch_size(evaluation.batch_size or "auto")
+    protocol = wanted.protocol_of(chosen.headset)
+    if protocol is not None:
+        output.note(f"the paper's protocol, where nothing else is given: {protocol.words}")
     note = output.note if current_launch().is_first else output.detail
     ready = Prepared.of(chosen.headset, comics, wanted, computed_by(loading), chosen.cache, note)
     load = remembered(lambda: load_model(output, chosen, loading))
-    try:
-        with later_progress(output, "evaluating", "pictures") as step:
-            found = ready.evaluate(load, batch_size=batch_size, anew=force, progress=step, note=note)
-    except KeyboardInterrupt:
-        output.note("every text written so far is kept: the same command goes on from there")
-        raise
+    with (
+        resumable(output, "every text written so far"),
+        staged_progress(output, "evaluating", "pictures") as (stage, step),
+    ):
+        found = ready.evaluate(load, batch_size=batch_size, anew=force, progress=step, stage=stage, note=note)
     if not current_launch().is_first:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gazecli.cli.options import HeadOptions, LoadOptions, PictureOptions, number_or_auto, setting
 from gazecli.cli.output import Output, Step, busy, later_progress
 from gazecli.distributed.launcher import current_launch
-from gazecli.errors import UsageError
+from gazecli.errors import UsageError, cannot_matter
 
 if TYPE_CHECKING:
     from gazecli.cache import Cache
@@ -67,6 +67,19 @@ def choose_heads(output: Output, options: HeadOptions, loading: LoadOptions | No
         source = loading.named(source)
     output.detail(f"{len(best)} heads of {headset.digest} by {ranked_by} score")
     return ChosenHeads(headset, best, ranked_by, source, cache)
+
+
+def check_model_matters(model: str | None, headset: str | None, against: str | None = None) -> None:
+    """UsageError for a --model beside head sets that know theirs, in a command that loads none.
+
+    headset, against: what names them; without `headset` a model names its newest.
+    """
+    from gazecli.models.head_pairs import parse_heads
+
+    typed = any(each is not None and parse_heads(each) for each in (headset, against))
+    if model is not None and headset is not None and not typed:
+        hint = "it says whose heads are meant where they are typed by hand: 3.4,3.5"
+        raise cannot_matter("model", "beside a head set, which knows its own", hint, model)
 
 
 @contextmanager
@@ -155,6 +168,15 @@ def most_pixels(options: PictureOptions) -> int:
             hint="leave it out for 100 million",
         )
     return most
+
+
+def warn_of_toy(output: Output, vlm: VLM, picture: Picture) -> None:
+    """Warn when the model is a toy and the picture none of its world."""
+    from gazecli.steering.toy_models import toy_warning
+
+    warning = toy_warning(vlm, picture)
+    if warning is not None:
+        output.warning(warning)
 
 
 def note_template(output: Output, template: str | None) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache as remembered
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.completion import headset_names
 from gazecli.cli.evaluate import NewReportOptions, computed_by, show_evaluations
 from gazecli.cli.evaluate_options import JudgeOptions, check_judging
-from gazecli.cli.inputs import choose_heads, load_model
+from gazecli.cli.inputs import check_model_matters, choose_heads, load_model
 from gazecli.cli.options import HeadOptions, LoadOptions
-from gazecli.cli.output import Output
+from gazecli.cli.output import Output, resumable
 from gazecli.errors import AnnotationsError
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def command(
     judging: JudgeOptions,
     loading: LoadOptions,
     files: NewReportOptions,
+    model: options.HeadsModel = None,
 ) -> None:
     """Judge texts that are written already, and keep the result as an evaluation.
 
@@ -54,14 +57,18 @@ def command(
     from gazecli.api.judging import is_text_file
 
     file, headset = (Path(texts), None) if is_text_file(texts) else (None, texts)
-    found = judge_texts(output, file, headset, comics, judging, loading, files.force)
+    if judging.judge != "likelihood":
+        check_model_matters(model, headset)
+    found = judge_texts(
+        output, file, HeadOptions(headset, model=model), comics, judging, loading, files.force
+    )
     show_evaluations(output, files, found)
 
 
 def judge_texts(
     output: Output,
     file: Path | None,
-    headset: str | None,
+    heads: HeadOptions,
     comics: Path | None,
     options: JudgeOptions,
     loading: LoadOptions,
@@ -76,11 +83,11 @@ def judge_texts(
     from gazecli.reports.generations import read_generations
 
     if file is None:
-        chosen = choose_heads(output, HeadOptions(headset))
+        chosen = choose_heads(output, heads, loading)
         written = kept_texts(chosen.headset, chosen.cache)
     else:
         written = [read_generations(file)]
-        chosen = choose_heads(output, HeadOptions(headset or written[0].headset))
+        chosen = choose_heads(output, replace(heads, heads=heads.heads or written[0].headset), loading)
         if chosen.headset.digest != written[0].headset:
             raise AnnotationsError(
                 f"these texts were written with head set {written[0].headset}",
@@ -89,4 +96,5 @@ def judge_texts(
             )
     load = remembered(lambda: load_model(output, chosen, loading))
     work = Rejudging(chosen.headset, comics, options.judging(), computed_by(loading), chosen.cache)
-    return work.judged(written, load, anew=force, note=output.note)
+    with resumable(output, "what a judge on the network answered so far"):
+        return work.judged(written, load, anew=force, note=output.note)

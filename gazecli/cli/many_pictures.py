@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
@@ -18,7 +19,7 @@ from gazecli.cli import options
 from gazecli.cli.files import check_force, writable
 from gazecli.cli.inputs import ChosenHeads, load_model, note_prepared
 from gazecli.cli.options import ModelOptions, with_help
-from gazecli.cli.output import Output, is_terminal, progress, without_secrets, write_page
+from gazecli.cli.output import Output, is_terminal, progress, resumable, without_secrets, write_page
 from gazecli.cli.tables import print_answers, print_provenance
 from gazecli.errors import GazeError, UsageError, cannot_matter
 
@@ -88,7 +89,8 @@ def steer_pictures(
     lines = _Lines(output, load, file)
     # On a terminal the answers themselves show how far it is.
     shown = file is None and is_terminal(sys.stdout)
-    with progress(replace(output, quiet=output.quiet or shown), "steering", "pictures") as step:
+    kept = nullcontext() if file is None else resumable(output, f"every line of {file.path} so far")
+    with kept, progress(replace(output, quiet=output.quiet or shown), "steering", "pictures") as step:
         each = listed if file is None else file.distinct(listed)
         for done, result in enumerate(steer_many(load, chosen.headset, each, is_there=lines.has), 1):
             lines.write(result)
@@ -119,6 +121,7 @@ class _Lines:
         self.output, self.load, self.file = output, load, file
         self.done = self.kept = self.failed = 0
         self.last: SteerDocument | None = None
+        self.warned = False
 
     def has(self, opened: OpenJob) -> bool:
         """Whether the file has the answers of this job."""
@@ -149,6 +152,9 @@ class _Lines:
         )
         if steering.layout.prepared is not None and self.output.format != "json":
             note_prepared(self.output, f"picture {made.picture.path} was", steering.layout.prepared)
+        if made.warnings and not self.warned:
+            self.warned = True
+            self.output.warning(f"{made.picture.path}: {made.warnings[0]}")
         self._write(identity, made.json_text(), lambda console: print_answers(console, made))
         self.last = made
 

@@ -19,7 +19,7 @@ import typer
 
 from gazecli.cli.completion import headset_names, model_names
 from gazecli.errors import UsageError, cannot_matter
-from gazecli.steering.settings import STATIC_PROMPT
+from gazecli.steering.settings import NATURAL_PROMPT, STATIC_PROMPT
 
 if TYPE_CHECKING:
     from gazecli.heads.headset import HeadSet
@@ -76,7 +76,9 @@ SPREAD = typer.Option(
 LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
 SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
 SEED = typer.Option("--seed", help="Draws samples and shuffles.")
-PROMPT = typer.Option("--prompt", help=f"The question; when left out: {STATIC_PROMPT}")
+PROMPT = typer.Option(
+    "--prompt", help=f"The question; when left out: {STATIC_PROMPT} Of a box, mask or side: {NATURAL_PROMPT}"
+)
 MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in tokens.")
 EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
 BATCH_SIZE = typer.Option("--batch-size", help="How many at a time: auto or a number.")
@@ -126,6 +128,11 @@ Page = Annotated[
     typer.Option(
         "--page", help="Write a page to an .html file: a word under the pointer shows where the heads looked."
     ),
+]
+# Of commands whose argument names the heads.
+HeadsModel = Annotated[
+    str | None,
+    with_help(MODEL, "The model of heads typed by hand, 3.4,3.5 (or GAZE_MODEL).", panel=_MODEL),
 ]
 PictureArgument = Annotated[
     str, typer.Argument(metavar="PICTURE", help="A picture file, - for standard input, or a comic folder.")

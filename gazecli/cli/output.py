@@ -162,17 +162,41 @@ def check_stream(output: Output, stream: bool) -> None:
 
 
 @contextmanager
+def resumable(output: Output, kept: str) -> Iterator[None]:
+    """Say what an interrupt leaves, such as `every text written so far`, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.note(f"{kept} is kept; the same command goes on from there")
+        raise
+
+
+@contextmanager
 def later_progress(output: Output, title: str, unit: str) -> Iterator[Step]:
     """As `progress`, drawn by the first step: something else may be shown before."""
+    with staged_progress(output, title, unit) as (_, step):
+        yield step
+
+
+@contextmanager
+def staged_progress(output: Output, title: str, unit: str) -> Iterator[tuple[Callable[[str], None], Step]]:
+    """As `later_progress`, of work in stages; the first function is called with the name of each stage."""
     with ExitStack() as bars:
         shown: list[Step] = []
+        named = title
+
+        def stage(name: str) -> None:
+            nonlocal named
+            bars.close()
+            shown.clear()
+            named = f"{title}: {name}"
 
         def step(done: int, total: int | None) -> None:
             if not shown:
-                shown.append(bars.enter_context(progress(output, title, unit)))
+                shown.append(bars.enter_context(progress(output, named, unit)))
             shown[0](done, total)
 
-        yield step
+        yield stage, step
 
 
 @contextmanager

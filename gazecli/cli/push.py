@@ -10,8 +10,8 @@ import typer
 from gazecli.cli.command import cli_command
 from gazecli.cli.completion import headset_names
 from gazecli.cli.files import check_force, writable_folder
-from gazecli.cli.inputs import choose_heads
-from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, with_help
+from gazecli.cli.inputs import check_model_matters, choose_heads
+from gazecli.cli.options import DATASET, DRY_RUN, FORCE, OUTPUT, HeadOptions, HeadsModel, with_help
 from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_facts, print_table, size_text
 from gazecli.errors import cannot_matter
@@ -32,13 +32,14 @@ def command(
         typer.Argument(
             metavar="HEADSET",
             autocompletion=headset_names,
-            help="A digest, file or model, or hf:OWNER/REPO@COMMIT.",
+            help="A digest, file, model, hf:OWNER/REPO@COMMIT, or heads: 3.4,3.5.",
         ),
     ],
     repository: Annotated[
         str, typer.Argument(metavar="OWNER/REPO", help="A repository on the Hub; made when missing.")
     ],
     *,
+    model: HeadsModel = None,
     private: Annotated[bool, typer.Option("--private", help="Make a repository that only you see.")] = False,
     pr: Annotated[bool, typer.Option("--pr", help="Offer it to the owner as a pull request.")] = False,
     unproven: Annotated[
@@ -64,10 +65,11 @@ def command(
     from gazecli.sharing.push import package, push_document, send
 
     check_force(force, folder)
+    check_model_matters(model, headset)
     if private and pr:
         raise cannot_matter("private", "with --pr, which goes to a repository that is there")
     writable_folder(folder, "--output")
-    chosen = choose_heads(output, HeadOptions(headset))
+    chosen = choose_heads(output, HeadOptions(headset, model=model))
     with busy(output, "packing"):
         packed = package(
             chosen.headset, repository, unproven=unproven, datasets=dataset or (), cache=chosen.cache
@@ -111,7 +113,10 @@ def _row(part: EvidencePart) -> list[object]:
     interval = None if part.ci95 is None else f"{part.ci95[0]:.3f} to {part.ci95[1]:.3f}"
     controls = f"{min(part.controls):.3f} to {max(part.controls):.3f}" if part.controls else None
     accuracy = None if part.accuracy is None else f"{part.accuracy:.3f}"
-    verdict = "yes, on the strips where they were found" if part.on_discovery_strips else "yes"
+    verdict = "yes"
+    if part.on_discovery_strips:
+        some = part.discovery_strips is not None and part.discovery_strips < part.pictures
+        verdict = f"yes, on {part.discovery_strips if some else 'the'} strips where they were found"
     if part.against:
         verdict = f"no: {'; '.join(part.against)}"
     measured = [accuracy, interval, controls, f"{part.chance:.3f}", verdict]

@@ -17,7 +17,7 @@ from gazecli.cli.evaluate_options import (
     check_report,
 )
 from gazecli.cli.files import check_force
-from gazecli.cli.inputs import choose_heads
+from gazecli.cli.inputs import check_model_matters, choose_heads
 from gazecli.cli.options import HeadOptions, ModelOptions, hidden, number_or_auto, with_help
 from gazecli.cli.output import Output
 from gazecli.cli.report_output import ReportOptions, write_report
@@ -38,7 +38,7 @@ def command(
         typer.Argument(
             metavar="HEADSET",
             autocompletion=headset_names,
-            help="A digest, file, model or hf:OWNER/REPO; else the last used.",
+            help="A digest, file, model, hf:OWNER/REPO, or heads: 3.4,3.5; else the last used.",
         ),
     ] = None,
     *,
@@ -56,6 +56,7 @@ def command(
             help="Set another head set beside it: heads shared, steering by both.",
         ),
     ] = None,
+    model: options.HeadsModel = None,
     evaluate: Annotated[Path | None, typer.Option("--evaluate", metavar="COMICS", hidden=True)] = None,
     rejudge: Annotated[Path | None, typer.Option("--rejudge", metavar="FILE", hidden=True)] = None,
     score: Annotated[options.ScoreName, hidden(options.SCORE)] = "auto",
@@ -88,6 +89,8 @@ def command(
     elif evaluate is not None:
         evaluation.check_files(files.force, files.forcing)
         evaluation.wanted(HeadOptions(headset, top, score), compare).check(evaluate)
+    if evaluate is None:
+        check_model_matters(model, headset, against)
     if (evaluate is None or rejudge is not None) and not works_alone(output):
         return
     found: list[Evaluation] = []
@@ -95,11 +98,11 @@ def command(
     if rejudge is not None:
         from gazecli.cli.judge import judge_texts
 
-        found = judge_texts(output, rejudge, headset, evaluate, evaluation, loading)
+        found = judge_texts(output, rejudge, HeadOptions(headset, model=model), evaluate, evaluation, loading)
     else:
         counted = top if evaluate is not None or compare else "auto"
-        heads = HeadOptions(headset, counted, score)
-        chosen = choose_heads(output, heads)
+        heads = HeadOptions(headset, counted, score, model)
+        chosen = choose_heads(output, heads, loading if evaluate is not None else None)
         if evaluate is not None:
             from gazecli.cli.evaluate import SHOWN_SCENES, run_evaluation
 
@@ -117,7 +120,7 @@ def command(
         shown=shown,
         found=found,
         comparison=comparison,
-        against=None if against is None else choose_heads(output, HeadOptions(against)).headset,
+        against=None if against is None else choose_heads(output, HeadOptions(against, model=model)).headset,
         count=number_or_auto(top, "--top") or "auto",
     )
     write_report(output, files, made.document(), shown, made.scenes)

@@ -71,6 +71,7 @@ def write_report(
     Where there are `evaluations`, these are what is printed as JSON and as tables, one after the other.
     """
     from gazecli.cache import Cache
+    from gazecli.reports.tables import headline
 
     if options.figures is not None:
         report = save_figures(report, options.figures, options.dpi)
@@ -99,4 +100,6 @@ def write_report(
         write_page(text)
     else:
         save_text(text, destination)
+        if report.evaluation is not None and (found := headline(report.evaluation)) is not None:
+            output.note(found)
         output.note(f"written to {destination}")

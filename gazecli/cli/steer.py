@@ -13,7 +13,7 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, is_stdout, save_page
-from gazecli.cli.inputs import choose_heads, load_model, most_pixels, note_prepared, open_picture
+from gazecli.cli.inputs import choose_heads, load_model, most_pixels, note_prepared, open_picture, warn_of_toy
 from gazecli.cli.many_pictures import JOBS, LINES, Jobs, steer_pictures
 from gazecli.cli.options import (
     HeadOptions,
@@ -108,13 +108,14 @@ def command(
     targets = opened.targets(region or (), all_regions, or_whole=steering.mode == "blind")
     chosen = choose_heads(output, heads, model)
     from gazecli.reports.steering import steer_document
-    from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+    from gazecli.steering.settings import SteerSettings, question_for
     from gazecli.steering.steer import steer_regions
 
-    question = STATIC_PROMPT if prompt is None else prompt
+    question = question_for(opened, targets) if prompt is None else prompt
     settings = SteerSettings(question, max_new_tokens=max_new_tokens, **steering.keywords(chosen.headset))
     settings.check()
     vlm = load_model(output, chosen, model)
+    warn_of_toy(output, vlm, opened)
     # Row 0 is the baseline.
     with generating(output, "steering", stream, vlm.decode, row=1) as on_token:
         steered = steer_regions(

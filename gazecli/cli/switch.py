@@ -11,10 +11,10 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_dpi, check_files, is_png, save_page
-from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
+from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, warn_of_toy
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
-from gazecli.cli.tables import print_provenance, print_table
+from gazecli.cli.tables import print_provenance, print_table, region_names
 from gazecli.steering.settings import DYNAMIC_PROMPT
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def command(
     settings.check()
     planned.check_length(longest)
     vlm = load_model(output, chosen, model)
+    warn_of_toy(output, vlm, opened)
     with generating(output, "narrating", stream, vlm.decode) as on_token:
         narration = narrate(
             vlm, opened, planned, chosen.heads, settings, max_new_tokens=longest, on_token=on_token
@@ -103,8 +104,10 @@ def command(
 
 
 def _show(console: Console, document: SwitchDocument) -> None:
+    names = region_names(document)
     rows: list[list[object]] = [
-        [segment.region, f"{segment.start}-{segment.end}", segment.text] for segment in document.segments
+        [names[segment.region], f"{segment.start}-{segment.end}", segment.text]
+        for segment in document.segments
     ]
     print_table(console, ">target >tokens text", rows)
     print_provenance(console, document, trajectory=document.trajectory_file, page=document.page)

@@ -123,13 +123,25 @@ def print_table(console: Console, columns: str | Sequence[str], rows: Sequence[S
 def print_answers(console: Console, document: SteerDocument, *, streamed: bool = False) -> None:
     """Print the answers of one picture; `streamed` answers are on the terminal already."""
     rows: list[list[object]] = []
+    names = region_names(document)
     for answer in document.answers:
         moved = answer.attention_on_region
         text = "" if streamed else answer.text
-        rows.append([answer.region, text, f"{moved.baseline:.2f} \u2192 {moved.steered:.2f}"])
+        mark = ", unchanged" if answer.unchanged else ""
+        rows.append([names[answer.region], text, f"{moved.baseline:.2f} \u2192 {moved.steered:.2f}{mark}"])
     if document.baseline is not None:
         rows.append(["-", document.baseline.text, "unsteered"])
     print_table(console, ">region answer attention_on_it", rows)
+
+
+def region_names(document: SteerDocument | SwitchDocument | TrackDocument) -> dict[int, str]:
+    """How people see each region, by number: a panel as `2` or `2 dog`, any other by its label."""
+    names = {}
+    for region in document.regions:
+        is_panel = region.number <= document.picture.panels
+        parts = [str(region.number)] if is_panel or not region.label else []
+        names[region.number] = " ".join([*parts, region.label or ""]).strip()
+    return names
 
 
 def print_facts(console: Console, facts: Mapping[str, object]) -> None:

@@ -10,10 +10,10 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_dpi, check_files, is_png, save_page
-from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture
+from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, warn_of_toy
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
-from gazecli.cli.tables import print_provenance, print_table
+from gazecli.cli.tables import print_provenance, print_table, region_names
 from gazecli.errors import RegionError
 from gazecli.steering.settings import TRACKING_PROMPT
 
@@ -87,6 +87,7 @@ def command(
     if len(controls) < CONTROLS:
         output.note(f"{len(controls)} of {CONTROLS} controls: there are no other heads to draw")
     vlm = load_model(output, chosen, model)
+    warn_of_toy(output, vlm, opened)
     with generating(output, "tracking", stream, vlm.decode) as on_token:
         tracking = track(
             vlm,
@@ -132,13 +133,27 @@ def command(
 
 
 def _show(console: Console, document: TrackDocument, *, streamed: bool) -> None:
+    names = region_names(document)
     rows: list[list[object]] = [
-        [s.region, _share(s.gaze), _share(s.control), "" if streamed else s.text] for s in document.sentences
+        [
+            None if s.region is None else names[s.region],
+            _share(s.gaze),
+            _share(s.control),
+            "" if streamed else s.text,
+        ]
+        for s in document.sentences
     ]
     print_table(console, ">looked_at >gaze >control text", rows)
     parts = [(span.text, span.pointing) for span in document.spans] or [("whole text", document.pointing)]
     pointed: list[list[object]] = [
-        [text, p.region, _share(p.area), _share(p.gaze), f"{p.gaze_ratio:.2f}", _share(p.control_ratio)]
+        [
+            text,
+            names[p.region],
+            _share(p.area),
+            _share(p.gaze),
+            f"{p.gaze_ratio:.2f}",
+            _share(p.control_ratio),
+        ]
         for text, pointing in parts
         for p in pointing
     ]

@@ -19,8 +19,6 @@ from gazecli.pictures.comics.strip import BoxedStrip, Recipe, Skipped
 from gazecli.pictures.image_files import Stored, probe_stored
 from gazecli.pictures.regions import Box
 
-# Gandikota & Bau 2026 (arXiv 2606.14703), natural images.
-PROMPT = "What is the main object in this part of the image? Answer in a few words."
 _MAX_BYTES = 1 << 30
 _FORM = "give COCO's instances JSON: images, annotations and categories"
 _SMALL, _MEDIUM = 32.0**2, 96.0**2  # COCO's own bounds, in pixels of area

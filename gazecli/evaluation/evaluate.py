@@ -136,8 +136,9 @@ def execute(
     progress: Callable[[int, int], None] = lambda done, total: None,
     batch_size: int | None = None,
     anew: bool = False,
+    stage: Callable[[str], None] = lambda name: None,
 ) -> Execution:
-    """Run `plan`; `progress` is called with (done, total), a step being one picture under all conditions.
+    """Run `plan`; `progress` is called with (done, total) pictures of each stage, which `stage` names.
 
     Texts are kept in the cache as they are written: a run that was interrupted goes on where it was, and one
     with more pictures or controls writes only what is new. Processes that a launcher started together share
@@ -162,12 +163,12 @@ def execute(
     numbers, plan = list(range(len(examples.usable))), replace(plan, top=headset.resolve_top(plan.top))
     points: list[SweepPoint] = []
     choice, by_score = None, None
-    runs_each = 2 if plan.question is not None else 1
     tries = judge is not None and plan.sweep is None and len(plan.scores) == 2
     trying = pictures_to_try(len(numbers), plan.seed) if tries else []
     if plan.sweep is not None:
         choosing, numbers = halves(len(numbers), plan.seed)
-        advance = _advance(progress, len(choosing) + runs_each * len(numbers))
+        stage(f"choosing the {plan.sweep}")
+        advance = _advance(progress, len(choosing))
         points = sweep(steering, headset, _steps(headset, plan), choosing, plan.seed, advance)
         best = gentlest(points)
         choice = SweepChoice(best.k, best.gaze, len(choosing), best.score or plan.score, best.strength)
@@ -175,9 +176,9 @@ def execute(
         if choice.strength is not None:
             plan = replace(plan, settings=replace(plan.settings, strength=choice.strength))
             steering, blinding = _tasks(vlm, examples, plan, shared)
-    else:
-        advance = _advance(progress, len(trying) + runs_each * len(numbers))
     if trying:
+        stage("choosing the score")
+        advance = _advance(progress, len(trying))
         by_score = choose_score(steering, headset, plan.top, plan.scores, trying, plan.seed, advance)
         plan = replace(plan, score=by_score.score)
     conditions = conditions_for(
@@ -186,11 +187,14 @@ def execute(
     selected = selections(headset, plan.top) if plan.compare else {}
     steered = [condition for condition in conditions if not condition.blinds]
     asked = [condition.choice for condition in steered] + [Choice(tuple(each)) for each in selected.values()]
-    found = steering.trials(numbers, asked, advance)
+    stage("steered, beside controls")
+    found = steering.trials(numbers, asked, _advance(progress, len(numbers)))
     of_conditions, of_selectors = found[: len(steered)], found[len(steered) :]
     blinded = [condition for condition in conditions if condition.blinds]
     if blinded:
-        of_conditions += blinding.trials(numbers, [condition.choice for condition in blinded], advance)
+        stage("asked, heads blind")
+        choices = [condition.choice for condition in blinded]
+        of_conditions += blinding.trials(numbers, choices, _advance(progress, len(numbers)))
     runs = [
         Run(condition, numbers, pictures)
         for condition, pictures in zip([*steered, *blinded], of_conditions, strict=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache as remembered
 from typing import Literal
 
-from gazecli.errors import BadInput, ComicsError
-from gazecli.pictures.comics.comics import Comics, Skipped
+from gazecli.errors import BadInput, ComicsError, UsageError
+from gazecli.heads.headset import HeadSet
+from gazecli.pictures.comics.comics import Comics, Skipped, open_comics
 from gazecli.pictures.comics.strip import Strip
+from gazecli.pictures.compose import GAP, HEIGHT
 from gazecli.pictures.image_files import hash_file
 from gazecli.pictures.picture import Picture
 
@@ -88,6 +91,46 @@ def chance_of(examples: Sequence[Example]) -> float:
     """Accuracy of guessing one of each picture's regions, mean over targets."""
     # Each of n regions is guessed with 1 / n, so every picture adds one hit to its n targets.
     return len(examples) / sum(example.regions for example in examples)
+
+
+def shared_with_discovery(examples: Examples, numbers: Sequence[int], headset: HeadSet) -> int:
+    """How many of the pictures `numbers` are known to be strips in which the heads were found.
+
+    A head set knows its strips by one digest of all. So they are looked for in the folder of these pictures:
+    drawn from it as discovery drew them, strips of that digest are those of discovery. Strips that also lie
+    in another folder, or in one that has changed since, are not found.
+    """
+    comics, found_on = examples.comics, headset.header["comics"]["digest"]
+    if headset.kind != "pictures":
+        return 0
+    if comics.digest == found_on:
+        return len(numbers)
+    hashed = remembered(hash_file)
+    try:
+        found = _drawn_again(comics, headset)
+        if replace(found, hash_files=lambda files: list(map(hashed, files))).digest != found_on:
+            return 0
+        known = {strip.digest(hashed) for strip in found.strips}
+    except (BadInput, UsageError):
+        return 0
+    strips = [examples.usable[number].strip for number in numbers]
+    return sum(strip is not None and strip.digest(hashed) in known for strip in strips)
+
+
+def _drawn_again(comics: Comics, headset: HeadSet) -> Comics:
+    """The strips of the same folder that discovery with the head set's settings draws."""
+    settings, recipe = headset.header["settings"], comics.strips[0].recipe
+    return open_comics(
+        comics.path,
+        panels=headset.panels,
+        height=int(settings.get("height", HEIGHT)),
+        gap=int(settings.get("gap", GAP)),
+        samples=settings.get("samples"),
+        seed=int(settings.get("seed", 42)),
+        layout=settings.get("layout"),
+        rtl=recipe.rtl,
+        spread=recipe.spread,
+    )
 
 
 def is_readable(example: Example, skipped: list[Skipped]) -> bool:

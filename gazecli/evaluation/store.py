@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazecli.cache.artifact import Artifact
+from gazecli.cache.artifact_folder import Entry
 from gazecli.cache.store import Cache
 from gazecli.canonical import is_digest
 from gazecli.errors import CacheError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gazecli.evaluation.examples import Examples
 
 KIND = "evaluation"
-METHOD = 1  # raised whenever the same request would give another evaluation
+METHOD = 2  # raised whenever the same request would give another evaluation
 _OUTCOMES = get_args(Outcome)  # stored as their places
 
 
@@ -103,6 +104,26 @@ def evaluations_of(cache: Cache, headset: str) -> list[KeptEvaluation]:
     listed = [each for each in cache.entries() if each.kind == KIND]
     own = [each.digest for each in listed if each.summary.get("headset") == headset]
     return [kept for digest in own if (kept := _get(cache, digest)) is not None]
+
+
+def accuracies(entries: Sequence[Entry]) -> dict[str, tuple[float, str]]:
+    """Of each head set with a judged evaluation: the accuracy of the newest, and in words what it was.
+
+    entries: what the cache has, newest first.
+    """
+    found: dict[str, tuple[float, str]] = {}
+    for entry in entries:
+        header = entry.summary
+        try:
+            block = header["evaluation"]
+            gaze = next(each["accuracy"] for each in block["conditions"] if each["name"] == "gaze")
+            words = f"{block['task']}, {block['strips']} strip{'s' * (block['strips'] != 1)}"
+            found.setdefault(
+                str(header["headset"]), (float(gaze), f"{words}, top {block['settings']['top']}")
+            )
+        except (KeyError, TypeError, ValueError, StopIteration):
+            continue
+    return found
 
 
 def evaluation_summary(header: Mapping[str, Any]) -> str | None:

@@ -170,17 +170,16 @@ class Wanted(Judging):
 
     def plan(self, headset: HeadSet, natural: bool) -> Plan:
         """What to run, on comics or `natural` pictures; UsageError for settings that make no sense."""
-        from gazecli.evaluation.coco import PROMPT
         from gazecli.evaluation.conditions import CONTROLS
         from gazecli.evaluation.evaluate import PROMPTS, Plan
         from gazecli.heads.questions import DISCOVERY_PROMPT
-        from gazecli.steering.settings import SteerSettings
+        from gazecli.steering.settings import NATURAL_PROMPT, SteerSettings
 
         task: TaskName = self.task or "static"
         length = None
         if task == "dynamic" and self.every != "sentence":
             length = 50 if self.every is None else int(self.every)
-        prompt = PROMPT if natural else PROMPTS[task]
+        prompt = NATURAL_PROMPT if natural else PROMPTS[task]
         protocol = self.protocol_of(headset)
         scope: Scope = "answer" if task == "dynamic" else "full"
         longest, strength = _LONGEST_ANSWER, self.strength or "auto"

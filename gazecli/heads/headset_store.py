@@ -73,6 +73,29 @@ def note_used(cache: Cache, headset: HeadSet) -> None:
             cache.set_latest(name, headset.digest)
 
 
+def set_default(cache: Cache, headset: HeadSet) -> None:
+    """Make a kept head set the one that its model's name means, whatever is found or used later.
+
+    It counts as the last used, too.
+    """
+    cache.set_latest(_default_of(str(headset.model["digest"])), headset.digest)
+    cache.set_latest(_LAST, headset.digest)
+
+
+def default_digest(cache: Cache, model: str) -> tuple[str | None, bool]:
+    """Which kept head set a model's name means, and whether `set_default` made it so.
+
+    Else it is the one found, pulled or used last. model: the model's digest.
+    """
+    chosen = cache.latest_for(_default_of(model))
+    return (chosen, True) if chosen is not None else (cache.latest_for(_of_model(model)), False)
+
+
+def last_digest(cache: Cache) -> str | None:
+    """Which kept head set is steered where neither heads nor a model are named: the one used last."""
+    return cache.latest_for(_LAST)
+
+
 def note_comics(cache: Cache, comics: Comics) -> None:
     """Remember from which data set of the Hub comics were fetched, if they were."""
     with suppress(ComicsError):
@@ -136,11 +159,13 @@ def pull(name: str, *, cache: Cache | None = None, note: Note = log) -> HeadSet:
 
 
 def newest_headset(model: str, name: str, cache: Cache, note: Note = log) -> HeadSet:
-    """The newest head set of the model with the digest `model`, called `name`; HeadSetError for none.
+    """The default head set of the model with the digest `model`, called `name`, else its newest.
+
+    Raises HeadSetError for none.
 
     `tiny` has one in the package, which is taken where there is no other, and of which `note` is told.
     """
-    found = _get(cache, cache.latest_for(_of_model(model)))
+    found = _get(cache, default_digest(cache, model)[0]) or _get(cache, cache.latest_for(_of_model(model)))
     if found is None and _from_file(PACKAGED).model["digest"] == model:
         found = _packaged(cache, note)
     if found is None:
@@ -206,7 +231,8 @@ def _of_hub_model(spec: str, hub_id: str, revision: str, cache: Cache) -> HeadSe
     for entry in cache.entries():
         model = entry.summary.get("model") if entry.kind == KIND else None
         if isinstance(model, dict) and model.get("id") == hub_id and revision in ("", model.get("revision")):
-            return headset_of(entry.digest, cache)
+            chosen, is_set = default_digest(cache, str(model.get("digest")))
+            return headset_of(chosen if is_set and chosen is not None else entry.digest, cache)
     raise _none_of(spec)
 
 
@@ -253,6 +279,10 @@ def _get(cache: Cache, digest: str | None) -> HeadSet | None:
     if digest is None or artifact is None:
         return None
     return HeadSet.from_artifact(artifact, digest, cache.path_of(digest))
+
+
+def _default_of(digest: str) -> str:
+    return f"default of {digest}"
 
 
 def _of_model(digest: str) -> str:

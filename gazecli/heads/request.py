@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 METHOD, TEXT_METHOD = 2, 1  # raised whenever the same request would give other numbers
 
 
+_ONE_PANEL = (
+    "heads are found by which of several panels they look at: draw strips with gaze comics make, and steer "
+    "one picture with gaze steer PICTURE --region left"
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of discovery that change its result."""
@@ -332,5 +338,5 @@ def check_numbers(**given: int | None) -> None:
                 f"--{name} must lie between {low} and {high}",
                 subject=str(value),
                 code=f"usage.{name}",
-                hint=f"leave --{name} out for the default",
+                hint=_ONE_PANEL if (name, value) == ("panels", 1) else f"leave --{name} out for the default",
             )

@@ -26,7 +26,8 @@ class Entry:
     """A checkpoint with a short name; `id` is its name on the Hub; `tiny` is in the package.
 
     `note`: what keeps it from running, where something does. `unchecked`: layers and heads were not compared
-    with a published config.json, as tests/models/test_catalogue.py does with the others.
+    with a published config.json, as tests/models/test_catalogue.py does with the others. toy: it knows no
+    pictures but drawn comic strips.
     """
 
     alias: str
@@ -37,6 +38,7 @@ class Entry:
     published: Published | None = None
     note: str | None = None
     unchecked: bool = False
+    toy: bool = False
 
 
 _NEEDS_TORCHVISION = "needs torchvision"
@@ -44,7 +46,7 @@ _OWN_CODE = "refused: its own code puts pictures in behind the prompt"
 
 
 CATALOGUE: tuple[Entry, ...] = (
-    Entry(TINY, TINY, "qwen2_vl", 4, 8),
+    Entry(TINY, TINY, "qwen2_vl", 4, 8, toy=True),
     Entry("qwen2-vl-2b", "Qwen/Qwen2-VL-2B-Instruct", "qwen2_vl", 28, 12),
     Entry("qwen2-vl-7b", "Qwen/Qwen2-VL-7B-Instruct", "qwen2_vl", 28, 28, Published(90, 66.2, 0.0)),
     Entry("qwen2-vl-72b", "Qwen/Qwen2-VL-72B-Instruct", "qwen2_vl", 80, 64),
@@ -151,6 +153,11 @@ def resolve_alias(name: str) -> str | None:
         if entry.alias == name.lower():
             return entry.id
     return name if _HUB_ID.fullmatch(name) else None
+
+
+def is_toy(model_id: str) -> bool:
+    """Whether the checkpoint says of itself that it knows no pictures but drawn comic strips."""
+    return any(entry.toy for entry in CATALOGUE if entry.id == model_id)
 
 
 def published_top(hub_id: str) -> int | None:

@@ -24,6 +24,11 @@ class Region:
     mask: NDArray[np.bool_] | None = None
     label: str | None = None
 
+    @property
+    def name(self) -> str:
+        """How people see it: its label, else its number."""
+        return self.label or str(self.number)
+
     def owns(self, boxes: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Which token cells belong to this region: float [N, 4] in pixels -> bool [N].
 

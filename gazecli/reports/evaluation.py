@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gazecli.errors import BadInput
 from gazecli.evaluation.evaluate import Execution, Selector
-from gazecli.evaluation.examples import Example, Examples, chance_of, turned_counts
+from gazecli.evaluation.examples import Example, Examples, chance_of, shared_with_discovery, turned_counts
 from gazecli.evaluation.judges.endpoint import EndpointJudge
 from gazecli.evaluation.judges.judge import Judge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
@@ -49,6 +49,7 @@ def evaluation_part(vlm: VLM, evaluation: Execution, swept: str, judge: Judge | 
     """The block of the report; `swept` is the digest of the head set asked for."""
     choice, runs, usable = evaluation.choice, evaluation.runs, evaluation.examples.usable
     by_score, digests = evaluation.score_choice, {"headset": evaluation.headset.digest, "swept": swept}
+    shared = shared_with_discovery(evaluation.examples, runs[0].numbers, evaluation.headset)
     part = EvaluationPart.model_validate(
         {
             "comics": _comics(evaluation.examples),
@@ -61,8 +62,8 @@ def evaluation_part(vlm: VLM, evaluation: Execution, swept: str, judge: Judge | 
             "sweep": evaluation.sweep,
             "choice": {**vars(choice), **digests} if choice else None,
             "score_choice": {**vars(by_score), **digests} if by_score else None,
-            "on_discovery_strips": evaluation.headset.header["comics"]["digest"]
-            == evaluation.examples.comics.digest,
+            "on_discovery_strips": shared > 0,
+            "discovery_strips": shared,
             "examples": _examples(runs, usable),
             "timing": {"seconds": evaluation.seconds},
         }

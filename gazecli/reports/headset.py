@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gazecli.errors import HeadSetError
 from gazecli.heads.headset import HeadSet, overlaps, selections
-from gazecli.heads.scores import SCORE_NAMES, ranking
+from gazecli.heads.scores import SCORE_NAMES, UNTESTED, ranking
 from gazecli.heads.shared_heads import shared_heads
 from gazecli.reports.documents.evaluation import ComparisonPart, EvaluationPart, SelectorPart
 from gazecli.reports.documents.parts import TimingPart
@@ -25,6 +25,7 @@ from gazecli.reports.documents.results import (
     MatrixPart,
     ReportDocument,
     SteeredBothPart,
+    SuggestedPart,
 )
 from gazecli.reports.methods import methods_text
 
@@ -73,6 +74,7 @@ def report_document(
             versions=versions(),
             **_shared(headset),
         )
+        document = document.model_copy(update={"suggested": _suggested(document.suggested, evaluations)})
         return document.model_copy(update={"methods": methods_text(document)})
 
 
@@ -112,6 +114,24 @@ def against_part(
     with _well_formed(other):
         own = {"headset": other.digest, "model": dict(other.model), "kind": other.kind, "steering": steering}
         return AgainstPart.model_validate({**vars(shared), **own})
+
+
+def _suggested(suggested: SuggestedPart, evaluations: Sequence[EvaluationPart]) -> SuggestedPart:
+    """The suggestion, whose reason says what the kept evaluations tested of it."""
+    if not evaluations or UNTESTED not in suggested.why:
+        return suggested
+    for each in evaluations:
+        if (each.settings.top, each.settings.score) == (suggested.top, suggested.score):
+            gaze = next((part for part in each.conditions if part.name == "gaze"), None)
+            if gaze is None:
+                tested = f"Steered on {each.strips} pictures, not judged yet"
+            else:
+                tested = f"Tested by steering: accuracy {gaze.accuracy:.3f} on {each.strips} pictures"
+            break
+    else:
+        tried = ", ".join(f"top {each.settings.top} by {each.settings.score}" for each in evaluations)
+        tested = f"These heads are {UNTESTED[0].lower()}{UNTESTED[1:]}; the evaluations steered {tried}"
+    return suggested.model_copy(update={"why": suggested.why.replace(UNTESTED, tested)})
 
 
 def _same(evaluation: EvaluationPart) -> tuple[str, str, str, int]:

@@ -104,7 +104,7 @@ def heatmap_of_steering(steering: Steering) -> Heatmap:
     """Attention of the steered heads at the first steered token: unsteered, then at each region."""
     maps = [AttentionMap(steering.baseline_rows.mean(0), f"unsteered: {steering.baseline or ''}")]
     maps += [
-        AttentionMap(answer.rows.mean(0), f"region {answer.region.number}: {answer.text}", answer.region.box)
+        AttentionMap(answer.rows.mean(0), f"region {answer.region.name}: {answer.text}", answer.region.box)
         for answer in steering.answers
     ]
     return Heatmap(steering.picture.image, steering.layout.boxes.numpy(), maps)
@@ -115,7 +115,7 @@ def heatmap_of_narration(narration: Narration) -> Heatmap:
     maps = [
         AttentionMap(
             narration.maps[part.start : part.end].mean(0),
-            f"region {part.region.number}: {part.text}",
+            f"region {part.region.name}: {part.text}",
             part.region.box,
         )
         for part in narration.segments

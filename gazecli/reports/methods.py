@@ -46,7 +46,9 @@ def _found(document: ReportDocument) -> list[str]:
     model, comics, settings = document.model, document.comics, document.settings
     at = f" at revision {model.revision}" if model.revision else ""
     size = f"{model.layers} layers of {model.heads} attention heads"
-    checkpoint = f"{model.id}{at} ({size}, {model.dtype}, weights {short(model.digest)})"
+    # Of heads that were not found here nobody knows it.
+    dtype = "" if model.dtype == "unknown" else f"{model.dtype}, "
+    checkpoint = f"{model.id}{at} ({size}, {dtype}weights {short(model.digest)})"
     if document.imported is not None:
         ranking = f"a published ranking of {document.imported.heads} heads"
         return [
@@ -113,12 +115,17 @@ def _evaluated(evaluation: EvaluationPart) -> list[str]:
         length += f", {_bounded(settings.image_tokens)}"
     every = f", a new target every {settings.every} tokens" if settings.every else ""
     asked = f"{_TASKS[evaluation.task]} (\u201c{settings.prompt}\u201d; {length}{every})"
+    protocol = f", by the {settings.protocol} protocol of {_PAPER}" if settings.protocol is not None else ""
     bias = f"the pre-softmax scores of {settings.top} heads (top by {settings.score} score) were changed by "
     sentences = [
-        f"{asked} on {evaluation.strips} pictures ({short(evaluation.comics.digest)}), and {bias}"
-        f"\u00b1{settings.strength:g} (mode {settings.mode}, scope {settings.scope}; {settings.dtype} on "
-        f"{settings.device}, seed {settings.seed})."
+        f"{asked} on {evaluation.strips} pictures ({short(evaluation.comics.digest)}){protocol}, and {bias}"
+        f"\u00b1{settings.strength:g} (the strength; mode {settings.mode}, scope {settings.scope}; "
+        f"{settings.dtype} on {settings.device}, seed {settings.seed})."
     ]
+    if evaluation.on_discovery_strips:
+        shared = evaluation.discovery_strips
+        which = "These" if shared in (None, evaluation.strips) else f"{shared} of these"
+        sentences.append(f"{which} are strips in which the heads were found.")
     if choice is not None:
         what = f"K = {choice.k}" if choice.strength is None else f"Strength {choice.strength:g}"
         sentences.append(
@@ -149,12 +156,16 @@ def _controlled(conditions: list[ConditionPart]) -> str:
         beside.append(
             f"{_number(draws, 'draw')} of as many other heads, from the same layers as far as they go"
         )
+    if draws := names.count("low_control"):
+        beside.append(f"{_number(draws, 'draw')} of as many heads from those with the lowest scores")
     if "all" in names:
         beside.append("all heads")
     if "unsteered" in names:
         beside.append("no steering")
     if "blind" in names:
         beside.append("the same heads blinded to the picture while each region was asked about by its place")
+    if draws := names.count("blind_control"):
+        beside.append(f"{_number(draws, 'control draw')} blinded likewise")
     return f"Controls: {'; '.join(beside)}." if beside else ""
 
 
@@ -184,7 +195,16 @@ def _results(evaluation: EvaluationPart) -> str:
     controls = sorted(each.accuracy for each in evaluation.conditions if each.name == "control")
     if controls:
         told.insert(1, f"controls {controls[0]:.3f} to {controls[-1]:.3f}")
-    return f"Redirection accuracy: {', '.join(told)}." if told else ""
+    if not told:
+        return ""
+    return f"Redirection accuracy: {', '.join(told)}.{_against_controls(evaluation.p_value, len(controls))}"
+
+
+def _against_controls(p_value: float | None, controls: int) -> str:
+    if p_value is None:
+        return ""
+    rule = "(1 + controls at least as good) / (controls + 1)"
+    return f" The add-one p value, {rule} with {_number(controls, 'control')}, is {p_value:.3f}."
 
 
 def _number(count: int, noun: str) -> str:

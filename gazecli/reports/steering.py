@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gazecli.evaluation.judges.lexical import is_unchanged
 from gazecli.models.attention.modes import parse_strength
 from gazecli.reports.documents.parts import ModelPart, SteeringSettings, TimingPart
 from gazecli.reports.documents.results import (
@@ -31,6 +32,7 @@ from gazecli.reports.documents.results import (
     TurnPart,
 )
 from gazecli.steering.settings import SteerSettings
+from gazecli.steering.toy_models import toy_warning
 
 if TYPE_CHECKING:
     from gazecli.models.vlm import VLM, ModelFacts
@@ -49,7 +51,7 @@ def steer_document(
     return SteerDocument(
         settings=_settings(settings, steering, score),
         baseline=baseline,
-        answers=[_answer(answer) for answer in steering.answers],
+        answers=[_answer(answer, steering.baseline) for answer in steering.answers],
         **_shared(vlm, steering, headset, settings.prompt, more),
     )
 
@@ -131,6 +133,7 @@ def _shared(
 ) -> dict[str, Any]:
     """What all three documents say."""
     picture = PicturePart.model_validate(result.picture)
+    warning = toy_warning(vlm, result.picture)
     return {
         "model": ModelPart.model_validate(vlm),
         "headset": headset,
@@ -144,14 +147,20 @@ def _shared(
         ],
         "prompt": prompt,
         "timing": TimingPart(seconds=result.seconds),
+        "warnings": [] if warning is None else [warning],
         **more,
     }
 
 
-def _answer(answer: Answer) -> AnswerPart:
-    moved = AttentionPart(baseline=answer.attention_baseline, steered=answer.attention_steered)
+def _answer(answer: Answer, baseline: str | None) -> AnswerPart:
     return AnswerPart(
-        region=answer.region.number, text=answer.text, tokens=answer.tokens, attention_on_region=moved
+        region=answer.region.number,
+        text=answer.text,
+        tokens=answer.tokens,
+        attention_on_region=AttentionPart(
+            baseline=answer.attention_baseline, steered=answer.attention_steered
+        ),
+        unchanged=None if baseline is None else is_unchanged(answer.text, baseline),
     )
 
 

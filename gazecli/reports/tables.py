@@ -189,6 +189,24 @@ def turned_words(stored: int, upright: int, assumed: int) -> str:
     return f"EXIF turns {total} picture{'s' * (total > 1)}. Boxes: {', '.join(boxes)}{guessed}"
 
 
+def headline(evaluation: EvaluationPart) -> str | None:
+    """What steering gave, beside controls and nothing steered, in one line; None if it was not judged."""
+    of: dict[str, list[ConditionPart]] = {}
+    for each in evaluation.conditions:
+        of.setdefault(each.name, []).append(each)
+    if "gaze" not in of:
+        return None
+    [gaze] = of["gaze"]
+    beside = [
+        f"{sum(each.accuracy for each in of[name]) / len(of[name]):.3f} {condition_label(name)}"
+        for name in ("control", "unsteered")
+        if name in of
+    ]
+    steered = f"accuracy {gaze.accuracy:.3f} ({cell_text(gaze.ci95)}) {condition_label('gaze', gaze.k)}"
+    done = f"{evaluation.task}, {evaluation.strips} picture{'s' * (evaluation.strips != 1)}"
+    return f"{', '.join([steered, *beside])}, chance {evaluation.chance:.3f}; {done}"
+
+
 def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     """How one evaluation was done."""
     settings, choice = evaluation.settings, evaluation.choice
@@ -224,7 +242,7 @@ def evaluation_facts(evaluation: EvaluationPart) -> Facts:
     if evaluation.p_value is not None:
         facts["against controls"] = controls_words(evaluation)
     if evaluation.on_discovery_strips:
-        facts["careful"] = "these are the strips on which the heads were found; others give a fairer figure"
+        facts["careful"] = discovery_words(evaluation)
     for number, advice in enumerate(evaluation.advice, 1):
         facts["advice" if number == 1 else f"advice {number}"] = advice
     return facts
@@ -245,6 +263,13 @@ def controls_words(evaluation: EvaluationPart) -> str:
     controls = sorted(each.accuracy for each in evaluation.conditions if each.name == "control")
     shown = ", ".join(map(cell_text, controls))
     return f"p = {evaluation.p_value:.3f} by {len(controls)} draws: {shown}"
+
+
+def discovery_words(evaluation: EvaluationPart) -> str:
+    """That the pictures, or how many of them, are those in which the heads were found."""
+    shared, strips = evaluation.discovery_strips, evaluation.strips
+    these = "these" if shared is None or shared == strips else f"{shared} of these {strips}"
+    return f"{these} are strips on which the heads were found; others give a fairer figure"
 
 
 def evaluation_tables(evaluation: EvaluationPart, *, panels: bool = True) -> list[Table]:

@@ -27,7 +27,7 @@ from gazecli.reports.steering import steer_document
 from gazecli.serving.answers import Arrivals, JSONAnswer, error_part, event_line
 from gazecli.serving.engine import Engine
 from gazecli.serving.requests import Panels, parsed, picture_of, spec_of
-from gazecli.steering.settings import STATIC_PROMPT, SteerSettings, check_request
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings, check_request, question_for
 from gazecli.steering.steer import Steering, steer_by_token
 
 _DEFAULT = SteerSettings()
@@ -111,7 +111,7 @@ class ChatBody(Part):
     user: str | None = None
 
     def asked(self) -> tuple[str, str]:
-        """The picture's address and the question; PictureError unless there is one picture."""
+        """The picture's address and the question, perhaps empty; PictureError unless there is one picture."""
         content = self.messages[0].content
         parts = [] if isinstance(content, str) else content
         pictures = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
@@ -122,7 +122,7 @@ class ChatBody(Part):
                 code="picture.missing" if not pictures else "picture.several",
             )
         words = "\n".join(part.text for part in parts if isinstance(part, TextPart))
-        return pictures[0], words or STATIC_PROMPT
+        return pictures[0], words
 
 
 class Chat:
@@ -187,7 +187,7 @@ class _Completion:
         self.picture = picture
         given = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
         self.longest = _DEFAULT.max_new_tokens if given is None else given
-        self.settings = SteerSettings(question, max_new_tokens=self.longest)
+        self.settings = SteerSettings(question or STATIC_PROMPT, max_new_tokens=self.longest)
         self.head = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "created": int(time.time()),
@@ -195,15 +195,16 @@ class _Completion:
         }
         self.prompt_tokens = 0
         if body.gaze is None:
-            check_request(question, self.longest)
+            check_request(self.settings.prompt, self.longest)
             return
         gaze = body.gaze
         strength = self.headset.resolve_strength(gaze.strength)
-        self.settings = SteerSettings(question, strength, gaze.mode, gaze.scope, self.longest)
         if gaze.region is None:
             hint = "add gaze.region, or leave gaze out"
             raise UsageError("no region is named", hint=hint, code="usage.region")
         self.target = picture.region(spec_of(gaze.region), len(picture.regions) + 1)
+        question = question or question_for(picture, [self.target])
+        self.settings = SteerSettings(question, strength, gaze.mode, gaze.scope, self.longest)
         self.heads = gaze.choose(chat.engine, chat.headset)
         self.settings.check_heads(self.vlm, self.heads)
 

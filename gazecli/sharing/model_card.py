@@ -137,7 +137,11 @@ def _result(document: ReportDocument, finding: Finding, sources: Mapping[str, st
 def _warning(findings: Sequence[Finding]) -> list[str]:
     proven = [finding.evaluation for finding in findings if finding.supports]
     if proven and all(evaluation.on_discovery_strips for evaluation in proven):
-        return ["> **Careful.** The heads were evaluated on the strips in which they were found, no others."]
+        alone = all(evaluation.discovery_strips in (None, evaluation.strips) for evaluation in proven)
+        which = "on the strips in which they were found, no others"
+        if not alone:
+            which = "on strips in which they were found and on others, and the figures are of both together"
+        return [f"> **Careful.** The heads were evaluated {which}."]
     if proven:
         return []
     why = "it has not been evaluated" if not findings else "; ".join(findings[0].against)

@@ -247,5 +247,6 @@ def _evidence_part(finding: Finding) -> EvidencePart:
         controls=finding.controls,
         chance=evaluation.chance,
         on_discovery_strips=evaluation.on_discovery_strips,
+        discovery_strips=evaluation.discovery_strips,
         against=list(finding.against),
     )

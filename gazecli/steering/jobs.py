@@ -24,7 +24,7 @@ from gazecli.models.vlm import VLM
 from gazecli.pictures.image_files import MAX_PIXELS
 from gazecli.pictures.picture import Picture, check_choice
 from gazecli.pictures.regions import Region
-from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+from gazecli.steering.settings import STATIC_PROMPT, SteerSettings, question_for
 from gazecli.steering.steer import Steering, steer_regions
 
 LONGEST_LINE = 1 << 20  # bytes
@@ -36,8 +36,8 @@ class Job:
     """One picture to be described. Names and defaults are those of the options of `gaze steer`.
 
     region: a panel's number, a region spec, or a list of these, each with an answer. regions: boxes, or a
-    JSON file of them. strength: `auto` is that of the head set. id: whatever tells the job from others,
-    passed through.
+    JSON file of them. prompt: None for the question that `gaze steer` asks about such regions. strength:
+    `auto` is that of the head set. id: whatever tells the job from others, passed through.
     """
 
     picture: Picture | str | Path
@@ -48,7 +48,7 @@ class Job:
     rtl: bool = False
     spread: bool = False
     max_pixels: int = MAX_PIXELS
-    prompt: str = STATIC_PROMPT
+    prompt: str | None = None
     max_new_tokens: int = 64
     no_baseline: bool = False
     strength: float | str = "auto"
@@ -62,8 +62,9 @@ class Job:
 
     @property
     def settings(self) -> SteerSettings:
-        """How to steer."""
-        return SteerSettings(self.prompt, self.strength, self.mode, self.scope, self.max_new_tokens)
+        """How to steer; an opened job has a prompt."""
+        prompt = STATIC_PROMPT if self.prompt is None else self.prompt
+        return SteerSettings(prompt, self.strength, self.mode, self.scope, self.max_new_tokens)
 
     def resolved(self, headset: HeadSet) -> Job:
         """The job with the strength that `auto` means for this head set."""
@@ -87,10 +88,12 @@ class Job:
                 picture, self.panels, boxes, self.rtl, spread=self.spread, max_pixels=self.max_pixels
             )
         specs = self.region if isinstance(self.region, list) else [] if self.region is None else [self.region]
+        targets = picture.targets(specs, self.all_regions, or_whole=self.mode == "blind")
+        prompt = question_for(picture, targets) if self.prompt is None else self.prompt
         return OpenJob(
-            self.resolved(headset),
+            replace(self.resolved(headset), prompt=prompt),
             picture,
-            picture.targets(specs, self.all_regions, or_whole=self.mode == "blind"),
+            targets,
             headset.top(self.top, score),
             score,
             headset.digest,

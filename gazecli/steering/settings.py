@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from gazecli.models.head_pairs import HeadPair, Heads
     from gazecli.models.token_maps.image_tokens import ImageLayout
     from gazecli.models.vlm import VLM
+    from gazecli.pictures.picture import Picture
     from gazecli.pictures.regions import Region
 
 STATIC_PROMPT = "What is happening in this panel of the comic strip?"
+# Gandikota & Bau 2026 (arXiv 2606.14703), natural images.
+NATURAL_PROMPT = "What is the main object in this part of the image? Answer in a few words."
 TRACKING_PROMPT = (
     "Please describe what happens in each panel, in order. Start each panel description with 'Panel 1:', "
     "'Panel 2:', and so on."
@@ -69,6 +72,17 @@ class SteerSettings:
         from gazecli.models.attention.bias import key_bias
 
         return key_bias(heads, layout, targets, self.strength, self.mode, self.scope, vlm.device)
+
+
+def question_for(picture: Picture, targets: Sequence[Region]) -> str:
+    """The question about `targets` where none was given: the paper's about a panel of a comic strip, and its
+    about a part of an image when one of them is a box, a mask, a side or a region with a name of its own.
+    """
+    panels = {tuple(region.box) for region in picture.regions if region.label is None and region.mask is None}
+    if panels:
+        panels.add((0.0, 0.0, float(picture.width), float(picture.height)))
+    is_comic = all(target.mask is None and tuple(target.box) in panels for target in targets)
+    return STATIC_PROMPT if is_comic else NATURAL_PROMPT
 
 
 def check_request(prompt: str, max_new_tokens: int) -> None:

@@ -31,7 +31,7 @@ from gazecli.pictures.regions import Region
 from gazecli.plain_text import shortened
 from gazecli.results import SteerResult
 from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
-from gazecli.steering.settings import STATIC_PROMPT, SteerSettings
+from gazecli.steering.settings import SteerSettings, question_for
 
 # Watched decode steps when the bias acts on written tokens only.
 _DECODE_STEPS = 8
@@ -60,7 +60,7 @@ class Answer(SteerResult):
 
     def __repr__(self) -> str:
         moved = f"{self.attention_baseline:.2f} -> {self.attention_steered:.2f}"
-        return f"Answer(region {self.region.number}, {shortened(self.text)!r}, attention {moved})"
+        return f"Answer(region {self.region.name}, {shortened(self.text)!r}, attention {moved})"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -89,7 +89,7 @@ class Steering(SteerResult):
 
     def __repr__(self) -> str:
         name = self.origin.model.name if self.origin is not None else "a model"
-        regions = ", ".join(str(answer.region.number) for answer in self.answers)
+        regions = ", ".join(answer.region.name for answer in self.answers)
         return f"Steering({name} on {self.picture.name!r}, {len(self.heads)} heads, regions {regions})"
 
 
@@ -98,7 +98,7 @@ def steer(
     picture: Pictured,
     region: Regional,
     heads: Heads | None = None,
-    prompt: str = STATIC_PROMPT,
+    prompt: str | None = None,
     *,
     top: int | str = "auto",
     score: str = "auto",
@@ -118,6 +118,7 @@ def steer(
     image or an array. region: a panel's number, a spec such as "10%,20%,55%,80%", four pixels or a `Region`.
     heads: a head set, its digest or file, pairs or "3.4,3.5", by default the model's newest head set; of a
     head set, the best `top` by `score` are steered, at the strength it suggests unless `strength` says so.
+    prompt: by default the paper's question about a panel, or about a part of an image for other regions.
     `with_baseline` also writes the unsteered answer, and `with_maps` keeps the attention of every written
     token. `on_token` is called with (step, the tokens of each row so far); row 0 is the baseline.
 
@@ -128,7 +129,8 @@ def steer(
     picture = Picture.of(picture)
     target = picture.region(region, picture.panels + 1)
     given = STRENGTH if strength == "auto" else strength
-    settings = SteerSettings(prompt, given, mode, scope, max_new_tokens)
+    question = question_for(picture, [target]) if prompt is None else prompt
+    settings = SteerSettings(question, given, mode, scope, max_new_tokens)
     settings.check()
     chosen = choose_heads(model, heads, top, score, cache)
     settings = replace(settings, strength=strength_for(chosen, strength))
@@ -173,7 +175,8 @@ def steer_regions(
     if settings is not None:
         settings.check()
     chosen = choose_heads(model, heads, cache=cache)
-    settings = SteerSettings(strength=strength_for(chosen)) if settings is None else settings
+    if settings is None:
+        settings = SteerSettings(question_for(picture, asked), strength_for(chosen))
     steps = steer_by_token(
         loaded(model),
         picture,
@@ -241,7 +244,7 @@ def steer_by_token(
         before, after = (float(each[:, owned].sum(1).mean()) for each in (rows[0], rows[row]))
         if require_effect and not has_moved(before, after, settings.mode):
             raise SteeringError(
-                f"the heads' attention on region {target.number} did not move ({before:.3f} to {after:.3f})",
+                f"the heads' attention on region {target.name} did not move ({before:.3f} to {after:.3f})",
                 subject=vlm.name,
                 hint="this answer would be an unsteered one; use a larger --strength, or check the model "
                 "with `gaze doctor`",

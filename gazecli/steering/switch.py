@@ -77,7 +77,7 @@ class Narration(SwitchResult):
     origin: Origin | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        turns = ", ".join(str(segment.region.number) for segment in self.segments)
+        turns = ", ".join(segment.region.name for segment in self.segments)
         return f"Narration({self.tokens} tokens, regions {turns}, {shortened(self.text.strip())!r})"
 
 

@@ -128,6 +128,9 @@ def test_the_commands_find_and_steer_the_heads_of_both(gaze: Gaze, stock: Path, 
     steer = ("steer", picture, "--region", 2, "--strength", "hard", "--max-new-tokens", 4, "--json")
     last = gaze(*steer).document("steer")  # the head set used last knows its adapter
     assert last["model"]["digest"] == both["model"]["digest"]
+    alone = ("evaluate", "tiny", comics, "--judge", "none")
+    other = gaze(*alone, "--adapter", stock)
+    assert "this head set belongs to tiny, not to tiny+my-lora" in other.err
     named = gaze(*steer, "--model", "tiny", "--adapter", stock).document("steer")
     assert named["headset"] == both["digest"]
     assert gaze(*steer, "--model", "tiny").document("steer")["headset"] == plain["digest"]

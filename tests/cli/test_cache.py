@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from gazecli.cache import Artifact, Cache
 from gazecli.cli.cache import parse_age
 from gazecli.errors import UsageError
+from gazecli.heads.headset_store import find_headset, note_used
 from tests.cli.conftest import Gaze
 
 
@@ -114,3 +116,33 @@ def test_ages_are_read_in_the_usual_units() -> None:
     for text in ("", "d", "-1d", "1.5d", "3 years", "1e9"):
         with pytest.raises(UsageError):
             parse_age(text)
+
+
+def test_the_default_of_a_model_is_starred_and_stays_when_another_head_set_is_used(gaze: Gaze) -> None:
+    cache = Cache()
+    mine = find_headset("tiny", cache)
+    other = replace(mine, header={**mine.header, "suggested": {**mine.header["suggested"], "top": 5}})
+    kept = {top: cache.put(each.to_artifact())[0] for top, each in ((13, mine), (5, other))}
+    note_used(cache, replace(other, digest=kept[5]))
+
+    def starred() -> dict[str, dict[str, object]]:
+        listed = gaze("cache", "ls").document("cache")["artifacts"]
+        return {part["digest"]: part["default"] for part in listed if part["default"] is not None}
+
+    assert starred() == {kept[5]: {"why": "newest", "last": True}}
+    made = gaze("cache", "default", kept[13][7:19]).document("cache")["artifacts"][0]
+    assert (made["digest"], made["top"], made["accuracy"]) == (kept[13], 13, None)
+    note_used(cache, replace(other, digest=kept[5]))
+    assert starred() == {kept[13]: {"why": "set", "last": False}}
+    assert find_headset("tiny", cache).digest == kept[13]
+    human = gaze("cache", "ls", "--format", "human").out
+    assert f"* {kept[13][7:19]}, of tiny: set by gaze cache default" in human
+    assert "top 13 by raw, not evaluated yet" in " ".join(human.split())
+    gaze("cache", "rm", kept[13], "--yes")
+    assert starred() == {kept[5]: {"why": "newest", "last": True}}
+
+
+def test_what_is_no_head_set_cannot_be_a_default(gaze: Gaze) -> None:
+    refused = gaze("cache", "default", keep(1), "--json")
+    assert refused.code == 2
+    assert refused.error()["code"] == "headset.unknown"

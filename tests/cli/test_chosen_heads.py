@@ -20,6 +20,7 @@ from gazecli.pictures.picture import Picture
 from tests.cli.conftest import Gaze
 
 STRIP = Path(__file__).parents[2] / "examples" / "strip.png"
+COMICS = STRIP.parent / "comics"
 pairs = st.tuples(st.integers(0, 99), st.integers(0, 99))
 
 
@@ -115,3 +116,34 @@ def test_heads_can_be_blinded_to_one_region(gaze: Gaze) -> None:
 )
 def test_blinded_heads_must_look_less(before: float, after: float, moved: bool) -> None:
     assert has_moved(before, after, "blind") is moved
+
+
+def test_typed_heads_are_evaluated_judged_shown_and_pushed_with_their_model(
+    gaze: Gaze,
+) -> None:
+    heads = ("3.4,3.5", "--model", "tiny")
+    briefly = ("--samples", 1, "--controls", 1, "--max-new-tokens", 4)
+    evaluated = gaze("evaluate", heads[0], COMICS, *heads[1:], *briefly).document("evaluation")
+    assert gaze("judge", *heads).document("evaluation")["headset"] == evaluated["headset"]
+    assert gaze("report", *heads).document("report")["headset"] == evaluated["headset"]
+    beside = gaze("report", "tiny", "--against", *heads).document("report")["against"]
+    assert beside["headset"] == evaluated["headset"]
+    pushed = gaze("push", heads[0], "me/typed", *heads[1:], "--dry-run", "--unproven").document("push")
+    assert pushed["digest"] == evaluated["headset"]
+
+
+@pytest.mark.parametrize("command", [("evaluate", COMICS), ("judge",), ("report",), ("push", "me/typed")])
+def test_typed_heads_ask_for_the_model_with_an_option_that_is_there(
+    gaze: Gaze, command: tuple[object, ...]
+) -> None:
+    name, *more = command
+    missing = gaze(name, "3.4,3.5", *more, "--json")
+    assert (missing.code, missing.error()["code"]) == (2, "usage.model")
+    assert "--model MODEL" in missing.error()["hint"]
+    assert "--model" in gaze(name, "--help").out
+    if name != "evaluate":  # which loads what it is told to
+        refused = gaze(name, "tiny", *more, "--model", "tiny", "--json")
+        assert (refused.code, refused.error()["message"]) == (
+            2,
+            "--model cannot matter beside a head set, which knows its own",
+        )

@@ -131,7 +131,12 @@ def test_evaluations_come_as_tables_pages_and_figures(
     page, figures = tmp_path / "page.html", tmp_path / "figures"
     ran = gaze("evaluate", known, comics, *QUICK, "-o", page, "--figures", figures)
     assert (ran.code, ran.out) == (0, ""), ran.err
+    told = re.search(
+        r"accuracy (\d\.\d{3}) \(.*\) gaze heads, top 2, .* controls, .* unsteered, chance ", ran.err
+    )
     text = page.read_text(encoding="utf-8")
+    assert told is not None, ran.err
+    assert told[1] in text
     assert "Evaluation: static, lexical judge" in text
     assert 'id="pictures"' in text
     assert (figures / "redirection.png").is_file()

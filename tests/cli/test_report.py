@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gazecli.cache import Cache
+from gazecli.heads.headset_store import find_headset
 from tests.cli.conftest import Gaze, checked
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 QUICK = ("--max-new-tokens", 2, "--device", "cpu")
 
 
@@ -119,3 +123,18 @@ def test_comics_without_captions_cannot_judge(gaze: Gaze, known: str, comics: Pa
     ran = gaze("report", "--evaluate", comics)
     assert ran.code == 2
     assert "captions.txt" in ran.err
+
+
+def test_a_report_evaluates_by_the_papers_protocol_as_evaluate_does(gaze: Gaze, own_cache: Path) -> None:
+    found = find_headset("tiny", Cache(own_cache))
+    # The paper's K of this model is 10.
+    renamed = {**found.header, "model": {**found.header["model"], "id": "Qwen/Qwen3-VL-2B-Instruct"}}
+    digest, _ = Cache(own_cache).put(replace(found, header=renamed).to_artifact())
+    asked = ("--protocol", "paper", "--task", "vqa", "--samples", 1, "--controls", 1, "--model", "tiny")
+    shown = gaze("report", digest, "--evaluate", EXAMPLES / "comics", *asked)
+    [evaluation] = shown.document("report")["evaluations"]
+    assert (evaluation["settings"]["top"], evaluation["settings"]["protocol"]) == (10, "paper")
+    assert "top 10 by raw" in shown.err
+    again = gaze("evaluate", digest, EXAMPLES / "comics", *asked)
+    assert again.document("evaluation")["cached"]
+    assert "top 10 by raw" in again.err

@@ -176,3 +176,9 @@ def test_without_a_head_set_that_of_tiny_is_taken_and_the_way_to_others_shown(
     ran = gaze("steer", strip, "--panels", 3, "--region", 1, "--max-new-tokens", 2)
     assert ran.document("steer")["model"]["name"] == "tiny"
     assert "gaze discover" in ran.err
+
+
+def test_a_model_without_a_head_set_is_told_the_way_to_one(gaze: Gaze, strip: Path) -> None:
+    ran = gaze("steer", strip, "--panels", 3, "--region", 1, "--model", "qwen2-vl-7b")
+    assert ran.code == 2
+    assert "gaze discover qwen2-vl-7b" in ran.err

@@ -134,7 +134,7 @@ def test_a_report_leaves_its_figures_in_a_folder(
     document = gaze("report", "--figures", folder).document("report")
     names = ["scores", "histogram", "matrices", "layers"]
     assert document["figures"] == [
-        str(folder / f"{name}.{kind}") for name in names for kind in ("svg", "png")
+        str(folder / f"{name}.{kind}") for name in names for kind in ("svg", "pdf", "png")
     ]
     assert all(Path(figure).stat().st_size > 1000 for figure in document["figures"])
     call = ("--evaluate", comics, "--top", 2, "--max-new-tokens", 2, "--device", "cpu", "-o", page)

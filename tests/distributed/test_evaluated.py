@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,29 @@ def evaluated(address: str, processes: int, folder: Path, headset: HeadSet, *ask
     return document, lines, notes(ran)
 
 
+def cut_short(kept: Path, cache: Path, share: float) -> int:
+    """Give `cache` what a kill may leave of the texts and verdicts in `kept`: how many records those are."""
+    records = 0
+    for path in [*kept.glob("texts/*.jsonl"), *kept.glob("verdicts/*.jsonl")]:
+        lines = path.read_bytes().splitlines(keepends=True)
+        whole = lines[: int(share * len(lines))]
+        records += sum(line != b"\n" for line in whole)
+        target = cache / path.relative_to(kept)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(b"".join([*whole, b"\n", lines[-1][:20]]))
+    return records
+
+
+def records_of(cache: Path) -> Counter[tuple[str, str]]:
+    """How often every text and verdict was kept."""
+    found: Counter[tuple[str, str]] = Counter()
+    for path in [*cache.glob("texts/*.jsonl"), *cache.glob("verdicts/*.jsonl")]:
+        for line in path.read_bytes().splitlines():
+            with suppress(ValueError):  # the one that was cut short
+                found[path.name, json.loads(line)["key"]] += 1
+    return found
+
+
 def notes(ran: Ran) -> list[str]:
     """Notes on the pictures and on the choice; how far the work is depends on time."""
     return [*ran.lines("skipped"), *ran.lines("the choice"), *ran.lines("error"), *ran.lines("warning")]
@@ -58,6 +83,35 @@ def test_two_processes_evaluate_as_one(
 ) -> None:
     one = evaluated(command_server, 1, tmp_path, alone, drawn, *asked)
     assert evaluated(command_server, 2, tmp_path, alone, drawn, *asked) == one
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "share"),
+    [
+        (2, 1, 0.5),
+        pytest.param(1, 3, 0.2, marks=pytest.mark.slow),
+        pytest.param(3, 2, 0.8, marks=pytest.mark.slow),
+        pytest.param(1, 2, 0.0, marks=pytest.mark.slow),
+    ],
+)
+def test_an_interrupted_evaluation_goes_on_with_another_number_of_processes(
+    command_server: str,
+    drawn: Path,
+    alone: HeadSet,
+    tmp_path: Path,
+    before: int,
+    after: int,
+    share: float,
+) -> None:
+    asked = (drawn, "--task", "vqa", "--judge", "likelihood", "--samples", 3, "--top", 5, *BRIEFLY)
+    clean = evaluated(command_server, before, tmp_path, alone, *asked)
+    kept, cache = (tmp_path / f"cache of {processes}" for processes in (before, after))
+    left = cut_short(kept, cache, share)
+    assert left < len(records_of(kept))
+    assert evaluated(command_server, after, tmp_path, alone, *asked) == clean
+    again = records_of(cache)
+    assert set(again) == set(records_of(kept))
+    assert max(again.values()) == 1
 
 
 def test_more_processes_than_natural_pictures_evaluate_as_one(

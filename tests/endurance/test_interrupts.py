@@ -94,7 +94,9 @@ def test_an_interrupted_discovery_keeps_every_strip_it_walked(
     # As a wrapper does that passes on what the terminal has sent to it as well.
     for _ in range(3):
         child.send(signal.SIGINT)
-    check_interrupted(child.wait())
+    left = child.wait()
+    check_interrupted(left)
+    assert "what was measured of the strips so far is kept; the same command goes on from there" in left.err
     check_tidy(tmp_path)
     assert fork_server.run(*call, env=at(tmp_path)).document()["resumed_from"] > 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gazecli.cache import Cache
 from gazecli.errors import ModelError
 from gazecli.evaluation.examples import Example, examples_of
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
@@ -97,3 +98,36 @@ def test_a_region_is_cut_out_of_its_picture() -> None:
     crops = picture.crops()
     assert [(crop.width, crop.height) for crop in crops] == [(30, 40)] * 3
     assert crops[1].image.tobytes() == picture.image.crop((30, 0, 60, 40)).tobytes()
+
+
+def test_verdicts_are_kept_and_nothing_is_judged_twice(vlm_of: Callable[[str], VLM], tmp_path: Path) -> None:
+    vlm = vlm_of("tiny")
+    heard: list[str] = []
+    example, passes = examples_of(open_comics(COMICS, panels=6)).usable[0], [0]
+
+    def judged(answers: list[str], prompt: str = STATIC_PROMPT, anew: bool = False) -> tuple[object, int]:
+        passes[0] = 0
+        cache = Cache(tmp_path, warn=heard.append)
+        return LikelihoodJudge(vlm, prompt, cache, anew).verdicts(example, answers), passes[0]
+
+    def count(*_: object) -> None:
+        passes[0] += 1
+
+    with_hook = vlm.model.register_forward_hook(count)
+    try:
+        first, some = judged(ANSWERS[:2])
+        assert some > 0
+        assert judged(ANSWERS[:2]) == (first, 0)
+        assert judged(ANSWERS[1::-1]) == (first[::-1], 0)  # type: ignore[index]
+        more, rest = judged(ANSWERS)
+        assert 0 < rest <= some
+        assert more[:2] == first  # type: ignore[index]
+        assert judged(ANSWERS[:2], prompt="What is it?")[1] > 0
+        assert judged(ANSWERS[:2], anew=True)[1] > 0
+        for kept in sorted((tmp_path / "verdicts").iterdir()):
+            kept.write_bytes(kept.read_bytes().replace(b'"record":[-', b'"record":[-1'))
+        assert judged(ANSWERS)[1] > 0
+        assert heard
+        assert all(warning.startswith("a damaged record is ignored") for warning in heard)
+    finally:
+        with_hook.remove()

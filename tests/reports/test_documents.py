@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -11,11 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gazecli.cache import Cache
+from gazecli.heads.headset_store import find_headset
+from gazecli.heads.scores import UNTESTED
 from gazecli.plain_text import visible
 from gazecli.reports.documents.housekeeping import CheckPart, DoctorDocument, ErrorDocument, Failure
 from gazecli.reports.documents.parts import TimingPart
 from gazecli.reports.documents.results import HeadPart, RegionPart, TurnPart
 from gazecli.reports.documents.schemas import json_schema
+from gazecli.reports.headset import report_document
+from tests.reports.samples import report
 
 any_text = st.text(st.characters())  # lone surrogates included
 
@@ -80,3 +86,21 @@ def test_settings_may_carry_more() -> None:
 def test_a_later_version_may_add_keys() -> None:
     read = json.loads(document("x").json_text())
     jsonschema.validate({**read, "added_later": True}, json_schema("doctor"))
+
+
+def test_a_report_says_of_its_suggestion_what_the_evaluations_tested(tmp_path: Path) -> None:
+    headset = find_headset("tiny", Cache(tmp_path))
+    made = report().evaluation
+    assert made is not None
+
+    def why(top: int, **changed: object) -> str:
+        settings = made.settings.model_copy(update={"top": top, "score": "raw"})
+        each = made.model_copy(update={"settings": settings, **changed})
+        return report_document(headset, evaluations=[each]).suggested.why
+
+    assert UNTESTED in report_document(headset).suggested.why
+    tested, gaze = why(headset.resolve_top()), made.conditions[0]
+    assert UNTESTED not in tested
+    assert f"Tested by steering: accuracy {gaze.accuracy:.3f} on {made.strips} pictures" in tested
+    assert "not judged yet" in why(headset.resolve_top(), conditions=[])
+    assert "not yet tested by steering; the evaluations steered top 2 by raw" in why(2)

@@ -14,6 +14,7 @@ from gazecli.heads.headset import Head
 from gazecli.heads.shared_heads import chance_of_shared, rank_correlation
 from gazecli.reports.latex import escaped, report_latex
 from gazecli.reports.methods import methods_text
+from tests.reports.samples import condition
 from tests.reports.test_pages import report
 
 
@@ -74,4 +75,36 @@ def test_a_latex_report_has_every_table_and_the_methods() -> None:
 def test_the_methods_paragraph_says_what_a_reviewer_asks() -> None:
     methods = methods_text(report())
     for said in ("tiny", "2 pictures", "bootstrap", "Chance is", "0.750", "Software: gaze"):
+        assert said in methods, (said, methods)
+
+
+def test_the_methods_paragraph_names_no_number_format_that_nobody_knows() -> None:
+    document = report()
+    assert "attention heads, float32, weights" in methods_text(document)
+    unknown = document.model_copy(update={"model": document.model.model_copy(update={"dtype": "unknown"})})
+    assert "attention heads, weights" in methods_text(unknown)
+
+
+def test_the_methods_paragraph_says_by_which_protocol_and_against_how_many_controls() -> None:
+    document = report()
+    assert "protocol" not in methods_text(document)
+    assert "p value" not in methods_text(document)
+    [evaluation] = document.evaluations
+    controls = [condition(name, 0.25, seed) for name in ("control", "low_control") for seed in (0, 1, 2)]
+    evaluation = evaluation.model_copy(
+        update={
+            "settings": evaluation.settings.model_copy(update={"protocol": "paper", "strength": 10_000.0}),
+            "conditions": [condition("gaze", 0.75), *controls, condition("unsteered", 0.0)],
+            "p_value": 0.25,
+        }
+    )
+    methods = methods_text(document.model_copy(update={"evaluations": [evaluation]}))
+    for said in (
+        "by the paper protocol of Gandikota and Bau 2026 (arXiv 2606.14703)",
+        "\u00b110000 (the strength; mode boost-suppress",
+        "three draws of as many other heads, from the same layers",
+        "three draws of as many heads from those with the lowest scores",
+        "controls 0.250 to 0.250",
+        "The add-one p value, (1 + controls at least as good) / (controls + 1) with three controls, is 0.25",
+    ):
         assert said in methods, (said, methods)

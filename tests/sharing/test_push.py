@@ -143,6 +143,9 @@ def test_a_figure_from_the_strips_of_discovery_is_called_that(kept: HeadSet, own
     keep_evaluation(Cache(own_cache), kept, evaluation(on_discovery_strips=True))
     text = card_of(dict(package(kept, NAME).files)).text
     assert "evaluated on the strips in which they were found, no others" in text
+    keep_evaluation(Cache(own_cache), kept, evaluation(on_discovery_strips=True, discovery_strips=1))
+    text = card_of(dict(package(kept, NAME).files)).text
+    assert "evaluated on strips in which they were found and on others" in text
     keep_evaluation(Cache(own_cache), kept, evaluation(strips=9))
     assert "**Careful.**" not in card_of(dict(package(kept, NAME).files)).text
 

@@ -125,7 +125,7 @@ def test_a_schedule_is_a_list_a_text_or_ready(vlm: VLM) -> None:
         ({"heads": None}, HeadSetError, "no head set of this model"),
         ({"top": 2}, UsageError, "top cannot matter"),
         ({"score": "raw"}, UsageError, "score cannot matter"),
-        ({"prompt": None}, UsageError, "prompt is no text"),
+        ({"prompt": 3}, UsageError, "prompt is no text"),
         ({"strength": None}, UsageError, "strength"),
         ({"strength": [1]}, UsageError, "strength"),
         ({"mode": ["blind"]}, UsageError, "no such mode"),

@@ -24,6 +24,9 @@ def test_every_relative_link_of_the_readme_leads_to_a_file() -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", readme)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+    shown = absolute(readme, "https://host/owner/gaze", "v1.0.0")
+    assert re.findall(r"\]\((?!https?:|#)([^)]*)\)", shown) == []
+    assert all("/raw/" in picture for picture in re.findall(r"!\[[^\]]*\]\((https?:[^)]*)\)", shown))
 
 
 def test_libraries_that_were_tested_are_libraries_that_the_package_asks_for() -> None:

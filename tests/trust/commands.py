@@ -83,6 +83,7 @@ class Around:
             "comics check": [str(self.comics), "--panels", "3"],
             "comics fetch": [str(self.place / "fetched"), "--dataset", self.model],
             "cache show": [self.headset],
+            "cache default": [self.headset],
             "cache rm": [self.headset, "--dry-run"],
             "cache prune": ["--dry-run"],
             "cache import": [str(self.picture)],

@@ -20,7 +20,7 @@ def pages() -> dict[str, str]:
     made = {"index.md": _index(app)}
     for name, command in app.commands.items():
         if name in GROUPS:
-            text = f"# gaze {name}\n\n{command.help}\n\n"
+            text = f"# gaze {name}\n\n{_words(command)}\n\n"
             text += "".join(
                 _command(f"gaze {name} {each}", built, "##") for each, built in command.commands.items()
             )
@@ -66,7 +66,7 @@ def _command(words: str, command: Any, heading: str) -> str:
     ]
     usage = " ".join([words, *(["[OPTIONS]"] if options else []), *map(_place, arguments)])
     anchor = f" {{ #{words.replace(' ', '-')} }}" if heading == "##" else ""
-    text = f"{heading} {words}{anchor}\n\n{command.help}\n\n```text\n{usage}\n```\n\n"
+    text = f"{heading} {words}{anchor}\n\n{_words(command)}\n\n```text\n{usage}\n```\n\n"
     if arguments:
         text += table(("argument", ""), [(f"`{_metavar(each)}`", _told(each)) for each in arguments]) + "\n"
     if options:
@@ -74,6 +74,15 @@ def _command(words: str, command: Any, heading: str) -> str:
     if command.epilog:
         text += _example(command.epilog)
     return text
+
+
+def _words(command: Any) -> str:
+    """A command's help; paragraphs that keep their lines, as trees of files do, are set as they are."""
+    paragraphs = (command.help or "").split("\n\n")
+    return "\n\n".join(
+        f"```text\n{each.removeprefix(chr(8)).strip(chr(10))}\n```" if each.startswith("\b") else each
+        for each in paragraphs
+    )
 
 
 def _example(epilog: str) -> str:

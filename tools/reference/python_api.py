@@ -25,7 +25,7 @@ def _home(name: str) -> str:
 
 
 def page() -> str:
-    """The page: the names of each room under one heading."""
+    """The page: the names of each room under one heading, what is called before what comes out."""
     text = """# Python API
 
 `import gazecli as gaze` gives these names. Importing the package costs nothing: each is imported when it is
@@ -34,12 +34,12 @@ first used. [Use in Python](../python.md) shows them at work.
 """
     order = [*_TITLES]
     rooms = sorted(
-        (order.index(room) if room in order else len(order), room, name)
+        (order.index(room) if room in order else len(order), room, name[0].isupper(), name)
         for name in gazecli.__all__
         if not name.startswith("__")
         for room in [_home(name).split(".")[1]]
     )
     for room, found in groupby(rooms, key=lambda each: each[1]):
         text += f"## {_TITLES.get(room, room.capitalize())}\n\n"
-        text += "".join(f"::: gazecli.{name}\n\n" for _, _, name in found)
+        text += "".join(f"::: gazecli.{name}\n\n" for *_, name in found)
     return text

@@ -25,12 +25,15 @@ def judge_without_model(name: JudgeName | None, cache: Cache, forced: bool = Fal
     return LexicalJudge() if name in (None, "lexical") else None
 
 
-def likelihood_judge(vlm: VLM, task: str, prompt: str) -> Judge:
-    """The model itself, asked the same question; of a narration, what happens in a panel."""
+def likelihood_judge(vlm: VLM, task: str, prompt: str, cache: Cache, anew: bool = False) -> Judge:
+    """The model itself, asked the same question; of a narration, what happens in a panel.
+
+    Its verdicts are kept in the cache; with `anew` none is taken from there.
+    """
     from gazecli.evaluation.judges.likelihood import LikelihoodJudge
     from gazecli.steering.settings import STATIC_PROMPT
 
-    return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt)
+    return LikelihoodJudge(vlm, STATIC_PROMPT if task == "dynamic" else prompt, cache, anew)
 
 
 def judged_by(name: JudgeName | None, judge: Judge | None) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from gazecli.canonical import json_digest
 from gazecli.errors import BadInput, ComicsError, UsageError
 from gazecli.pictures.comics import folder_formats, manifest
+from gazecli.pictures.comics.renaming import renaming, renaming_of
 from gazecli.pictures.comics.strip import Recipe, Skipped, Strip
 from gazecli.pictures.compose import GAP, HEIGHT, check_composition
 from gazecli.pictures.image_files import hash_file
@@ -32,9 +33,9 @@ _LAYOUTS: dict[str, tuple[Callable[[Path], bool], Lister]] = {
     "strips": (folder_formats.is_strips_folder, folder_formats.whole_strips),
 }
 LAYOUTS = ("panels", "raw", "strips", "manifest")
-_FOLDERS = (
+FOLDERS = (
     "a folder of comics holds folders with p1.png … pN.png, folders with page_panel.jpg, image files, "
-    "or a strips.jsonl"
+    "or a strips.jsonl; `gaze comics check --help` shows each as a tree"
 )
 
 
@@ -135,14 +136,15 @@ def _check_folder(folder: Path) -> None:
             "there is no such folder", subject=str(folder), hint="check the path", code="comics.missing"
         )
     if not is_folder:
-        raise ComicsError("this is not a folder", subject=str(folder), hint=_FOLDERS)
+        raise ComicsError("this is not a folder", subject=str(folder), hint=FOLDERS)
 
 
 def _recognise(folder: Path) -> str:
     for name, (recognises, _) in _LAYOUTS.items():
         if recognises(folder):
             return name
-    raise ComicsError("there are no comics in this folder", subject=str(folder), hint=_FOLDERS)
+    hint = renaming(folder) or FOLDERS
+    raise ComicsError("there are no comics in this folder", subject=str(folder), hint=hint)
 
 
 def _choose(candidates: Sequence[Strip], samples: int | None, seed: int) -> tuple[list[Strip], list[Skipped]]:
@@ -169,9 +171,22 @@ def _choose(candidates: Sequence[Strip], samples: int | None, seed: int) -> tupl
 
 def _all_bad(folder: Path, skipped: Sequence[Skipped]) -> ComicsError:
     if not skipped:
-        return ComicsError("there are no comics in this folder", subject=str(folder), hint=_FOLDERS)
+        hint = renaming(folder) or FOLDERS
+        return ComicsError("there are no comics in this folder", subject=str(folder), hint=hint)
     reasons = "; ".join(f"{skip.path}: {skip.reason}" for skip in skipped[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    return ComicsError(
+        f"no strip can be used ({reasons}{more})", subject=str(folder), hint=unusable_hint(folder, skipped)
+    )
+
+
+def unusable_hint(folder: Path, skipped: Sequence[Skipped]) -> str:
+    """What would let in strips of which none can be used: the most frequent hint, or what to rename."""
+    if len(skipped) > 1 and all(skip.panels == 1 for skip in skipped):
+        words = renaming_of(folder)
+        if words is not None:
+            return f"if each file is one panel, give every comic a folder of its own, and in it {words}"
+    if all(skip.panels == 0 for skip in skipped) and (words := renaming(folder)) is not None:
+        return words
     hints = Counter(skip.hint for skip in skipped if skip.hint)
-    hint = hints.most_common(1)[0][0] if hints else _FOLDERS
-    return ComicsError(f"no strip can be used ({reasons}{more})", subject=str(folder), hint=hint)
+    return hints.most_common(1)[0][0] if hints else FOLDERS

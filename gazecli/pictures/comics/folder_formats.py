@@ -23,7 +23,15 @@ from pathlib import Path
 
 from gazecli.canonical import read_bytes, read_json
 from gazecli.errors import BadInput, ComicsError
-from gazecli.pictures.comics.strip import ComposedStrip, CutStrip, Recipe, Skipped, Strip, wrong_count
+from gazecli.pictures.comics.strip import (
+    ONE_PANEL,
+    ComposedStrip,
+    CutStrip,
+    Recipe,
+    Skipped,
+    Strip,
+    wrong_count,
+)
 from gazecli.pictures.compose import panel_files
 from gazecli.pictures.image_files import OTHER_SUFFIXES, PICTURE_SUFFIXES, is_unread, not_read
 
@@ -146,7 +154,9 @@ def raw_strips(folder: Path, recipe: Recipe) -> Iterator[Strip | Skipped]:
             yield Skipped(comic.name, "no files named page_panel.jpg", panels=0)
         elif pages and longest < recipe.panels:
             reason = f"no page has {recipe.panels} consecutive panels, the most is {longest}"
-            yield Skipped(comic.name, reason, f"use --panels {longest}", longest)
+            yield Skipped(
+                comic.name, reason, f"use --panels {longest}" if longest > 1 else ONE_PANEL, longest
+            )
 
 
 def _inner_pages(comic: Path) -> dict[int, Page]:

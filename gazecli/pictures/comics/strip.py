@@ -16,6 +16,12 @@ from gazecli.pictures.picture import TWO_PAGES, Picture
 from gazecli.pictures.region_specs import regions_of
 from gazecli.pictures.regions import numbered
 
+# What compares panels needs two of them, so that `--panels 1` would only lead to the next error.
+ONE_PANEL = (
+    "a strip has at least two panels: see where they are found with gaze panels PICTURE; one picture needs "
+    "no folder of comics: gaze steer PICTURE --region left"
+)
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -161,8 +167,7 @@ class BoxedStrip(Strip):
 def wrong_count(found: int, wanted: int, subject: str) -> ComicsError:
     """The error for a strip with another number of panels than wanted."""
     panels = "1 panel" if found == 1 else f"{found} panels"
-    error = ComicsError(
-        f"{panels} found, not {wanted}", subject=subject, hint=f"use --panels {found}", code="comics.panels"
-    )
+    hint = f"use --panels {found}" if found > 1 else ONE_PANEL
+    error = ComicsError(f"{panels} found, not {wanted}", subject=subject, hint=hint, code="comics.panels")
     error.panels = found
     return error

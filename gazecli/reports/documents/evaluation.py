@@ -320,7 +320,10 @@ class EvaluationPart(Open):
     )
     differences: list[DifferencePart] = Field(default_factory=list)
     on_discovery_strips: bool | None = Field(
-        default=None, description="whether these are the comics in which the heads were found"
+        default=None, description="whether strips in which the heads were found are known to be among these"
+    )
+    discovery_strips: Count | None = Field(
+        default=None, description="how many are known to be strips in which the heads were found"
     )
     advice: list[Text] = Field(default_factory=list, description="why figures may be poor, and what to try")
     sweep: list[SweepPart] = Field(default_factory=list)

@@ -17,6 +17,7 @@ from gazecli.reports.documents.parts import (
     Number,
     Ordinal,
     Part,
+    Share,
     SkippedPart,
     Text,
 )
@@ -101,10 +102,22 @@ class DoctorDocument(Document):
     checks: list[CheckPart]
 
 
-class ArtifactPart(Part):
-    """One thing kept in the cache; `summary`: an evaluation's result, or what versions made a head set.
+class DefaultPart(Part):
+    """Which head set a model's name means, and which is steered where nothing is named (`last`).
 
-    `origin`: from which commit of the Hub a head set was pulled.
+    `why`: `set` by `gaze cache default`, or `newest`: found, pulled or used last.
+    """
+
+    why: Literal["set", "newest"]
+    last: bool = False
+
+
+class ArtifactPart(Part):
+    """One thing kept in the cache; `summary`: an evaluation's result, or on what a head set was found.
+
+    `origin`: from which commit of the Hub a head set was pulled. Of head sets: `top`, how many heads are
+    suggested; `accuracy` of the newest evaluation with it, null for none; `default`, null where its model's
+    name means another; `made_with`, the versions that made it.
     """
 
     digest: Digest
@@ -116,6 +129,10 @@ class ArtifactPart(Part):
     comics: Text | None = None
     summary: Text | None = None
     origin: Text | None = None
+    top: Count | None = None
+    accuracy: Share | None = None
+    default: DefaultPart | None = None
+    made_with: dict[Text, Text] = Field(default_factory=dict)
 
 
 class RemovedPart(Part):
@@ -138,7 +155,7 @@ class CacheDocument(Document):
     """`gaze cache …`: what is kept at `path`, and what was done with it."""
 
     schema_: Literal["gaze.cache/1"] = Field(default="gaze.cache/1", alias="schema")
-    action: Literal["ls", "show", "path", "verify", "rm", "prune", "import", "export"]
+    action: Literal["ls", "show", "path", "verify", "rm", "prune", "import", "export", "default"]
     path: Text
     artifacts: list[ArtifactPart] = Field(default_factory=list)
     removed: list[RemovedPart] = Field(default_factory=list)

@@ -113,10 +113,11 @@ class ModelPart(Part):
 
 
 class SkippedPart(Part):
-    """A strip that was left out, and why."""
+    """A strip that was left out, and why; `hint`, of `gaze comics check`: what would let it in."""
 
     path: Text
     reason: Text
+    hint: Text | None = Field(default=None, exclude_if=lambda hint: hint is None)
 
 
 class TurnedPart(Part):

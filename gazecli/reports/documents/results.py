@@ -84,10 +84,14 @@ class GeneratedPart(Part):
 
 
 class AnswerPart(GeneratedPart):
-    """What the model wrote while it was steered at `region`."""
+    """What the model wrote while it was steered at `region`.
+
+    `unchanged`: it has nearly the same words as the unsteered answer; null where that was left out.
+    """
 
     region: Ordinal
     attention_on_region: AttentionPart
+    unchanged: bool | None = None
 
 
 class TrajectoryPart(Part):
@@ -257,6 +261,9 @@ class PictureDocument(Document):
     regions: list[RegionPart]
     prompt: Text
     settings: Open
+    warnings: list[Text] = Field(
+        default_factory=list, description="why the model's words about this picture may mean nothing"
+    )
 
 
 class SteerDocument(PictureDocument, LineDocument):

@@ -35,7 +35,8 @@ class FilePart(Part):
 class EvidencePart(Part):
     """A kept evaluation, and why it does not support the head set; nothing stands `against` one that does.
 
-    `on_discovery_strips`: whether its pictures are those in which the heads were found.
+    `on_discovery_strips`: whether some of its pictures are known to be among those in which the heads were
+    found; `discovery_strips`: how many.
     """
 
     evaluation: Digest | None
@@ -49,6 +50,7 @@ class EvidencePart(Part):
     controls: list[Share]
     chance: Share
     on_discovery_strips: bool | None
+    discovery_strips: Count | None = None
     against: list[Text]
 
 

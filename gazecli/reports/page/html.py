@@ -90,7 +90,7 @@ def _shown(scene: Scene) -> dict[str, Any]:
         "aspect": f"{picture.width / picture.height:.4f}",
         "width": small.width,
         "height": small.height,
-        "regions": [(region.number, percents(region.box, picture)) for region in scene.regions],
+        "regions": [(region.number, region.name, percents(region.box, picture)) for region in scene.regions],
         "targets": {text.target for text in scene.texts if text.target is not None},
         "judged": sum(text.verdict is not None for text in scene.texts),
         "right": sum(text.right for text in scene.texts),

@@ -136,7 +136,7 @@ def picture_page(document: PictureDocument, scene: Scene, title: str) -> str:
         **document.settings.model_dump(),
     }
     sections = [
-        Section("picture", "Attention of the heads", scenes=[scene]),
+        Section("picture", "Attention of the heads", text=" ".join(document.warnings), scenes=[scene]),
         Section("repeat", "To repeat this", facts),
     ]
     return page_of(title, sections, document.gaze)

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from gazecli.evaluation.judges.lexical import is_unchanged
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
 
 if TYPE_CHECKING:
     from gazecli.evaluation.examples import Example
-    from gazecli.steering.steer import Steering
+    from gazecli.steering.steer import Answer, Steering
     from gazecli.steering.switch import Narration
     from gazecli.steering.track import Tracking
 
@@ -77,17 +78,23 @@ def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
         plain.append(SceneText("Unsteered", steering.baseline_pieces, steering.baseline_maps))
     steered = [
         SceneText(
-            f"Steered at region {answer.region.number}",
+            f"Steered at region {answer.region.name}",
             answer.pieces,
             answer.maps,
             answer.region.number,
-            [f"attention on it {answer.attention_baseline:.2f} \u2192 {answer.attention_steered:.2f}"],
+            _notes(answer, steering.baseline),
             known.get(answer.region.number),
         )
         for answer in steering.answers
         if answer.maps is not None
     ]
     return _scene(steering, plain, steered)
+
+
+def _notes(answer: Answer, baseline: str | None) -> list[str]:
+    moved = f"attention on it {answer.attention_baseline:.2f} \u2192 {answer.attention_steered:.2f}"
+    same = baseline is not None and is_unchanged(answer.text, baseline)
+    return [moved, "unchanged: nearly the words of the unsteered answer"] if same else [moved]
 
 
 def scene_of_narration(
@@ -98,7 +105,7 @@ def scene_of_narration(
     plain = [SceneText("Unsteered", free.pieces, free.maps[0])] if free is not None else []
     steered = [
         SceneText(
-            f"Steered at region {part.region.number}",
+            f"Steered at region {part.region.name}",
             narration.pieces[part.start : part.end],
             narration.maps[part.start : part.end],
             part.region.number,
