@@ -25,6 +25,9 @@ def executed(path: Path) -> nbformat.NotebookNode:
     )
     client.execute()
     for cell in notebook.cells:
+        if cell["cell_type"] == "code":
+            # Warnings of other libraries name files of the machine that ran it.
+            cell["outputs"] = [each for each in cell["outputs"] if each.get("name") != "stderr"]
         for output in cell.get("outputs", []):
             # A Pillow image is shown twice, and once is enough.
             output.get("data", {}).pop("image/jpeg", None)
@@ -36,7 +39,7 @@ def executed(path: Path) -> nbformat.NotebookNode:
 def printed(notebook: nbformat.NotebookNode) -> list[str]:
     """What each code cell printed."""
     return [
-        "".join(each["text"] for each in cell["outputs"] if each["output_type"] == "stream")
+        "".join(each["text"] for each in cell["outputs"] if each.get("name") == "stdout")
         for cell in notebook.cells
         if cell["cell_type"] == "code"
     ]
