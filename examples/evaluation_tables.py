@@ -12,25 +12,24 @@ from gazecli.evaluation.judges.lexical import LexicalJudge
 from gazecli.evaluation.judges.likelihood import LikelihoodJudge
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.reports.generations import read_generations
+from gazecli.reports.tables import condition_label
 from gazecli.steering.settings import STATIC_PROMPT
 
 TASKS = ("static", "vqa", "dynamic")
-NAMES = {
-    "gaze": "gaze heads",
-    "control": "as many random heads, five draws",
-    "all": "all heads",
-    "unsteered": "unsteered",
-    "asked": "asked about the panel, nothing blinded",
-    "blind": "asked, gaze heads blinded",
-    "blind_control": "asked, as many random heads blinded, five draws",
-}
+DRAWS = {"gaze": 1, "control": 5, "all": 1, "unsteered": 1, "asked": 1, "blind": 1, "blind_control": 5}
 
 
 def main(folder: Path) -> None:
     """Print every table."""
     reports = {task: json.loads((folder / f"{task}.json").read_text(encoding="utf-8")) for task in TASKS}
     evaluations = {task: reports[task]["evaluation"] for task in TASKS}
-    table(["condition", *TASKS], [[NAMES[name], *shares_of(evaluations, name)] for name in NAMES])
+    table(
+        ["condition", *TASKS],
+        [
+            [condition_label(name, draws=draws), *shares_of(evaluations, name)]
+            for name, draws in DRAWS.items()
+        ],
+    )
     dynamic = evaluations["dynamic"]["conditions"][0]
     looks, text = dynamic["latency"]["looks"], dynamic["latency"]["text"]
     print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gazecli.cache import Cache
+from gazecli.evaluation.conditions import ConditionName
 from gazecli.heads.headset_store import find_headset
 from gazecli.heads.scores import UNTESTED
 from gazecli.plain_text import visible
@@ -21,6 +23,7 @@ from gazecli.reports.documents.parts import TimingPart
 from gazecli.reports.documents.results import HeadPart, RegionPart, TurnPart
 from gazecli.reports.documents.schemas import json_schema
 from gazecli.reports.headset import report_document
+from gazecli.reports.tables import condition_label
 from tests.reports.samples import report
 
 any_text = st.text(st.characters())  # lone surrogates included
@@ -104,3 +107,9 @@ def test_a_report_says_of_its_suggestion_what_the_evaluations_tested(tmp_path: P
     assert f"Tested by steering: accuracy {gaze.accuracy:.3f} on {made.strips} pictures" in tested
     assert "not judged yet" in why(headset.resolve_top(), conditions=[])
     assert "not yet tested by steering; the evaluations steered top 2 by raw" in why(2)
+
+
+def test_the_documentation_calls_each_condition_as_tables_and_figures_do() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text(encoding="utf-8")
+    for name in get_args(ConditionName):
+        assert f"| {condition_label(name)} | `{name}` |" in page
