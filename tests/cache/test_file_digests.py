@@ -70,6 +70,7 @@ def test_a_changed_file_has_its_new_digest_even_with_its_old_size_and_time(tmp_p
     assert file_digests(paths, cache.root) == [_sha(b"7"), _sha(b"8"), _sha(b"2")]
 
 
+@pytest.mark.slow
 def test_what_is_remembered_is_used_while_damaged_notes_are_not(tmp_path):
     cache = Cache(tmp_path / "cache")
     paths = _folder(tmp_path / "f")
@@ -83,6 +84,7 @@ def test_what_is_remembered_is_used_while_damaged_notes_are_not(tmp_path):
         assert note.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_files_that_are_gone_are_forgotten_and_others_kept(tmp_path):
     cache = Cache(tmp_path / "cache")
     paths = _folder(tmp_path / "f")
@@ -101,6 +103,7 @@ def test_a_missing_file_is_the_callers_to_explain(tmp_path):
         file_digest(tmp_path / "none", Cache(tmp_path / "cache").root)
 
 
+@pytest.mark.slow
 def test_five_hundred_files_take_no_time_again(tmp_path):
     cache = Cache(tmp_path / "cache")
     paths = _folder(tmp_path / "f", 500)
@@ -110,6 +113,7 @@ def test_five_hundred_files_take_no_time_again(tmp_path):
     assert time.perf_counter() - started < 0.5
 
 
+@pytest.mark.slow
 def test_many_processes_remember_at_once(tmp_path):
     paths = _folder(tmp_path / "f", 40)
     script = """if True:

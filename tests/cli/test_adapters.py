@@ -117,6 +117,7 @@ def test_without_peft_it_is_named(stock: Path, monkeypatch: pytest.MonkeyPatch) 
     assert caught.value.hint.startswith("pip install peft")
 
 
+@pytest.mark.slow
 def test_the_commands_find_and_steer_the_heads_of_both(gaze: Gaze, stock: Path, tmp_path: Path) -> None:
     comics = write_comics(tmp_path / "comics", 2, 3)
     call = ("--panels", 3, "--height", 56, "--json")

@@ -69,6 +69,7 @@ def test_an_impossible_option_is_wrong_usage_and_no_finding(gaze: Gaze) -> None:
     assert "no such dtype: float13" in ran.err
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_fetched_and_then_needs_no_network(
     gaze: Gaze, hub: Hub, tmp_path: Path, checkpoint: Callable[[str], Path]
 ) -> None:

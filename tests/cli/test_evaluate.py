@@ -51,6 +51,7 @@ def test_the_same_evaluation_run_again_has_the_same_digest(gaze: Gaze, known: st
     assert gaze("evaluate", known, moved, *QUICK).document("evaluation")["cached"]
 
 
+@pytest.mark.slow
 def test_other_settings_other_captions_or_another_judge_are_another_evaluation(
     gaze: Gaze, known: str, comics: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_report_shows_every_evaluation_and_loads_no_model(gaze: Gaze, known: s
     assert {row["task"] for row in rows if row["row"] == "condition"} == {"static", "dynamic"}
 
 
+@pytest.mark.slow
 def test_the_commands_on_a_page_find_again_what_it_shows(gaze: Gaze, known: str, comics: Path) -> None:
     quick = ("--top", 2, "--samples", 1, "--seed", 7)
     more = ("--strength", 5, "--scope", "question", "--controls", 2, "--prompt", 'What\'s "here"?')
@@ -123,6 +125,7 @@ def test_a_head_set_that_nobody_evaluated_says_how(gaze: Gaze, known: str) -> No
     assert "not evaluated yet: gaze evaluate" in gaze("report", known, "--format", "human").out
 
 
+@pytest.mark.slow
 def test_evaluations_come_as_tables_pages_and_figures(
     gaze: Gaze, known: str, comics: Path, tmp_path: Path
 ) -> None:
@@ -165,6 +168,7 @@ def test_a_sweeps_choice_is_kept_and_found_again(gaze: Gaze) -> None:
     assert not gaze("evaluate", known, comics, *call).document("evaluation")["cached"]
 
 
+@pytest.mark.slow
 def test_a_swept_strength_is_what_the_heads_are_steered_with_from_then_on(gaze: Gaze) -> None:
     comics = EXAMPLES / "comics"
     known = gaze("discover", "tiny", comics, "--samples", 2).document("headset")

@@ -128,6 +128,7 @@ def test_bad_annotations_are_one_line(gaze: Gaze, tmp_path: Path) -> None:
     assert ran.err.startswith("error: the annotations have no list of categories")
 
 
+@pytest.mark.slow
 def test_selectors_stand_side_by_side(gaze: Gaze, comics: Path) -> None:
     plain = gaze("report", "--compare", "--top", 2).document("report")["comparison"]
     assert [each["score"] for each in plain["selectors"]] == SELECTORS

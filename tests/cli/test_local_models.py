@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,4 +31,5 @@ def test_fine_tunes_are_told_apart_by_their_folders(
         assert folder.name in listed
         assert folder.name not in gaze("cache", "ls", "--json").out
         assert folder.name.encode() not in Path(document["path"]).read_bytes()
-    assert len({line.split()[0] for line in listed.splitlines() if "headset" in line}) == 2
+    rows = [line for line in listed.splitlines() if " headset " in line]
+    assert len({re.search(r"[0-9a-f]{12}", row)[0] for row in rows}) == 2

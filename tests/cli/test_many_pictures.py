@@ -139,6 +139,7 @@ def resumed(gaze: Gaze, strips: list[Path], *more: object) -> tuple[Ran, Path]:
     return gaze("steer", *strips, "--region", 1, *SHORT, "--output", file, *more), file
 
 
+@pytest.mark.slow
 def test_a_call_that_was_killed_goes_on_behind_its_last_whole_line(gaze: Gaze, strips: list[Path]) -> None:
     ran, file = resumed(gaze, strips)
     assert (ran.code, ran.out) == (0, "")

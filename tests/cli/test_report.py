@@ -125,6 +125,7 @@ def test_comics_without_captions_cannot_judge(gaze: Gaze, known: str, comics: Pa
     assert "captions.txt" in ran.err
 
 
+@pytest.mark.slow
 def test_a_report_evaluates_by_the_papers_protocol_as_evaluate_does(gaze: Gaze, own_cache: Path) -> None:
     found = find_headset("tiny", Cache(own_cache))
     # The paper's K of this model is 10.

@@ -126,6 +126,7 @@ def test_steering_and_switching_have_pages_too(gaze: Gaze, known: str, strip: Pa
     assert page.read_text(encoding="utf-8").count('class="token"') == document["tokens"] == 6
 
 
+@pytest.mark.slow
 def test_a_report_leaves_its_figures_in_a_folder(
     gaze: Gaze, known: str, comics: Path, tmp_path: Path
 ) -> None:

@@ -73,7 +73,10 @@ def notes(ran: Ran) -> list[str]:
     [
         # Of three pictures one chooses, so that a process has none to judge.
         ("--sweep", "heads", "--compare", *BRIEFLY),
-        ("--task", "vqa", "--judge", "likelihood", "--samples", 3, "--top", 5, *BRIEFLY),
+        pytest.param(
+            ("--task", "vqa", "--judge", "likelihood", "--samples", 3, "--top", 5, *BRIEFLY),
+            marks=pytest.mark.slow,
+        ),
         ("--task", "dynamic", "--every", 3, "--compare", "--top", 5),
     ],
     ids=["K chosen", "vqa by likelihood", "dynamic"],
@@ -114,6 +117,7 @@ def test_an_interrupted_evaluation_goes_on_with_another_number_of_processes(
     assert max(again.values()) == 1
 
 
+@pytest.mark.slow
 def test_more_processes_than_natural_pictures_evaluate_as_one(
     command_server: str, alone: HeadSet, tmp_path: Path
 ) -> None:
@@ -124,6 +128,7 @@ def test_more_processes_than_natural_pictures_evaluate_as_one(
     assert evaluated(command_server, 3, tmp_path, alone, *asked) == one
 
 
+@pytest.mark.slow
 def test_an_endpoint_is_asked_as_often_as_by_one_process(
     command_server: str, drawn: Path, alone: HeadSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

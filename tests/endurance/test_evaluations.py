@@ -106,6 +106,7 @@ def test_eight_evaluations_of_the_same_thing_write_every_text_once(
     check_whole(root)
 
 
+@pytest.mark.slow
 def test_more_controls_more_strips_and_another_judge_cost_only_what_is_new(
     fork_server: ForkServer, found: Path, tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def resident_mib() -> float:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+@pytest.mark.slow
 def test_twenty_steered_answers_leave_no_tensor_behind(vlm_of: Callable[[str], VLM]) -> None:
     vlm = vlm_of("tiny")
     for number in range(6):

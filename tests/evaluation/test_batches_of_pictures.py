@@ -177,4 +177,5 @@ def test_the_largest_batch_stays_within_the_memory_that_auto_is_given(
     def peak(memory: int) -> float:
         return peak_megabytes(lambda: written(replace(each, memory=memory), [0, 1], choices))
 
-    assert peak(1 << 30) > GIVEN >= peak(GIVEN << 20)
+    # Whatever else this process does meanwhile only adds.
+    assert peak(1 << 30) > GIVEN >= min(peak(GIVEN << 20) for _ in range(3))

@@ -84,6 +84,7 @@ def test_there_are_a_dozen_example_strips_with_captions() -> None:
         assert len((folder / "captions.txt").read_text("utf-8").splitlines()) == 6
 
 
+@pytest.mark.slow
 def test_the_script_steers_with_the_library_and_the_model_of_a_wheel(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist")]
     run(*build, str(ROOT), cwd=tmp_path)

@@ -131,7 +131,7 @@ def of_many_tokens(family: str) -> Any:
 
 
 @pytest.mark.parametrize("family", [of_many_tokens(family) for family in FAMILIES])
-@pytest.mark.parametrize("scope", ["full", "answer"])
+@pytest.mark.parametrize("scope", ["full", pytest.param("answer", marks=pytest.mark.slow)])
 def test_steered_texts_equal_full_passes(
     vlm_of: Callable[[str], VLM], family: str, scope: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def trimmed_mib() -> float:
     return resident_mib()
 
 
+@pytest.mark.slow
 def test_a_third_of_the_clients_leave_and_the_others_get_their_answers(serve: Callable[..., Asker]) -> None:
     asker = serve()
     soak(asker, 24)

@@ -260,6 +260,7 @@ def test_a_wrong_token_is_refused(chromium: Tab, server: Server) -> None:
     chromium.open("about:blank", 800, 600)
 
 
+@pytest.mark.slow
 def test_it_is_drawn_for_small_and_large_screens_in_light_and_dark(
     chromium: Tab, server: Server, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_an_option_declared_twice_is_named_with_its_places(small: Path) -> None:
     assert package["declared again"] == {"--mode": ["gazecli/cli/options.py:2", "gazecli/cli/options.py:3"]}
 
 
+@pytest.mark.slow
 def test_this_package_is_counted_beside_what_was_kept_of_another(small: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept.json"
     kept.write_text(told("--json", "--root", small), "utf-8")
