@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gazecli.api.evaluation import Evaluation, Note, as_kept, keep_evaluation
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
+from gazecli.errors import UsageError
 from gazecli.evaluation.evaluate import Plan, execute, generate_with_maps
 from gazecli.evaluation.examples import Examples, turned_counts
 from gazecli.evaluation.judges.choice import judge_without_model, judged_by, likelihood_judge
@@ -24,7 +25,9 @@ from gazecli.evaluation.wanted import JudgeName, SweepName, TaskName, Wanted, is
 from gazecli.heads.discover import parse_batch_size
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import find_headset, model_source, note_comics, note_headset
+from gazecli.heads.rankings import listed_headset
 from gazecli.models.attention.modes import Mode, Scope
+from gazecli.models.head_pairs import Heads, head_pairs, parse_heads
 from gazecli.reports.evaluation import comparison_part, evaluation_part
 from gazecli.reports.page.scenes import Scene, scene_of_example
 from gazecli.reports.tables import turned_words
@@ -38,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 
 def evaluate(
-    headset: HeadSet | str | Path,
+    headset: Heads,
     comics: str | Path,
     *,
     model: Model | None = None,
@@ -73,12 +76,12 @@ def evaluate(
 ) -> Evaluation:
     """Steer heads on comics, count how often that redirected the answer, and keep the evaluation.
 
-    headset: one, its digest, file, or a model (its newest). comics: a folder, or "coco" with `annotations`
-    and `images`. model: a loaded VLM or a name; by default what the head set was made with, loaded only where
-    something is not kept yet. The settings are those of `gaze evaluate`; None is the task's own default.
-    `scenes` pictures are written once more with the attention of each token, for the page. `progress` is
-    called with pictures (done, in all), from the start again for the pictures that choose heads, the steered
-    answers, and those of blinded heads.
+    headset: one, its digest, file, or a model (its newest); or heads that are listed, of `model`. comics: a
+    folder, or "coco" with `annotations` and `images`. model: a loaded VLM or a name; by default what the head
+    set was made with, loaded only where something is not kept yet. The settings are those of `gaze evaluate`;
+    None is the task's own default. `scenes` pictures are written once more with the attention of each token,
+    for the page. `progress` is called with pictures (done, in all), from the start again for the pictures
+    that choose heads, the steered answers, and those of blinded heads.
 
     The same call returns what is kept; with `force` it is computed again. Processes that a launcher started
     together share the pictures: all of them must call this, and all get the evaluation.
@@ -113,7 +116,7 @@ def evaluate(
     wanted.check(comics)
     size = parse_batch_size(batch_size)
     cache = cache if cache is not None else Cache()
-    found = find_headset(headset, cache)
+    found = _named(headset, model, cache)
     source = model if model is not None else model_source(cache, found)
 
     @remembered
@@ -130,6 +133,21 @@ def evaluate(
         where = str(source) if isinstance(source, str | Path) else source.source
         note_headset(cache, done.headset, where)
     return replace(done, scenes=ready.scenes(done, vlm(), scenes)) if scenes else done
+
+
+def _named(heads: Heads, model: Model | None, cache: Cache) -> HeadSet:
+    """The head set that is given or named, or one of the heads that are listed."""
+    if isinstance(heads, HeadSet | Path):
+        return find_headset(heads, cache)
+    listed = parse_heads(heads) if isinstance(heads, str) else head_pairs(heads)
+    if isinstance(heads, str) and listed is None:
+        return find_headset(heads, cache)
+    if model is None:
+        raise UsageError(
+            "heads that are listed need to be told their model", subject=str(heads), hint='add model="NAME"'
+        )
+    source = str(model) if isinstance(model, str | Path) else model.source
+    return listed_headset(listed or [], source, cache)
 
 
 def computed_by(model: Model) -> dict[str, object]:

@@ -66,7 +66,10 @@ def note_used(cache: Cache, headset: HeadSet) -> None:
     """Remember a head set as the last used, and as its model's newest.
 
     Heads found on texts alone are neither where there are others: whoever steers means those of pictures.
+    Heads listed by hand never are.
     """
+    if headset.kind == "listed":
+        return
     for name in (_LAST, _of_model(str(headset.model["digest"]))):
         before = _get(cache, cache.latest_for(name)) if headset.kind == "text" else None
         if before is None or before.kind == "text":

@@ -37,7 +37,9 @@ class SharedHeads:
 
 
 def shared_heads(one: HeadSet, other: HeadSet, k: int | str = "auto") -> SharedHeads:
-    """Compare the best `k` heads of two head sets, each by its own suggested score; `auto` is `one`'s.
+    """Compare the best `k` heads of two head sets, each by its own suggested score.
+
+    `auto` is the number that `one` suggests, or as many as `other` lists if these are fewer.
 
     Raises HeadSetError for head sets of different shape, UsageError for an impossible `k`.
     """
@@ -51,6 +53,8 @@ def shared_heads(one: HeadSet, other: HeadSet, k: int | str = "auto") -> SharedH
             code="headset.shape",
         )
     count = one.resolve_top(k)
+    if k == "auto":
+        count = min(count, int(np.isfinite(other.scores(other.resolve_score())).sum()))
     first, second = one.top(count), other.top(count)
     shared = [head for head in first if head in second]
     chance = chance_of_shared(first, second, shape[1])

@@ -50,6 +50,16 @@ def test_texts_are_judged_anew_from_their_file(gaze: Gaze, known: str, comics: P
     assert gaze("judge", file).document("evaluation")["digest"] == judged.kept.digest
 
 
+def test_heads_that_are_listed_are_evaluated_and_are_nobodys_newest(gaze: Gaze, known: str) -> None:
+    comics = Path(__file__).parents[2] / "examples" / "comics"
+    with pytest.raises(UsageError, match="their model"):
+        gazecli.evaluate("0.1,1.2", comics, **SHORT)
+    by_text = gazecli.evaluate("0.1,1.2", comics, model="tiny", **SHORT)
+    by_pairs = gazecli.evaluate([(0, 1), (1, 2)], comics, model="tiny", **SHORT)
+    assert (by_pairs.cached, by_pairs.kept.digest) == (True, by_text.kept.digest)
+    assert gaze("report").document("report")["headset"] == known
+
+
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
