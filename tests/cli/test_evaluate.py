@@ -216,6 +216,7 @@ def test_a_kept_evaluation_gives_its_texts_without_the_model(
     assert judged["evaluation"]["conditions"] == again["evaluation"]["conditions"]
 
 
+@pytest.mark.slow
 def test_texts_that_nobody_judged_are_judged_later_and_kept_beside(
     gaze: Gaze, known: str, comics: Path
 ) -> None:

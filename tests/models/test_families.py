@@ -40,6 +40,11 @@ MANY_TOKENS = (*MANY_TILES, "llava_next", "llava_onevision")
 QUICK = ((300, 300), SMALLEST)
 
 
+def of_many_tokens(family: str) -> Any:
+    """A family as a parameter; those of thousands of image tokens and a language model like others' wait."""
+    return pytest.param(family, marks=[pytest.mark.slow] if family in MANY_TOKENS else [], id=family)
+
+
 def token_map_cases() -> list[Any]:
     """Every family at every size; the large pictures take longer."""
     return [
@@ -82,7 +87,7 @@ def test_every_token_looks_where_its_box_says(
     passed.setdefault(family, Found(*made_of)).areas[size] = tries
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [of_many_tokens(family) for family in FAMILIES])
 def test_discovery_equals_one_eager_pass_a_question(vlm_of: Callable[[str], VLM], family: str) -> None:
     vlm = vlm_of(family)
     pictures = [picture_of(1), picture_of(2)]
@@ -123,11 +128,6 @@ def test_steered_logits_equal_a_dense_mask(vlm_of: Callable[[str], VLM], family:
     plain = oracle.steered_logits(vlm.model, inputs, heads_of(vlm), owned, others, 10.0).float()
     torch.testing.assert_close(got, plain, atol=1e-3, rtol=0)
     assert (got[-1] - unsteered).abs().max() > 1e-3
-
-
-def of_many_tokens(family: str) -> Any:
-    """A family as a parameter; those of thousands of image tokens and a language model like others' wait."""
-    return pytest.param(family, marks=[pytest.mark.slow] if family in MANY_TOKENS else [], id=family)
 
 
 @pytest.mark.parametrize("family", [of_many_tokens(family) for family in FAMILIES])
