@@ -119,14 +119,7 @@ def evaluate(
     found = _named(headset, model, cache)
     source = model if model is not None else model_source(cache, found)
 
-    @remembered
-    def vlm() -> VLM:
-        from gazecli.steering.inputs import loaded
-
-        ready = loaded(source)
-        found.check_model(ready.digest, ready.name)
-        return ready
-
+    vlm = model_of(source, found)
     ready = Prepared.of(found, comics, wanted, computed_by(source), cache, note)
     done = ready.evaluate(vlm, batch_size=size, anew=force, progress=progress, note=note)
     if join().is_first:
@@ -148,6 +141,20 @@ def _named(heads: Heads, model: Model | None, cache: Cache) -> HeadSet:
         )
     source = str(model) if isinstance(model, str | Path) else model.source
     return listed_headset(listed or [], source, cache)
+
+
+def model_of(source: Model, headset: HeadSet) -> Callable[[], VLM]:
+    """The model of the heads, loaded when it is first asked for; HeadSetError when it is another's."""
+
+    @remembered
+    def vlm() -> VLM:
+        from gazecli.steering.inputs import loaded
+
+        ready = loaded(source)
+        headset.check_model(ready.digest, ready.name)
+        return ready
+
+    return vlm
 
 
 def computed_by(model: Model) -> dict[str, object]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache as remembered
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazecli.api.evaluate import computed_by
+from gazecli.api.evaluate import computed_by, model_of
 from gazecli.api.evaluation import Evaluation, Note, as_kept, keep_evaluation
 from gazecli.cache.store import Cache
 from gazecli.errors import AnnotationsError, HeadSetError
@@ -69,16 +68,8 @@ def judge(
     headset = find_headset(texts if isinstance(texts, HeadSet) else written[0].headset, cache)
     source = model if model is not None else model_source(cache, headset)
 
-    @remembered
-    def vlm() -> VLM:
-        from gazecli.steering.inputs import loaded
-
-        ready = loaded(source)
-        headset.check_model(ready.digest, ready.name)
-        return ready
-
     work = Rejudging(headset, comics, judging, computed_by(source), cache)
-    return work.judged(written, vlm, anew=force, note=note)
+    return work.judged(written, model_of(source, headset), anew=force, note=note)
 
 
 def is_text_file(path: str | Path) -> bool:
