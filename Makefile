@@ -15,7 +15,7 @@ SECONDS ?= 60
 TARGETS ?= artifact headset ranking record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo evaluate headset notebook page docs test test-lowest test-newest lint types slow families bench fuzz audit wheel release-check clean
+.PHONY: help install demo evaluate headset notebook page study study-figures docs test test-lowest test-newest lint types slow families bench fuzz audit wheel release-check clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
@@ -23,6 +23,8 @@ help:
 	@echo 'make headset  find the heads of the small model that come with the package'
 	@echo 'make notebook  run examples/gaze_heads.ipynb and keep its outputs'
 	@echo 'make page   build docs/live.html, the small model inside one page'
+	@echo 'make study  train the arms of docs/where-gaze-heads-come-from.md again; finished logs are kept'
+	@echo 'make study-figures  draw the figures of that page from the logs, and print its tables'
 	@echo 'make docs   build the documentation into site/, and check every link in it'
 	@echo 'make test   lint, types and all tests'
 	@echo 'make slow   the long tests too'
@@ -62,6 +64,16 @@ notebook: install
 
 page: install
 	$(BIN)/python -m gazecli.tiny.live.page docs/live.html
+
+# One seed a core. Freed memory is kept: returning it after every step costs more than the step.
+study: install
+	for seed in 1 2 3; do \
+	  OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 \
+	  $(BIN)/python -m gazecli.tiny.study run --seeds $$seed & \
+	done; wait
+
+study-figures: install
+	$(BIN)/python -m gazecli.tiny.study figures
 
 # Warnings are errors. The reference is made from the product itself, and not kept.
 docs: install

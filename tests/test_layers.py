@@ -41,6 +41,7 @@ BELOW: dict[str, set[str]] = {
     "tiny": {"pictures"},
     "tiny.live": {"steering", "heads", "models", "pictures", "cache", "tiny"},
     "tiny.training": {"evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
+    "tiny.study": {"reports", "evaluation", "steering", "heads", "models", "pictures", "cache", "tiny"},
     "api": {
         "serving",
         "reports",

@@ -31,7 +31,14 @@ WANTED = (
     "reports/page/page.html",
     "serving/page/",
 )
-UNWANTED = ("tests/", "tools/", "benchmarks/", "gazecli/tiny/training/", "gazecli/tiny/live/")
+UNWANTED = (
+    "tests/",
+    "tools/",
+    "benchmarks/",
+    "gazecli/tiny/training/",
+    "gazecli/tiny/live/",
+    "gazecli/tiny/study/",
+)
 _LINK = re.compile(r"(!?\[[^\]]*\]\()(?!https?:|#|mailto:)([^)\s]+)")
 
 

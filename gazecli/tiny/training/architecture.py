@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,28 @@ VOCABULARY = 1024
 # Six square panels come out as 12 x 2 image tokens, up to an aspect of 6.66.
 MAX_PIXELS = 20900
 MIN_PIXELS = 56 * 56
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large a small model is; the defaults are those of `tiny`.
+
+    hidden, intermediate: widths of the language model. vision: width of the vision tower. rotary: how many
+    pairs of a head's width turn with the frame, the row and the column of a token. base: of their speeds.
+    """
+
+    hidden: int = 192
+    intermediate: int = 512
+    layers: int = 4
+    heads: int = 8
+    vision: int = 96
+    vision_layers: int = 3
+    # A dozen columns must differ: a short base, and most of the frequencies for the width.
+    rotary: tuple[int, int, int] = (2, 2, 8)
+    base: float = 100.0
+
+
+TINY = Sizes()
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
@@ -107,13 +130,13 @@ def _sample_text(rng: random.Random) -> list[str]:
     return lines
 
 
-def build_picture_processor() -> Qwen2VLImageProcessorPil:
+def build_picture_processor(max_pixels: int = MAX_PIXELS) -> Qwen2VLImageProcessorPil:
     """Qwen2-VL's own picture processor with a small pixel budget."""
-    return Qwen2VLImageProcessorPil(min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
+    return Qwen2VLImageProcessorPil(min_pixels=MIN_PIXELS, max_pixels=max_pixels)
 
 
-def build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen2VLForConditionalGeneration:
-    """A Qwen2-VL of four layers of eight heads with random weights."""
+def build_model(tokenizer: Qwen2Tokenizer, seed: int, sizes: Sizes = TINY) -> Qwen2VLForConditionalGeneration:
+    """A Qwen2-VL of `sizes` with random weights; the same seed gives the same weights."""
 
     def token(text: str) -> int:
         index = tokenizer.convert_tokens_to_ids(text)
@@ -123,23 +146,26 @@ def build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen2VLForConditionalGe
     config = Qwen2VLConfig(
         text_config={
             "vocab_size": VOCABULARY,
-            "hidden_size": 192,
-            "intermediate_size": 512,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 8,
-            "num_key_value_heads": 4,
+            "hidden_size": sizes.hidden,
+            "intermediate_size": sizes.intermediate,
+            "num_hidden_layers": sizes.layers,
+            "num_attention_heads": sizes.heads,
+            "num_key_value_heads": sizes.heads // 2,
             "max_position_embeddings": 4096,
-            # A dozen columns must differ: a short base, and most of the frequencies for the width.
-            "rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "mrope_section": [2, 2, 8]},
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": sizes.base,
+                "mrope_section": list(sizes.rotary),
+            },
             "bos_token_id": token("<|endoftext|>"),
             "eos_token_id": token("<|im_end|>"),
             "pad_token_id": token("<|endoftext|>"),
             "tie_word_embeddings": True,
         },
         vision_config={
-            "depth": 3,
-            "embed_dim": 96,
-            "hidden_size": 192,
+            "depth": sizes.vision_layers,
+            "embed_dim": sizes.vision,
+            "hidden_size": sizes.hidden,
             "num_heads": 4,
             "mlp_ratio": 4,
             "patch_size": 14,
@@ -162,14 +188,19 @@ def build_model(tokenizer: Qwen2Tokenizer, seed: int) -> Qwen2VLForConditionalGe
     return model
 
 
-def save_checkpoint(folder: Path, model: Qwen2VLForConditionalGeneration, tokenizer: Qwen2Tokenizer) -> None:
+def save_checkpoint(
+    folder: Path,
+    model: Qwen2VLForConditionalGeneration,
+    tokenizer: Qwen2Tokenizer,
+    max_pixels: int = MAX_PIXELS,
+) -> None:
     """Write an ordinary checkpoint folder with half-precision weights."""
     folder.mkdir(parents=True, exist_ok=True)
     half: Any = copy.deepcopy(model)
     half.half()
     half.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    processor = build_picture_processor()
+    processor = build_picture_processor(max_pixels)
     processor.save_pretrained(folder)
     for path in folder.iterdir():
         path.chmod(0o644)

@@ -7,7 +7,7 @@ attends to the picture and to itself.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -167,10 +167,17 @@ def draw_branches(rng: random.Random, scenes: Sequence[Scene], long: bool) -> li
 
 
 class BatchSource:
-    """Makes batches from a pool."""
+    """Makes batches from a pool; `questions` draws the branches that a strip carries."""
 
-    def __init__(self, pool: Pool, tokenizer: Qwen2Tokenizer, seed: int) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        tokenizer: Qwen2Tokenizer,
+        seed: int,
+        questions: Callable[[random.Random, Sequence[Scene], bool], list[Branch]] = draw_branches,
+    ) -> None:
         self.pool = pool
+        self.questions = questions
         self.seed = seed
         self.rng = random.Random(seed)
         self.tokenizer = tokenizer
@@ -200,7 +207,7 @@ class BatchSource:
             patches.append(strip_patches(self.pool, chosen, target, self.rng))
             scenes = [self.pool.scenes[i] for i in chosen]
             attributes.append([attributes_of(scene) for scene in scenes])
-            trees.append(self._tree(draw_branches(self.rng, scenes, long), rows, columns))
+            trees.append(self._tree(self.questions(self.rng, scenes, long), rows, columns))
         return _collate(patches, trees, (rows * MERGE, columns * MERGE), attributes)
 
     def _tree(self, branches: Sequence[Branch], rows: int, columns: int) -> npt.NDArray[np.int64]:

@@ -44,23 +44,32 @@ NAMING_WEIGHT = 0.5
 
 
 class AttributeHeads(nn.Module):
-    """Throw-away linear heads: the mean of a panel's tokens names what the panel shows."""
+    """Throw-away linear heads: the mean of a panel's tokens names what the panel shows.
 
-    def __init__(self) -> None:
+    width: of an image token; panels: of each strip, all of two rows and two columns of tokens.
+    """
+
+    def __init__(self, width: int, panels: int = 6) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(192, len(words)) for words in ATTRIBUTES)
+        self.panels = panels
+        self.heads = nn.ModuleList(nn.Linear(width, len(words)) for words in ATTRIBUTES)
 
     def forward(self, pictures: torch.Tensor, attributes: torch.Tensor) -> tuple[torch.Tensor, list[float]]:
         """Sum of the five losses and the share right of each.
 
-        pictures: (B, 24, 192), six panels of two rows and two columns. attributes: (B, 6, 5).
+        pictures: (B, 4 P, hidden). attributes: (B, P, 5).
         """
-        panels = pictures.view(len(pictures), 2, 6, 2, -1).mean((1, 3)).flatten(0, 1)  # (B * 6, 192)
+        panels = panel_means(pictures, self.panels).flatten(0, 1)  # (B * P, hidden)
         goals = attributes.flatten(0, 1)
         logits = [head(panels) for head in self.heads]
         loss = torch.stack([functional.cross_entropy(part, goals[:, i]) for i, part in enumerate(logits)])
         right = [(part.argmax(1) == goals[:, i]).float().mean().item() for i, part in enumerate(logits)]
         return loss.sum(), right
+
+
+def panel_means(pictures: torch.Tensor, panels: int) -> torch.Tensor:
+    """The mean of each panel's tokens, two rows of two: (B, 4 P, hidden) -> (B, P, hidden)."""
+    return pictures.view(len(pictures), 2, panels, 2, -1).mean((1, 3))
 
 
 def prefetch(source: Iterator[Item], depth: int = 4) -> Iterator[Item]:
@@ -83,23 +92,29 @@ def prefetch(source: Iterator[Item], depth: int = 4) -> Iterator[Item]:
 
 
 def train_vision(
-    model: Qwen2VLForConditionalGeneration, pool: Pool, source: BatchSource, steps: int, strips: int, log: Log
+    model: Qwen2VLForConditionalGeneration,
+    pool: Pool,
+    source: BatchSource,
+    steps: int,
+    strips: int,
+    log: Log,
+    panels: int = 6,
 ) -> None:
     """Stage 0: the vision tower alone learns what panels show."""
-    naming = AttributeHeads()
+    naming = AttributeHeads(model.config.text_config.hidden_size, panels)
     parameters = [*model.model.visual.parameters(), *naming.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05)
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for _ in range(steps):
-            chosen = [pick_strip(pool, source.rng, 6, False) for _ in range(strips)]
-            patches = [strip_patches(pool, strip, (56, 336), source.rng) for strip in chosen]
+            chosen = [pick_strip(pool, source.rng, panels, False) for _ in range(strips)]
+            patches = [strip_patches(pool, strip, (56, 56 * panels), source.rng) for strip in chosen]
             attributes = [[attributes_of(pool.scenes[i]) for i in strip] for strip in chosen]
             yield torch.stack([torch.from_numpy(p) for p in patches]), torch.tensor(attributes)
 
     for step, (patches, attributes) in enumerate(prefetch(batches())):
-        _set_rate(optimiser, 2e-3 * min(1.0, (step + 1) / 50) * _cosine(step / steps))
-        loss, right = naming(encode_pictures(model, patches, (4, 24)), attributes)
+        set_rate(optimiser, 2e-3 * min(1.0, (step + 1) / 50) * _cosine(step / steps))
+        loss, right = naming(encode_pictures(model, patches, (4, 4 * panels)), attributes)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -118,9 +133,9 @@ def train_answers(
     resume: bool,
 ) -> None:
     """Stage 1: the whole model, loss on answers; later also on naming. `state` is saved every 100 steps."""
-    optimiser = _optimiser(model, schedule.rate)
+    optimiser = answer_optimiser(model, schedule.rate)
     torch.manual_seed(source.seed)
-    naming = AttributeHeads()
+    naming = AttributeHeads(model.config.text_config.hidden_size)
     namer = torch.optim.AdamW(naming.parameters(), lr=2e-3, betas=(0.9, 0.98))
     parts: dict[str, Any] = {
         "model": model,
@@ -133,7 +148,7 @@ def train_answers(
     named: list[list[float]] = []
     batches = curriculum(source, start, schedule.steps, schedule.strips)
     for step, batch in enumerate(prefetch(batches), start):
-        _set_rate(optimiser, schedule.rate_at(step))
+        set_rate(optimiser, schedule.rate_at(step))
         states, pictures = answer_states(model, batch)
         wanted = batch.labels[batch.labels != IGNORED]
         loss = functional.cross_entropy(model.lm_head(states), wanted)
@@ -166,7 +181,8 @@ def _restore(parts: dict[str, Any], state: Path) -> int:
     return int(saved["step"])
 
 
-def _optimiser(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+def answer_optimiser(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+    """AdamW over all weights; vectors and scalars do not decay."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
@@ -241,7 +257,8 @@ def _cosine(done: float) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the next step."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 
