@@ -19,7 +19,7 @@ from transformers import Qwen2VLForConditionalGeneration
 from gazecli.tiny.scenes import Scene
 from gazecli.tiny.study.observer import QUESTION, Observer
 from gazecli.tiny.training import questions
-from gazecli.tiny.training.architecture import Sizes, build_model
+from gazecli.tiny.training.architecture import VOCABULARY, Sizes, build_model
 from gazecli.tiny.training.batches import IGNORED, Batch, BatchSource, Branch, pick_strip, strip_patches
 from gazecli.tiny.training.forward import answer_states, encode_pictures
 from gazecli.tiny.training.train import Log, Schedule, answer_optimiser, prefetch, set_rate, train_vision
@@ -95,7 +95,8 @@ def starting_tower(start: Start, plan: Plan, source: BatchSource, log: Log) -> S
         train_vision(model, source.pool, source, plan.tower_steps, plan.strips, log, plan.panels)
     elif start == "contrastive":
         train_contrastive(model, source, plan, log)
-    return model.model.visual.state_dict()
+    tower: State = model.model.visual.state_dict()
+    return tower
 
 
 class PairHeads(nn.Module):
@@ -128,7 +129,7 @@ def train_contrastive(
     model: Qwen2VLForConditionalGeneration, source: BatchSource, plan: Plan, log: Log
 ) -> None:
     """The vision tower learns which captions belong to a strip; the language model has no part in it."""
-    pairs = PairHeads(plan.sizes.hidden, model.config.text_config.vocab_size)
+    pairs = PairHeads(plan.sizes.hidden, VOCABULARY)
     parameters = [*model.model.visual.parameters(), *pairs.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05)
 
@@ -159,7 +160,8 @@ def train_arm(
     arm: Arm, plan: Plan, tower: State, source: BatchSource, observer: Observer, log: Log
 ) -> Qwen2VLForConditionalGeneration:
     """Train the whole model from one tower; measure it at the start and after every `plan.every` steps."""
-    model = build_model(source.tokenizer, source.seed, plan.sizes).train()
+    model = build_model(source.tokenizer, source.seed, plan.sizes)
+    model.train()
     model.model.visual.load_state_dict(tower)
     _level_projector(model, source, plan)
     optimiser = answer_optimiser(model, plan.rate)

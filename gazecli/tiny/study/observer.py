@@ -80,7 +80,8 @@ class Probe:
         goals = torch.nn.functional.one_hot(classes[: self.fitted].flatten(), count).double()
         square = known.T @ known + _RIDGE * len(known) * torch.eye(known.shape[1], dtype=known.dtype)
         weights = torch.linalg.solve(square, known.T @ goals)
-        return ((fresh @ weights).argmax(1) == classes[self.fitted :].flatten()).double().mean().item()
+        right = (fresh @ weights).argmax(1) == classes[self.fitted :].flatten()
+        return float(right.double().mean())
 
 
 class Observer:

@@ -56,11 +56,12 @@ class Run:
     @property
     def birth(self) -> int | None:
         """The first step at which FEWEST heads are born; None if never."""
-        return self._first((self.scores() > BORN).sum((1, 2)) >= FEWEST)
+        born = (self.scores() > BORN).sum((1, 2))  # (M,)
+        return self._first(born >= FEWEST)
 
     def births_by_layer(self) -> list[int | None]:
         """For each layer the first step at which one of its heads is born."""
-        born = (self.scores() > BORN).any(2)  # (M, L)
+        born = np.asarray((self.scores() > BORN).any(2))  # (M, L)
         return [self._first(born[:, layer]) for layer in range(born.shape[1])]
 
     @property

@@ -188,6 +188,11 @@ def build_model(tokenizer: Qwen2Tokenizer, seed: int, sizes: Sizes = TINY) -> Qw
     return model
 
 
+def hidden_width(model: Qwen2VLForConditionalGeneration) -> int:
+    """The width of an image token, and of the language model."""
+    return int(model.lm_head.in_features)
+
+
 def save_checkpoint(
     folder: Path,
     model: Qwen2VLForConditionalGeneration,

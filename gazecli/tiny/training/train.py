@@ -23,7 +23,12 @@ from torch import nn
 from torch.nn import functional
 from transformers import Qwen2VLForConditionalGeneration
 
-from gazecli.tiny.training.architecture import build_model, build_tokenizer, save_checkpoint
+from gazecli.tiny.training.architecture import (
+    build_model,
+    build_tokenizer,
+    hidden_width,
+    save_checkpoint,
+)
 from gazecli.tiny.training.batches import (
     ATTRIBUTES,
     IGNORED,
@@ -101,7 +106,7 @@ def train_vision(
     panels: int = 6,
 ) -> None:
     """Stage 0: the vision tower alone learns what panels show."""
-    naming = AttributeHeads(model.config.text_config.hidden_size, panels)
+    naming = AttributeHeads(hidden_width(model), panels)
     parameters = [*model.model.visual.parameters(), *naming.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05)
 
@@ -135,7 +140,7 @@ def train_answers(
     """Stage 1: the whole model, loss on answers; later also on naming. `state` is saved every 100 steps."""
     optimiser = answer_optimiser(model, schedule.rate)
     torch.manual_seed(source.seed)
-    naming = AttributeHeads(model.config.text_config.hidden_size)
+    naming = AttributeHeads(hidden_width(model))
     namer = torch.optim.AdamW(naming.parameters(), lr=2e-3, betas=(0.9, 0.98))
     parts: dict[str, Any] = {
         "model": model,
