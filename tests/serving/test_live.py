@@ -44,6 +44,7 @@ def test_a_text_follows_the_aim_and_is_what_switch_writes(
     picture = Picture.open(STRIP)
     schedule = plan(parse_targets([spec for _, spec in turns], picture), at=[start for start, _ in turns])
     settings = SteerSettings(DYNAMIC_PROMPT, scope="answer")
+    asker.idle()
     written = narrate(vlm_of("tiny"), picture, schedule, headset.top(), settings, max_new_tokens=60)
     assert record["text"] == done["text"] == written.text
     assert "".join(event["text"] for event in tab.tokens()) + done["rest"] == written.text
@@ -70,6 +71,7 @@ def test_the_python_script_of_the_record_writes_the_same(
     )
     tab.done()
     record = tab.get("record").json()
+    asker.idle()
     monkeypatch.setattr("gazecli.models.load.load", lambda *_args, **_options: vlm_of("tiny"))
     exec(record["python"], {})
     assert capsys.readouterr().out.strip() == record["text"].strip()
