@@ -87,13 +87,17 @@ def _result(document: ReportDocument, figures: Sequence[tuple[Markup, str]]) -> 
     found = headline(evaluation)
     if evaluation is None:
         return Section("result", "Result", headline=found)
-    notes = [text for name, text in evaluation_facts(evaluation).items() if _is_note(name)]
+    notes = [_sentence(text) for name, text in evaluation_facts(evaluation).items() if _is_note(name)]
     tables = [table for table in [summary_table(evaluation)] if table.rows]
     return Section("result", "Result", figures=figures, tables=tables, headline=found, notes=notes)
 
 
 def _is_note(fact: str) -> bool:
     return fact == "careful" or fact.startswith("advice")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def _without_notes(evaluation: EvaluationPart) -> Facts:
