@@ -275,7 +275,7 @@ def left_text(left: TimeLeft) -> str:
     seconds = left.seconds()
     if seconds is None:
         return ""
-    shown = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    shown = f"{seconds:.0f} s" if seconds < 300 else f"{seconds / 60:.0f} min"
     if seconds >= 100 * 60:
         shown = f"{seconds / 3600:.1f} h"
     return f"{shown} left{' in all' if left.later else ''}"

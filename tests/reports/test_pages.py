@@ -57,8 +57,9 @@ class Tags(HTMLParser):
 
 
 def shape(page: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Tags and names of attributes, values aside."""
-    return [(tag, tuple(sorted(attributes))) for tag, attributes in Tags(page).seen]
+    """Tags and names of attributes, values aside, and bare spans: a command has one for each of its words."""
+    found = [(tag, tuple(sorted(attributes))) for tag, attributes in Tags(page).seen]
+    return [each for each in found if each != ("span", ())]
 
 
 FIGURES = {"scores": ('<svg role="img" aria-label="map"></svg>', "every head")}
