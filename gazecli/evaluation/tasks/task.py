@@ -238,7 +238,8 @@ class Task(ABC):
             if self.journal is not None:
                 self.journal.close()
         gathered = self.group.whole([trials[number] for number in share])
-        advance(len(numbers) - told)
+        if told < len(numbers):
+            advance(len(numbers) - told)
         return [[picture[place] for picture in gathered] for place in range(len(choices))]
 
     @cached_property
