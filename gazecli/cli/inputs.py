@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gazecli.heads.headset import Head, HeadSet
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
+    from gazecli.steering.steer import Steering
+    from gazecli.steering.switch import Narration
+    from gazecli.steering.track import Tracking
 
 
 _MEGABYTE = 10**6
@@ -177,6 +180,31 @@ def warn_of_toy(output: Output, vlm: VLM, picture: Picture) -> None:
     warning = toy_warning(vlm, picture)
     if warning is not None:
         output.warning(warning)
+
+
+def warn_of_sharing(output: Output, result: Steering | Narration | Tracking) -> None:
+    """Warn when regions of the picture share all their image tokens."""
+    from gazecli.models.token_maps.shared_tokens import sharing_warning
+
+    warning = sharing_warning(result.layout, result.regions, result.picture.panels)
+    if warning is not None:
+        output.warning(warning)
+
+
+def note_default(output: Output, cache: Cache, headset: HeadSet) -> None:
+    """Note that the model's name goes on to mean another head set than this new one, where it does."""
+    from gazecli.heads.headset_store import default_instead_of
+
+    other = default_instead_of(headset, cache)
+    if other is not None:
+        output.note(
+            f"the model's name still means head set {_short(other)}, which gaze cache default set; "
+            f"to change that: gaze cache default {_short(headset.digest)}"
+        )
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
 
 
 def note_template(output: Output, template: str | None) -> None:

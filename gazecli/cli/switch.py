@@ -11,7 +11,14 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_dpi, check_files, is_png, save_page
-from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, warn_of_toy
+from gazecli.cli.inputs import (
+    choose_heads,
+    load_model,
+    note_prepared,
+    open_picture,
+    warn_of_sharing,
+    warn_of_toy,
+)
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table, region_names
@@ -42,17 +49,25 @@ def command(
     model: ModelOptions,
     *,
     schedule: Annotated[
-        str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes and circles are separated by ;")
+        str,
+        typer.Option(
+            metavar="TARGETS",
+            help="Targets in order, e.g. 2,4,3,5,1,6; boxes and circles are separated by ;",
+        ),
     ],
     every: Annotated[int | None, options.EVERY] = None,
-    at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,
-    on: Annotated[Literal["sentence"] | None, typer.Option(help="A new target when a sentence ends.")] = None,
-    prompt: Annotated[
-        str | None, with_help(options.PROMPT, f"The request; when left out: {DYNAMIC_PROMPT}")
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TOKENS", help="The token at which each target begins: 0,40,90"),
     ] = None,
+    on: Annotated[
+        Literal["sentence"] | None,
+        typer.Option(metavar="EVENT", help="sentence: a new target when one ends."),
+    ] = None,
+    prompt: Annotated[str | None, with_help(options.PROMPT, "The request.", default=DYNAMIC_PROMPT)] = None,
     max_new_tokens: Annotated[
         int | None,
-        with_help(options.MAX_NEW_TOKENS, "The longest text; as long as the schedule when left out."),
+        with_help(options.MAX_NEW_TOKENS, "The longest text, in tokens.", default="as long as the schedule"),
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
     dpi: Annotated[int | None, options.DPI] = None,
@@ -88,6 +103,7 @@ def command(
             vlm, opened, planned, chosen.heads, settings, max_new_tokens=longest, on_token=on_token
         )
     note_prepared(output, "picture was", narration.layout.prepared)
+    warn_of_sharing(output, narration)
     document = switch_document(
         vlm, narration, chosen.headset.digest, chosen.score, trajectory_file=trajectory, page=page
     )

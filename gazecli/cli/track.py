@@ -10,7 +10,14 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_dpi, check_files, is_png, save_page
-from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, warn_of_toy
+from gazecli.cli.inputs import (
+    choose_heads,
+    load_model,
+    note_prepared,
+    open_picture,
+    warn_of_sharing,
+    warn_of_toy,
+)
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table, region_names
@@ -50,9 +57,7 @@ def command(
     region: Annotated[
         list[str] | None, with_help(options.REGION, "Watch this region too; written as for steer.")
     ] = None,
-    prompt: Annotated[
-        str | None, with_help(options.PROMPT, f"The request; when left out: {TRACKING_PROMPT}")
-    ] = None,
+    prompt: Annotated[str | None, with_help(options.PROMPT, "The request.", default=TRACKING_PROMPT)] = None,
     max_new_tokens: Annotated[int, with_help(options.MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
     stream: options.Stream = False,
 ) -> None:
@@ -100,6 +105,7 @@ def command(
             on_token=on_token,
         )
     note_prepared(output, "picture was", tracking.layout.prepared)
+    warn_of_sharing(output, tracking)
     spans = [find_span(tracking.pieces, words) for words in span or []]
     for found in spans:
         if found.occurrences > 1:

@@ -223,6 +223,18 @@ class EvaluationSettings(SteeringSettings):
     protocol: Text | None = None
     device: Text
     dtype: Text
+    squash: bool = Field(
+        default=True, exclude_if=bool, description="false where the model's processor was let crop"
+    )
+    layout: Text | None = Field(
+        default=None,
+        exclude_if=lambda layout: layout is None,
+        description="of the comics, where given",
+    )
+    rtl: bool = Field(default=False, exclude_if=lambda rtl: not rtl, description="panels read from the right")
+    spread: bool = Field(
+        default=False, exclude_if=lambda spread: not spread, description="strips read as two pages"
+    )
 
 
 class JudgingPart(Part):
@@ -326,6 +338,11 @@ class EvaluationPart(Open):
         default=None, description="how many are known to be strips in which the heads were found"
     )
     advice: list[Text] = Field(default_factory=list, description="why figures may be poor, and what to try")
+    warnings: list[Text] = Field(
+        default_factory=list,
+        exclude_if=lambda warnings: not warnings,
+        description="what of these pictures cannot be told apart, whatever the heads are",
+    )
     sweep: list[SweepPart] = Field(default_factory=list)
     choice: ChoicePart | None = None
     score_choice: ScoreChoicePart | None = None
