@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def score_maps(runs: Sequence[Run]) -> Figure:
     """Raw scores of every head at the end, one map an arm, first seed."""
     arms = _arms(runs)
     with style():
-        figure = new_figure(PAGE, 1.5)
+        figure = new_figure(PAGE, 1.7)
         places = figure.subplots(1, len(arms), sharey=True, squeeze=False)[0]
         for axes, (arm, own) in zip(places, arms, strict=True):
             scores = own[0].scores()[-1]
@@ -148,7 +149,7 @@ def redirection(runs: Sequence[Run]) -> Figure:
                 axes.plot(
                     place + offset + np.array(spread), ends, "o", color=INK, markersize=2.5, clip_on=False
                 )
-        axes.set_xticks(range(len(arms)), [arm.title.replace(" after ", "\nafter ") for arm, _ in arms])
+        axes.set_xticks(range(len(arms)), [textwrap.fill(arm.title, 20) for arm, _ in arms])
         axes.set_ylim(0, 1)
         axes.set_ylabel("answers about the target")
         axes.legend(loc="upper right", ncols=3, bbox_to_anchor=(1.0, 1.15))
