@@ -91,6 +91,8 @@ def birth_curves(runs: Sequence[Run]) -> Figure:
             axes.set_ylim(0, 1.02)
         for axes in places[-1]:
             axes.set_xlabel("step")
+        for axes in places.flat[len(arms) - 3 : len(arms)]:  # above the place of the legend too
+            axes.tick_params(labelbottom=True)
         for axes in places[:, 0]:
             axes.set_ylabel("score or share")
         spare = places.flat[len(arms) :]
@@ -101,11 +103,9 @@ def birth_curves(runs: Sequence[Run]) -> Figure:
 
 
 def _explain(axes: Axes) -> None:
-    axes.plot([], [], color=GAZE, linewidth=1.2, label="third best head, each seed")
-    axes.plot([], [], color=OTHER, linewidth=0.6, label="every head, first seed")
-    axes.plot(
-        [], [], color=MARK, linewidth=1.0, linestyle=(0, (3, 1.5)), label="answers about the panel, each seed"
-    )
+    axes.plot([], [], color=GAZE, linewidth=1.2, label="third best head (each seed)")
+    axes.plot([], [], color=OTHER, linewidth=0.6, label="every head (first seed)")
+    axes.plot([], [], color=MARK, linewidth=1.0, linestyle=(0, (3, 1.5)), label="answers about the panel")
     axes.legend(loc="center left")
 
 
@@ -118,9 +118,7 @@ def score_maps(runs: Sequence[Run]) -> Figure:
         for axes, (arm, own) in zip(places, arms, strict=True):
             scores = own[0].scores()[-1]
             shown = axes.imshow(scores, cmap=LIGHT_TO_DARK, vmin=0, vmax=1)
-            axes.set_title(
-                arm.title.replace(" after ", "\nafter ").replace(", ", ",\n"), loc="left", fontsize=7
-            )
+            axes.set_title(textwrap.fill(arm.title, 18), loc="left", fontsize=7)
             axes.spines[:].set_visible(True)
             count_axis(axes, "x", scores.shape[1], 0, "head")
             count_axis(axes, "y", scores.shape[0], 0, "")
