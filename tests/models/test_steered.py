@@ -280,7 +280,10 @@ def test_rows_that_no_layout_is_given_for_are_refused(vlm_of: Callable[[str], VL
     four = batch_of(vlm, [WIDE, WIDE, TALL, TALL], [SHORT, LONG, SHORT, LONG])
     with pytest.raises(UsageError, match="4 prompts"), vlm.steered([(0, 0)], layouts, region):
         vlm.model(**four)
-    with pytest.raises(UsageError, match="equally many"), vlm.steered([(0, 0)], layouts, WIDE.regions):
+    with (
+        pytest.raises(UsageError, match="layouts, regions and pictures differ"),
+        vlm.steered([(0, 0)], layouts, WIDE.regions),
+    ):
         pass
 
 
