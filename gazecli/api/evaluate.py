@@ -15,7 +15,7 @@ from gazecli.api.evaluation import Evaluation, Note, as_kept, keep_evaluation
 from gazecli.cache.store import Cache
 from gazecli.distributed.group import join
 from gazecli.errors import UsageError
-from gazecli.evaluation.evaluate import Plan, execute, generate_with_maps
+from gazecli.evaluation.evaluate import Plan, Stage, execute, generate_with_maps
 from gazecli.evaluation.examples import Examples, turned_counts
 from gazecli.evaluation.judges.choice import judge_without_model, judged_by, likelihood_judge
 from gazecli.evaluation.judges.judge import Judge
@@ -223,13 +223,13 @@ class Prepared:
         batch_size: int | None = None,
         anew: bool = False,
         progress: Progress = lambda done, total: None,
-        stage: Callable[[str], None] = lambda name: None,
+        stage: Stage = lambda name, each, later: None,
         note: Note = _LOG.info,
     ) -> Evaluation:
         """The evaluation, run and kept or found again; `vlm` loads the model where it is needed.
 
-        `stage` is told what is done to the pictures that `progress` counts next. With `anew` nothing is found
-        again. Raises as `evaluate`.
+        `stage` is told, as by `execute`, what is done to the pictures that `progress` counts next. With
+        `anew` nothing is found again. Raises as `evaluate`.
         """
         group = join()
         kept = None if anew else group.from_first(self._kept)
@@ -264,7 +264,7 @@ class Prepared:
         batch_size: int | None,
         anew: bool,
         progress: Progress,
-        stage: Callable[[str], None],
+        stage: Stage,
         note: Note,
     ) -> Callable[[], Evaluation]:
         """Run the plan, which all processes share; what is returned keeps the result, in the first one."""
@@ -281,6 +281,8 @@ class Prepared:
 
         def kept() -> Evaluation:
             part = evaluation_part(vlm, done, self.headset.digest, judge)
+            read = {"layout": self.wanted.layout, "rtl": self.wanted.rtl, "spread": self.wanted.spread}
+            part = part.model_copy(update={"settings": part.settings.model_copy(update=read)})
             compared = comparison_part(done) if self.plan.compare else None
             usable, request = self.examples.usable, self.request(self.headset)
             return keep_evaluation(self.cache, done.headset, part, compared, usable, done.runs, request)

@@ -14,9 +14,9 @@ from typing import Annotated
 
 import typer
 
-from gazecli.cli.command import Format, Json, Quiet, Verbose, output_options_of
+from gazecli.cli.command import Format, Help, Json, Quiet, Verbose, output_options_of
 from gazecli.cli.errors import guarded
-from gazecli.cli.output import has_colour, prepare_streams
+from gazecli.cli.output import prepare_streams
 from gazecli.version import VERSION
 
 _MAIN_PANEL, _OTHER_PANEL = "Finding and steering", "Around it"
@@ -46,7 +46,7 @@ NAMES = (*MAIN, "panels", "push", "pull", *GROUPS, "models", "doctor", "schema")
 
 
 def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
-    """The command line with the commands `names`; its help is plain text where colour is not wanted."""
+    """The command line with the commands `names`."""
     app = _new_app("Find the gaze heads of a vision-language model, and steer where it looks.")
     app.callback()(_before_any_command)
     for name in names:
@@ -54,6 +54,7 @@ def build_app(names: Sequence[str] = NAMES) -> typer.Typer:
         panel = _MAIN_PANEL if name in MAIN else _OTHER_PANEL
         if name in GROUPS:
             group = _new_app(module.SUMMARY)
+            group.callback()(_before_a_group)
             for command in module.COMMANDS:
                 _add(group, command.__name__.rstrip("_"), command, PAGES[name])
             app.add_typer(group, name=module.NAME, rich_help_panel=panel)
@@ -74,7 +75,9 @@ def _add(
         for paragraph in text.split("\n\n")
     )
     lines = f"{lines}\n\nMore: docs/{page}.md"
-    app.command(name, help=lines, epilog=f"Example: {example}", rich_help_panel=panel)(command)
+    app.command(name, help=lines, epilog=f"Example: {example}", rich_help_panel=panel, add_help_option=False)(
+        command
+    )
 
 
 def needed(arguments: Sequence[str]) -> Sequence[str]:
@@ -97,9 +100,9 @@ def run(arguments: list[str]) -> int:
 def _new_app(summary: str) -> typer.Typer:
     return typer.Typer(
         help=summary,
-        rich_markup_mode="rich" if has_colour(sys.stdout) else None,
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        add_help_option=False,  # its --help would know no groups in a pipe, and say defaults in two ways
     )
 
 
@@ -132,5 +135,10 @@ def _before_any_command(
             "--skill", callback=_print_skill, is_eager=True, help="Print a guide for language models."
         ),
     ] = False,
+    _help: Help = False,
 ) -> None:
     ctx.obj = output_options_of(ctx, _format, _json, _quiet, _verbose)
+
+
+def _before_a_group(_help: Help = False) -> None:
+    """A group takes --help and nothing else."""

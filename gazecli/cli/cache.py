@@ -31,7 +31,7 @@ SUMMARY = "List, verify, remove, import and export what is kept."
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d|w)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
-RankedModel = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to (or GAZE_MODEL).")]
+RankedModel = Annotated[str | None, with_help(MODEL, "The model a ranking belongs to.", default="GAZE_MODEL")]
 Digests = Annotated[list[str], typer.Argument(metavar="DIGEST...", help="Digests or beginnings of digests.")]
 OneDigest = Annotated[str, typer.Argument(metavar="DIGEST", help="A digest or the beginning of one.")]
 DryRun = Annotated[bool, with_help(DRY_RUN, "Only say what would be removed.")]
@@ -79,7 +79,7 @@ def show(output: Output, digest: OneDigest) -> None:
 def path(
     output: Output,
     digest: Annotated[
-        str | None, typer.Argument(metavar="DIGEST", help="An artifact; the cache folder when left out.")
+        str | None, typer.Argument(metavar="DIGEST", help="An artifact.", show_default="the cache folder")
     ] = None,
 ) -> None:
     """Print where the cache or an artifact is.
@@ -139,7 +139,7 @@ def rm(output: Output, digests: Digests, *, dry_run: DryRun = False, yes: Yes = 
 def prune(
     output: Output,
     *,
-    older_than: Annotated[str, typer.Option(help="An age such as 12h, 30d or 8w.")] = "30d",
+    older_than: Annotated[str, typer.Option(metavar="AGE", help="An age such as 12h, 30d or 8w.")] = "30d",
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
@@ -198,7 +198,9 @@ def export(
         Literal["artifact", "ranking"] | None,
         typer.Option(
             "--as",
-            help="artifact: all of it; ranking: layer, head, score in JSON, as in a file named *.json.",
+            metavar="FORM",
+            help="artifact: all of it · ranking: layer, head, score in JSON.",
+            show_default="artifact; into a file named *.json: ranking",
         ),
     ] = None,
     force: Annotated[bool, FORCE] = False,

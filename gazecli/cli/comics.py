@@ -45,7 +45,9 @@ def make(
     split: Annotated[
         Literal["test", "train", "all"],
         typer.Option(
-            help="all: as they come, a tenth of the scenes in combinations `tiny` never saw; test: only such."
+            metavar="SPLIT",
+            help="all: as they come, a tenth of the scenes in combinations `tiny` never saw · test: only such"
+            " · train: none such.",
         ),
     ] = "all",
     force: Annotated[bool, with_help(FORCE, "Replace strips that are there already.")] = False,
@@ -107,7 +109,8 @@ def fetch(
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="The folder for them; made when missing.")],
     *,
     dataset: Annotated[
-        str, with_help(DATASET, "A data set on the Hub; by default the paper's 500 strips.")
+        str,
+        with_help(DATASET, "A data set on the Hub.", default=f"{_PAPERS}, the paper's 500 strips"),
     ] = _PAPERS,
     revision: Revision = None,
 ) -> None:

@@ -21,25 +21,59 @@ from gazecli.distributed.launcher import current_launch, leave_launch
 Arguments = ParamSpec("Arguments")
 HIDDEN = "hidden"
 
+_EVERYWHERE = "Every command"
+
+
+def _show_help(ctx: typer.Context, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:  # which is what completion does
+        from gazecli.cli.help_page import write_help
+
+        write_help(ctx)
+        raise typer.Exit
+
+
 _FORMAT = typer.Option(
     "--format",
     metavar="FORMAT",
-    help="human, json, or auto: human on a terminal, JSON in a pipe.",
-    show_default=False,
+    help="human, json, or auto.",
+    show_default="auto: human on a terminal, JSON in a pipe",
+    rich_help_panel=_EVERYWHERE,
 )
 Format = Annotated[Literal["auto", "human", "json"] | None, _FORMAT]
 PageFormat = Annotated[
     Literal["auto", "human", "json", "html", "markdown", "csv", "latex"] | None,
     with_help(
-        _FORMAT, "human, json, html, markdown, csv, latex, or auto: human on a terminal, JSON in a pipe."
+        _FORMAT,
+        "human, json, html, markdown, csv, latex, or auto.",
+        panel=_EVERYWHERE,
+        default="auto: human on a terminal, JSON in a pipe",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
+Json = Annotated[bool, typer.Option("--json", help="Short for --format json.", rich_help_panel=_EVERYWHERE)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=_EVERYWHERE)
+]
 Verbose = Annotated[
     int,
     typer.Option(
-        "--verbose", "-v", count=True, metavar="", show_default=False, help="Say more; -vv adds tracebacks."
+        "--verbose",
+        "-v",
+        count=True,
+        metavar="",
+        show_default=False,
+        help="Say more; -vv adds tracebacks.",
+        rich_help_panel=_EVERYWHERE,
+    ),
+]
+Help = Annotated[
+    bool,
+    typer.Option(
+        "--help",
+        "-h",
+        callback=_show_help,
+        is_eager=True,
+        help="Show this message and exit.",
+        rich_help_panel=_EVERYWHERE,
     ),
 ]
 
@@ -47,7 +81,7 @@ Verbose = Annotated[
 def cli_command(
     *, shared: bool = False, pages: bool = False
 ) -> Callable[[Callable[Concatenate[Output, Arguments], None]], Callable[..., None]]:
-    """Turn `command(output, …)` into what Typer wants: a function with --format, --json, -q and -v.
+    """Turn `command(output, …)` into what Typer wants: a function with --format, --json, -q, -v and -h.
 
     A parameter annotated with a dataclass whose fields are options becomes these options, and the command
     gets the dataclass filled; `Annotated[…, HIDDEN]` keeps them out of the help. `shared`: all launched
@@ -66,6 +100,7 @@ def cli_command(
 
         def run(ctx: typer.Context, **given: Any) -> None:
             flags = [given.pop(name) for name in ("_format", "_json", "_quiet", "_verbose")]
+            given.pop("_help")
             output = output_options_of(ctx, *flags).output()
             if not shared and not works_alone(output):
                 return
@@ -82,6 +117,7 @@ def cli_command(
             ("_json", Json, False),
             ("_quiet", Quiet, False),
             ("_verbose", Verbose, 0),
+            ("_help", Help, False),
         ):
             taken.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
         taken = [each.replace(annotation=_with_metavar(each.annotation)) for each in taken]
@@ -98,7 +134,7 @@ _METAVARS: dict[object, str] = {int: "N", float: "NUMBER", str: "TEXT", Path: "F
 
 
 def _with_metavar(annotation: Any) -> Any:
-    """The annotation of an option that names what it takes as all others do: N, TEXT, FILE, one|other."""
+    """The annotation of an option that names what it takes as all others do: N, NUMBER, TEXT, FILE."""
     kind, *declared = get_args(annotation) or (annotation,)
     if get_origin(annotation) is not Annotated or not isinstance(declared[0], type(_FORMAT)):
         return annotation
@@ -106,7 +142,7 @@ def _with_metavar(annotation: Any) -> Any:
     takes = kind
     while get_origin(takes) not in (None, Literal):  # int | None, list[str] | None
         takes = next(each for each in get_args(takes) if each is not type(None))
-    metavar = "|".join(get_args(takes)) if get_origin(takes) is Literal else _METAVARS.get(takes)
+    metavar = _METAVARS.get(takes)
     if option.metavar is not None or option.count or metavar is None:
         return annotation
     named = copy.copy(option)

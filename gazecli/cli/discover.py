@@ -12,12 +12,13 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.completion import model_names
-from gazecli.cli.inputs import fetching, note_prepared, note_template
+from gazecli.cli.inputs import fetching, note_default, note_prepared, note_template
 from gazecli.cli.options import ModelOptions, number_or_auto, with_help
 from gazecli.cli.output import Output, progress, resumable
 from gazecli.cli.tables import bar, labelled, print_facts, print_table
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError, cannot_matter
+from gazecli.heads.questions import DISCOVERY_PROMPT, TEXT_PROMPT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 NAME = "discover"
 HEIGHT, GAP, PANELS, SHOWN = 256, 6, 6, 10
 LISTS = 200
-WHOLE_LAYOUTS = ("strips", "manifest")
 
 
 @cli_command(shared=True)
@@ -55,19 +55,24 @@ def command(
         ),
     ] = False,
     samples: Annotated[
-        int | None, with_help(options.SAMPLES, "Draw this many strips or lists; all when left out.")
+        int | None, with_help(options.SAMPLES, "Draw this many strips or lists.", default="all")
     ] = None,
-    panels: Annotated[int | None, with_help(options.PANELS, f"Panels of a strip ({PANELS}).")] = None,
+    panels: Annotated[
+        int | None, with_help(options.PANELS, "Panels of a strip.", default=f"{PANELS}", metavar="N")
+    ] = None,
     height: Annotated[
-        int | None, typer.Option(help=f"Pixels to which single panels are resized ({HEIGHT}).")
+        int | None, typer.Option(help="Pixels to which single panels are resized.", show_default=f"{HEIGHT}")
     ] = None,
-    gap: Annotated[int | None, typer.Option(help=f"White pixels painted over a seam ({GAP}).")] = None,
+    gap: Annotated[
+        int | None, typer.Option(help="White pixels painted over a seam.", show_default=f"{GAP}")
+    ] = None,
     seed: Annotated[int, options.SEED] = 42,
     prompt: Annotated[
         str | None,
         with_help(
             options.PROMPT,
             "The question: {ordinal} is 1st, {ordinal_word} first, {number} 1, {count} six.",
+            default=f"{DISCOVERY_PROMPT} With --text: {TEXT_PROMPT}",
         ),
     ] = None,
     layout: options.Layout = None,
@@ -75,7 +80,7 @@ def command(
     spread: options.Spread = False,
     batch_size: Annotated[str, with_help(options.BATCH_SIZE, "Strips at a time: auto or a number.")] = "auto",
     top: Annotated[
-        str, with_help(options.TOP, f"How many heads to show: auto ({SHOWN}) or a number.")
+        str, with_help(options.TOP, "How many heads to show: auto or a number.", default=f"auto: {SHOWN}")
     ] = "auto",
     force: Annotated[bool, with_help(options.FORCE, "Compute again what is kept already.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show on stderr where the time went.")] = False,
@@ -144,6 +149,8 @@ def command(
     note_prepared(output, "strips were", document.comics.prepared)
     if text:
         output.note(f"heads found on texts steer where they are named: --heads {found.digest[7:19]}")
+    else:
+        note_default(output, cache, found)
     read = labelled(document, cache)
     output.result(document, lambda console: show_headset(console, read, shown), digest=document.digest)
 
@@ -160,7 +167,7 @@ def _opened(
     spread: bool,
 ) -> Comics:
     """The strips of a folder; UsageError for an option that cannot matter in its layout."""
-    from gazecli.pictures.comics.comics import open_comics
+    from gazecli.pictures.comics.comics import WHOLE_LAYOUTS, open_comics
 
     opened = open_comics(
         comics,
@@ -192,7 +199,6 @@ def _on_comics(
     prompt: str | None,
 ) -> Callable[..., HeadSet]:
     from gazecli.heads.discover import discover
-    from gazecli.heads.questions import DISCOVERY_PROMPT
 
     return partial(
         discover,
@@ -214,7 +220,6 @@ def _on_texts(
 ) -> Callable[..., HeadSet]:
     """Discovery on the lists of a file, or on drawn ones; UsageError where `panels` is not what it has."""
     from gazecli.heads.discover import discover_text
-    from gazecli.heads.questions import TEXT_PROMPT
     from gazecli.heads.text_lists import open_text_lists, text_lists
 
     if file is not None:

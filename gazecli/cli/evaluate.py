@@ -15,7 +15,7 @@ from gazecli.cli.command import cli_command
 from gazecli.cli.completion import headset_names
 from gazecli.cli.evaluate_options import Compare, EvaluationOptions
 from gazecli.cli.files import save_text
-from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model
+from gazecli.cli.inputs import ChosenHeads, choose_heads, load_model, note_default
 from gazecli.cli.options import HeadOptions, LoadOptions, ModelOptions, with_help
 from gazecli.cli.output import Output, later_progress, resumable, staged_progress
 from gazecli.cli.report_output import ReportOptions, write_report
@@ -58,7 +58,10 @@ def command(
     evaluation: EvaluationOptions,
     loading: ModelOptions,
     files: NewReportOptions,
-    top: Annotated[str, with_help(options.TOP, "How many heads to steer: auto or a number.")] = "auto",
+    top: Annotated[
+        str,
+        with_help(options.TOP, "How many heads to steer: auto or a number.", panel=options.STEERING),
+    ] = "auto",
     score: options.Score = "auto",
     model: options.HeadsModel = None,
     compare: Compare = False,
@@ -136,6 +139,7 @@ def run_evaluation(
         output.note(f"the choice is not kept as a suggestion: {choice.refused}")
     elif choice is not None:
         output.note(f"the choice is kept as head set {found.headset.digest}")
+        note_default(output, chosen.cache, found.headset)
     if evaluation.generations is not None:
         text = found.texts
         save_text(text, evaluation.generations)

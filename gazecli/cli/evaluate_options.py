@@ -13,14 +13,16 @@ from gazecli.cli import options
 from gazecli.cli.files import refuse_stdout, writable
 from gazecli.cli.options import HeadOptions, LoadOptions, given, number_or_auto, with_help
 from gazecli.errors import cannot_matter
+from gazecli.steering.settings import DYNAMIC_PROMPT, NATURAL_PROMPT, STATIC_PROMPT, VQA_PROMPT
 
 if TYPE_CHECKING:
     from gazecli.evaluation.wanted import Judging, Wanted
 
 JudgeName = Literal["lexical", "likelihood", "endpoint", "none"]
 SweepName = Literal["heads", "strength"]
-_EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures: coco"
+_EVALUATION, _JUDGING, _NATURAL = "Evaluation", "Judging", "Natural pictures (coco)"
 _worded = partial(with_help, panel=_EVALUATION)
+_steered = partial(with_help, panel=options.STEERING)
 
 # What changes how an evaluation runs, and not what it finds.
 _RUNNING = ("batch_size", "generations")
@@ -35,7 +37,7 @@ class JudgeOptions:
     """Who judges, and which pictures, beside the folder's name."""
 
     layout: Annotated[
-        options.LayoutName | None, _worded(options.LAYOUT, "Read the comics in this layout.")
+        options.LayoutName | None, _worded(options.LAYOUT, options.LAYOUT.help, default="as recognised")
     ] = None
     rtl: Annotated[bool, _worded(options.RTL, "Panels of whole strips are read from the right.")] = False
     spread: Annotated[
@@ -56,8 +58,9 @@ class JudgeOptions:
         typer.Option(
             "--judge",
             metavar="JUDGE",
-            help="lexical: by captions (the default) · likelihood: by the model itself · endpoint: by"
-            " GAZE_JUDGE_URL · none: later.",
+            help="lexical: by captions · likelihood: by the model itself · endpoint: by GAZE_JUDGE_URL"
+            " · none: later.",
+            show_default="lexical",
             rich_help_panel=_JUDGING,
         ),
     ] = None
@@ -83,7 +86,9 @@ class EvaluationOptions(JudgeOptions):
         options.TaskName | None,
         typer.Option(
             "--task",
-            help="A panel described (static, the default), the strip asked about, or a narration switched.",
+            metavar="TASK",
+            help="static: a panel described · vqa: the strip asked about · dynamic: a narration switched.",
+            show_default="static",
             rich_help_panel=_EVALUATION,
         ),
     ] = None
@@ -91,8 +96,8 @@ class EvaluationOptions(JudgeOptions):
         SweepName | None,
         typer.Option(
             "--sweep",
-            metavar="heads|strength",
-            help="Find the best K and score, or the best strength, on half of the strips.",
+            metavar="SETTING",
+            help="Choose on half of the strips. heads: the best K and score · strength: the best strength.",
             rich_help_panel=_EVALUATION,
         ),
     ] = None
@@ -100,7 +105,8 @@ class EvaluationOptions(JudgeOptions):
         int | None,
         typer.Option(
             "--controls",
-            help="Draws of other heads to compare with: 5; 20 for papers.",
+            help="Draws of other heads to compare with; 20 for papers.",
+            show_default="5",
             rich_help_panel=_EVALUATION,
         ),
     ] = None
@@ -108,34 +114,43 @@ class EvaluationOptions(JudgeOptions):
         Literal["paper"] | None,
         typer.Option(
             "--protocol",
-            metavar="paper",
-            help="The paper's K, strength, scope, lengths and controls, where not given.",
+            metavar="NAME",
+            help="paper: the paper's K, strength, scope, lengths and controls, where not given.",
             rich_help_panel=_EVALUATION,
         ),
     ] = None
     every: Annotated[
         str | None,
-        _worded(options.EVERY, "dynamic: a new target every N tokens (50), or at each `sentence`."),
+        _worded(options.EVERY, "dynamic: a new target every N tokens, or at each `sentence`.", default="50"),
     ] = None
-    samples: Annotated[int | None, _worded(options.SAMPLES, "Draw this many strips; all when left out.")] = (
-        None
-    )
+    samples: Annotated[int | None, _worded(options.SAMPLES, options.SAMPLES.help, default="all")] = None
     seed: Annotated[
-        int | None, _worded(options.SEED, "Draws strips, halves, schedules and resamples (42).")
+        int | None, _worded(options.SEED, "Draws strips, halves, schedules and resamples.", default="42")
     ] = None
     prompt: Annotated[
-        str | None, _worded(options.PROMPT, "The question; the paper's for the task by default.")
+        str | None,
+        _worded(
+            options.PROMPT,
+            "The question.",
+            default=f"static: {STATIC_PROMPT} vqa: {VQA_PROMPT} dynamic: {DYNAMIC_PROMPT} coco:"
+            f" {NATURAL_PROMPT}",
+        ),
     ] = None
     max_new_tokens: Annotated[
-        int | None, _worded(options.MAX_NEW_TOKENS, "The longest answer, in tokens (64).")
+        int | None, _worded(options.MAX_NEW_TOKENS, "The longest answer, in tokens.", default="64")
     ] = None
-    strength: Annotated[str | None, _worded(options.STRENGTH, "As in steer (auto).")] = None
-    mode: Annotated[options.ModeName | None, _worded(options.MODE, "As in steer (boost-suppress).")] = None
+    strength: Annotated[
+        str | None, _steered(options.STRENGTH, options.STRENGTH.help, default=options.STRENGTH.show_default)
+    ] = None
+    mode: Annotated[
+        options.ModeName | None, _steered(options.MODE, options.MODE.help, default="boost-suppress")
+    ] = None
     scope: Annotated[
-        options.ScopeName | None, _worded(options.SCOPE, "As in steer (full; dynamic: answer).")
+        options.ScopeName | None,
+        _steered(options.SCOPE, options.SCOPE.help, default="full; of dynamic: answer"),
     ] = None
     batch_size: Annotated[
-        str | None, _worded(options.BATCH_SIZE, "Texts written at a time: auto or a number.")
+        str | None, _worded(options.BATCH_SIZE, "Texts written at a time: auto or a number.", default="auto")
     ] = None
     generations: Annotated[
         Path | None,

@@ -179,6 +179,22 @@ def warn_of_toy(output: Output, vlm: VLM, picture: Picture) -> None:
         output.warning(warning)
 
 
+def note_default(output: Output, cache: Cache, headset: HeadSet) -> None:
+    """Note that the model's name goes on to mean another head set than this new one, where it does."""
+    from gazecli.heads.headset_store import default_instead_of
+
+    other = default_instead_of(headset, cache)
+    if other is not None:
+        output.note(
+            f"the model's name still means head set {_short(other)}, which gaze cache default set; "
+            f"to change that: gaze cache default {_short(headset.digest)}"
+        )
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
 def note_template(output: Output, template: str | None) -> None:
     """Note that prompts are not written by the checkpoint's own chat template, where they are not."""
     if template is not None:

@@ -24,7 +24,7 @@ from gazecli.steering.settings import NATURAL_PROMPT, STATIC_PROMPT
 if TYPE_CHECKING:
     from gazecli.heads.headset import HeadSet
 
-_MODEL, _STEERING, _PICTURE = "Model", "Steering", "Picture"
+_MODEL, STEERING, _PICTURE = "Model", "Steering", "Picture"
 _CONFIGURED = ("model", "device", "dtype")
 ModeName = Literal["boost-suppress", "suppress-image", "suppress-all", "max-suppress-all", "blind"]
 ScopeName = Literal["full", "question", "answer", "decode"]
@@ -40,51 +40,68 @@ def _names(choice: Any) -> str:
 
 MODEL = typer.Option(
     "--model",
-    help="The model (or GAZE_MODEL); its newest head set.",
+    metavar="MODEL",
+    help="The model; without --heads its newest head set.",
+    show_default="GAZE_MODEL, else that of the heads",
     autocompletion=model_names,
     rich_help_panel=_MODEL,
 )
-TOP = typer.Option("--top", help="How many heads: auto or a number.", rich_help_panel=_STEERING)
+TOP = typer.Option("--top", metavar="N", help="How many heads: auto or a number.", rich_help_panel=STEERING)
 SCORE = typer.Option(
     "--score",
     metavar="SCORE",
     help=f"Which score ranks the heads: {_names(ScoreName)}.",
-    rich_help_panel=_STEERING,
+    rich_help_panel=STEERING,
 )
 STRENGTH = typer.Option(
     "--strength",
-    help="auto (10, or what a sweep chose), any number, or hard (the paper's 10000).",
-    rich_help_panel=_STEERING,
+    metavar="NUMBER",
+    help="Any number, auto, or hard: the paper's 10000.",
+    show_default="auto: 10, or what a sweep chose",
+    rich_help_panel=STEERING,
 )
 MODE = typer.Option(
     "--mode",
     metavar="MODE",
     help=f"What is boosted and what suppressed: {_names(ModeName)}.",
-    rich_help_panel=_STEERING,
+    rich_help_panel=STEERING,
 )
 SCOPE = typer.Option(
     "--scope",
     metavar="SCOPE",
     help=f"From where on the heads are steered: {_names(ScopeName)}.",
-    rich_help_panel=_STEERING,
+    rich_help_panel=STEERING,
 )
-PANELS = typer.Option("--panels", help="auto (by gutters), 6 columns, or 2x3.", rich_help_panel=_PICTURE)
+PANELS = typer.Option(
+    "--panels",
+    metavar="PANELS",
+    help="auto, 6 columns, or 2x3.",
+    show_default="auto: by gutters",
+    rich_help_panel=_PICTURE,
+)
 RTL = typer.Option("--rtl", help="Panels are read from right to left.", rich_help_panel=_PICTURE)
 SPREAD = typer.Option(
     "--spread", help="Two pages side by side, read one after the other.", rich_help_panel=_PICTURE
 )
-LAYOUT = typer.Option("--layout", metavar="LAYOUT", help=f"{_names(LayoutName)}; recognised when left out.")
-SAMPLES = typer.Option("--samples", help="Draw this many strips; all when left out.")
+LAYOUT = typer.Option(
+    "--layout",
+    metavar="LAYOUT",
+    help=f"How the folder is laid out: {_names(LayoutName)}.",
+    show_default="as recognised",
+)
+SAMPLES = typer.Option("--samples", help="Draw this many strips.", show_default="all")
 SEED = typer.Option("--seed", help="Draws samples and shuffles.")
 PROMPT = typer.Option(
-    "--prompt", help=f"The question; when left out: {STATIC_PROMPT} Of a box, mask or side: {NATURAL_PROMPT}"
+    "--prompt",
+    help="The question.",
+    show_default=f"{STATIC_PROMPT} Of a box, mask or side: {NATURAL_PROMPT}",
 )
 MAX_NEW_TOKENS = typer.Option("--max-new-tokens", help="The longest answer, in tokens.")
-EVERY = typer.Option("--every", help="A new target every N tokens; 50 by default.")
-BATCH_SIZE = typer.Option("--batch-size", help="How many at a time: auto or a number.")
+EVERY = typer.Option("--every", metavar="N", help="A new target every N tokens.", show_default="50")
+BATCH_SIZE = typer.Option("--batch-size", metavar="N", help="How many at a time: auto or a number.")
 OUTPUT = typer.Option("--output", "-o", help="Write to this file; .html, .md and .csv say how.")
 DRY_RUN = typer.Option("--dry-run", help="Only say what would be done.")
-DATASET = typer.Option("--dataset", help="A data set on the Hub.")
+DATASET = typer.Option("--dataset", metavar="OWNER/NAME", help="A data set on the Hub.")
 FORCE = typer.Option("--force", help="Replace a file that is there already.")
 REGION = typer.Option(
     "--region",
@@ -95,13 +112,26 @@ HEATMAP = typer.Option("--heatmap", help="Paint where the heads looked into a .p
 TRAJECTORY = typer.Option(
     "--trajectory", help="Write where the heads looked to a .png, .svg, .pdf, .csv or .json file."
 )
-DPI = typer.Option("--dpi", help="Dots per inch of PNG figures (200).")
+DPI = typer.Option("--dpi", help="Dots per inch of PNG figures.", show_default="200")
 
 
-def with_help(option: Any, help: str, panel: str | None = None) -> Any:  # noqa: A002 - Typer's own word
-    """`option` with other help, shown in `panel`, for a command in which it means something narrower."""
+def with_help(
+    option: Any,
+    help: str,  # noqa: A002 - Typer's own word
+    panel: str | None = None,
+    *,
+    default: str | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """`option` with other help, shown in `panel`, for a command in which it means something narrower.
+
+    default: what help says is taken when it is left out, where that is not the value in the signature.
+    metavar: the noun for what it takes, where that is another.
+    """
     reworded = copy.copy(option)
     reworded.help, reworded.rich_help_panel, reworded.declared = help, panel, option
+    reworded.show_default = True if default is None else default
+    reworded.metavar = metavar or option.metavar
     return reworded
 
 
@@ -114,14 +144,17 @@ def hidden(option: Any) -> Any:
 
 Score = Annotated[ScoreName, SCORE]
 Revision = Annotated[
-    str | None, typer.Option("--revision", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL)
+    str | None,
+    typer.Option(
+        "--revision", metavar="REVISION", help="A branch, tag or commit on the Hub.", rich_help_panel=_MODEL
+    ),
 ]
 Rtl = Annotated[bool, RTL]
 Spread = Annotated[bool, SPREAD]
 Layout = Annotated[LayoutName | None, LAYOUT]
 # Of commands in which nothing else can be forced.
 ForceFiles = Annotated[bool, with_help(FORCE, "Replace files that are read-only.")]
-StripPanels = Annotated[int, with_help(PANELS, "Panels of a strip.")]
+StripPanels = Annotated[int, with_help(PANELS, "Panels of a strip.", metavar="N")]
 Stream = Annotated[bool, typer.Option("--stream", help="Print the text while it is written.")]
 Page = Annotated[
     Path | None,
@@ -132,7 +165,7 @@ Page = Annotated[
 # Of commands whose argument names the heads.
 HeadsModel = Annotated[
     str | None,
-    with_help(MODEL, "The model of heads typed by hand, 3.4,3.5 (or GAZE_MODEL).", panel=_MODEL),
+    with_help(MODEL, "The model of heads typed by hand, 3.4,3.5.", panel=_MODEL, default="GAZE_MODEL"),
 ]
 PictureArgument = Annotated[
     str, typer.Argument(metavar="PICTURE", help="A picture file, - for standard input, or a comic folder.")
@@ -153,7 +186,10 @@ class PictureOptions:
     max_pixels: Annotated[
         int | None,
         typer.Option(
-            "--max-pixels", help="Refuse pictures larger than this before decoding.", rich_help_panel=_PICTURE
+            "--max-pixels",
+            help="Refuse pictures larger than this before decoding.",
+            show_default="100 million",
+            rich_help_panel=_PICTURE,
         ),
     ] = None
 
@@ -166,9 +202,11 @@ class HeadOptions:
         str | None,
         typer.Option(
             "--heads",
-            help="A head set: digest, file, model, hf:OWNER/REPO; or heads, 3.4,3.5; else the last used.",
+            metavar="HEADSET",
+            help="A head set: digest, file, model, hf:OWNER/REPO; or heads, 3.4,3.5.",
+            show_default="that of --model, else the last used",
             autocompletion=headset_names,
-            rich_help_panel=_STEERING,
+            rich_help_panel=STEERING,
         ),
     ] = None
     top: Annotated[str, TOP] = "auto"
@@ -196,19 +234,28 @@ class LoadOptions:
     device: Annotated[
         str | None,
         typer.Option(
-            "--device", help="auto, cpu, cuda, cuda:1, mps (or GAZE_DEVICE).", rich_help_panel=_MODEL
+            "--device",
+            metavar="DEVICE",
+            help="auto, cpu, cuda, cuda:1, mps.",
+            show_default="GAZE_DEVICE, else auto",
+            rich_help_panel=_MODEL,
         ),
     ] = None
     dtype: Annotated[
         str | None,
         typer.Option(
-            "--dtype", help="auto, float32, bfloat16, float16 (or GAZE_DTYPE).", rich_help_panel=_MODEL
+            "--dtype",
+            metavar="DTYPE",
+            help="auto, float32, bfloat16, float16.",
+            show_default="GAZE_DTYPE, else auto",
+            rich_help_panel=_MODEL,
         ),
     ] = None
     device_map: Annotated[
         str | None,
         typer.Option(
             "--device-map",
+            metavar="MAP",
             help="Spread a model too large for one device: auto, balanced, sequential, or a JSON file.",
             rich_help_panel=_MODEL,
         ),
@@ -220,7 +267,10 @@ class LoadOptions:
     adapter: Annotated[
         Path | None,
         typer.Option(
-            "--adapter", help="A folder with a LoRA adapter, merged into the model.", rich_help_panel=_MODEL
+            "--adapter",
+            metavar="FOLDER",
+            help="A folder with a LoRA adapter, merged into the model.",
+            rich_help_panel=_MODEL,
         ),
     ] = None
     image_tokens: Annotated[

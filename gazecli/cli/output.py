@@ -18,18 +18,21 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
+from gazecli.cli.time_left import TimeLeft
 from gazecli.distributed.launcher import current_launch
 from gazecli.errors import UsageError, cannot_matter
 from gazecli.plain_text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn, Task
 
 
 WIDTH_OF_PIPES = 120
 SECONDS_BETWEEN_LINES = 10.0
 
-Step = Callable[[int, int | None], None]  # (done, total where it is known)
+Step = Callable[[int, int | None], None]  # (done, total where it is known); the first call may say 0
+Stage = Callable[[str, float, float], None]  # (name, units of work an item, units that follow the stage)
 OnToken = Callable[[int, list[list[int]]], None]  # (step, the tokens of each row so far)
 
 
@@ -130,15 +133,19 @@ def write_page(text: str) -> None:
 
 
 @contextmanager
-def progress(output: Output, title: str, unit: str) -> Iterator[Step]:
-    """Yield a function to be called with (done, total); nothing is shown with --quiet."""
+def progress(output: Output, title: str, unit: str, left: TimeLeft | None = None) -> Iterator[Step]:
+    """Yield a function to be called with (done, total); nothing is shown with --quiet.
+
+    left: the time that is left, where it is known from earlier stages too.
+    """
+    left = TimeLeft() if left is None else left
     if output.quiet:
         yield lambda done, total: None
     elif is_terminal(output.err.file):
-        with _bar(output, title, unit) as step:
+        with _bar(output, title, unit, left) as step:
             yield step
     else:
-        yield _lines(output, title, unit)
+        yield _lines(output, title, unit, left)
 
 
 @contextmanager
@@ -179,21 +186,25 @@ def later_progress(output: Output, title: str, unit: str) -> Iterator[Step]:
 
 
 @contextmanager
-def staged_progress(output: Output, title: str, unit: str) -> Iterator[tuple[Callable[[str], None], Step]]:
-    """As `later_progress`, of work in stages; the first function is called with the name of each stage."""
+def staged_progress(
+    output: Output, title: str, unit: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[Stage, Step]]:
+    """As `later_progress`, of work in stages; the first function is called where each stage begins."""
+    left = TimeLeft(clock)
     with ExitStack() as bars:
         shown: list[Step] = []
         named = title
 
-        def stage(name: str) -> None:
+        def stage(name: str, each: float = 1.0, later: float = 0.0) -> None:
             nonlocal named
             bars.close()
             shown.clear()
             named = f"{title}: {name}"
+            left.begin(each, later)
 
         def step(done: int, total: int | None) -> None:
             if not shown:
-                shown.append(bars.enter_context(progress(output, named, unit)))
+                shown.append(bars.enter_context(progress(output, named, unit, left)))
             shown[0](done, total)
 
         yield stage, step
@@ -224,46 +235,68 @@ def generating(
 
 
 @contextmanager
-def _bar(output: Output, title: str, unit: str) -> Iterator[Step]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _bar(output: Output, title: str, unit: str, left: TimeLeft) -> Iterator[Step]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}", style="dim"),
-        TimeRemainingColumn(compact=True),
+        _left_column(left),
     )
-    started = time.monotonic()
     with Progress(*columns, console=output.err, transient=True) as bar:
         task = bar.add_task(visible(title), total=None, rate="")
 
         def step(done: int, total: int | None) -> None:
-            rate = f"{_rate(done, started):.1f} {unit}/s"
-            bar.update(task, completed=done, total=total, rate=rate)
+            left.step(done, total)
+            rate = left.rate()
+            shown = "" if rate is None else f"{rate:.1f} {unit}/s"
+            bar.update(task, completed=done, total=total, rate=shown)
 
         yield step
 
 
-def _lines(output: Output, title: str, unit: str) -> Step:
-    started = written = time.monotonic()
+def _left_column(left: TimeLeft) -> ProgressColumn:
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class LeftColumn(ProgressColumn):
+        max_refresh = 0.5
+
+        def render(self, _task: Task) -> Text:
+            return Text(left_text(left), style="cyan")
+
+    return LeftColumn()
+
+
+def left_text(left: TimeLeft) -> str:
+    """The time that is left, as `40 s left` or `3 min left in all`; empty where it is not known."""
+    seconds = left.seconds()
+    if seconds is None:
+        return ""
+    shown = f"{seconds:.0f} s" if seconds < 300 else f"{seconds / 60:.0f} min"
+    if seconds >= 100 * 60:
+        shown = f"{seconds / 3600:.1f} h"
+    return f"{shown} left{' in all' if left.later else ''}"
+
+
+def _lines(output: Output, title: str, unit: str, left: TimeLeft) -> Step:
+    written = left.clock()
 
     def step(done: int, total: int | None) -> None:
         nonlocal written
-        now = time.monotonic()
+        left.step(done, total)
+        now = left.clock()
         if now - written < SECONDS_BETWEEN_LINES:
             return
         written = now
-        rate = _rate(done, started)
-        left = f", {(total - done) / rate:.0f} s left" if rate and total is not None else ""
         of = "" if total is None else f"/{total}"
-        output.note(f"{title}: {done}{of} {unit}, {rate:.1f} {unit}/s{left}")
+        rate = left.rate()
+        more = ["" if rate is None else f"{rate:.1f} {unit}/s", left_text(left)]
+        output.note(", ".join(filter(None, [f"{title}: {done}{of} {unit}", *more])))
 
     return step
-
-
-def _rate(done: int, started: float) -> float:
-    return done / max(time.monotonic() - started, 1e-6)
 
 
 def prepare_streams() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from gazecli.cli.command import cli_command
 from gazecli.cli.completion import model_names
+from gazecli.cli.inputs import note_default
 from gazecli.cli.output import Output, busy
 from gazecli.cli.tables import print_facts, print_table
 from gazecli.errors import HeadSetError, HubError
@@ -83,6 +84,7 @@ def _pulled(output: Output, name: str, cache: Cache) -> PullDocument:
                 claims = claims_of(found.name.repository, found.name.revision)
         here = weights_here(headset.model, cache)
     note_used(cache, headset)
+    note_default(output, cache, headset)
     if here is False:
         output.warning(
             f"the weights of {headset.model['id']} on this machine are others than these heads were found in"

@@ -38,13 +38,17 @@ def command(
         typer.Argument(
             metavar="HEADSET",
             autocompletion=headset_names,
-            help="A digest, file, model, hf:OWNER/REPO, or heads: 3.4,3.5; else the last used.",
+            help="A digest, file, model, hf:OWNER/REPO, or heads: 3.4,3.5.",
+            show_default="the last used",
         ),
     ] = None,
     *,
     files: ReportOptions,
     top: Annotated[
-        str, with_help(options.TOP, "How many heads to show or compare: auto or a number.")
+        str,
+        with_help(
+            options.TOP, "How many heads to show or compare: auto or a number.", default=f"auto: {SHOWN}"
+        ),
     ] = "auto",
     compare: Compare = False,
     against: Annotated[

@@ -24,7 +24,8 @@ def command(
         typer.Argument(
             metavar="NAME",
             autocompletion=document_names,
-            help="headset, steer, switch, report, …; all names when left out.",
+            help="headset, steer, switch, report, …",
+            show_default="print all names",
         ),
     ] = None,
 ) -> None:

@@ -30,7 +30,7 @@ def command(
     output: Output,
     pictures: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PICTURE...", help="Pictures to begin with; drawn ones if none."),
+        typer.Argument(metavar="PICTURE...", help="Pictures to begin with.", show_default="drawn ones"),
     ] = None,
     *,
     shown: PictureOptions,
@@ -38,7 +38,11 @@ def command(
     model: ModelOptions,
     host: Annotated[
         str,
-        typer.Option(help="The address to listen at; 0.0.0.0 is all networks.", rich_help_panel=_SERVER),
+        typer.Option(
+            metavar="ADDRESS",
+            help="The address to listen at; 0.0.0.0 is all networks.",
+            rich_help_panel=_SERVER,
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.", rich_help_panel=_SERVER)] = 7860,
     max_upload: Annotated[

@@ -42,17 +42,25 @@ def command(
     model: ModelOptions,
     *,
     schedule: Annotated[
-        str, typer.Option(help="Targets in order, e.g. 2,4,3,5,1,6; boxes and circles are separated by ;")
+        str,
+        typer.Option(
+            metavar="TARGETS",
+            help="Targets in order, e.g. 2,4,3,5,1,6; boxes and circles are separated by ;",
+        ),
     ],
     every: Annotated[int | None, options.EVERY] = None,
-    at: Annotated[str | None, typer.Option(help="The token at which each target begins: 0,40,90")] = None,
-    on: Annotated[Literal["sentence"] | None, typer.Option(help="A new target when a sentence ends.")] = None,
-    prompt: Annotated[
-        str | None, with_help(options.PROMPT, f"The request; when left out: {DYNAMIC_PROMPT}")
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TOKENS", help="The token at which each target begins: 0,40,90"),
     ] = None,
+    on: Annotated[
+        Literal["sentence"] | None,
+        typer.Option(metavar="EVENT", help="sentence: a new target when one ends."),
+    ] = None,
+    prompt: Annotated[str | None, with_help(options.PROMPT, "The request.", default=DYNAMIC_PROMPT)] = None,
     max_new_tokens: Annotated[
         int | None,
-        with_help(options.MAX_NEW_TOKENS, "The longest text; as long as the schedule when left out."),
+        with_help(options.MAX_NEW_TOKENS, "The longest text, in tokens.", default="as long as the schedule"),
     ] = None,
     trajectory: Annotated[Path | None, options.TRAJECTORY] = None,
     dpi: Annotated[int | None, options.DPI] = None,

@@ -50,9 +50,7 @@ def command(
     region: Annotated[
         list[str] | None, with_help(options.REGION, "Watch this region too; written as for steer.")
     ] = None,
-    prompt: Annotated[
-        str | None, with_help(options.PROMPT, f"The request; when left out: {TRACKING_PROMPT}")
-    ] = None,
+    prompt: Annotated[str | None, with_help(options.PROMPT, "The request.", default=TRACKING_PROMPT)] = None,
     max_new_tokens: Annotated[int, with_help(options.MAX_NEW_TOKENS, "The longest text, in tokens.")] = 256,
     stream: options.Stream = False,
 ) -> None:

@@ -5,7 +5,6 @@ What computes with a model is imported when there is one: a plan alone finds a k
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ from gazecli.evaluation.wanted import TaskName
 from gazecli.heads.headset import Head, HeadSet, selections
 from gazecli.heads.questions import panel_prompts
 from gazecli.models.attention.modes import parse_strength
-from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT, SteerSettings
+from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT, VQA_PROMPT, SteerSettings
 
 if TYPE_CHECKING:
     from gazecli.evaluation.tasks.task import Advance, Task
@@ -42,9 +41,10 @@ if TYPE_CHECKING:
     from gazecli.steering.switch import Narration
     from gazecli.steering.track import Tracking
 
+Stage = Callable[[str, int, int], None]  # (name, choices a picture, choices of later stages)
 PROMPTS: dict[TaskName, str] = {
     "static": STATIC_PROMPT,
-    "vqa": "What is the main action or event happening in this comic strip? Answer briefly.",
+    "vqa": VQA_PROMPT,
     "dynamic": DYNAMIC_PROMPT,
 }
 
@@ -136,9 +136,11 @@ def execute(
     progress: Callable[[int, int], None] = lambda done, total: None,
     batch_size: int | None = None,
     anew: bool = False,
-    stage: Callable[[str], None] = lambda name: None,
+    stage: Stage = lambda name, each, later: None,
 ) -> Execution:
-    """Run `plan`; `progress` is called with (done, total) pictures of each stage, which `stage` names.
+    """Run `plan`; `progress` is called with (done, total) pictures of each stage. `stage` is told
+    a stage's name, how many choices of heads each of its pictures is written about under, and how many follow
+    it, over all pictures.
 
     Texts are kept in the cache as they are written: a run that was interrupted goes on where it was, and one
     with more pictures or controls writes only what is new. Processes that a launcher started together share
@@ -167,9 +169,10 @@ def execute(
     trying = pictures_to_try(len(numbers), plan.seed) if tries else []
     if plan.sweep is not None:
         choosing, numbers = halves(len(numbers), plan.seed)
-        stage(f"choosing the {plan.sweep}")
+        steps = _steps(headset, plan)
+        stage(f"choosing the {plan.sweep}", 2 * len(steps), len(numbers) * _choices(headset, plan))
         advance = _advance(progress, len(choosing))
-        points = sweep(steering, headset, _steps(headset, plan), choosing, plan.seed, advance)
+        points = sweep(steering, headset, steps, choosing, plan.seed, advance)
         best = gentlest(points)
         choice = SweepChoice(best.k, best.gaze, len(choosing), best.score or plan.score, best.strength)
         plan = replace(plan, top=choice.k, score=choice.score)
@@ -177,7 +180,7 @@ def execute(
             plan = replace(plan, settings=replace(plan.settings, strength=choice.strength))
             steering, blinding = _tasks(vlm, examples, plan, shared)
     if trying:
-        stage("choosing the score")
+        stage("choosing the score", len(plan.scores), len(numbers) * _choices(headset, plan))
         advance = _advance(progress, len(trying))
         by_score = choose_score(steering, headset, plan.top, plan.scores, trying, plan.seed, advance)
         plan = replace(plan, score=by_score.score)
@@ -187,12 +190,12 @@ def execute(
     selected = selections(headset, plan.top) if plan.compare else {}
     steered = [condition for condition in conditions if not condition.blinds]
     asked = [condition.choice for condition in steered] + [Choice(tuple(each)) for each in selected.values()]
-    stage("steered, beside controls")
+    blinded = [condition for condition in conditions if condition.blinds]
+    stage("steered, beside controls", len(asked), len(numbers) * len(blinded))
     found = steering.trials(numbers, asked, _advance(progress, len(numbers)))
     of_conditions, of_selectors = found[: len(steered)], found[len(steered) :]
-    blinded = [condition for condition in conditions if condition.blinds]
     if blinded:
-        stage("asked, heads blind")
+        stage("asked, heads blind", len(blinded), 0)
         choices = [condition.choice for condition in blinded]
         of_conditions += blinding.trials(numbers, choices, _advance(progress, len(numbers)))
     runs = [
@@ -246,8 +249,21 @@ def _steps(headset: HeadSet, plan: Plan) -> list[tuple[int, str, float | None]]:
 
 
 def _advance(progress: Callable[[int, int], None], total: int) -> Advance:
-    steps = itertools.count(1)
-    return lambda: progress(next(steps), total)
+    done = 0
+
+    def advance(by: int) -> None:
+        nonlocal done
+        done += by
+        progress(done, total)
+
+    return advance
+
+
+def _choices(headset: HeadSet, plan: Plan) -> int:
+    """Under how many choices of heads each picture is written about once it is known which are steered."""
+    blinds = plan.question is not None
+    conditions = conditions_for(headset, plan.top, plan.score, blinds, plan.controls, plan.low_controls)
+    return len(conditions) + (len(selections(headset, plan.top)) if plan.compare else 0)
 
 
 def _why_no_suggestion(

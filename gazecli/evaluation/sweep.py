@@ -94,7 +94,7 @@ def sweep(
 ) -> list[SweepPoint]:
     """A point for each (K, score, strength) of `steps`, on the pictures `numbers`, resampled by `seed`.
 
-    All steps of a picture are computed together; `advance` is called once a picture.
+    All steps of a picture are computed together; `advance` is called as `Task.trials` does.
     """
     planned = [_step(headset, *step) for step in steps]
     choices = [choice for step in planned for choice in (step.gaze, step.control) if choice is not None]

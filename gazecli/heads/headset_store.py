@@ -94,6 +94,14 @@ def default_digest(cache: Cache, model: str) -> tuple[str | None, bool]:
     return (chosen, True) if chosen is not None else (cache.latest_for(_of_model(model)), False)
 
 
+def default_instead_of(headset: HeadSet, cache: Cache) -> str | None:
+    """The head set that `set_default` made the model's name mean, where that is another than `headset`."""
+    chosen, is_set = default_digest(cache, str(headset.model["digest"]))
+    if chosen is None or not is_set or chosen == headset.digest or cache.path_of(chosen) is None:
+        return None
+    return chosen
+
+
 def last_digest(cache: Cache) -> str | None:
     """Which kept head set is steered where neither heads nor a model are named: the one used last."""
     return cache.latest_for(_LAST)

@@ -87,6 +87,8 @@ def _walk_share(
     """
     saved_at, saved = time.monotonic(), sums.done
     shown = before - sums.done
+    if progress is not None:
+        progress(before, before + len(numbers))  # from here on it takes time
     try:
         for batch in request.measured(vlm, numbers, batch_size):
             # A new sum: an interrupt, which comes between any two steps, never finds half of one. And whole

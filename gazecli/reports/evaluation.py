@@ -169,6 +169,7 @@ def _settings(vlm: VLM, evaluation: Execution) -> EvaluationSettings:
         protocol=plan.protocol,
         device=vlm.device.type,
         dtype=vlm.dtype,
+        squash=vlm.squash,
     )
 
 

@@ -72,10 +72,7 @@ def _meaning(
             f"This is no evidence for these heads: {as_good} of {len(controls)} draws of others do as well.",
             False,
         )
-    found = "The answers follow these heads, and no draw of other heads does as well"
-    if evaluation.on_discovery_strips:
-        return f"{found}. The pictures are those of discovery: others give a fairer figure.", True
-    return f"{found}.", True
+    return "The answers follow these heads, and no draw of other heads does as well.", True
 
 
 def _percent(share: float) -> str:

@@ -29,6 +29,7 @@ TRACKING_PROMPT = (
     "Please describe what happens in each panel, in order. Start each panel description with 'Panel 1:', "
     "'Panel 2:', and so on."
 )
+VQA_PROMPT = "What is the main action or event happening in this comic strip? Answer briefly."
 DYNAMIC_PROMPT = (
     "Please describe each panel of this comic strip in order as I point you to them. Keep each "
     "description SHORT \u2014 one brief sentence per panel, naming the action and the salient objects. "

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import gazecli
 from gazecli.cache import Cache
 from gazecli.errors import HeadSetError, UsageError
+from gazecli.heads.headset_store import find_headset
 from gazecli.heads.rankings import listed_headset
 from gazecli.models.attention.bias import has_moved
 from gazecli.models.head_pairs import parse_heads
@@ -147,3 +148,21 @@ def test_typed_heads_ask_for_the_model_with_an_option_that_is_there(
             2,
             "--model has no effect beside a head set, which knows its own",
         )
+
+
+def test_discovery_says_when_an_older_default_stays_in_force(gaze: Gaze) -> None:
+    first = gaze("discover", "tiny", COMICS, "--samples", 2)
+    older = first.document("headset")["digest"]
+    assert "gaze cache default" not in first.err
+    gaze("cache", "default", older[7:19])
+    assert "gaze cache default" not in gaze("discover", "tiny", COMICS, "--samples", 2).err
+    newer = gaze("discover", "tiny", COMICS, "--samples", 3)
+    digest = newer.document("headset")["digest"]
+    (said,) = [line for line in newer.err.splitlines() if "gaze cache default" in line]
+    assert older[7:19] in said
+    command = said.rpartition("to change that: ")[2]
+    assert command == f"gaze cache default {digest[7:19]}"
+    assert find_headset("tiny").digest == older
+    assert gaze(*command.split()[1:]).code == 0
+    assert find_headset("tiny").digest == digest
+    assert "gaze cache default" not in gaze("discover", "tiny", COMICS, "--samples", 3).err

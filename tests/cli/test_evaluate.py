@@ -104,9 +104,8 @@ def test_the_commands_on_a_page_find_again_what_it_shows(gaze: Gaze, known: str,
     narrated = ("--task", "dynamic", "--every", 3)
     dynamic = gaze("evaluate", known, comics, *quick, *narrated).document("evaluation")
     page = gaze("report", known, "--format", "html").out
-    commands = [
-        unescape(each) for each in re.findall(r'<pre class="command".*?>(.*?)</pre>', page, re.DOTALL)
-    ]
+    shown = re.findall(r'<pre class="command".*?>(.*?)</pre>', page, re.DOTALL)
+    commands = [unescape(re.sub("<.*?>", "", each)) for each in shown]
     words = [shlex.split(each, comments=True) for each in commands]
     assert [each[:2] for each in words] == [
         ["gaze", name] for name in ("discover", *["evaluate"] * 2, "report")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
-import shlex
 import subprocess
 import sys
 from collections import defaultdict
@@ -22,8 +20,6 @@ from gazecli.cli.app import build_app
 from gazecli.cli.command import cli_command
 from gazecli.cli.options import with_help
 from gazecli.cli.output import Output
-from gazecli.steering.settings import DYNAMIC_PROMPT, STATIC_PROMPT, TRACKING_PROMPT
-from tests.cli.conftest import gaze_here
 
 OPTION = type(typer.Option())
 
@@ -37,7 +33,11 @@ def commands_of(app: typer.Typer, path: str = "gaze") -> Iterator[tuple[str, Cal
     for group in app.registered_groups:
         assert group.typer_instance is not None
         yield from commands_of(group.typer_instance, f"{path} {group.name}")
-    if app.registered_callback is not None and app.registered_callback.callback is not None:
+    if (
+        path == "gaze"
+        and app.registered_callback is not None
+        and app.registered_callback.callback is not None
+    ):
         yield path, app.registered_callback.callback, built
 
 
@@ -48,7 +48,7 @@ def declarations(app: typer.Typer) -> dict[str, list[tuple[str, object]]]:
         taken = inspect.signature(function, eval_str=True).parameters
         for parameter in built.params:
             if parameter.param_type_name != "option" or parameter.name not in taken:
-                continue  # Typer's own: --help and the installing of completion
+                continue  # Typer's own: the installing of completion
             metadata = getattr(taken[parameter.name].annotation, "__metadata__", ())
             (declared,) = (each for each in metadata if isinstance(each, OPTION))
             for name in (*parameter.opts, *parameter.secondary_opts):
@@ -116,30 +116,6 @@ def test_a_group_arrives_filled_with_the_defaults_of_its_class(capsys: pytest.Ca
     ]
 
 
-COMMANDS = [words.removeprefix("gaze").split() for words, _, _ in commands_of(build_app())][:-1]
-
-
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_help_names_what_options_take_in_one_way_and_a_page_that_is_there(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    text = gaze_here(capfd, *words, "--help").out
-    options = text.partition("Options:")[2]
-    assert not re.findall(r"^ +(?:-\w, )?--\S+ <.*", options, re.MULTILINE)
-    (page,) = re.findall(r"More: (docs/\S+\.md)", text)
-    assert (Path(__file__).parents[2] / page).is_file()
-
-
-def test_help_shows_the_prompts_that_are_used_when_none_is_given(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    prompts = {"steer": STATIC_PROMPT, "switch": DYNAMIC_PROMPT, "track": TRACKING_PROMPT}
-    for command, prompt in prompts.items():
-        assert prompt in " ".join(gaze_here(capfd, command, "--help").out.split())
-
-
 @pytest.mark.parametrize(
     ("call", "names"),
     [
@@ -166,22 +142,3 @@ def test_a_shell_completes_models_head_sets_and_documents_without_torch(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert set(ran.stdout.split()) == names, ran.stderr
-
-
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_help_fits_80_columns_and_ends_with_an_example_that_parses(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
-    for colour in ("", "1"):
-        monkeypatch.setenv("COLUMNS", "80")
-        monkeypatch.setenv("NO_COLOR" if not colour else "FORCE_COLOR", "1")
-        ran = gaze_here(capfd, *words, "--help")
-        monkeypatch.delenv("NO_COLOR", raising=False)
-        lines = [re.sub("\x1b\\[[0-9;]*m", "", line).strip() for line in ran.out.splitlines()]
-        assert max(map(len, lines)) <= 80
-        assert ("╭" in ran.out) == bool(colour)
-        *others, example = [line for line in lines if line]
-        assert [line for line in others if line.count("<") != line.count(">")] == [], "a choice is broken"
-        assert example.startswith(f"Example: gaze {' '.join(words)}")
-        given = shlex.split(example.removeprefix("Example: gaze ").partition(" > ")[0])
-        assert gaze_here(capfd, *given, "--help").code == 0

@@ -167,12 +167,26 @@ def test_what_is_kept_of_one_picture_is_not_written_again_for_two(
     for task in tasks_of(vlm, shared(strips)):
         whole = written(task, [0, 1], [some, others, none])
         task = replace(task, cache=cache)
-        task.trials([0], [some, none], lambda: None)
+        task.trials([0], [some, none], lambda _by: None)
         task = replace(task)
         assert written(task, [0, 1], [some, others, none]) == whole
         rows.clear()
         assert written(task, [1, 0], [none, some]) == [[whole[1][2], whole[1][0]], [whole[0][2], whole[0][0]]]
         assert rows == []
+
+
+def test_what_is_kept_counts_first_and_a_batch_counts_as_one_step(
+    vlm_of: Callable[[str], VLM], strips: list[Example], tmp_path: Path
+) -> None:
+    """So the time left can be told from what took time: by batches, and not by what was kept."""
+    vlm, cache = vlm_of("qwen2_vl"), Cache(tmp_path)
+    task = tasks_of(vlm, [*shared(strips), strips[1]], cache=cache)[0]
+    choices, steps = choices_of(vlm), []
+    replace(task).trials([2], choices, steps.append)
+    assert steps == [0, 1]
+    steps.clear()
+    replace(task).trials([0, 1, 2], choices, steps.append)
+    assert steps == [1, 2]
 
 
 def peaks_of(folder: Path) -> tuple[float, float]:

@@ -54,9 +54,9 @@ def test_each_narration_has_a_trial_a_panel_in_scheduled_order(
     task = NarrationTask(vlm_of("qwen2_vl"), examples.usable, settings, every, 1, judge=LexicalJudge())
     heads = Condition("gaze", HEADS).heads  # type: ignore[arg-type]
     gaze, plain = Choice(tuple(heads)), Choice()
-    for narrated in task.trials([0, 1], [gaze, plain], lambda: None):
+    for narrated in task.trials([0, 1], [gaze, plain], lambda _by: None):
         assert [[trial.target for trial in trials] for trials in narrated] == task.orders
-    run = Run(Condition("gaze", heads), [0, 1], task.trials([0, 1], [gaze], lambda: None)[0])
+    run = Run(Condition("gaze", heads), [0, 1], task.trials([0, 1], [gaze], lambda _by: None)[0])
     [metrics] = run_metrics([run], examples.usable, True, 0)
     assert metrics.n == 6
     assert metrics.narration is not None

@@ -37,7 +37,7 @@ def hit_rate(pictures: list[list[Trial]]) -> float:
 
 def trials_under(task: Task, heads: Sequence[Head]) -> list[list[Trial]]:
     """The trials of the strips under one choice of heads."""
-    return task.trials(STRIPS, [Choice(tuple(heads))], lambda: None)[0]
+    return task.trials(STRIPS, [Choice(tuple(heads))], lambda _by: None)[0]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_a_narration_that_repeats_a_right_sentence_is_judged_by_it(
     task = NarrationTask(
         vlm, examples.usable, SteerSettings(PROMPTS["dynamic"], scope="answer"), 50, 3, judge=LexicalJudge()
     )
-    [steered] = task.trials([0, 1], [Choice(tuple(headset.top()))], lambda: None)
+    [steered] = task.trials([0, 1], [Choice(tuple(headset.top()))], lambda _by: None)
     counted = condition_metrics(Condition("gaze", headset.top()), steered, None, 0)
     assert counted.accuracy >= 0.5
     assert counted.junk <= 0.2 * counted.n

@@ -144,6 +144,16 @@ def test_no_window_is_too_narrow_and_no_text_too_faint(tab: Tab, page: Path, wid
     assert faintest >= 4.5
 
 
+def test_no_option_of_a_command_is_broken_on_a_phone(tab: Tab, page: Path) -> None:
+    tab.open(page, 390, 800)
+    heights = tab.value(
+        "[...document.querySelectorAll('.command span')].filter(word => word.textContent.startsWith('--'))"
+        ".map(word => word.getBoundingClientRect().height / parseFloat(getComputedStyle(word).lineHeight))"
+    )
+    assert len(heights) > 3
+    assert max(heights) < 1.5
+
+
 # The lowest contrast (WCAG 2.2, 1.4.3) of any visible text outside figures.
 CONTRAST = """(() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);

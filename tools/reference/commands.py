@@ -8,6 +8,7 @@ from typing import Any
 from typer.main import get_command
 
 from gazecli.cli.app import GROUPS, build_app
+from gazecli.cli.help_page import default_of, takes_of, usage_of
 from tools.reference.markdown import cell, table
 
 _EVERYWHERE = ("--format", "--json", "--quiet", "--verbose")  # options that every command has
@@ -39,7 +40,7 @@ def _index(app: Any) -> str:
             target = f"{name}.md#{words.replace(' ', '-')}" if each else f"{name}.md"
             rows.append((f"[`{words}`]({target})", cell(_summary(built))))
     shown = {*_EVERYWHERE, "--version", "--skill"}
-    everywhere = _options([each for each in app.params if set(each.opts) & shown])
+    everywhere = _table([each for each in app.params if set(each.opts) & shown])
     return f"""# Commands
 
 {app.help} These pages are made from the program itself; `gaze COMMAND --help` says the same.
@@ -64,11 +65,11 @@ def _command(words: str, command: Any, heading: str) -> str:
         and not each.hidden
         and not set(each.opts) & {*_EVERYWHERE, *_COMPLETION}
     ]
-    usage = " ".join([words, *(["[OPTIONS]"] if options else []), *map(_place, arguments)])
     anchor = f" {{ #{words.replace(' ', '-')} }}" if heading == "##" else ""
-    text = f"{heading} {words}{anchor}\n\n{_words(command)}\n\n```text\n{usage}\n```\n\n"
+    text = f"{heading} {words}{anchor}\n\n{_words(command)}\n\n```text\n{usage_of(command, words)}\n```\n\n"
     if arguments:
-        text += table(("argument", ""), [(f"`{_metavar(each)}`", _told(each)) for each in arguments]) + "\n"
+        rows = [(f"`{takes_of(each)}`", _told(each), _default(each)) for each in arguments]
+        text += table(("argument", "", "default"), rows) + "\n"
     if options:
         text += _options(options) + "\n"
     if command.epilog:
@@ -92,43 +93,29 @@ def _example(epilog: str) -> str:
 
 
 def _options(options: list[Any]) -> str:
-    grouped: dict[str, list[tuple[str, ...]]] = {}
+    grouped: dict[str, list[Any]] = {}
     for each in options:
-        takes = "" if each.is_flag or each.count else f" {_metavar(each)}"
+        grouped.setdefault(getattr(each, "rich_help_panel", None) or "", []).append(each)
+    titles = {panel: f"**{panel}**\n\n" if panel and len(grouped) > 1 else "" for panel in grouped}
+    return "\n".join(titles[panel] + _table(inside) for panel, inside in grouped.items())
+
+
+def _table(options: list[Any]) -> str:
+    rows = []
+    for each in options:
+        takes = f" {takes_of(each)}" if takes_of(each) else ""
         names = sorted((*each.opts, *each.secondary_opts), key=len)
         shown = ", ".join(f"`{name}{takes if name == names[-1] else ''}`" for name in names)
-        default = f"`{each.default}`" if _has_default(each) else ""
-        panel = getattr(each, "rich_help_panel", None) or ""
-        grouped.setdefault(panel, []).append((shown, _told(each), default))
-    text = ""
-    for panel, rows in grouped.items():
-        text += (
-            (f"**{panel}**\n\n" if panel and len(grouped) > 1 else "")
-            + table(("option", "", "default"), rows)
-            + "\n"
-        )
-    return text
+        rows.append((shown, _told(each), _default(each)))
+    return table(("option", "", "default"), rows)
 
 
-def _has_default(option: Any) -> bool:
-    is_plain = isinstance(option.default, str | int | float) and not isinstance(option.default, bool)
-    return is_plain and option.show_default is True and not option.count
-
-
-def _place(argument: Any) -> str:
-    name = _metavar(argument)
-    return name if argument.required else f"[{name}]"
-
-
-def _metavar(parameter: Any) -> str:
-    if parameter.metavar:
-        return str(parameter.metavar)
-    if parameter.param_type_name == "argument":
-        return parameter.name.upper()
-    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", str)
-    return {int: "N", float: "NUMBER", str: "TEXT"}.get(
-        annotation, getattr(annotation, "__name__", "TEXT").upper()
-    )
+def _default(parameter: Any) -> str:
+    """What is taken when it is left out: a value, or words where it depends on something."""
+    default = default_of(parameter)
+    if not default:
+        return ""
+    return cell(default) if " " in default else f"`{default}`"
 
 
 def _told(parameter: Any) -> str:

@@ -29,7 +29,7 @@ from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.vlm import VLM
 from gazecli.steering.settings import SteerSettings
 
-Advance = Callable[[], None]
+Advance = Callable[[int], None]  # by how many pictures
 
 METHOD = 1  # raised whenever the same request would give other texts
 _MOST_ROWS = 256
@@ -129,6 +129,13 @@ class Task(ABC):
 
         What is kept from before is not written again.
         """
+        for batch in self._answered(numbers, choices):
+            yield from batch
+
+    def _answered(
+        self, numbers: Sequence[int], choices: Sequence[Choice]
+    ) -> Iterator[list[tuple[int, list[list[Response]]]]]:
+        """As `responses`, batch by batch; in the first, which may be empty, is all that takes no time."""
         for batch in self._batches(numbers, choices):
             opened = [asked.picture for asked in batch if asked.picture is not None]
             written = iter(self._written(opened) if opened else ())
@@ -136,7 +143,7 @@ class Task(ABC):
                 if picture is not None:
                     found |= zip(picture.choices, next(written), strict=True)
                     self._keep(number, {choice: found[choice] for choice in picture.choices})
-                yield number, [found[choice] for choice in choices]
+            yield [(number, [found[choice] for choice in choices]) for number, found, _ in batch]
 
     def _known(self, number: int, choices: Sequence[Choice]) -> dict[Choice, list[Response]]:
         """What is kept of a picture from before."""
@@ -152,14 +159,20 @@ class Task(ABC):
                 self.journal.put(self._key(number, choice), [asdict(response) for response in responses])
 
     def _batches(self, numbers: Sequence[int], choices: Sequence[Choice]) -> Iterator[list[_Asked]]:
-        """Pictures of one size, as many as fill a batch; alone those about which all is written already."""
+        """First the pictures about which all is written already, then those of one size, as many as fill a
+        batch.
+        """
         waiting: dict[object, list[_Asked]] = {}
         rows: dict[object, int] = {}
+        kept = {number: self._known(number, choices) for number in numbers}
+        left = {
+            number: [choice for choice in dict.fromkeys(choices) if choice not in known]
+            for number, known in kept.items()
+        }
+        yield [_Asked(number, kept[number], None) for number in numbers if not left[number]]
         for number in numbers:
-            known = self._known(number, choices)
-            missing = [choice for choice in dict.fromkeys(choices) if choice not in known]
+            known, missing = kept[number], left[number]
             if not missing:
-                yield [_Asked(number, known, None)]
                 continue
             picture = self.open(number, missing)
             most = self.limit.count_of(max(picture.tokens))
@@ -203,24 +216,30 @@ class Task(ABC):
     def trials(
         self, numbers: Sequence[int], choices: Sequence[Choice], advance: Advance
     ) -> list[list[list[Trial]]]:
-        """The trials of each choice, of each of the pictures `numbers`; `advance` is called once a picture.
+        """The trials of each choice, of each of the pictures `numbers`.
 
-        Every process of the group must call this.
+        `advance` is called after each batch, with how many pictures of all that makes: where processes share
+        them, the others are as far with theirs. It is called first before anything that takes time. Every
+        process of the group must call this.
         """
         share = self.group.share(numbers)
         trials: dict[int, list[list[Trial]]] = {}
+        told = 0
         try:
-            for number, written in self.responses(share, choices):
-                flat = [response for responses in written for response in responses]
-                judged = iter(judge_responses(self.judge, self.examples[number], flat))
-                trials[number] = [[next(judged) for _ in responses] for responses in written]
-                advance()
+            for batch in self._answered(share, choices):
+                for number, written in batch:
+                    flat = [response for responses in written for response in responses]
+                    judged = iter(judge_responses(self.judge, self.examples[number], flat))
+                    trials[number] = [[next(judged) for _ in responses] for responses in written]
+                done = len(trials) * len(numbers) // max(len(share), 1)
+                advance(done - told)
+                told = done
         finally:
             if self.journal is not None:
                 self.journal.close()
         gathered = self.group.whole([trials[number] for number in share])
-        for _ in range(len(numbers) - len(share)):
-            advance()
+        if told < len(numbers):
+            advance(len(numbers) - told)
         return [[picture[place] for picture in gathered] for place in range(len(choices))]
 
     @cached_property

@@ -33,6 +33,7 @@ _LAYOUTS: dict[str, tuple[Callable[[Path], bool], Lister]] = {
     "strips": (folder_formats.is_strips_folder, folder_formats.whole_strips),
 }
 LAYOUTS = ("panels", "raw", "strips", "manifest")
+WHOLE_LAYOUTS = ("strips", "manifest")  # whose strips are whole, and keep their size
 FOLDERS = (
     "a folder of comics holds folders with p1.png … pN.png, folders with page_panel.jpg, image files, "
     "or a strips.jsonl; `gaze comics check --help` shows each as a tree"

@@ -223,6 +223,18 @@ class EvaluationSettings(SteeringSettings):
     protocol: Text | None = None
     device: Text
     dtype: Text
+    squash: bool = Field(
+        default=True, exclude_if=bool, description="false where the model's processor was let crop"
+    )
+    layout: Text | None = Field(
+        default=None,
+        exclude_if=lambda layout: layout is None,
+        description="of the comics, where given",
+    )
+    rtl: bool = Field(default=False, exclude_if=lambda rtl: not rtl, description="panels read from the right")
+    spread: bool = Field(
+        default=False, exclude_if=lambda spread: not spread, description="strips read as two pages"
+    )
 
 
 class JudgingPart(Part):

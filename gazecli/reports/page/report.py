@@ -15,6 +15,7 @@ from gazecli.reports.page.html import Section, page_of
 from gazecli.reports.page.scenes import Scene, SceneText
 from gazecli.reports.repeat import repeat_commands
 from gazecli.reports.tables import (
+    Facts,
     against_facts,
     against_table,
     evaluation_facts,
@@ -54,8 +55,8 @@ def report_page(
             Section(
                 f"evaluation-{place}" if place else "evaluation",
                 evaluation_title(evaluation),
-                evaluation_facts(evaluation),
-                # Figures are of the newest.
+                # What to be careful about stands at the result, which is of the newest.
+                _without_notes(evaluation) if not place else evaluation_facts(evaluation),
                 () if place else pick("regions", "sweep"),
                 [*tables, panels_table(evaluation)],
             )
@@ -86,10 +87,21 @@ def _result(document: ReportDocument, figures: Sequence[tuple[Markup, str]]) -> 
     found = headline(evaluation)
     if evaluation is None:
         return Section("result", "Result", headline=found)
-    careful = evaluation_facts(evaluation)
-    notes = [text for name, text in careful.items() if name == "careful" or name.startswith("advice")]
+    notes = [_sentence(text) for name, text in evaluation_facts(evaluation).items() if _is_note(name)]
     tables = [table for table in [summary_table(evaluation)] if table.rows]
     return Section("result", "Result", figures=figures, tables=tables, headline=found, notes=notes)
+
+
+def _is_note(fact: str) -> bool:
+    return fact == "careful" or fact.startswith("advice")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _without_notes(evaluation: EvaluationPart) -> Facts:
+    return {name: text for name, text in evaluation_facts(evaluation).items() if not _is_note(name)}
 
 
 def drawn_figures(document: ReportDocument) -> dict[str, tuple[str, str]]:
