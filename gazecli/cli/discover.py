@@ -147,6 +147,7 @@ def command(
     document = headset_document(found, None if comics is None else str(comics), skipped)
     note_template(output, document.model.template)
     note_prepared(output, "strips were", document.comics.prepared)
+    _warn_of_sharing(output, document)
     if text:
         output.note(f"heads found on texts steer where they are named: --heads {found.digest[7:19]}")
     else:
@@ -237,6 +238,18 @@ def _on_texts(
         texts = text_lists(text_lists_of_scenes(count, seed, PANELS if panels is None else panels))
     asked = TEXT_PROMPT if prompt is None else prompt
     return partial(discover_text, texts=texts, samples=samples, seed=seed, prompt=asked)
+
+
+def _warn_of_sharing(output: Output, document: HeadSetDocument) -> None:
+    from gazecli.models.token_maps.shared_tokens import SHARE
+
+    left_out = sum(each.reason.endswith(SHARE) for each in document.comics.skipped)
+    if left_out:
+        output.warning(
+            f"{left_out} of {left_out + document.comics.strips} strips were left out: panels of theirs "
+            f"{SHARE}, so that nothing tells which is looked at; use larger strips (--height), or a larger "
+            "--image-tokens"
+        )
 
 
 def _show_profile(output: Output, timing: Mapping[str, Any]) -> None:

@@ -134,6 +134,8 @@ def run_evaluation(
     if not current_launch().is_first:
         return None
     note_headset(chosen.cache, found.headset, chosen.model)
+    for warning in found.part.warnings:
+        output.warning(warning)
     choice = found.part.choice or found.part.score_choice
     if choice is not None and choice.refused is not None:
         output.note(f"the choice is not kept as a suggestion: {choice.refused}")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gazecli.heads.headset import Head, HeadSet
     from gazecli.models.vlm import VLM
     from gazecli.pictures.picture import Picture
+    from gazecli.steering.steer import Steering
+    from gazecli.steering.switch import Narration
+    from gazecli.steering.track import Tracking
 
 
 _MEGABYTE = 10**6
@@ -175,6 +178,15 @@ def warn_of_toy(output: Output, vlm: VLM, picture: Picture) -> None:
     from gazecli.steering.toy_models import toy_warning
 
     warning = toy_warning(vlm, picture)
+    if warning is not None:
+        output.warning(warning)
+
+
+def warn_of_sharing(output: Output, result: Steering | Narration | Tracking) -> None:
+    """Warn when regions of the picture share all their image tokens."""
+    from gazecli.models.token_maps.shared_tokens import sharing_warning
+
+    warning = sharing_warning(result.layout, result.regions, result.picture.panels)
     if warning is not None:
         output.warning(warning)
 

@@ -121,7 +121,8 @@ class _Lines:
         self.output, self.load, self.file = output, load, file
         self.done = self.kept = self.failed = 0
         self.last: SteerDocument | None = None
-        self.warned = False
+        self.toys: list[str | None] = []  # pictures with a warning, the first of which is shown
+        self.sharing: list[str | None] = []
 
     def has(self, opened: OpenJob) -> bool:
         """Whether the file has the answers of this job."""
@@ -145,18 +146,26 @@ class _Lines:
         self._write(identity, without_secrets(line), lambda console: _show_error(console, error))
 
     def _write_answers(self, identity: Any, opened: OpenJob, steering: Steering) -> None:
+        from gazecli.models.token_maps.shared_tokens import sharing_warning
         from gazecli.reports.steering import steer_document
+        from gazecli.steering.toy_models import toy_warning
 
         made = steer_document(
             self.load(), steering, opened.headset, opened.score, id=identity, job=opened.digest()
         )
         if steering.layout.prepared is not None and self.output.format != "json":
             note_prepared(self.output, f"picture {made.picture.path} was", steering.layout.prepared)
-        if made.warnings and not self.warned:
-            self.warned = True
-            self.output.warning(f"{made.picture.path}: {made.warnings[0]}")
+        self._warn(made.picture.path, toy_warning(self.load(), steering.picture), self.toys)
+        shared = sharing_warning(steering.layout, steering.regions, steering.picture.panels)
+        self._warn(made.picture.path, shared, self.sharing)
         self._write(identity, made.json_text(), lambda console: print_answers(console, made))
         self.last = made
+
+    def _warn(self, name: str | None, warning: str | None, warned: list[str | None]) -> None:
+        if warning is not None:
+            if not warned:
+                self.output.warning(f"{name}: {warning}")
+            warned.append(name)
 
     def _write(self, identity: Any, line: str, human: Callable[[Console], None]) -> None:
         if self.file is not None:
@@ -178,6 +187,11 @@ class _Lines:
             self.output.note(f"{self.done} lines in {self.file.path}{there}")
         elif self.output.format != "json" and self.last is not None:
             print_provenance(self.output.out, self.last)
+        if len(self.sharing) > 1:
+            self.output.warning(
+                f"{len(self.sharing)} of {self.done} pictures have regions that share all their image "
+                "tokens; `warnings` in their lines names them"
+            )
         if self.failed:
             raise GazeError(
                 f"{self.failed} of {self.done} jobs failed",

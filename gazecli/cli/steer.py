@@ -13,7 +13,15 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_files, is_stdout, save_page
-from gazecli.cli.inputs import choose_heads, load_model, most_pixels, note_prepared, open_picture, warn_of_toy
+from gazecli.cli.inputs import (
+    choose_heads,
+    load_model,
+    most_pixels,
+    note_prepared,
+    open_picture,
+    warn_of_sharing,
+    warn_of_toy,
+)
 from gazecli.cli.many_pictures import JOBS, LINES, Jobs, steer_pictures
 from gazecli.cli.options import (
     HeadOptions,
@@ -129,6 +137,7 @@ def command(
             with_maps=page is not None,
         )
     note_prepared(output, "picture was", steered.layout.prepared)
+    warn_of_sharing(output, steered)
     if heatmap is not None:
         from gazecli.reports.files import save_heatmap
         from gazecli.reports.heatmap import heatmap_of_steering

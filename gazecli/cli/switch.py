@@ -11,7 +11,14 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_dpi, check_files, is_png, save_page
-from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, warn_of_toy
+from gazecli.cli.inputs import (
+    choose_heads,
+    load_model,
+    note_prepared,
+    open_picture,
+    warn_of_sharing,
+    warn_of_toy,
+)
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, SteeringOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table, region_names
@@ -96,6 +103,7 @@ def command(
             vlm, opened, planned, chosen.heads, settings, max_new_tokens=longest, on_token=on_token
         )
     note_prepared(output, "picture was", narration.layout.prepared)
+    warn_of_sharing(output, narration)
     document = switch_document(
         vlm, narration, chosen.headset.digest, chosen.score, trajectory_file=trajectory, page=page
     )

@@ -10,7 +10,14 @@ import typer
 from gazecli.cli import options
 from gazecli.cli.command import cli_command
 from gazecli.cli.files import check_dpi, check_files, is_png, save_page
-from gazecli.cli.inputs import choose_heads, load_model, note_prepared, open_picture, warn_of_toy
+from gazecli.cli.inputs import (
+    choose_heads,
+    load_model,
+    note_prepared,
+    open_picture,
+    warn_of_sharing,
+    warn_of_toy,
+)
 from gazecli.cli.options import HeadOptions, ModelOptions, PictureOptions, with_help
 from gazecli.cli.output import Output, check_stream, generating
 from gazecli.cli.tables import print_provenance, print_table, region_names
@@ -98,6 +105,7 @@ def command(
             on_token=on_token,
         )
     note_prepared(output, "picture was", tracking.layout.prepared)
+    warn_of_sharing(output, tracking)
     spans = [find_span(tracking.pieces, words) for words in span or []]
     for found in spans:
         if found.occurrences > 1:

@@ -16,9 +16,10 @@ from scipy import stats
 from gazecli.errors import ComicsError
 from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example
-from gazecli.evaluation.judges.lexical import CaptionMatcher, words_of
+from gazecli.evaluation.judges.lexical import CaptionMatcher
 from gazecli.evaluation.judges.repetition import repeated_trigrams, repeats_itself
 from gazecli.evaluation.trials import Response, Run, Trial
+from gazecli.steering.unchanged import words_of
 
 RESAMPLES = 10_000
 _BATCH = 500  # resamples at a time: 500 of a thousand pictures take 4 MB

@@ -9,8 +9,8 @@ from typing import Literal
 from gazecli.evaluation.conditions import Condition
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Judge
-from gazecli.evaluation.judges.lexical import is_unchanged
 from gazecli.evaluation.judges.repetition import is_junk
+from gazecli.steering.unchanged import is_unchanged
 
 Outcome = Literal["judged", "abstained", "junk", "unchanged", "unjudged"]
 
@@ -21,6 +21,7 @@ class Response:
 
     pieces: the text token by token, where it is a segment of a narration. attention_delay: tokens from the
     segment's begin until the heads attend most to its region, None where they never did or none was steered.
+    shares_tokens: another region of the picture has exactly the image tokens of the target.
     """
 
     target: int
@@ -28,6 +29,7 @@ class Response:
     unsteered: str | None = None
     pieces: tuple[str, ...] = ()
     attention_delay: int | None = None
+    shares_tokens: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from gazecli.models.inference.batches import BatchLimit, compute_in_parts
 from gazecli.models.inference.profile import phase
 from gazecli.models.inference.shared_prefix import Questions, ask, last_token_mass
 from gazecli.models.token_maps.image_tokens import TokenGrid, token_grid_of
+from gazecli.models.token_maps.shared_tokens import sharing_reason
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import Strip
 
@@ -175,6 +176,11 @@ def _prepare(vlm: VLM, number: int, strip: Strip, prompts: Sequence[str]) -> Pre
         with phase("patch"):
             questions = ask(vlm, picture, prompts).pinned(vlm.device)
             membership = questions.layout.membership(picture.regions)
+            shared = sharing_reason(questions.layout, picture.regions)
+            if shared is not None:
+                # What is seen at one of them is counted at the other: heads that look there would be credited
+                # for a panel that nobody asked about.
+                return number, shared
             return Prepared(number, questions, membership, mapped_question(number, len(prompts)))
     except (PictureError, ComicsError, RegionError) as failure:
         return number, failure.message

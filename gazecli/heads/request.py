@@ -20,6 +20,7 @@ from gazecli.heads.questions import DISCOVERY_PROMPT, TEXT_PROMPT, kept_template
 from gazecli.heads.text_lists import TextLists
 from gazecli.models.checkpoint import find_checkpoint
 from gazecli.models.image_token_bound import check_image_tokens
+from gazecli.models.token_maps.shared_tokens import SHARE
 from gazecli.pictures.comics.comics import Comics
 
 if TYPE_CHECKING:
@@ -226,10 +227,11 @@ class ComicsRequest(Request):
 
     def nothing_usable(self, why: str) -> GazeError:
         """The error where no strip could be added."""
+        larger = "use larger strips: a larger --height, or a larger --image-tokens where there is a bound"
         return ComicsError(
             f"no strip could be used ({why})",
             subject=str(self.comics.path),
-            hint="`gaze comics check` lists what is wrong with each",
+            hint=larger if why.endswith(SHARE) else "`gaze comics check` lists what is wrong with each",
         )
 
     def _prepared_as(self, vlm: VLM, sums: Sums) -> str | None:

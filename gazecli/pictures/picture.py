@@ -21,7 +21,7 @@ from gazecli.pictures.compose import GAP, HEIGHT, compose_strip, panel_files
 from gazecli.pictures.image_files import MAX_PIXELS, Opened, check_size, decode, open_pixels, pixels_of
 from gazecli.pictures.numbered_picture import numbered_picture
 from gazecli.pictures.panels import find_panels, looks_like_spread, parse_panels, split_grid
-from gazecli.pictures.region_specs import panel_region, parse_region, read_regions, regions_of
+from gazecli.pictures.region_specs import box_label, panel_region, parse_region, read_regions, regions_of
 from gazecli.pictures.regions import Box, Region, numbered
 from gazecli.results import PictureResult
 
@@ -124,11 +124,11 @@ class Picture(PictureResult):
         """Each region as a picture of its own; what a mask leaves out is white."""
         return [Picture(_crop(self.image, region)) for region in self.regions]
 
-    def region(self, spec: Regional, number: int = 1) -> Region:
+    def region(self, spec: Regional, number: int = 1, box: int = 1) -> Region:
         """The region a panel's number, a spec of the command line, or four pixel numbers name.
 
-        A region that is not one of the picture's own gets `number`; a `Region` is taken as it is. Raises
-        RegionError.
+        A region that is not one of the picture's own gets `number`, and where it is a plain box the label
+        `box 1`, or of the number `box`; a `Region` is taken as it is. Raises RegionError.
         """
         if isinstance(spec, Region):
             if spec.mask is not None and spec.mask.shape != (self.height, self.width):
@@ -140,12 +140,13 @@ class Picture(PictureResult):
                 )
             return spec
         if isinstance(spec, str):
-            return parse_region(spec, self.image.size, self.regions, self.name, number)
+            return parse_region(spec, self.image.size, self.regions, self.name, number, box)
         if isinstance(spec, int | Integral) and not isinstance(spec, bool):  # numpy's are no int
             return panel_region(int(spec), self.regions, self.name)
         if not isinstance(spec, Sequence | np.ndarray):
             raise RegionError("this is not a region", subject=repr(spec)[:80], hint=_NO_REGION)
-        return regions_of([list(spec)], self.width, self.height, str(spec), first=number)[0]
+        plain = {"box": list(spec), "label": box_label(box)}
+        return regions_of([plain], self.width, self.height, str(spec), first=number)[0]
 
     def targets(
         self, specs: Sequence[Regional] = (), all_regions: bool = False, *, or_whole: bool = False
@@ -167,8 +168,13 @@ class Picture(PictureResult):
             raise UsageError(
                 "no region is named", hint="add --region 3, or --all-regions", code="usage.region"
             )
+        named: list[Region] = []
+        boxes = 1
         # Regions that are not panels get the numbers behind the panels.
-        return [self.region(spec, number) for number, spec in enumerate(specs, len(self.regions) + 1)]
+        for number, spec in enumerate(specs, len(self.regions) + 1):
+            named.append(self.region(spec, number, boxes))
+            boxes += named[-1].label == box_label(boxes)
+        return named
 
     @classmethod
     def open(

@@ -61,12 +61,23 @@ def regions_of(entries: object, width: int, height: int, subject: str, first: in
 
 def _region_of(entry: object, number: int, width: int, height: int, subject: str) -> Region:
     label: object = None
+    panel: object = False
     if isinstance(entry, dict):
         label = entry.get("label")
+        panel = entry.get("panel", False)
         entry = entry.get("box")
     if label is not None and not isinstance(label, str):
         raise RegionError("the label is not text", subject=subject, hint=_FORM)
-    return Region(number, check_box(box_numbers(entry, subject), width, height, subject), label=label)
+    if not isinstance(panel, bool):
+        hint = 'write "panel": true for a panel of a comic strip, or leave it out'
+        raise RegionError("`panel` is neither true nor false", subject=subject, hint=hint)
+    edges = check_box(box_numbers(entry, subject), width, height, subject)
+    return Region(number, edges, label=label, panel=panel)
+
+
+def box_label(count: int) -> str:
+    """What the box that is named as the `count`th, from 1, is called where it has no label of its own."""
+    return f"box {count}"
 
 
 def box_numbers(entry: object, subject: str) -> list[float]:
@@ -86,12 +97,12 @@ def _number(value: object, subject: str) -> float:
 
 
 def parse_region(
-    spec: str, size: tuple[int, int], regions: Sequence[Region], name: str, number: int = 1
+    spec: str, size: tuple[int, int], regions: Sequence[Region], name: str, number: int = 1, box: int = 1
 ) -> Region:
     """Read one region spec for the picture `name`, of `size` (width, height) and with `regions`.
 
-    A panel's number gives that panel's region; anything else a new region numbered `number`.
-    Raises RegionError.
+    A panel's number gives that panel's region; anything else a new region numbered `number`. A box is called
+    `box 1`, or by the number `box`, a mask by its file. Raises RegionError.
     """
     text = spec.strip()
     if re.fullmatch(r"[+-]?\d+", text, re.ASCII):
@@ -102,15 +113,15 @@ def parse_region(
     if text.lower().startswith(_CIRCLE):
         return _circle(text, size, number)
     if "," in text:
-        return Region(number, _parse_box(text, *size))
+        return Region(number, _parse_box(text, *size), label=box_label(box))
     word = text.lower()
     if word not in _WORDS:
         what = "the region is empty" if not text else "this is not a region"
         raise RegionError(what, subject=spec, hint=_SPECS)
     x0, y0, x1, y1 = _WORDS[word]
     width, height = size
-    box = (x0 * width, y0 * height, x1 * width, y1 * height)
-    return Region(number, box, label="centre" if word == "center" else word)
+    edges = (x0 * width, y0 * height, x1 * width, y1 * height)
+    return Region(number, edges, label="centre" if word == "center" else word)
 
 
 def panel_region(number: int, regions: Sequence[Region], name: str) -> Region:
@@ -199,7 +210,7 @@ def _masked(name: str, size: tuple[int, int], number: int) -> Region:
         raise RegionError(
             "the mask has no white pixel", subject=subject, hint="white is inside, black outside"
         )
-    return Region(number, _bounds(mask), mask)
+    return Region(number, _bounds(mask), mask, label=Path(name).name)
 
 
 def _bounds(mask: NDArray[np.bool_]) -> Box:

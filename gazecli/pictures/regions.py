@@ -16,13 +16,14 @@ class Region:
     """A numbered part of a picture.
 
     `box` is x0, y0, x1, y1 in pixels of the original picture; `mask`, where given, is bool
-    [height, width] of the picture and `box` is its bounding box.
+    [height, width] of the picture and `box` is its bounding box. `panel`: it is a panel of a comic strip.
     """
 
     number: int
     box: Box
     mask: NDArray[np.bool_] | None = None
     label: str | None = None
+    panel: bool = False
 
     @property
     def name(self) -> str:
@@ -74,8 +75,16 @@ class Region:
 
 
 def numbered(boxes: Sequence[Box]) -> list[Region]:
-    """A region a box, numbered from 1."""
-    return [Region(number, box) for number, box in enumerate(boxes, start=1)]
+    """A panel a box, numbered from 1."""
+    return [Region(number, box, panel=True) for number, box in enumerate(boxes, start=1)]
+
+
+def overlap(one: Region, other: Region) -> float:
+    """The pixels that the boxes of two regions have in common, as a share of all that either has."""
+    (a0, b0, a1, b1), (c0, d0, c1, d1) = one.box, other.box
+    common = max(0.0, min(a1, c1) - max(a0, c0)) * max(0.0, min(b1, d1) - max(b0, d0))
+    whole = (a1 - a0) * (b1 - b0) + (c1 - c0) * (d1 - d0) - common
+    return common / whole if whole > 0 else 0.0
 
 
 def _interpolate(

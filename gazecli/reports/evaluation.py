@@ -23,6 +23,7 @@ from gazecli.evaluation.metrics import (
 )
 from gazecli.evaluation.trials import Run
 from gazecli.heads.headset import overlaps
+from gazecli.models.token_maps.shared_tokens import SHARE
 from gazecli.reports.documents.evaluation import (
     ComparisonPart,
     ConditionPart,
@@ -64,6 +65,7 @@ def evaluation_part(vlm: VLM, evaluation: Execution, swept: str, judge: Judge | 
             "score_choice": {**vars(by_score), **digests} if by_score else None,
             "on_discovery_strips": shared > 0,
             "discovery_strips": shared,
+            "warnings": _warnings(runs[0]),
             "examples": _examples(runs, usable),
             "timing": {"seconds": evaluation.seconds},
         }
@@ -110,6 +112,18 @@ def _judged(
             "groups": [_group(group) for group in group_metrics(examples, runs)],
         }
     )
+
+
+def _warnings(gaze: Run) -> list[str]:
+    """That regions of some pictures cannot be told apart, whatever the heads are: they share all tokens."""
+    sharing = sum(any(trial.response.shares_tokens for trial in trials) for trials in gaze.pictures)
+    if not sharing:
+        return []
+    return [
+        f"in {sharing} of {len(gaze.pictures)} pictures regions {SHARE}: steering cannot tell them apart, "
+        "and their answers say nothing about the heads; use larger pictures, or a larger --image-tokens "
+        "where there is a bound"
+    ]
 
 
 _NEARLY_ALL = 0.5

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gazecli.evaluation.judges.lexical import is_unchanged
 from gazecli.models.attention.modes import parse_strength
 from gazecli.reports.documents.parts import ModelPart, SteeringSettings, TimingPart
 from gazecli.reports.documents.results import (
@@ -32,7 +31,6 @@ from gazecli.reports.documents.results import (
     TurnPart,
 )
 from gazecli.steering.settings import SteerSettings
-from gazecli.steering.toy_models import toy_warning
 
 if TYPE_CHECKING:
     from gazecli.models.vlm import VLM, ModelFacts
@@ -51,7 +49,7 @@ def steer_document(
     return SteerDocument(
         settings=_settings(settings, steering, score),
         baseline=baseline,
-        answers=[_answer(answer, steering.baseline) for answer in steering.answers],
+        answers=[_answer(answer) for answer in steering.answers],
         **_shared(vlm, steering, headset, settings.prompt, more),
     )
 
@@ -133,7 +131,6 @@ def _shared(
 ) -> dict[str, Any]:
     """What all three documents say."""
     picture = PicturePart.model_validate(result.picture)
-    warning = toy_warning(vlm, result.picture)
     return {
         "model": ModelPart.model_validate(vlm),
         "headset": headset,
@@ -147,12 +144,12 @@ def _shared(
         ],
         "prompt": prompt,
         "timing": TimingPart(seconds=result.seconds),
-        "warnings": [] if warning is None else [warning],
+        "warnings": result.warnings,
         **more,
     }
 
 
-def _answer(answer: Answer, baseline: str | None) -> AnswerPart:
+def _answer(answer: Answer) -> AnswerPart:
     return AnswerPart(
         region=answer.region.number,
         text=answer.text,
@@ -160,7 +157,7 @@ def _answer(answer: Answer, baseline: str | None) -> AnswerPart:
         attention_on_region=AttentionPart(
             baseline=answer.attention_baseline, steered=answer.attention_steered
         ),
-        unchanged=None if baseline is None else is_unchanged(answer.text, baseline),
+        unchanged=answer.unchanged,
     )
 
 

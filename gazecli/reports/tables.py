@@ -243,6 +243,8 @@ def evaluation_facts(evaluation: EvaluationPart) -> Facts:
         facts["against controls"] = controls_words(evaluation)
     if evaluation.on_discovery_strips:
         facts["careful"] = discovery_words(evaluation)
+    if evaluation.warnings:
+        facts["warning"] = "; ".join(evaluation.warnings)
     for number, advice in enumerate(evaluation.advice, 1):
         facts["advice" if number == 1 else f"advice {number}"] = advice
     return facts

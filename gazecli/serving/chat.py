@@ -29,6 +29,7 @@ from gazecli.serving.engine import Engine
 from gazecli.serving.requests import Panels, parsed, picture_of, spec_of
 from gazecli.steering.settings import STATIC_PROMPT, SteerSettings, check_request, question_for
 from gazecli.steering.steer import Steering, steer_by_token
+from gazecli.steering.toy_models import toy_warning
 
 _DEFAULT = SteerSettings()
 
@@ -37,7 +38,7 @@ class GazeBody(Panels):
     """Where the heads look, and how they are steered; as the options of `gaze steer`.
 
     heads: the head set's best, as many random ones of the same layers (`seed` draws them), all of the model,
-    or a list of layer and head.
+    or a list of layer and head. baseline: also write the unsteered answer, beside which one is `unchanged`.
     """
 
     region: int | str | list[float] | None = None
@@ -48,6 +49,7 @@ class GazeBody(Panels):
     strength: float | str = "auto"
     mode: Mode = _DEFAULT.mode
     scope: Scope = _DEFAULT.scope
+    baseline: bool = True
 
     def choose(self, engine: Engine, headset: HeadSet) -> list[Head]:
         """The heads to steer; UsageError for an impossible number of them."""
@@ -194,6 +196,8 @@ class _Completion:
             "model": self.vlm.name,
         }
         self.prompt_tokens = 0
+        toy = toy_warning(self.vlm, picture)
+        self.warnings = [] if toy is None else [toy]
         if body.gaze is None:
             check_request(self.settings.prompt, self.longest)
             return
@@ -224,7 +228,7 @@ class _Completion:
                 [self.target],
                 self.heads,
                 self.settings,
-                with_baseline=False,
+                with_baseline=self.body.gaze.baseline,
                 kept=kept,
             )
         )
@@ -266,16 +270,18 @@ class _Completion:
         yield event_line("[DONE]")
 
     def _of(self, result: Steering | list[int]) -> tuple[str, int, dict[str, Any] | None]:
-        """Text, tokens, and how attention moved."""
+        """Text, tokens, and how attention moved; of a text that is not steered, warnings if there are any."""
         if not isinstance(result, Steering):
-            return self.vlm.decode(result).strip(), len(result), None
+            said = {"warnings": self.warnings} if self.warnings else None
+            return self.vlm.decode(result).strip(), len(result), said
         assert self.body.gaze is not None
         answer = result.answers[0]
         score = self.headset.resolve_score(self.body.gaze.score)
         document = steer_document(self.vlm, result, self.headset.digest, score).model_dump(mode="json")
-        gaze = {name: document[name] for name in ("headset", "heads", "settings", "regions", "picture")}
-        moved = document["answers"][0]["attention_on_region"]
-        gaze |= {"region": answer.region.number, "attention_on_region": moved}
+        same = ("headset", "heads", "settings", "regions", "picture", "baseline", "warnings")
+        gaze = {name: document[name] for name in same}
+        told = {name: document["answers"][0][name] for name in ("attention_on_region", "unchanged")}
+        gaze |= {"region": answer.region.number, **told}
         return answer.text, answer.tokens, gaze
 
     def _chunk(

@@ -5,7 +5,8 @@ All under `/live` takes the page's token in the header `X-Gaze-Token`; bodies an
     GET  /                               the page, from `page/`; its other files under /page/
     GET  /live                           model, heads, defaults, the server's pictures
     POST /live/sessions                  {"picture": data address or number, "name"?, …} and what panels takes
-    GET  /live/sessions/ID/events        the stream: queue, token, done, error; closing it ends the session
+    GET  /live/sessions/ID/events        the stream: queue, token, done, compared, error; closing it ends the
+                                         session
     POST /live/sessions/ID/panels        {"panels"?, "regions"?, "rtl"?, "spread"?}
     POST /live/sessions/ID/aim           {"region": 3 | "circle:x,y,r" | [x0, y0, x1, y1]}
     POST /live/sessions/ID/start         settings, see `StartBody`; a text being written ends
@@ -174,6 +175,7 @@ class Live:
                     "image": shown,
                 },
                 "regions": _regions(session),
+                "warnings": session.warnings(),
                 "grid": {"xs": [round(float(x), 2) for x in xs], "ys": [round(float(y), 2) for y in ys]},
             },
             201,
@@ -211,7 +213,7 @@ class Live:
         """Find other panels, or take the boxes given."""
         session, body = self._session(request), parsed(Panels, await request.body())
         session.set_panels(await run_in_threadpool(with_panels, session.picture, body), body)
-        return JSONAnswer({"regions": _regions(session)})
+        return JSONAnswer({"regions": _regions(session), "warnings": session.warnings()})
 
     async def aim(self, request: Request) -> Response:
         """Overwrite the aim."""

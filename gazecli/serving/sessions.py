@@ -7,8 +7,10 @@ A session has ONE aim. The newest overwrites it, and it is read before every tok
 from __future__ import annotations
 
 import base64
+import itertools
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,6 +25,7 @@ from gazecli.models.inference.generate import ByToken, Limits, completed, genera
 from gazecli.models.token_maps.image_tokens import ImageLayout
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
+from gazecli.pictures.region_specs import box_label
 from gazecli.pictures.regions import Region
 from gazecli.reports.page.scenes import grid_lines, raster
 from gazecli.serving.answers import GrowingText, error_part
@@ -32,6 +35,8 @@ from gazecli.steering.schedule import ends_sentence
 from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
 from gazecli.steering.switch import Narration, narrate_by_token
 from gazecli.steering.track import Tracking, track_by_token
+from gazecli.steering.unchanged import is_unchanged
+from gazecli.steering.warned import warnings_of
 
 Event = dict[str, Any]
 Floats = npt.NDArray[np.floating]
@@ -117,11 +122,15 @@ class FollowedAim:
         """Regions that are no panels are numbered on behind the panels, in the order of their use."""
         if aim.spec not in self._known:
             panels = self._picture.regions
-            others = sum(region not in panels for region in self._known.values())
-            own = aim.region in panels
-            self._known[aim.spec] = (
-                aim.region if own else replace(aim.region, number=len(panels) + others + 1)
-            )
+            others = [region for region in self._known.values() if region not in panels]
+            region = aim.region
+            if region not in panels:
+                region = replace(region, number=len(panels) + len(others) + 1)
+            if region.label == box_label(1):
+                labels = {other.label for other in others}
+                count = next(n for n in itertools.count(1) if box_label(n) not in labels)
+                region = replace(region, label=box_label(count))
+            self._known[aim.spec] = region
         return self._known[aim.spec]
 
 
@@ -145,7 +154,12 @@ class Session:
         self.send: Callable[[Event], None] | None = None
         self.run: Run | None = None
         self.unsteered: dict[tuple[object, ...], Floats] = {}  # shares by prompt and heads, (N,)
+        self.comparison: Comparison | None = None
         self._runs = 0
+
+    def warnings(self) -> list[str]:
+        """Why the model's words about this picture may mean nothing, and which panels share their tokens."""
+        return warnings_of(self.engine.vlm, self.picture, self.layout, self.picture.regions)
 
     def take_aim(self, spec: str) -> Aim:
         """Aim at a region; RegionError when it is not there, or when no image token looks at it."""
@@ -176,6 +190,19 @@ class Session:
         """Write no further token."""
         if self.run is not None:
             self.run.text.cancel()
+        if self.comparison is not None:
+            self.comparison.text.cancel()
+
+    def compare(self, run: Run) -> None:
+        """Find out, behind a text that is whole, whether it says what the unsteered one says.
+
+        Only where nobody else waits for the model.
+        """
+        if self.engine.waiting_now > 1:
+            return
+        self.comparison = Comparison(run)
+        with suppress(GazeError):  # the server is stopping
+            self.engine.submit(self.comparison.text)
 
 
 class Run:
@@ -203,7 +230,7 @@ class Run:
 
     def placed(self, place: int) -> None:
         """Say how many texts come before the next token."""
-        self._send({"event": "queue", "place": place})
+        self.send({"event": "queue", "place": place})
 
     def wrote(self, _step: int, written: list[list[int]]) -> bool:
         """Send what the token added, and where the heads looked; whether a sentence ended."""
@@ -212,7 +239,7 @@ class Run:
             return False
         self._count = len(tokens)
         piece = self._growing.add(tokens)
-        self._send({"event": "token", "token": len(tokens) - 1, "text": piece, **self._looked()})
+        self.send({"event": "token", "token": len(tokens) - 1, "text": piece, **self._looked()})
         return ends_sentence(self._growing.text)
 
     def ended(self, result: Narration | Tracking) -> None:
@@ -222,13 +249,15 @@ class Run:
         reason = "stopped" if self.pace.stopped else reason
         shown = self._growing.text
         rest = result.text[len(shown) :] if result.text.startswith(shown) else ""
-        self._send(
+        self.send(
             {"event": "done", "reason": reason, "tokens": result.tokens, "text": result.text, "rest": rest}
         )
+        if isinstance(result, Narration) and result.tokens and not self.pace.stopped:
+            self.session.compare(self)
 
     def failed(self, error: GazeError) -> None:
         """Say what went wrong."""
-        self._send({"event": "error", "error": error_part(error)})
+        self.send({"event": "error", "error": error_part(error)})
 
     def _newest(self) -> Aim:
         assert self.session.aim is not None
@@ -292,10 +321,46 @@ class Run:
             looked |= {"cells": base64.b64encode(scaled.tobytes()).decode("ascii"), "peak": round(density, 3)}
         return looked
 
-    def _send(self, event: Event) -> None:
+    def send(self, event: Event) -> None:
+        """Tell the tab, if one listens."""
         send = self.session.send
         if send is not None:
             send({**event, "run": self.number})
+
+
+class Comparison:
+    """The unsteered text beside a steered one that is whole, as long as it; the listener of the engine.
+
+    The tab is told whether both have nearly the same words. Nobody waits for it, and no error is told.
+    """
+
+    def __init__(self, run: Run) -> None:
+        assert run.result is not None
+        self.run = run
+        self.steered = run.result
+        self.text = Text(self._begin, self)
+
+    def placed(self, _place: int) -> None:
+        """Nothing is told."""
+
+    def wrote(self, _step: int, _written: list[list[int]]) -> bool:
+        """Nothing is told."""
+        return False
+
+    def ended(self, written: list[list[int]]) -> None:
+        """Say whether the texts are the same."""
+        unsteered = self.run.session.engine.vlm.decode(written[0])
+        same = is_unchanged(self.steered.text, unsteered)
+        self.run.send({"event": "compared", "unchanged": same, "unsteered": unsteered.strip()})
+
+    def failed(self, _error: GazeError) -> None:
+        """Nothing is told."""
+
+    def _begin(self) -> ByToken[list[list[int]]]:
+        kept = self.run.session.engine.kept(self.run.session.picture)
+        inputs, layout = kept.prepare(self.run.settings.prompt)
+        limits = Limits(self.steered.tokens)
+        return generate_by_token(kept.vlm, inputs, layout, None, 1, limits, kept=kept)
 
 
 def grid_of(layout: ImageLayout, picture: Picture) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from gazecli.errors import ScheduleError
 from gazecli.pictures.picture import Picture, Regional
+from gazecli.pictures.region_specs import box_label
 from gazecli.pictures.regions import Region
 
 EVERY = 50
@@ -85,12 +86,14 @@ def parse_targets(spec: str | Iterable[Regional], picture: Picture) -> list[Regi
         )
     known: dict[Hashable, Region] = {}
     next_number = len(picture.regions) + 1  # regions that are no panels are numbered on behind the panels
+    boxes = 1
     targets = []
     for part in parts:
         name = part if isinstance(part, Hashable) else str(list(part))
         if name not in known:
-            known[name] = picture.region(part, next_number)
+            known[name] = picture.region(part, next_number, boxes)
             next_number += known[name].number == next_number
+            boxes += known[name].label == box_label(boxes)
         targets.append(known[name])
     return targets
 

@@ -77,9 +77,9 @@ class SteerSettings:
 
 def question_for(picture: Picture, targets: Sequence[Region]) -> str:
     """The question about `targets` where none was given: the paper's about a panel of a comic strip, and its
-    about a part of an image when one of them is a box, a mask, a side or a region with a name of its own.
+    about a part of an image when one of them is a box, a mask, a side or another region that is no panel.
     """
-    panels = {tuple(region.box) for region in picture.regions if region.label is None and region.mask is None}
+    panels = {tuple(region.box) for region in picture.regions if region.panel}
     if panels:
         panels.add((0.0, 0.0, float(picture.width), float(picture.height)))
     is_comic = all(target.mask is None and tuple(target.box) in panels for target in targets)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,8 @@ from gazecli.plain_text import shortened
 from gazecli.results import SteerResult
 from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strength_for
 from gazecli.steering.settings import SteerSettings, question_for
+from gazecli.steering.unchanged import is_unchanged
+from gazecli.steering.warned import warnings_of
 
 # Watched decode steps when the bias acts on written tokens only.
 _DECODE_STEPS = 8
@@ -57,6 +60,17 @@ class Answer(SteerResult):
     pieces: list[str] = field(default_factory=list, repr=False)
     maps: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     steering: Steering | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def unchanged(self) -> bool | None:
+        """Whether it has nearly the words of the unsteered answer; None where that was not written."""
+        unsteered = None if self.steering is None else self.steering.baseline
+        return None if unsteered is None else is_unchanged(self.text, unsteered)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why the model's words about this picture may mean nothing; those of the document."""
+        return [] if self.steering is None else self.steering.warnings
 
     def __repr__(self) -> str:
         moved = f"{self.attention_baseline:.2f} -> {self.attention_steered:.2f}"
@@ -86,6 +100,12 @@ class Steering(SteerResult):
         for answer in self.answers:
             if answer.steering is None:
                 object.__setattr__(answer, "steering", self)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Why the model's words about this picture may mean nothing; those of the document."""
+        model = None if self.origin is None else self.origin.model
+        return warnings_of(model, self.picture, self.layout, self.regions)
 
     def __repr__(self) -> str:
         name = self.origin.model.name if self.origin is not None else "a model"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -39,6 +40,7 @@ from gazecli.steering.inputs import Model, Origin, choose_heads, loaded, strengt
 from gazecli.steering.schedule import Schedule, ends_sentence, schedule_of
 from gazecli.steering.settings import DYNAMIC_PROMPT, SteerSettings
 from gazecli.steering.steer import regions_with, steer_regions
+from gazecli.steering.warned import warnings_of
 
 _TARGETS_AT_ONCE = 8
 
@@ -75,6 +77,12 @@ class Narration(SwitchResult):
     layout: ImageLayout = field(repr=False)
     seconds: float = 0.0
     origin: Origin | None = field(default=None, repr=False)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Why the model's words about this picture may mean nothing; those of the document."""
+        model = None if self.origin is None else self.origin.model
+        return warnings_of(model, self.picture, self.layout, self.regions)
 
     def __repr__(self) -> str:
         turns = ", ".join(segment.region.name for segment in self.segments)

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,7 @@ from gazecli.steering.inputs import Model, Origin, choose_heads, loaded
 from gazecli.steering.schedule import sentence_spans
 from gazecli.steering.settings import TRACKING_PROMPT, check_request
 from gazecli.steering.steer import regions_with
+from gazecli.steering.warned import warnings_of
 
 LONGEST = 256
 
@@ -79,6 +81,12 @@ class Tracking(TrackResult):
     layout: ImageLayout = field(repr=False)
     seconds: float = 0.0
     origin: Origin | None = field(default=None, repr=False)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Why the model's words about this picture may mean nothing; those of the document."""
+        model = None if self.origin is None else self.origin.model
+        return warnings_of(model, self.picture, self.layout, self.regions)
 
     def __repr__(self) -> str:
         watched = f"{len(self.heads)} heads and {len(self.controls)} controls"

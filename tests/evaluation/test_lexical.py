@@ -14,11 +14,9 @@ from gazecli.evaluation.judges.lexical import (
     CaptionMatcher,
     NameMatcher,
     content_words,
-    is_unchanged,
-    jaccard,
-    words_of,
 )
 from gazecli.evaluation.judges.repetition import is_junk
+from gazecli.steering.unchanged import is_unchanged, jaccard, words_of
 
 STRIP = [
     "White snail sits on the umbrella at the beach.",

@@ -135,6 +135,13 @@ class Asker:
         asker.server = server
         return asker
 
+    def idle(self) -> None:
+        """Wait until the server's thread leaves the model alone: a text that is whole is still compared."""
+        deadline = time.monotonic() + 20
+        while self.server.engine.waiting_now:
+            assert time.monotonic() < deadline, "the engine goes on"
+            time.sleep(0.002)
+
     def question(self, picture: str | None = None) -> dict[str, Any]:
         """The body of a request about a picture."""
         image = {"type": "image_url", "image_url": {"url": picture or data_address()}}
@@ -177,6 +184,7 @@ def no_tab_stays_open(asker: Asker) -> Iterator[None]:
     yield
     while asker.tabs:
         asker.tabs.pop().close()
+    asker.idle()
 
 
 @pytest.fixture

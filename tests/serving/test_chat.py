@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import openai
 import pytest
+from PIL import Image
 
 from gazecli.heads.headset import HeadSet
 from gazecli.models.vlm import VLM
@@ -57,6 +59,7 @@ def test_the_official_client_gets_the_answer_of_steer(
     whole = client.chat.completions.create(model="tiny", messages=MESSAGES, extra_body={"gaze": gaze})  # type: ignore[call-overload]
     assert whole.choices[0].message.content == expected.text
     assert whole.usage.completion_tokens == expected.tokens
+    assert (whole.gaze["unchanged"], whole.gaze["warnings"]) == (expected.unchanged, [])
     moved = whole.gaze["attention_on_region"]
     assert moved["steered"] == pytest.approx(expected.attention_steered, abs=1e-6)
     stream = client.chat.completions.create(  # type: ignore[call-overload]
@@ -139,3 +142,32 @@ def test_many_at_once_get_the_answers_they_would_get_alone(asker: Asker) -> None
             pool.map(lambda n: asker.chat(gaze={"region": n % 6 + 1}).json()["choices"], range(18))
         )
     assert together == alone * 3
+
+
+def test_an_answer_that_is_the_unsteered_one_is_marked_and_without_a_baseline_nobody_knows(
+    asker: Asker,
+) -> None:
+    blunt = {"region": 3, "heads": [[0, 0]]}  # no gaze head: pointing it changes nothing
+    answer = asker.chat(gaze=blunt).json()
+    assert answer["gaze"]["unchanged"] is True
+    assert answer["gaze"]["baseline"]["text"] == answer["choices"][0]["message"]["content"]
+    last = asker.chat(gaze=blunt, stream=True).text.split("data: ")[-2]
+    assert json.loads(last)["gaze"]["unchanged"] is True
+    plain = asker.chat(gaze={**blunt, "baseline": False}).json()["gaze"]
+    assert (plain["unchanged"], plain["baseline"]) == (None, None)
+
+
+def test_a_toy_warns_of_a_picture_without_panels_whether_it_is_steered_or_not(
+    asker: Asker, tmp_path: Path
+) -> None:
+    Image.effect_noise((180, 60), 90).convert("RGB").save(tmp_path / "photo.png")
+    photo = data_address(tmp_path / "photo.png")
+    for more in ({"gaze": {"region": "left"}}, {}):
+        [warning] = asker.chat(photo, max_tokens=1, **more).json()["gaze"]["warnings"]
+        assert "no panels were found" in warning
+
+
+def test_regions_that_share_all_their_tokens_are_told(asker: Asker) -> None:
+    dots = {"region": 1, "regions": [[10, 10, 12, 12], [14, 14, 16, 16]]}
+    [warning] = asker.chat(max_tokens=1, gaze=dots).json()["gaze"]["warnings"]
+    assert warning.startswith("regions 1 and 2 share all their image tokens")

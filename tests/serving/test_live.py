@@ -44,6 +44,7 @@ def test_a_text_follows_the_aim_and_is_what_switch_writes(
     picture = Picture.open(STRIP)
     schedule = plan(parse_targets([spec for _, spec in turns], picture), at=[start for start, _ in turns])
     settings = SteerSettings(DYNAMIC_PROMPT, scope="answer")
+    asker.idle()
     written = narrate(vlm_of("tiny"), picture, schedule, headset.top(), settings, max_new_tokens=60)
     assert record["text"] == done["text"] == written.text
     assert "".join(event["text"] for event in tab.tokens()) + done["rest"] == written.text
@@ -70,6 +71,7 @@ def test_the_python_script_of_the_record_writes_the_same(
     )
     tab.done()
     record = tab.get("record").json()
+    asker.idle()
     monkeypatch.setattr("gazecli.models.load.load", lambda *_args, **_options: vlm_of("tiny"))
     exec(record["python"], {})
     assert capsys.readouterr().out.strip() == record["text"].strip()
@@ -206,3 +208,38 @@ def test_what_cannot_be_done_is_said(asker: Asker) -> None:
     assert tab.post("start", 400, strength=0)["error"]["code"] == "usage.invalid"
     assert tab.post("start", 400, top=99)["error"]["code"] == "usage.top"
     assert asker.page.get("/live/sessions/nobody/record").status_code == 404
+
+
+def test_a_session_tells_what_may_be_wrong_with_its_picture_and_its_panels(
+    asker: Asker, tmp_path: Path
+) -> None:
+    tab = asker.tab()
+    assert tab.opened["warnings"] == []
+    dots = [[10, 10, 12, 12], [14, 14, 16, 16]]
+    [sharing] = tab.post("panels", regions=dots)["warnings"]
+    assert sharing.startswith("regions 1 and 2 share all their image tokens")
+    assert tab.post("panels", panels="auto")["warnings"] == []
+    Image.effect_noise((180, 60), 90).convert("RGB").save(tmp_path / "photo.png")
+    [toy] = asker.tab(data_address(tmp_path / "photo.png")).opened["warnings"]
+    assert "no panels were found" in toy
+
+
+def test_a_text_that_is_whole_is_compared_with_the_unsteered_one(asker: Asker) -> None:
+    tab = asker.tab()
+    tab.post("aim", region=3)
+
+    def compared() -> list[dict[str, Any]]:
+        return [event for event in list(tab.events) if event["event"] == "compared"]
+
+    tab.post("start", max_new_tokens=12)
+    tab.until(compared)
+    assert (compared()[0]["run"], compared()[0]["unchanged"]) == (1, False)
+    # Too weak to change a word.
+    tab.post("start", max_new_tokens=12, strength=1e-6)
+    tab.until(lambda: len(compared()) == 2)
+    assert (compared()[1]["run"], compared()[1]["unchanged"]) == (2, True)
+    assert compared()[1]["unsteered"] == tab.done(2)["text"].strip()
+    tab.post("start", max_new_tokens=12, heads="nobody")
+    tab.done(3)
+    time.sleep(0.2)
+    assert len(compared()) == 2, "an unsteered text is not compared with itself"

@@ -84,6 +84,19 @@ def schedule(tab: Tab) -> list[str]:
     return list(tab.until("document.querySelectorAll('#schedule li').length && " + ITEMS))
 
 
+# A picture of one colour, pasted.
+PASTE = """
+new Promise(resolve => {
+  const canvas = Object.assign(document.createElement("canvas"), {width: 300, height: 200});
+  canvas.getContext("2d").fillRect(0, 0, 300, 200);
+  canvas.toBlob(blob => {
+    const data = new DataTransfer();
+    data.items.add(new File([blob], "mine.png", {type: "image/png"}));
+    document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data}));
+    resolve(true);
+  });
+})
+"""
 ITEMS = "[...document.querySelectorAll('#schedule li')].map(item => item.textContent)"
 
 
@@ -220,6 +233,32 @@ def test_a_picture_of_ones_own_is_shown_and_a_broken_one_is_refused(tab: Tab) ->
     tab.until("!document.getElementById('problem').hidden")
     assert tab.value("document.getElementById('picture').alt") == "own.png"
     tab.events.clear()  # Chromium itself notes the refused request
+
+
+def test_a_toys_warning_is_shown_and_goes_with_the_picture(tab: Tab) -> None:
+    warning = "document.getElementById('warning')"
+    assert tab.value(f"{warning}.hidden")
+    tab.value(PASTE)
+    said = tab.until(f"!{warning}.hidden && {warning}.textContent")
+    assert said.startswith("Warning: tiny is a toy")
+    tab.value("document.querySelector('#pictures button').click()")
+    tab.until(f"{warning}.hidden")
+
+
+def test_a_text_that_is_the_unsteered_one_is_marked_until_the_next_begins(tab: Tab) -> None:
+    mark = "document.getElementById('unchanged')"
+    set_length(tab, 8)
+    tab.value(
+        "document.getElementById('strength').min = 0; document.getElementById('strength').step = 0.000001"
+    )
+    tab.value("document.getElementById('strength').value = 0.000001")
+    tab.press("3", 51)
+    assert "unchanged" in tab.until(f"!{mark}.hidden && {mark}.textContent")
+    tab.value("document.getElementById('strength').value = 10")
+    set_length(tab, 40)
+    tab.value("document.getElementById('start').click()")
+    tab.until(f"{mark}.hidden")
+    tab.until(f"!({WRITING})")
 
 
 def test_a_finger_chooses_a_panel(chromium: Tab, server: Server) -> None:

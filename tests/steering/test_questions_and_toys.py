@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import gazecli as gaze
 from gazecli.models.vlm import VLM
 from gazecli.pictures.picture import Picture
 from gazecli.reports.page.scenes import scene_of_steering
+from gazecli.steering.schedule import parse_targets
 from gazecli.steering.settings import NATURAL_PROMPT, STATIC_PROMPT, question_for
 from gazecli.steering.steer import steer_regions
 from gazecli.steering.toy_models import evenness, toy_warning
@@ -45,12 +47,35 @@ def test_panels_are_asked_about_as_panels_and_other_regions_as_parts_of_an_image
     assert question_for(picture, picture.targets(regions)) == question
 
 
-def test_a_region_with_a_label_is_a_thing_and_no_panel(tmp_path: Path) -> None:
+def test_a_box_of_a_file_is_a_part_of_an_image_unless_it_says_that_it_is_a_panel(tmp_path: Path) -> None:
     boxes = tmp_path / "boxes.json"
-    boxes.write_text('[{"box": [40, 10, 200, 180], "label": "cat"}, [220, 10, 380, 180]]')
+    cat, plain, panel = [40, 10, 200, 180], [220, 10, 380, 180], [400, 10, 560, 180]
+    boxes.write_text(
+        json.dumps([{"box": cat, "label": "cat"}, plain, {"box": panel, "panel": True}]), encoding="utf-8"
+    )
     picture = Picture.open(STRIP, regions=boxes)
-    asked = [question_for(picture, picture.targets([number])) for number in (1, 2)]
-    assert asked == [NATURAL_PROMPT, STATIC_PROMPT]
+    asked = [question_for(picture, picture.targets([number])) for number in (1, 2, 3)]
+    assert asked == [NATURAL_PROMPT, NATURAL_PROMPT, STATIC_PROMPT]
+    given = Picture.from_image(Image.open(STRIP), regions=[(220, 10, 380, 180)])
+    assert question_for(given, given.targets([1])) == NATURAL_PROMPT
+
+
+def test_panels_that_were_found_are_panels_when_their_boxes_come_back_from_a_file(tmp_path: Path) -> None:
+    found = Picture.open(STRIP).document()
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([region.model_dump(mode="json") for region in found.regions]))
+    picture = Picture.open(STRIP, regions=boxes)
+    assert question_for(picture, picture.targets([2])) == STATIC_PROMPT
+
+
+def test_plain_boxes_are_counted_and_a_mask_is_called_by_its_file(tmp_path: Path) -> None:
+    picture = Picture.open(STRIP)
+    Image.new("L", (picture.width, picture.height), "white").save(tmp_path / "cat.png")
+    named = picture.targets([2, "0,0,9,9", "left", "10%,20%,55%,80%", f"@{tmp_path / 'cat.png'}"])
+    assert [region.label for region in named] == [None, "box 1", "left", "box 2", "cat.png"]
+    turns = parse_targets("1;0,0,9,9;2;5,5,20,20;0,0,9,9", picture)
+    assert [region.name for region in turns] == ["1", "box 1", "2", "box 2", "box 1"]
+    assert picture.region((0, 0, 9, 9)).label == "box 1"
 
 
 def test_the_whole_of_a_picture_without_panels_is_a_part_of_an_image() -> None:

@@ -7,20 +7,17 @@ nothing. In a natural picture the answer describes the thing it names first, by 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from gazecli.evaluation.examples import Example
 from gazecli.evaluation.judges.judge import Verdict
+from gazecli.steering.unchanged import words_of
 
 # Below this share of common weight the evidence is thin; closer than the margin it is a tie.
 FLOOR = 0.15
 MARGIN = 0.02
-UNCHANGED = 0.85
 
-_IDEOGRAMS = "\u3040-\u30ff\u3400-\u9fff"  # written without spaces: each is a word
-_WORD = re.compile(f"[{_IDEOGRAMS}]|[^\\W_{_IDEOGRAMS}]+")
 _CONTENTLESS = frozenset(
     "a an and are as at be been being but by can could did do does for from had has have he her here "
     "his how i  if in into is it its just may might my no not of on one onto our out over panel "
@@ -107,22 +104,6 @@ def _first(words: tuple[str, ...], names: set[tuple[str, ...]]) -> tuple[int, in
         if words[start : start + len(name)] == name
     ]
     return min(found, default=None)
-
-
-def is_unchanged(answer: str, unsteered: str) -> bool:
-    """Whether two texts have nearly the same words: Jaccard index of at least 0.85."""
-    return jaccard(answer, unsteered) >= UNCHANGED
-
-
-def jaccard(one: str, other: str) -> float:
-    """Common words as a share of all words of two texts; 1 when neither has any."""
-    first, second = set(words_of(one)), set(words_of(other))
-    return len(first & second) / len(first | second) if first | second else 1.0
-
-
-def words_of(text: str) -> list[str]:
-    """All words, lower case, in order."""
-    return _WORD.findall(text.casefold())
 
 
 def content_words(text: str) -> set[str]:

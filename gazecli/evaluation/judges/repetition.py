@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from gazecli.evaluation.judges.lexical import words_of
+from gazecli.steering.unchanged import words_of
 
 _SHORTEST_LOOP, _DISTINCT, _IN_A_ROW = 8, 0.3, 4
 _FEWEST, _MOST = 3, 60  # different words, and words, of what counts as a sentence

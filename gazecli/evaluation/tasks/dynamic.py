@@ -26,6 +26,7 @@ from gazecli.models.inference.generate import Limits, generate, pieces_of
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.inference.shared_prefix import sizes_of
 from gazecli.models.token_maps.image_tokens import ImageLayout
+from gazecli.models.token_maps.shared_tokens import numbers_sharing
 from gazecli.pictures.picture import Picture
 from gazecli.steering.schedule import Schedule, plan
 from gazecli.steering.settings import SteerSettings
@@ -146,8 +147,15 @@ class NarrationTask(Task):
         """
         order = self.orders[picture.number]
         narrations = [written[Row(choice)] for choice in picture.choices]
+        sharing = numbers_sharing(picture.prepared.layout, picture.kept.picture.regions)
         return [
-            [*narration, *(Response(target, "") for target in order[len(narration) :])]
+            [
+                replace(response, shares_tokens=response.target in sharing)
+                for response in (
+                    *narration,
+                    *(Response(target, "") for target in order[len(narration) :]),
+                )
+            ]
             for narration in narrations
         ]
 

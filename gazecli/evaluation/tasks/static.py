@@ -14,6 +14,7 @@ from gazecli.models.attention.modes import parse_strength
 from gazecli.models.inference.generate import Limits, generate
 from gazecli.models.inference.kept_picture import KeptPicture
 from gazecli.models.inference.shared_prefix import sizes_of
+from gazecli.models.token_maps.shared_tokens import numbers_sharing
 from gazecli.steering.settings import SteerSettings
 
 
@@ -77,12 +78,19 @@ class RedirectionTask(Task):
     def responses_of(self, picture: Opened, written: dict[Row, str]) -> list[list[Response]]:
         """One response a region for each choice; without heads the unsteered answer stands for each."""
         unsteered = written[Row(Choice())]
+        regions = picture.kept.picture.regions
+        sharing = numbers_sharing(picture.prepared[1], regions)
         return [
             [
-                Response(region.number, written[Row(choice, region)], unsteered)
+                Response(
+                    region.number,
+                    written[Row(choice, region)],
+                    unsteered,
+                    shares_tokens=region.number in sharing,
+                )
                 if choice.heads
                 else Response(region.number, unsteered)
-                for region in picture.kept.picture.regions
+                for region in regions
             ]
             for choice in picture.choices
         ]

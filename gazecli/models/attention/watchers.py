@@ -213,7 +213,7 @@ class ValueWeightedAttention(RowWatcher):
 
     def maps(self, row: int, group: int, length: int) -> npt.NDArray[np.float32]:
         """The first `length` steps of one sequence and one group: (length, N)."""
-        if not self.steps:
+        if not self.steps[:length]:
             return np.zeros((0, len(self.positions)), dtype=np.float32)
         chosen = torch.stack([step[row, group] for step in self.steps[:length]])
         kept: npt.NDArray[np.float32] = chosen.cpu().numpy()

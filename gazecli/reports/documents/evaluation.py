@@ -338,6 +338,11 @@ class EvaluationPart(Open):
         default=None, description="how many are known to be strips in which the heads were found"
     )
     advice: list[Text] = Field(default_factory=list, description="why figures may be poor, and what to try")
+    warnings: list[Text] = Field(
+        default_factory=list,
+        exclude_if=lambda warnings: not warnings,
+        description="what of these pictures cannot be told apart, whatever the heads are",
+    )
     sweep: list[SweepPart] = Field(default_factory=list)
     choice: ChoicePart | None = None
     score_choice: ScoreChoicePart | None = None

@@ -62,11 +62,12 @@ class RegionPart(Part):
 
 
 class NumberedRegionPart(Part):
-    """A region of the picture, as `--region` names it."""
+    """A region of the picture, as `--region` names it; `panel`: it is a panel of a comic strip."""
 
     number: Ordinal
     box: Box
     label: Text | None = None
+    panel: bool = False
 
 
 class AttentionPart(Part):
@@ -262,7 +263,9 @@ class PictureDocument(Document):
     prompt: Text
     settings: Open
     warnings: list[Text] = Field(
-        default_factory=list, description="why the model's words about this picture may mean nothing"
+        default_factory=list,
+        description="why the model's words about this picture may mean nothing: a toy model, or regions that "
+        "share all their image tokens",
     )
 
 

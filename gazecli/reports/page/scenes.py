@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gazecli.evaluation.judges.lexical import is_unchanged
 from gazecli.pictures.picture import Picture
 from gazecli.pictures.regions import Box, Region
 
@@ -82,7 +81,7 @@ def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
             answer.pieces,
             answer.maps,
             answer.region.number,
-            _notes(answer, steering.baseline),
+            _notes(answer),
             known.get(answer.region.number),
         )
         for answer in steering.answers
@@ -91,10 +90,9 @@ def scene_of_steering(steering: Steering, truths: Sequence[str] = ()) -> Scene:
     return _scene(steering, plain, steered)
 
 
-def _notes(answer: Answer, baseline: str | None) -> list[str]:
+def _notes(answer: Answer) -> list[str]:
     moved = f"attention on it {answer.attention_baseline:.2f} \u2192 {answer.attention_steered:.2f}"
-    same = baseline is not None and is_unchanged(answer.text, baseline)
-    return [moved, "unchanged: nearly the words of the unsteered answer"] if same else [moved]
+    return [moved, "unchanged: nearly the words of the unsteered answer"] if answer.unchanged else [moved]
 
 
 def scene_of_narration(

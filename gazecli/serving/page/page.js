@@ -44,6 +44,12 @@ async function tried(work) {
   }
 }
 
+// Why the model's words about this picture may mean nothing.
+function warn(warnings) {
+  byId("warning").textContent = warnings.map((each) => `Warning: ${each}`).join("\n");
+  byId("warning").hidden = warnings.length === 0;
+}
+
 // The aim moved: the text follows, and begins where none is being written.
 function aimed(spec, name) {
   aimName = name;
@@ -68,6 +74,7 @@ async function start() {
       setWriting(true);
       record.forget();
       byId("empty").hidden = true;
+      byId("unchanged").hidden = true;
       text.begin();
       await recording; // the server has the record of the last text only
       counts = seen + 1;
@@ -115,6 +122,8 @@ function heard(name, data) {
     setWriting(false);
     if (text.chosen === null) stage.dim();
     recording = tried(async () => record.show(await session.ask("record")));
+  } else if (name === "compared") {
+    byId("unchanged").hidden = !data.unchanged || writing;
   } else if (name === "error") {
     setWriting(false);
     failed(data.error);
@@ -132,6 +141,8 @@ async function open(body) {
   record.forget();
   text.clear();
   byId("empty").hidden = false;
+  byId("unchanged").hidden = true;
+  warn(opened.opened.warnings);
   byId("split").value = body.panels ?? "auto";
   [byId("rtl").checked, byId("spread").checked, byId("spread").disabled] = [false, false, false];
   problem.hidden = true;
@@ -159,7 +170,8 @@ async function openFile(file) {
 }
 
 async function setPanels(body) {
-  const { regions } = await session.ask("panels", body);
+  const { regions, warnings } = await session.ask("panels", body);
+  warn(warnings);
   setWriting(false);
   counts = seen + 1;
   stage.aim = null;
@@ -199,7 +211,10 @@ for (const tool of document.querySelectorAll("[name=tool]")) {
 }
 byId("start").addEventListener("click", () => tried(start));
 byId("stop").addEventListener("click", () => tried(stopped));
-byId("clear").addEventListener("click", () => text.clear());
+byId("clear").addEventListener("click", () => {
+  text.clear();
+  byId("unchanged").hidden = true;
+});
 byId("overlay").addEventListener("change", () => byId("overlay").checked || stage.dim());
 byId("file").addEventListener("change", (event) => tried(() => openFile(event.target.files[0])));
 document.addEventListener("paste", (event) => {
