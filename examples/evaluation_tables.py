@@ -33,10 +33,11 @@ def main(folder: Path) -> None:
     dynamic = evaluations["dynamic"]["conditions"][0]
     looks, text = dynamic["latency"]["looks"], dynamic["latency"]["text"]
     print(
-        f"Dynamic: Spearman ρ with the schedule {dynamic['schedule_rho']:.2f}, with the reading order "
-        f"{dynamic['natural_rho']:.2f}. After a change of the target the heads look at the new one from "
-        f"token {looks['median']:g} on ({looks['reached']} of {looks['switches']} changes), and the text is "
-        f"about it after {text['median']:g} tokens ({text['reached']} of {text['switches']}).\n"
+        f"Dynamic: Spearman's ρ is {dynamic['schedule_rho']:.2f} with the schedule and "
+        f"{dynamic['natural_rho']:.2f} with the reading order. After a change of the target, the heads look "
+        f"at the new one from token {looks['median']:g} on ({looks['reached']} of {looks['switches']} "
+        f"changes), and the text is about it after {text['median']:g} tokens ({text['reached']} of "
+        f"{text['switches']}).\n"
     )
     static = evaluations["static"]
     sweep = static["sweep"]

@@ -35,12 +35,12 @@ def plain(document: Mapping[str, Any]) -> dict[str, Any]:
     try:
         copy = parse_json(canonical_json(document))
         if not isinstance(copy, dict):
-            raise TypeError("it is no object")
+            raise TypeError("it is not an object")
     except (ValueError, TypeError, RecursionError) as error:
         raise CacheError(
             f"not a JSON document ({error})",
             code="cache.invalid",
-            hint="an artifact holds JSON and plain arrays only",
+            hint="an artifact can hold only JSON and plain arrays",
         ) from error
     return copy
 

@@ -181,7 +181,7 @@ def unwritable(path: object, error: OSError, *, code: str = "output.unwritable")
 def cannot_matter(name: str, where: str, hint: str = "leave it out", subject: object = None) -> UsageError:
     """The error for a setting, named like its parameter, that changes nothing `where` it is given."""
     return UsageError(
-        f"--{name.replace('_', '-')} cannot matter {where}",
+        f"--{name.replace('_', '-')} has no effect {where}",
         subject=None if subject is None else str(subject),
         hint=hint,
     )

@@ -69,11 +69,11 @@ def check_prompt(prompt: str) -> None:
     """UsageError for a prompt without words, or one that UTF-8 cannot carry."""
     if not isinstance(prompt, str):
         hint = "give it as a text, or leave it out for the default question"
-        raise UsageError("the prompt is no text", subject=repr(prompt)[:80], hint=hint)
+        raise UsageError("the prompt is not text", subject=repr(prompt)[:80], hint=hint)
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint="leave --prompt out for the default question")
     try:
         prompt.encode("utf-8")
     except UnicodeEncodeError:
         hint = "write it in the terminal's own encoding"
-        raise UsageError("the prompt is no text in UTF-8", subject=prompt, hint=hint) from None
+        raise UsageError("the prompt is not UTF-8 text", subject=prompt, hint=hint) from None

@@ -136,9 +136,7 @@ def _named(heads: Heads, model: Model | None, cache: Cache) -> HeadSet:
     if isinstance(heads, str) and listed is None:
         return find_headset(heads, cache)
     if model is None:
-        raise UsageError(
-            "heads that are listed need to be told their model", subject=str(heads), hint='add model="NAME"'
-        )
+        raise UsageError("listed heads need a model", subject=str(heads), hint='add model="NAME"')
     source = str(model) if isinstance(model, str | Path) else model.source
     return listed_headset(listed or [], source, cache)
 

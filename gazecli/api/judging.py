@@ -178,7 +178,7 @@ def _matched(texts: Generations, found: Sequence[Example]) -> list[Example]:
         same = known.get((example.name, example.digest))
         if same is None:
             raise AnnotationsError(
-                "these texts are about other pictures than those at hand",
+                "these texts are about other pictures than the ones given",
                 subject=example.name,
                 hint=f"give the pictures that the texts of {texts.source} were written about",
             )

@@ -92,7 +92,7 @@ def _settled(name: str, tensor: NDArray[Any]) -> NDArray[Any]:
 
 def _invalid(message: str, subject: str) -> CacheError:
     return CacheError(
-        message, subject=subject, code="cache.invalid", hint="an artifact holds JSON and plain arrays only"
+        message, subject=subject, code="cache.invalid", hint="an artifact can hold only JSON and plain arrays"
     )
 
 
@@ -152,7 +152,7 @@ def read(path: Path, expected_digest: str | None = None, *, follow_links: bool =
         data = read_whole(path, MAX_BYTES, follow_links=follow_links)
         artifact, label = from_bytes(data)
         if artifact.digest != label.digest:
-            raise ValueError("its content does not have its digest")
+            raise ValueError("its content does not match its digest")
         if expected_digest is not None and label.digest != expected_digest:
             raise ValueError("it holds another artifact")
         return artifact

@@ -106,7 +106,7 @@ def fetch_model(output: Output, name: str, revision: str | None = None) -> None:
 def _model_of(named: str | None, heads: str | None) -> str:
     if named is None:
         raise UsageError(
-            "heads typed by hand need to be told their model",
+            "heads typed by hand need a model",
             subject=heads,
             hint="add --model MODEL, or set GAZE_MODEL",
             code="usage.model",
@@ -166,7 +166,7 @@ def most_pixels(options: PictureOptions) -> int:
     most = MAX_PIXELS if options.max_pixels is None else options.max_pixels
     if not 1 <= most <= MOST_PIXELS:
         raise UsageError(
-            f"--max-pixels must lie between 1 and {MOST_PIXELS}",
+            f"--max-pixels must be between 1 and {MOST_PIXELS}",
             subject=str(most),
             hint="leave it out for 100 million",
         )

@@ -76,7 +76,7 @@ def read_coco(annotations: Path, images: Path, min_area: float = 0.0) -> tuple[l
     """
     document = read_json(annotations, _MAX_BYTES, "the file of annotations", AnnotationsError, _FORM)
     if not isinstance(document, dict):
-        raise AnnotationsError("the annotations are no JSON object", subject=str(annotations), hint=_FORM)
+        raise AnnotationsError("the annotations are not a JSON object", subject=str(annotations), hint=_FORM)
     if not images.is_dir():
         raise AnnotationsError(
             "there is no such folder of pictures", subject=str(images), hint="check --images"
@@ -187,7 +187,7 @@ def _inside(box: Box, width: int, height: int) -> Box:
     left, top, right, bottom = box
     cut = (max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height)))
     if cut[0] >= cut[2] or cut[1] >= cut[3]:
-        raise AnnotationsError("a box lies outside the picture", hint=_FORM)
+        raise AnnotationsError("a box is outside the picture", hint=_FORM)
     return cut
 
 
@@ -204,7 +204,7 @@ def _entries(document: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[s
         place = f"{name}[{number}]"
         if not isinstance(entry, dict):
             if name != "annotations":
-                _refuse("it is no object", place)
+                _refuse("it is not an object", place)
             entry = {}
         yield entry, place
 
@@ -216,13 +216,13 @@ def _thing(entry: Mapping[str, Any], place: str, names: Mapping[int, str]) -> _T
         _refuse(f"category {category} is not listed", place)
     box = entry.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
-        _refuse("bbox is no list of four finite numbers", place)
+        _refuse("bbox is not a list of four finite numbers", place)
     left, top, width, height = map(float, box)
     if width < 0 or height < 0:
         _refuse("bbox has a negative width or height", place)
     area = width * height if entry.get("area") is None else entry["area"]
     if not _is_number(area) or area < 0:
-        _refuse("area is no number from 0", place)
+        _refuse("area is not a number from 0", place)
     if entry.get("iscrowd") or not width or not height:
         return None
     return _Thing(names[category], (left, top, left + width, top + height), float(area))
@@ -239,7 +239,7 @@ def _file_name(entry: Mapping[str, Any], place: str) -> str:
 def _integer(entry: Mapping[str, Any], name: str, place: str) -> int:
     value = _whole(entry.get(name))
     if value is None:
-        _refuse(f"{name} is no whole number", place)
+        _refuse(f"{name} is not a whole number", place)
     return value
 
 
@@ -261,7 +261,7 @@ def _whole(value: object) -> int | None:
 def _text(entry: Mapping[str, Any], name: str, place: str) -> str:
     value = entry.get(name)
     if not isinstance(value, str) or not value.strip():
-        _refuse(f"{name} is no text", place)
+        _refuse(f"{name} is not text", place)
     return value
 
 

@@ -281,7 +281,7 @@ def _why_no_suggestion(
     if controls and gaze <= max(controls):
         return f"accuracy {gaze:.3f} lies within the controls' range, up to {max(controls):.3f}"
     if plan.sweep == "strength" and plan.settings.mode != SteerSettings.mode:
-        return f"the strength was chosen in mode {plan.settings.mode}, and is no suggestion for others"
+        return f"the strength was chosen in mode {plan.settings.mode}, and is not a suggestion for others"
     return None
 
 

@@ -57,7 +57,7 @@ class Example:
         """Decode the picture; raises as `Strip.load` does, ComicsError where pixels are not at hand."""
         if self.strip is None:
             raise ComicsError(
-                "the pixels of this picture are not at hand",
+                "the pixels of this picture are not available",
                 subject=self.name,
                 hint="name the comics with --evaluate",
             )

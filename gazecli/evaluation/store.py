@@ -177,7 +177,7 @@ def judging_request(
 def malformed(digest: str) -> CacheError:
     """The error for an artifact that is no evaluation."""
     return CacheError(
-        "this is no evaluation that can be shown",
+        "this evaluation cannot be shown",
         subject=digest,
         hint="evaluate again: gaze evaluate HEADSET COMICS",
         code="evaluation.malformed",

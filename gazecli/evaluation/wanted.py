@@ -100,11 +100,11 @@ class Wanted(Judging):
             raise UsageError("no such protocol", subject=str(self.protocol)[:80], hint="there is `paper`")
         if self.seed is not None and not _is_whole(self.seed, 0, 2**32 - 1):
             raise UsageError(
-                "--seed must lie between 0 and 4294967295", subject=str(self.seed), hint="leave it out for 42"
+                "--seed must be between 0 and 4294967295", subject=str(self.seed), hint="leave it out for 42"
             )
         if self.controls is not None and not _is_whole(self.controls, 1, MOST_CONTROLS):
             raise UsageError(
-                f"--controls must lie between 1 and {MOST_CONTROLS}",
+                f"--controls must be between 1 and {MOST_CONTROLS}",
                 subject=str(self.controls),
                 hint="leave it out for 5",
             )

@@ -283,7 +283,7 @@ class HeadSet(HeadSetResult):
         outside = [Head(*place) for place in np.ndindex(layers, heads) if place not in chosen]
         if len(outside) < len(chosen):
             raise UsageError(
-                f"only {len(outside)} heads lie outside the top {len(chosen)}: no control is possible",
+                f"only {len(outside)} heads are outside the top {len(chosen)}: no control is possible",
                 subject=str(k),
                 hint="choose a smaller K",
             )
@@ -411,7 +411,7 @@ def _measured(tensors: Tensors, digest: str) -> tuple[int, int]:
             raise _malformed(f"this head set's {name} do not fit its matrices", digest)
         # Written so that a NaN is outside.
         if name not in LATER and not bool(((tensor >= 0) & (tensor <= _MOST)).all()):
-            raise _malformed(f"this head set's {name} hold what is no share of attention", digest)
+            raise _malformed(f"this head set's {name} hold values that are not shares of attention", digest)
     if matrices.shape[2] > MOST_PANELS:
         raise _malformed(f"this head set has more than {MOST_PANELS} panels", digest)
     return plane
@@ -422,7 +422,7 @@ def _ranked(tensors: Tensors, digest: str) -> tuple[int, int]:
     if scores.ndim != 2 or scores.dtype != np.float32 or listed.shape != scores.shape:
         raise _malformed("this ranking's scores have no right shape", digest)
     if listed.dtype != np.bool_ or not listed.any() or not np.isfinite(scores).all():
-        raise _malformed("this ranking lists no heads, or scores that are no finite numbers", digest)
+        raise _malformed("this ranking lists no heads, or scores that are not finite numbers", digest)
     return scores.shape[0], scores.shape[1]
 
 

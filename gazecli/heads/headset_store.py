@@ -268,7 +268,7 @@ def _no_such(spec: str, failure: ModelError) -> HeadSetError | ModelError:
             "there is no such file", subject=spec, hint="check the path", code="headset.missing"
         )
     return HeadSetError(
-        "no model and no head set is called so",
+        "there is no model and no head set with this name",
         subject=spec,
         hint="`gaze models` lists models, `gaze cache ls` the digests of head sets",
         code="headset.unknown",

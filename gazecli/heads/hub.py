@@ -200,7 +200,7 @@ def _download(name: HubName, file: RepoFile) -> Path:
             if _is_as_told(path, file):
                 return path
     raise HubError(
-        "a file came with other bytes than the Hub tells of",
+        "a file has other bytes than the Hub lists",
         subject=f"{name}: {file.path}",
         hint="something between here and the Hub changes files: pull it over another network",
         code="hub.changed",

@@ -123,7 +123,7 @@ def _line(entry: object, number: int, subject: str) -> Ranked:
     elif isinstance(entry, list) and len(entry) == 3:
         values = entry
     else:
-        raise _malformed(f"entry {number} is no layer, head and score", subject)
+        raise _malformed(f"entry {number} is not a layer, head and score", subject)
     layer, head = (_index(value, number, subject) for value in values[:2])
     return Ranked(layer, head, _score(values[2], number, subject))
 

@@ -337,7 +337,7 @@ def check_numbers(**given: int | None) -> None:
         value = given.get(name)
         if value is not None and not low <= value <= high:
             raise UsageError(
-                f"--{name} must lie between {low} and {high}",
+                f"--{name} must be between {low} and {high}",
                 subject=str(value),
                 code=f"usage.{name}",
                 hint=_ONE_PANEL if (name, value) == ("panels", 1) else f"leave --{name} out for the default",

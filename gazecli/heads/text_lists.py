@@ -85,7 +85,7 @@ def _wrong(texts: Sequence[str], expected: int) -> str | None:
         return f"has {len(texts)} texts, and the first has {expected}"
     for text in texts:
         if not isinstance(text, str) or not text.strip() or "\n" in text:
-            return "holds what is no line of text"
+            return "holds something that is not a line of text"
         if len(text) > LONGEST:
             return f"holds a text of {len(text)} characters, and {LONGEST} is the most"
     return None

@@ -84,7 +84,7 @@ def ask_about_texts(vlm: VLM, number: int, texts: Sequence[str], questions: Sequ
         start = text.find(listing)
         if start < 0:
             raise ModelError(
-                "the chat template of this model changes what is asked, and the texts are not found in it",
+                "the chat template of this model changes the question, so the texts cannot be found in it",
                 subject=vlm.name,
                 hint="heads are found on texts only where the template leaves them as they are",
                 code="model.template",

@@ -42,7 +42,7 @@ def require_adapter(folder: Path) -> dict[str, Any]:
     """The settings of the adapter in `folder`; ModelError when it has none, or no safetensors weights."""
     if not os.path.isfile(folder / SETTINGS):  # Path would raise for a name that is too long
         raise ModelError(
-            f"this is no adapter, it has no {SETTINGS}",
+            f"this is not an adapter, it has no {SETTINGS}",
             subject=str(folder),
             hint="give the folder that peft saved",
             code="model.adapter",

@@ -50,9 +50,9 @@ def attach(
     """
     config = getattr(model, "config", None)
     if not isinstance(model, nn.Module) or config is None or not hasattr(model, "generate"):
-        raise _no_model("this is no model of transformers that writes text", model)
+        raise _no_model("this is not a model of transformers that writes text", model)
     if not hasattr(processor, "tokenizer"):
-        raise _no_model("this is no processor of pictures and text", processor)
+        raise _no_model("this is not a processor of pictures and text", processor)
     if any(hasattr(module, "gaze_state") for module in model.modules()):
         raise ModelError(
             "this model is attached already",
@@ -95,7 +95,7 @@ def weights_digest(model: nn.Module) -> str:
     for name, weight in sorted(model.state_dict().items()):
         if weight.device.type == "meta":
             raise ModelError(
-                "its weights are not all in memory, and cannot be digested",
+                "its weights are not all in memory, so their digest cannot be computed",
                 subject=name,
                 hint="say what it was loaded from: attach(model, processor, checkpoint)",
                 code="model.attached",

@@ -118,7 +118,7 @@ def find_checkpoint(
         return replace(found, name=f"{found.name}+{adapter.name}", adapter=adapter)
     if revision is not None and (is_folder(name) or name == "tiny"):
         what = "the model in the package" if name == "tiny" else "a local folder"
-        raise UsageError(f"--revision cannot matter for {what}", subject=name, hint="leave it out")
+        raise UsageError(f"--revision has no effect on {what}", subject=name, hint="leave it out")
     if is_folder(name):
         folder = Path(os.path.expanduser(name)).resolve()
         return Checkpoint(folder.name, folder.name, hub_revision(folder), folder)

@@ -30,7 +30,7 @@ def parse_device_map(given: DeviceMap) -> DeviceMap:
     """
     if current_launch().world_size > 1:
         raise UsageError(
-            "a device map cannot matter with several processes, each of which takes one device",
+            "a device map has no effect with several processes: each uses one device",
             subject=str(given),
             hint="leave --device-map out, or start one process without torchrun",
         )
@@ -47,5 +47,5 @@ def _checked(found: object, subject: str) -> ModuleMap:
     for name, where in found.items():
         number = isinstance(where, int) and not isinstance(where, bool) and where >= 0
         if not isinstance(name, str) or not (number or (isinstance(where, str) and _PLACE.fullmatch(where))):
-            raise UsageError(f"{name!r} cannot lie on {where!r}", subject=subject, hint=_HINT)
+            raise UsageError(f"{name!r} cannot be on {where!r}", subject=subject, hint=_HINT)
     return dict(found)

@@ -334,7 +334,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "no writer",
         lambda f: _no_writer(f) and f.model_type,
-        "{0} is no model that reads a picture and writes text",
+        "{0} is not a model that reads a picture and writes text",
         "choose a vision-language model: see `gaze models`",
         of_text=True,
     ),

@@ -11,7 +11,7 @@ def check_image_tokens(image_tokens: int | None) -> None:
     """UsageError for a bound that is no number of tokens; None is none."""
     if image_tokens is not None and not 1 <= image_tokens <= MOST:
         raise UsageError(
-            f"--image-tokens must lie between 1 and {MOST}",
+            f"--image-tokens must be between 1 and {MOST}",
             subject=str(image_tokens),
             hint="leave it out for as many as the model's processor makes",
             code="usage.image_tokens",

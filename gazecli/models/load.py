@@ -69,7 +69,7 @@ def load(
     check_image_tokens(image_tokens)
     spread = None if device_map is None else parse_device_map(device_map)
     if max_memory is not None and not isinstance(spread, str):
-        raise UsageError("max_memory cannot matter without a strategy", hint='add device_map="auto"')
+        raise UsageError("max_memory has no effect without a strategy", hint='add device_map="auto"')
     target = choose_device(device)
     number_format = choose_dtype(dtype, target)
     name = os.fspath(name)

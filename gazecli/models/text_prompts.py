@@ -123,7 +123,7 @@ class TextTokens:
                 table[place, covered.index(most)] = 1.0
         if not bool(table.any(dim=0).all()):
             raise ModelError(
-                "the tokenizer covers one of the texts by no token of its own",
+                "the tokenizer gives one of the texts no token of its own",
                 hint="make the texts longer than a letter or two",
                 code="model.tokenizer",
             )

@@ -351,7 +351,7 @@ class VLM(ModelResult):
         every = [(layer, head) for layer in sorted(self.heads_of) for head in range(self.heads_of[layer])]
         if not isinstance(count, int) or not 1 <= count <= len(every):
             raise UsageError(
-                f"the number of heads must lie between 1 and {len(every)}",
+                f"the number of heads must be between 1 and {len(every)}",
                 subject=str(count),
                 hint="this model has no others",
             )
@@ -408,7 +408,7 @@ class VLM(ModelResult):
                 hook.remove()
             if not self.state.consulted:
                 raise SteeringError(
-                    "nothing was steered inside the block: no forward pass of this model came to its heads",
+                    "nothing was steered inside the block: no forward pass of this model reached its heads",
                     subject=self.name,
                     hint="run this model inside the block, by `vlm.model` or what wraps it",
                 )

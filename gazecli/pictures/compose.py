@@ -68,7 +68,7 @@ def panel_files(folder: Path) -> list[Path]:
     missing = next((number for number in range(1, len(numbered) + 1) if number not in numbered), None)
     if missing is not None:
         raise ComicsError(
-            f"panel {missing} is missing", subject=str(folder), hint="number the files from p1 without a hole"
+            f"panel {missing} is missing", subject=str(folder), hint="number the files from p1 without gaps"
         )
     return list(numbered.values())
 

@@ -29,7 +29,7 @@ def parse_panels(spec: str | int) -> tuple[int, int] | None:
     rows, columns = (int(match[1] or 1), int(match[2])) if match else (0, 0)
     if not 1 <= rows * columns <= MAX_PANELS:
         raise UsageError(
-            "this is no way to split a picture into panels",
+            "a picture cannot be split into panels this way",
             subject=str(spec),
             hint=f"write auto, 6 (columns) or 2x3 (rows x columns); at most {MAX_PANELS} panels",
         )

@@ -70,7 +70,7 @@ class Picture(PictureResult):
         if isinstance(given, Image.Image):
             return cls.from_image(given, panels="auto")
         raise PictureError(
-            "this is no picture",
+            "this is not a picture",
             subject=type(given).__name__,
             hint="give a path, a Pillow image, a uint8 array (height, width, 3), or a gazecli.Picture",
             code="picture.kind",
@@ -144,7 +144,7 @@ class Picture(PictureResult):
         if isinstance(spec, int | Integral) and not isinstance(spec, bool):  # numpy's are no int
             return panel_region(int(spec), self.regions, self.name)
         if not isinstance(spec, Sequence | np.ndarray):
-            raise RegionError("this is no region", subject=repr(spec)[:80], hint=_NO_REGION)
+            raise RegionError("this is not a region", subject=repr(spec)[:80], hint=_NO_REGION)
         plain = {"box": list(spec), "label": box_label(box)}
         return regions_of([plain], self.width, self.height, str(spec), first=number)[0]
 
@@ -210,7 +210,7 @@ class Picture(PictureResult):
         files = panel_files(Path(source))
         if not files:
             raise PictureError(
-                "this folder is no comic", subject=name, hint="it needs panels p1.png, p2.png, …"
+                "this folder is not a comic", subject=name, hint="it needs panels p1.png, p2.png, …"
             )
         image, boxes = compose_strip(files, height, gap, max_pixels)
         picture = cls(image, numbered(boxes), name)
@@ -297,7 +297,7 @@ def _image_of(pixels: NDArray[Any]) -> Image.Image:
     shape = pixels.shape
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and shape[2] in (3, 4))):
         raise PictureError(
-            "an array of this kind is no picture",
+            "an array of this kind is not a picture",
             subject=f"{pixels.dtype}, {' x '.join(map(str, shape))}",
             hint="give uint8 from 0 to 255, of shape (height, width) or (height, width, 3 or 4)",
             code="picture.kind",
@@ -319,13 +319,13 @@ def check_choice(panels: str | int, regions: object, rtl: bool, spread: bool = F
     split = parse_panels(panels)
     if regions is not None and (split is not None or rtl or spread):
         raise UsageError(
-            "regions are given, so panels are not looked for",
+            "regions are given, so panels are not searched for",
             subject=str(panels) if split is not None else "rtl" if rtl else "spread",
             hint="leave out either --regions or --panels, --rtl and --spread",
         )
     if split is not None and spread:
         raise UsageError(
-            "pages are read one after the other when panels are found by their gutters",
+            "--spread has no effect when --panels splits the picture",
             subject=str(panels),
             hint="leave out either --panels or --spread",
         )

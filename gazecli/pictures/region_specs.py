@@ -89,7 +89,7 @@ def box_numbers(entry: object, subject: str) -> list[float]:
 
 def _number(value: object, subject: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise RegionError("a box holds something that is not a number", subject=subject, hint=_FORM)
+        raise RegionError("a box has a value that is not a number", subject=subject, hint=_FORM)
     try:
         return float(value)
     except OverflowError as error:
@@ -116,7 +116,7 @@ def parse_region(
         return Region(number, _parse_box(text, *size), label=box_label(box))
     word = text.lower()
     if word not in _WORDS:
-        what = "the region is empty" if not text else "this is no region"
+        what = "the region is empty" if not text else "this is not a region"
         raise RegionError(what, subject=spec, hint=_SPECS)
     x0, y0, x1, y1 = _WORDS[word]
     width, height = size
@@ -156,7 +156,7 @@ def _circle(text: str, size: tuple[int, int], number: int) -> Region:
     x, y, radius = _numbers(text[len(_CIRCLE) :], text, "a circle", (width, height, min(size)))
     limits = f"the picture is {width} x {height} pixels: x from 0 to {width}, y from 0 to {height}"
     if not (0 <= x <= width and 0 <= y <= height):
-        raise RegionError("the middle of the circle lies outside the picture", subject=text, hint=limits)
+        raise RegionError("the centre of the circle is outside the picture", subject=text, hint=limits)
     if not radius > 0:
         raise RegionError("the circle is empty", subject=text, hint="write circle:x,y,r with r above 0")
     top, left = max(0, math.floor(y - radius)), max(0, math.floor(x - radius))

@@ -37,7 +37,7 @@ class AnswerFile:
 
     def _read(self) -> bytes:
         if not self.path.is_file():
-            raise UsageError("--output wants a file", subject=str(self.path), hint=_HINT)
+            raise UsageError("--output needs a file", subject=str(self.path), hint=_HINT)
         written = read_bytes(self.path, _MOST_BYTES, "the output file", UsageError, _HINT)
         *lines, half = written.split(b"\n")
         if not half.startswith(_BEGINNING[: len(half)]):
@@ -56,7 +56,9 @@ class AnswerFile:
         return written
 
     def _foreign(self, line: int) -> UsageError:
-        return UsageError(f"line {line} of the output file is no answer", subject=str(self.path), hint=_HINT)
+        return UsageError(
+            f"line {line} of the output file is not an answer", subject=str(self.path), hint=_HINT
+        )
 
     def has(self, opened: OpenJob) -> bool:
         """Whether the answers of this job are there.

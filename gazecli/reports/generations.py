@@ -102,7 +102,7 @@ def generations_of(kept: KeptEvaluation) -> Generations:
 def _read(source: str, head: GenerationsDocument, lines: Sequence[str]) -> Generations:
     first_text = head.pictures + head.conditions
     if len(lines) != first_text + head.texts or not head.pictures or not head.conditions:
-        raise _damaged(f"it has {len(lines) + 1} lines, which is not what its first one says", source)
+        raise _damaged(f"it has {len(lines) + 1} lines, but its first line says otherwise", source)
     # The first line of a file comes before these.
     numbered = list(enumerate(lines, 2))
     pictures = [_parsed(PictureLine, line, source, at) for at, line in numbered[: head.pictures]]
@@ -120,9 +120,9 @@ def _read(source: str, head: GenerationsDocument, lines: Sequence[str]) -> Gener
     for at, line in numbered[first_text:]:
         text = _parsed(TextLine, line, source, at)
         if text.condition >= len(runs) or text.picture >= len(pictures):
-            raise _damaged(f"line {at} names a condition or picture that is not there", source)
+            raise _damaged(f"line {at} names an unknown condition or picture", source)
         if text.target > pictures[text.picture].regions:
-            raise _damaged(f"line {at} names a region that is not there", source)
+            raise _damaged(f"line {at} names an unknown region", source)
         response = Response(text.target, text.text, text.unsteered, text.pieces, text.looked)
         runs[text.condition].pictures[text.picture].append(Trial(response, None, "unjudged"))
     examples = [_example(line, source) for line in pictures]
@@ -142,7 +142,7 @@ def _text(condition: int, picture: int, response: Response) -> TextLine:
 def _example(line: PictureLine, source: str) -> Example:
     lists: list[Sequence[object]] = [each for each in (line.truths, line.synonyms, line.sizes) if each]
     if any(len(each) != line.regions for each in lists):
-        raise _damaged(f"picture {line.name} has {line.regions} regions and not as many truths", source)
+        raise _damaged(f"picture {line.name} has {line.regions} regions and another number of truths", source)
     return Example(line.name, line.regions, line.truths, None, line.synonyms, line.sizes, line.digest)
 
 
@@ -166,8 +166,8 @@ def _parsed(kind: type[Line], line: str, source: str, number: int) -> Line:
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:
-        raise _damaged(f"line {number} is not what belongs there", source) from error
+        raise _damaged(f"line {number} is not a valid line", source) from error
 
 
 def _damaged(reason: str, source: str) -> AnnotationsError:
-    return AnnotationsError(f"this is no whole file of texts: {reason}", subject=source, hint=_HINT)
+    return AnnotationsError(f"this file of texts cannot be used: {reason}", subject=source, hint=_HINT)

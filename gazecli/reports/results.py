@@ -154,7 +154,7 @@ def data_frame(rows: Rows) -> Any:
         import pandas
     except ImportError as error:
         raise GazeError(
-            "a table of Python needs pandas, which is not installed",
+            "a DataFrame needs pandas, which is not installed",
             hint="run: pip install 'gazecli[frames]'; or save the numbers as *.csv",
             code="pandas.missing",
         ) from error

@@ -119,7 +119,7 @@ class ChatBody(Part):
         pictures = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
         if len(pictures) != 1:
             raise PictureError(
-                f"the message holds {len(pictures)} pictures, and one is answered about",
+                f"the message has {len(pictures)} pictures, and only one is allowed",
                 hint="add one image_url with a data address",
                 code="picture.missing" if not pictures else "picture.several",
             )

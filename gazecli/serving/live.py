@@ -292,7 +292,7 @@ class Live:
         run = self._session(request).run
         if run is None or run.result is None:
             raise GazeError(
-                "no text is whole yet", hint="wait for its end, or stop it", code="session.no_text"
+                "no text is complete yet", hint="wait for its end, or stop it", code="session.no_text"
             )
         return run
 

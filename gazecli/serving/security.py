@@ -57,7 +57,7 @@ class Access:
         """
         if not 1 <= max_upload <= MOST_UPLOAD:
             hint = "leave it out for 32"
-            raise UsageError(f"--max-upload must lie between 1 and {MOST_UPLOAD >> 20} megabytes", hint=hint)
+            raise UsageError(f"--max-upload must be between 1 and {MOST_UPLOAD >> 20} megabytes", hint=hint)
         if key is not None and len(key) < SHORTEST_KEY:
             raise UsageError(
                 f"{KEY_VARIABLE} is shorter than {SHORTEST_KEY} characters", hint="use a longer one"
@@ -127,11 +127,13 @@ class Guard:
         if not self.access.allows_host(host):
             hint = "open the address that `gaze serve` printed"
             return GazeError(
-                "this server does not go by that name", subject=host[:80], hint=hint, code="host.refused"
+                "this server does not have that name", subject=host[:80], hint=hint, code="host.refused"
             )
         if origin is not None and origin != f"{scope['scheme']}://{host}":
             hint = "only its own page may ask this server from a browser"
-            return GazeError("this origin may not ask", subject=origin[:80], hint=hint, code="origin.refused")
+            return GazeError(
+                "this origin is not allowed", subject=origin[:80], hint=hint, code="origin.refused"
+            )
         path: str = scope["path"]
         if path.startswith("/live") and not _equal(headers.getlist(TOKEN_HEADER), self.access.token):
             hint = "open the address that `gaze serve` printed, with all that follows the #"

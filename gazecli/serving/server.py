@@ -217,7 +217,7 @@ def _opened(picture: Picture | str | Path, how: Panels | None) -> tuple[Picture,
 def _bound(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:  # the resolver would take the rest of a division
         hint = "leave it out for 7860; 0 takes a free one"
-        raise UsageError("--port must lie between 0 and 65535", subject=str(port), hint=hint)
+        raise UsageError("--port must be between 0 and 65535", subject=str(port), hint=hint)
     try:
         family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with ExitStack() as closing:
@@ -230,7 +230,7 @@ def _bound(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UsageError(
-            f"--host and --port name no place to listen at ({reason})",
+            f"cannot listen at this --host and --port ({reason})",
             subject=f"{host}:{port}",
             hint="choose another --port; 0 takes a free one",
             code="serve.address",

@@ -136,7 +136,7 @@ def send(packed: Package, *, private: bool = False, pr: bool = False, cache: Cac
     cache = cache if cache is not None else Cache()
     if private and pr:
         raise UsageError(
-            "--private cannot matter for a pull request",
+            "--private has no effect on a pull request",
             subject=packed.repository,
             hint="a repository's owner decides who sees it: leave --private out",
         )
@@ -197,14 +197,14 @@ def _check_place(repository: str, info: object, private: bool) -> None:
     files = {sibling.rfilename for sibling in siblings}
     if private and not getattr(info, "private", False):
         raise UsageError(
-            "this repository is there already, and public",
+            "this repository exists already and is public",
             subject=repository,
             hint="choose another name, or leave --private out",
             code="hub.public",
         )
     if FILE not in files and files - _THEIRS:
         raise UsageError(
-            "this repository holds something else than a head set",
+            "this repository holds something other than a head set",
             subject=repository,
             hint="choose a new name: its model card would be written over",
             code="hub.occupied",

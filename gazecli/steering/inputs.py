@@ -45,7 +45,7 @@ def loaded(model: Model) -> VLM:
         return model
     if not isinstance(model, str | Path):
         raise ModelError(
-            "this is no model",
+            "this is not a model",
             subject=type(model).__name__,
             hint='give what gazecli.load or gazecli.attach returns, a name such as "tiny", or a folder',
             code="model.kind",
@@ -84,7 +84,5 @@ def choose_heads(
         return found.top(top, score)
     for name, value in (("top", top), ("score", score)):
         if value != "auto":
-            raise UsageError(
-                f"{name} cannot matter for heads that are listed", subject=str(value), hint="leave it out"
-            )
+            raise UsageError(f"{name} has no effect on listed heads", subject=str(value), hint="leave it out")
     return found if isinstance(found, HeadSource) else head_pairs(found)

@@ -251,7 +251,7 @@ def _parsed(line: bytes) -> object:
 
 def _job(given: object, folder: Path, common: Mapping[str, Any]) -> Job:
     if not isinstance(given, dict):
-        raise _refusal("the line is no JSON object", None, 'write {"picture": "a.png", "region": 3}')
+        raise _refusal("the line is not a JSON object", None, 'write {"picture": "a.png", "region": 3}')
     kinds = _kinds()
     own = {key: value for key, value in given.items() if value is not None}
     for key in given:

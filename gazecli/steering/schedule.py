@@ -76,7 +76,7 @@ def parse_targets(spec: str | Iterable[Regional], picture: Picture) -> list[Regi
         parts = list(spec)
     else:
         hint = 'give regions in order, such as [2, 4, 3] or "2,4,3"'
-        raise ScheduleError("this is no schedule", subject=repr(spec)[:80], hint=hint)
+        raise ScheduleError("this is not a schedule", subject=repr(spec)[:80], hint=hint)
     texts = [part for part in parts if isinstance(part, str)]
     if not parts or texts == list(parts) == [""]:
         raise ScheduleError("the schedule is empty", hint="for example: --schedule 2,4,3,5,1,6")
@@ -138,7 +138,7 @@ def plan(
     if at is None:
         step = EVERY if every is None else every
         if not 1 <= step <= LONGEST:
-            message = f"--every must lie between 1 and {LONGEST}"
+            message = f"--every must be between 1 and {LONGEST}"
             raise ScheduleError(message, subject=str(every), hint="leave it out for 50")
         return Schedule(targets, [step * number for number in range(len(targets))], step)
     starts = _parse_starts(at)

@@ -90,7 +90,7 @@ def check_request(prompt: str, max_new_tokens: int) -> None:
     """UsageError for an empty prompt or an impossible length."""
     if not isinstance(max_new_tokens, Integral) or not 1 <= max_new_tokens <= 100_000:
         raise UsageError(
-            "--max-new-tokens must lie between 1 and 100000",
+            "--max-new-tokens must be between 1 and 100000",
             subject=str(max_new_tokens),
             hint="leave it out for the default",
         )

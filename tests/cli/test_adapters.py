@@ -94,7 +94,7 @@ def test_an_adapter_that_does_not_fit_is_refused(
     [
         (lambda folder: (folder / WEIGHTS).unlink(), "this adapter has no weights"),
         (lambda folder: (folder / WEIGHTS).rename(folder / "adapter_model.bin"), "only pickled weights"),
-        (lambda folder: (folder / "adapter_config.json").unlink(), "this is no adapter"),
+        (lambda folder: (folder / "adapter_config.json").unlink(), "this is not an adapter"),
         (lambda folder: (folder / "adapter_config.json").write_text("[]"), "adapter_config.json is broken"),
         (lambda folder: (folder / WEIGHTS).write_bytes(b"\xff" * 64), "cannot be merged"),
     ],
@@ -141,4 +141,4 @@ def test_an_adapter_that_is_not_there_is_named_as_such(gaze: Gaze, tmp_path: Pat
     missing = tmp_path / "nope"
     refused = gaze("steer", STRIP, "--region", 1, "--model", "tiny", "--adapter", missing)
     assert (refused.code, refused.out) == (2, "")
-    assert f"this is no adapter, it has no adapter_config.json: {missing}" in refused.err
+    assert f"this is not an adapter, it has no adapter_config.json: {missing}" in refused.err

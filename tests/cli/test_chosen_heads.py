@@ -146,7 +146,7 @@ def test_typed_heads_ask_for_the_model_with_an_option_that_is_there(
         refused = gaze(name, "tiny", *more, "--model", "tiny", "--json")
         assert (refused.code, refused.error()["message"]) == (
             2,
-            "--model cannot matter beside a head set, which knows its own",
+            "--model has no effect beside a head set, which knows its own",
         )
 
 

@@ -52,7 +52,7 @@ def test_texts_are_judged_anew_from_their_file(gaze: Gaze, known: str, comics: P
 
 def test_heads_that_are_listed_are_evaluated_and_are_nobodys_newest(gaze: Gaze, known: str) -> None:
     comics = Path(__file__).parents[2] / "examples" / "comics"
-    with pytest.raises(UsageError, match="their model"):
+    with pytest.raises(UsageError, match="need a model"):
         gazecli.evaluate("0.1,1.2", comics, **SHORT)
     by_text = gazecli.evaluate("0.1,1.2", comics, model="tiny", **SHORT)
     by_pairs = gazecli.evaluate([(0, 1), (1, 2)], comics, model="tiny", **SHORT)

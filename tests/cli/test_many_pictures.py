@@ -88,7 +88,7 @@ def test_jobs_may_come_through_a_pipe_and_paths_are_then_relative_to_the_folder_
 
 BAD_LINES = {
     "nonsense": "is not JSON",
-    "[1]": "is no JSON object",
+    "[1]": "is not a JSON object",
     '{"region": 1}': "names no picture",
     '{"picture": "a.png", "regoin": 1}': "unknown key",
     '{"picture": "-", "region": 1}': "standard input",

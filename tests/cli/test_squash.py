@@ -93,7 +93,7 @@ def test_an_evaluation_without_squashing_names_the_region_too(gaze: Gaze, comics
     assert "no image token looks at region 1" in ran.err
     refused = gaze("report", "--no-squash")
     assert refused.code == 2
-    assert "--no-squash cannot matter without --evaluate" in refused.err
+    assert "--no-squash has no effect without --evaluate" in refused.err
 
 
 def test_a_loaded_model_says_itself_whether_it_squashes(vlm_of: Callable[[str], VLM], comics: Path) -> None:

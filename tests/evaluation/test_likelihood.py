@@ -50,7 +50,7 @@ def test_likelihoods_equal_those_of_whole_passes(vlm_of: Callable[[str], VLM], f
 
 
 def test_a_model_that_reads_both_ways_cannot_judge(vlm_of: Callable[[str], VLM]) -> None:
-    with pytest.raises(ModelError, match="both ways"):
+    with pytest.raises(ModelError, match="in both directions"):
         LikelihoodJudge(vlm_of("paligemma"), "What?")
 
 

@@ -149,17 +149,17 @@ def test_what_is_no_evaluation_is_refused(done: Done, change: dict[str, Any]) ->
     header = {} if change.get("header") == {} else header
     tensors = {**artifact.tensors, **change.get("tensors", {})}
     foreign = Artifact(change.get("kind", artifact.kind), header, tensors)
-    with pytest.raises(CacheError, match="no evaluation that can be shown"):
+    with pytest.raises(CacheError, match="this evaluation cannot be shown"):
         KeptEvaluation.from_artifact(foreign, foreign.digest)
 
 
 def test_blocks_and_texts_of_foreign_make_are_refused(done: Done) -> None:
     *_, kept = done
-    with pytest.raises(CacheError, match="no evaluation"):
+    with pytest.raises(CacheError, match="cannot be shown"):
         evaluation_of(replace(kept, evaluation={**kept.evaluation, "task": "none such"}))
-    with pytest.raises(CacheError, match="no evaluation"):
+    with pytest.raises(CacheError, match="cannot be shown"):
         comparison_of(replace(kept, comparison={"k": 0}))
-    with pytest.raises(AnnotationsError, match="whole file of texts"):
+    with pytest.raises(AnnotationsError, match="this file of texts cannot be used"):
         generations_of(replace(kept, lines=kept.lines[: len(kept.lines) // 2]))
 
 

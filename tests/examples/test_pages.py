@@ -1,21 +1,16 @@
 """Every example of README and docs runs as it stands, and prints what is shown beneath it.
 
-Each page has a folder and a cache of its own, in which `tiny` and, for the names of real checkpoints, random
-models have head sets already. Evaluations take two strips and short texts. Of commands behind
-`<!-- not run: why -->` only the options are looked at; scripts behind it are left out.
+Evaluations take two strips and short texts. What needs a server, a Hub, a large photo or a model of its own
+is run in test_pages_apart.py. Here only the options of such commands are looked at, and those of the long
+ones, which run under `slow`. Not run at all: the commands in ELSEWHERE, which are not of `gaze`, or take more
+GPUs or hours than a test has.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +20,19 @@ from PIL import Image
 
 from gazecli.reports.documents.schemas import json_schema
 from tests.cli.conftest import gaze_here
+from tests.examples.conftest import (
+    PAGES,
+    ROOT,
+    World,
+    as_run,
+    blocks_of,
+    commands_of,
+    run,
+    squeezed,
+)
 from tests.fixtures.checkpoints import RECIPES
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"(<!-- not run: [^>]+ -->\n)?^( *)```(\w+)\n(.*?)^\2```$", re.M | re.S)
-# What stands for something of the reader's own.
-OWN = {"MODEL": "tiny", "HEADSET": "tiny", "comics/*": "comics/strip-0001 comics/strip-0002"}
+# Other programs than `gaze`: they install, build, test, or train for hours.
 ELSEWHERE = (
     "pip ",
     "make ",
@@ -39,45 +40,12 @@ ELSEWHERE = (
     "pytest ",
     "python -m benchmarks",
 )
-# Random models that stand in for real checkpoints.
-STANDING_IN = {"qwen2-vl-7b": "qwen2_vl", "qwen3-vl-8b": "qwen3_vl"}
-# These listen, or read what is not here: only whether their options exist is asked. So it is with long ones,
-# but for `make slow`.
-LONG = re.compile(r"gaze (evaluate|judge|switch|track|discover qwen\S+) ")
-LISTENING = re.compile(r"gaze (serve|push|pull|.*hf:|comics fetch|evaluate \S+ coco|judge \S+ .*endpoint)")
-
-
-@dataclass(frozen=True)
-class Block:
-    """One example: its language, its text, and whether it is one to run."""
-
-    language: str
-    text: str
-    runs: bool
-
-
-def blocks_of(page: Path) -> list[Block]:
-    found = BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [
-        Block(language, re.sub(f"^{indent}", "", text, flags=re.M), not mark)
-        for mark, indent, language, text in found
-    ]
-
-
-def commands_of(block: Block) -> Iterator[tuple[str, list[str]]]:
-    """The commands of a console block, without their comments, and the lines shown beneath each."""
-    joined = block.text.replace("\\\n", " ")
-    for part in re.split(r"^\$ ", joined, flags=re.M)[1:]:
-        command, *shown = part.splitlines()
-        yield (
-            re.sub(r"\s+#.*$", "", command),
-            [line for line in shown if line.strip() and set(line) - set("…─ ")],
-        )
-
+LONG = re.compile(r"gaze (evaluate (?!\S+ coco)|(judge|switch|track|discover qwen\S+) )")
+APART = re.compile(r"gaze (serve|push|pull|.*hf:|comics fetch)")
 
 PAGES_WITH = {
     language: [page for page in PAGES if any(block.language == language for block in blocks_of(page))]
-    for language in ("console", "python", "json")
+    for language in ("console", "json")
 }
 
 
@@ -85,93 +53,12 @@ def named(page: Path) -> str:
     return page.name
 
 
-@dataclass(frozen=True)
-class World:
-    """Where examples run: the environment of commands, what they begin with, and what words stand for."""
-
-    place: dict[str, str]
-    start: Path
-    words: dict[str, str]
-
-    def copied(self, folder: Path, page: str) -> dict[str, str]:
-        """Lay everything out in an empty folder; the environment of commands in it."""
-        (folder / "examples").symlink_to(ROOT / "examples")
-        shutil.copytree(self.start / "cache", folder / "cache")
-        if "\n$ gaze comics make comics/" not in page:
-            for name in ("comics", "other-comics", "strips"):
-                shutil.copytree(self.start / "comics", folder / name)
-        strip = Image.open(ROOT / "examples" / "strip.png").convert("RGB")
-        for name in ("strip.png", "a.png", "b.png", "c.png", "photo.jpg", "before.png", "after.png"):
-            strip.save(folder / name)
-        shutil.copyfile(ROOT / "examples" / "page.png", folder / "page.png")
-        ranking = [{"layer": 1, "head": head, "score": 0.5 - head / 10} for head in range(3)]
-        (folder / "gaze_head_ranking.json").write_text(json.dumps(ranking), encoding="utf-8")
-        return {**self.place, "GAZE_CACHE_DIR": str(folder / "cache")}
-
-
-@pytest.fixture(scope="module")
-def world(
-    tmp_path_factory: pytest.TempPathFactory, command_server: str, checkpoint: Callable[[str], Path]
-) -> World:
-    start = tmp_path_factory.mktemp("world")
-    (start / "bin").mkdir()
-    server = ROOT / "tests" / "fixtures" / "command_server.py"
-    (start / "bin" / "gaze").write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -I -S "{server}" "{command_server}" "$@"\n'
-    )
-    (start / "bin" / "gaze").chmod(0o755)
-    place = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "COLUMNS": "100",
-        "PATH": f"{start / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "GAZE_CACHE_DIR": str(start / "cache"),
-        "XDG_CONFIG_HOME": str(start / "no-config"),
-    }
-    words = {alias: str(checkpoint(family)) for alias, family in STANDING_IN.items()}
-    run("gaze comics make comics --count 20 --seed 1", start, place)
-    run(f"gaze discover tiny {ROOT / 'examples' / 'comics'}", start, place)
-    for folder in words.values():
-        run(f"gaze discover {folder} comics --samples 2", start, place)
-    # The last: what commands take that name no head set.
-    digest = json.loads(run("gaze discover tiny comics", start, place))["digest"].removeprefix("sha256:")
-    return World(place, start, {**words, **OWN, "3f9c": digest[:12], "A": "tiny", "B": digest[:12]})
-
-
-def run(command: str, folder: Path, place: dict[str, str]) -> str:
-    done = subprocess.run(
-        ["sh", "-c", command], cwd=folder, env=place, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stderr}"
-    return done.stdout
-
-
-def as_run(command: str, shown: list[str], words: dict[str, str]) -> str:
-    """The command as it is run here: for the reader's own things, on a CPU, and on two strips."""
-    for word, own in words.items():
-        command = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])", own, command)
-    command = re.sub(r" --device cuda| --device-map auto", "", command)
-    if re.match(r"gaze (evaluate|judge)", command):
-        command = re.sub(r" --(samples|controls) \d+", "", command)
-        command += " --samples 2" if "evaluate" in command else ""
-        command += " --max-new-tokens 12 --controls 1" if "evaluate" in command else ""
-    if shutil.which("jq") is None:
-        command = command.partition(" | jq")[0]
-    return command + (
-        " --format human" if shown and "|" not in command and not shown[0].startswith("{") else ""
-    )
-
-
-def squeezed(text: str) -> list[str]:
-    return [" ".join(line.split()) for line in text.splitlines()]
-
-
 @pytest.mark.parametrize(
     ("page", "left_out"),
     [
-        *(pytest.param(page, (LISTENING, LONG), id=page.name) for page in PAGES_WITH["console"]),
+        *(pytest.param(page, (APART, LONG), id=page.name) for page in PAGES_WITH["console"]),
         *(
-            pytest.param(page, (LISTENING,), id=f"{page.name}-whole", marks=pytest.mark.slow)
+            pytest.param(page, (APART,), id=f"{page.name}-whole", marks=pytest.mark.slow)
             for page in PAGES_WITH["console"]
             if any(LONG.match(command) for block in blocks_of(page) for command, _ in commands_of(block))
         ),
@@ -185,14 +72,13 @@ def test_the_commands_run_and_print_what_is_shown(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "work"
-    folder.mkdir()
     place = world.copied(folder, page.read_text("utf-8"))
     for block in blocks_of(page):
         for command, shown in commands_of(block) if block.language == "console" else ():
             if command.startswith(ELSEWHERE):
                 continue
             assert command.startswith("gaze "), command
-            if not block.runs or any(pattern.match(command) for pattern in left_out):
+            if not block.in_turn or any(pattern.match(command) for pattern in left_out):
                 assert gaze_here(capfd, *shlex.split(command)[1:], "--help").code == 0, command
                 continue
             said = "\n" + "\n".join(squeezed(run(as_run(command, shown, world.words), folder, place)))
@@ -201,19 +87,25 @@ def test_the_commands_run_and_print_what_is_shown(
 
 # Of steering-a-generate-call.md the test beside this one asks more.
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES_WITH["python"] if page.stem != "steering-a-generate-call"], ids=named
+    "page",
+    [
+        page
+        for page in PAGES
+        if any(block.language == "python" and block.in_turn for block in blocks_of(page))
+        if page.stem != "steering-a-generate-call"
+    ],
+    ids=named,
 )
 def test_the_scripts_run_from_top_to_bottom(
     page: Path, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "work"
-    folder.mkdir()
     place = world.copied(folder, "")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("GAZE_CACHE_DIR", place["GAZE_CACHE_DIR"])
     names: dict[str, Any] = {}
     for block in blocks_of(page):
-        if block.language == "python" and block.runs:
+        if block.language == "python" and block.in_turn:
             exec(compile(block.text, page.name, "exec"), names)
 
 
@@ -221,7 +113,7 @@ def test_the_scripts_run_from_top_to_bottom(
 def test_documents_that_are_shown_are_whole_and_valid(page: Path) -> None:
     for block in blocks_of(page):
         for text in block.text.splitlines() if page.name == "many-pictures.md" else [block.text]:
-            if block.language != "json" or not block.runs:
+            if block.language != "json" or not block.in_turn:
                 continue
             document = json.loads(text)
             if "schema" not in document:
@@ -239,9 +131,16 @@ def test_a_steered_answer_and_an_error_are_shown() -> None:
     assert '{"schema": "gaze.error/1"' in shown
 
 
-def test_the_readme_is_short_and_names_every_family() -> None:
+def test_the_readme_is_read_aloud_in_three_minutes() -> None:
     readme = PAGES[0].read_text("utf-8")
     assert len(readme.splitlines()) <= 150
+    # Code too; not where links lead. 150 words a minute.
+    spoken = re.sub(r"[|#*>`\[\]!-]+", " ", re.sub(r"\]\([^)]*\)", "]", readme))
+    assert len([word for word in spoken.split() if re.search(r"\w", word)]) <= 3 * 150
+
+
+def test_the_readme_names_every_family() -> None:
+    readme = PAGES[0].read_text("utf-8")
     named = re.findall(r"\w+", readme[readme.index("## Families") : readme.index("## Honest limits")])
     # Variants of a family, such as llava_pad, stand in docs/families.md.
     missing = [family for family in RECIPES if not any(f"{family}_".startswith(f"{word}_") for word in named)]

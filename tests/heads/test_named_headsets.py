@@ -67,8 +67,8 @@ def test_a_head_set_of_a_model_that_is_not_on_this_machine_is_found_by_the_model
     [
         ("heads.safetensors", "no such file"),
         ("./folder/heads.json", "no such file"),
-        ("qwen2-vl-7c", "no model and no head set is called so"),
-        ("abc", "no model and no head set is called so"),
+        ("qwen2-vl-7c", "there is no model and no head set with this name"),
+        ("abc", "there is no model and no head set with this name"),
         ("ffff", "nothing in the cache has this digest"),
         ("sha256:zz", "not a digest"),
         (".", "not a checkpoint folder"),

@@ -71,9 +71,9 @@ def test_weights_of_ones_own_are_a_model_of_their_own(
 
 def test_what_cannot_be_attached_is_refused_in_words(checkpoint: Callable[[str], Path]) -> None:
     model, processor = opened(checkpoint("qwen2_vl"))
-    with pytest.raises(ModelError, match="no model of transformers"):
+    with pytest.raises(ModelError, match="not a model of transformers"):
         gaze.attach("tiny", processor)  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="no processor"):
+    with pytest.raises(ModelError, match="not a processor"):
         gaze.attach(model, None)
     with pytest.raises(ModelError, match="no-such"):
         gaze.attach(model, processor, "no-such/checkpoint")

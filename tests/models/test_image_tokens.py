@@ -145,7 +145,7 @@ def test_a_family_of_fixed_size_takes_no_lower_bound(
 def test_load_takes_a_bound_and_refuses_an_impossible_one(checkpoint: Callable[[str], Path]) -> None:
     vlm = load(checkpoint("qwen3_vl"), device="cpu", image_tokens=50)
     assert len(vlm.prepare(noise_picture(800, 600, 1), "What is this?")[1].positions) <= 50
-    with pytest.raises(UsageError, match="must lie between 1"):
+    with pytest.raises(UsageError, match="must be between 1"):
         load(checkpoint("qwen3_vl"), image_tokens=0)
     with pytest.raises(UsageError, match="at least 576"):
         load(checkpoint("llava"), device="cpu", image_tokens=100)

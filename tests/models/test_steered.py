@@ -208,7 +208,10 @@ def test_tokens_that_lie_otherwise_are_refused(vlm_of: Callable[[str], VLM]) -> 
     vlm = vlm_of("mistral3")
     layout, (inputs, other) = vlm.prepare(WIDE, SHORT)[1], vlm.prepare(TALL, SHORT)
     assert len(other.positions) == len(layout.positions)
-    with pytest.raises(UsageError, match="do not lie as"), vlm.steered([(0, 0)], layout, WIDE.regions[1]):
+    with (
+        pytest.raises(UsageError, match="not where its layout has them"),
+        vlm.steered([(0, 0)], layout, WIDE.regions[1]),
+    ):
         vlm.model(input_ids=inputs["input_ids"], pixel_values=None)
 
 
@@ -235,7 +238,10 @@ def test_a_part_of_the_model_run_alone_is_refused(vlm_of: Callable[[str], VLM]) 
     vlm = vlm_of("qwen2_vl")
     inputs, layout = vlm.prepare(WIDE, SHORT)
     embedded = vlm.model.get_input_embeddings()(inputs["input_ids"])
-    with pytest.raises(ModelError, match="went past"), vlm.steered([(0, 0)], layout, WIDE.regions[1]):
+    with (
+        pytest.raises(ModelError, match="bypassed the model"),
+        vlm.steered([(0, 0)], layout, WIDE.regions[1]),
+    ):
         vlm.decoder(inputs_embeds=embedded)
 
 
@@ -274,7 +280,10 @@ def test_rows_that_no_layout_is_given_for_are_refused(vlm_of: Callable[[str], VL
     four = batch_of(vlm, [WIDE, WIDE, TALL, TALL], [SHORT, LONG, SHORT, LONG])
     with pytest.raises(UsageError, match="4 prompts"), vlm.steered([(0, 0)], layouts, region):
         vlm.model(**four)
-    with pytest.raises(UsageError, match="equally many"), vlm.steered([(0, 0)], layouts, WIDE.regions):
+    with (
+        pytest.raises(UsageError, match="layouts, regions and pictures differ"),
+        vlm.steered([(0, 0)], layouts, WIDE.regions),
+    ):
         pass
 
 

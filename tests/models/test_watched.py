@@ -133,7 +133,7 @@ def test_watching_nothing_or_a_part_of_the_model_is_said(vlm_of: Callable[[str],
     with pytest.raises(UsageError, match="nothing ran"):
         watched.maps()
     embedded = vlm.model.get_input_embeddings()(inputs["input_ids"])
-    with pytest.raises(ModelError, match="went past"), vlm.watched(HEADS, layout):
+    with pytest.raises(ModelError, match="bypassed the model"), vlm.watched(HEADS, layout):
         vlm.decoder(inputs_embeds=embedded, use_cache=False)
     other = noise_picture(200, 300, 2)
     with pytest.raises(UsageError, match="image tokens"), vlm.watched(HEADS, vlm.prepare(other, PROMPT)[1]):

@@ -123,7 +123,7 @@ def test_a_comic_taken_away_is_written_again(here: Hub, tmp_path: Path) -> None:
     (tmp_path / "comics" / "a").rmdir()
     assert fetch_comics(tmp_path / "comics").strips == 2
     (tmp_path / "comics" / "b" / "p3.png").unlink()
-    with pytest.raises(ComicsError, match="not whole"):
+    with pytest.raises(ComicsError, match="incomplete"):
         fetch_comics(tmp_path / "comics")
 
 
@@ -137,8 +137,8 @@ def test_a_damaged_picture_costs_its_comic_and_no_other(here: Hub, tmp_path: Pat
     reasons = [f"{skip.path}: {skip.reason}" for skip in source.skipped]
     assert len(reasons) == 4
     assert reasons[1:] == [
-        "absent: panel 1 holds no picture",
-        "moving: panel 1 is no PNG, JPEG or WebP picture",
+        "absent: panel 1 has no picture",
+        "moving: panel 1 is not a PNG, JPEG or WebP picture",
         "good: another comic has this comic_id",
     ]
 

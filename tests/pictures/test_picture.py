@@ -109,7 +109,7 @@ def test_a_comic_folder_is_composed(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_panels_is_no_picture(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="no comic"):
+    with pytest.raises(PictureError, match="not a comic"):
         Picture.open(tmp_path)
     noisy(8, 8).save(tmp_path / "p2.png")
     with pytest.raises(ComicsError, match="panel 1 is missing"):

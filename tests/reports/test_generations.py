@@ -76,5 +76,5 @@ def test_a_damaged_file_is_refused(
     changed = damage(lines)
     assert changed != lines
     path.write_text("\n".join(changed) + "\n", encoding="utf-8")
-    with pytest.raises(AnnotationsError, match="whole file of texts"):
+    with pytest.raises(AnnotationsError, match="this file of texts cannot be used"):
         read_generations(path)

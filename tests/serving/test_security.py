@@ -106,7 +106,7 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
 
 
 def test_a_port_that_is_taken_is_refused(asker: Asker) -> None:
-    with pytest.raises(UsageError, match="no place to listen"):
+    with pytest.raises(UsageError, match="cannot listen"):
         Entrance.open(port=asker.server.address.port)
 
 

@@ -180,7 +180,7 @@ class AttentionState:
         self.check_thread()
         if self.awaits_tokens:
             raise ModelError(
-                "a forward pass went past what finds its image tokens, so nothing in it can be steered",
+                "a forward pass bypassed the model, so its image tokens are unknown",
                 hint="run the whole model, not a part of it",
                 code="model.unseen",
             )
@@ -188,7 +188,7 @@ class AttentionState:
         self.consulted |= self.bias is not None and layer in self.bias.layers
         if keys > self.total:
             raise ModelError(
-                f"a layer attends to {keys} keys where {self.total} were counted, so none can be named",
+                f"a layer attends to {keys} keys, but {self.total} were counted, so none can be identified",
                 hint="use a cache that grows with the text, as `generate` does by default",
                 code="model.cache",
             )

@@ -58,7 +58,7 @@ def aims_of(
     count = max(len(layouts), len(regions), len(pictures))
     if {len(layouts), len(regions), len(pictures)} - {1, count}:
         raise UsageError(
-            "layouts, regions and pictures are not equally many",
+            "the numbers of layouts, regions and pictures differ",
             subject=f"{len(layouts)}, {len(regions)}, {len(pictures)}",
             hint="give one for each prompt of the batch, or one for all",
         )
@@ -276,7 +276,7 @@ class Placement(Prompts[KeyBias]):
 
 def _unknown(what: str) -> UsageError:
     return UsageError(
-        f"{what}, so nobody knows where its image tokens stand",
+        f"{what}, so it is unknown where its image tokens are",
         hint="inside `steered`, give the model the whole prompt, as `vlm.prepare` makes it",
         code="layout.unknown",
     )

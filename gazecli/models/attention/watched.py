@@ -63,7 +63,7 @@ class Watched(RowWatcher):
         """Give each row of the batch its own."""
         if not self.calls:
             raise ModelError(
-                "a forward pass went past what finds its image tokens, so nothing in it can be watched",
+                "a forward pass bypassed the model, so its image tokens are unknown",
                 hint="run the whole model, not a part of it",
                 code="model.unseen",
             )

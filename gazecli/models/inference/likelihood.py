@@ -21,7 +21,7 @@ def check_likelihood(vlm: VLM) -> None:
     """ModelError for a model whose prompt sees the answer, so that answers cannot follow a shared prompt."""
     if vlm.family in SEES_THE_QUESTION:
         raise ModelError(
-            "this model reads prompt and answer both ways, so answers have no likelihood of their own",
+            "this model attends in both directions, so an answer has no likelihood of its own",
             subject=vlm.name,
             hint="choose --judge lexical or endpoint",
             code="model.unsupported",

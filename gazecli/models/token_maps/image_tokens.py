@@ -57,7 +57,7 @@ class ImageLayout:
             )
         if not torch.equal(self._within(positions), self._within(self.positions)):
             raise UsageError(
-                "the prompt's image tokens do not lie as they do in its layout",
+                "the image tokens of the prompt are not where its layout has them",
                 hint=FITTING,
                 code="layout.mismatch",
             )

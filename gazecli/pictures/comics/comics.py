@@ -119,7 +119,7 @@ def _check_options(panels: int, samples: int | None, layout: str | None) -> None
         )
     if samples is not None and not 1 <= samples <= MAX_SAMPLES:
         raise UsageError(
-            f"the number of samples must lie between 1 and {MAX_SAMPLES}",
+            f"the number of samples must be between 1 and {MAX_SAMPLES}",
             subject=str(samples),
             hint="leave it out for all strips",
         )

@@ -149,7 +149,7 @@ def _is_whole(comic: Path, panels: int) -> bool:
         return False
     if len(panel_files(comic)) != panels:
         raise ComicsError(
-            "this comic is not whole", subject=str(comic), hint="remove its folder, and fetch again"
+            "this comic is incomplete", subject=str(comic), hint="remove its folder, and fetch again"
         )
     return True
 
@@ -176,7 +176,7 @@ def _parquet_reader() -> Callable[[Path], ParquetFile]:
 
 def _damaged(path: Path) -> ComicsError:
     return ComicsError(
-        "a file of the data set is no parquet, or damaged",
+        "a file of the data set is damaged, or not parquet",
         subject=str(path),
         hint="remove it and fetch again",
     )
@@ -260,10 +260,12 @@ def _contents(row: Mapping[str, Any], panels: Sequence[str]) -> tuple[dict[str, 
         picture = row[column]
         data = picture.get("bytes") if isinstance(picture, dict) else picture
         if not isinstance(data, bytes):
-            raise ComicsError(f"panel {number} holds no picture", subject=column, hint=_FORM)
+            raise ComicsError(f"panel {number} has no picture", subject=column, hint=_FORM)
         suffix = _SUFFIXES.get(picture_format(data, f"panel {number}"))
         if suffix is None:
-            raise ComicsError(f"panel {number} is no PNG, JPEG or WebP picture", subject=column, hint=_FORM)
+            raise ComicsError(
+                f"panel {number} is not a PNG, JPEG or WebP picture", subject=column, hint=_FORM
+            )
         files[f"p{number}.{suffix}"] = data
     captions = row.get("captions") or [row.get(f"caption_{number}") for number in range(1, len(panels) + 1)]
     if not isinstance(captions, list) or not any(captions):

@@ -223,7 +223,7 @@ def _shared_captions(path: Path) -> dict[str, list[str]]:
         isinstance(lines, list) and all(isinstance(line, str) for line in lines)
         for lines in captions.values()
     ):
-        raise ComicsError("the captions have another form", subject=str(path), hint=hint)
+        raise ComicsError("the captions have the wrong format", subject=str(path), hint=hint)
     return captions
 
 

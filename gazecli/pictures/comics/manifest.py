@@ -80,7 +80,7 @@ def _captions(captions: object, panels: int, place: str) -> list[str] | None:
 def _confined(folder: Path, name: str, place: str) -> Path:
     """The file a name means. Raises ComicsError when it lies outside the folder, also through links."""
     outside = ComicsError(
-        "the image lies outside the manifest's folder", subject=place, hint="use a relative path without .."
+        "the image is outside the manifest's folder", subject=place, hint="use a relative path without .."
     )
     windows = PureWindowsPath(name)
     if "\0" in name or windows.drive or windows.root or ".." in (*windows.parts, *PurePosixPath(name).parts):
