@@ -75,7 +75,7 @@ def _contrastive_towers_are_later(arms: Arms) -> bool | None:
 
 def _unfreezing_brings_captions(arms: Arms) -> bool | None:
     run = arms["late"]
-    melts = round(run.arm.frozen * run.steps[-1])
+    melts = max(step for step in run.steps if step <= run.arm.frozen * run.steps[-1])
     before = run.heads_at(melts)
     if len(before) < FEWEST:
         return None
