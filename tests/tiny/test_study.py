@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from gazecli.errors import UsageError
+from gazecli.pictures.picture import Picture
+from gazecli.tiny.comics import make_comics
 from gazecli.tiny.study.__main__ import LOGS, OVERLAP, run_seed
 from gazecli.tiny.study.arms import ARMS, Plan, draw_questions, starting_tower, train_arm
 from gazecli.tiny.study.figures import draw_figures, tables
@@ -173,14 +175,10 @@ def test_each_hypothesis_can_be_borne_out_and_refuted() -> None:
 
 
 def test_pages_of_two_rows_hold_every_panel(tmp_path: Path) -> None:
-    from PIL import Image
-
-    from gazecli.tiny.comics import make_comics
-
     make_comics(tmp_path / "comics", 2, 1, 6)
     draw_pages(tmp_path / "comics", tmp_path / "pages")
-    pages = sorted((tmp_path / "pages").iterdir())
-    assert [Image.open(page).size for page in pages] == [(3 * 264 + 8, 2 * 264 + 8)] * 2
+    pages = [Picture.open(page, panels="auto") for page in sorted((tmp_path / "pages").iterdir())]
+    assert [(page.width, page.height, len(page.regions)) for page in pages] == [(800, 536, 6)] * 2
 
 
 def test_the_page_shows_what_the_kept_logs_say(tmp_path: Path) -> None:

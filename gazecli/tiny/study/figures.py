@@ -14,6 +14,7 @@ from gazecli.reports.figures.style import (
     COLUMN,
     FAINT,
     GAZE,
+    GRID,
     INK,
     LIGHT_TO_DARK,
     MARK,
@@ -41,6 +42,7 @@ from gazecli.tiny.study.runs import (
 )
 
 Value = Callable[[dict[str, object]], float]
+DPI = 110  # pages load at once
 _LAYERS = ("#0072b2", "#009e73", "#e69f00", "#cc79a7")  # Okabe and Ito, first layer to last
 _READ = ("colour", "subject", "action", "object", "place", "panel")
 
@@ -58,7 +60,7 @@ def draw_figures(runs: Sequence[Run], folder: Path) -> list[Path]:
     written = []
     for name, figure in drawn.items():
         path = folder / f"study-{name}.png"
-        path.write_bytes(png_of(figure))
+        path.write_bytes(png_of(figure, DPI))
         written.append(path)
     return written
 
@@ -79,7 +81,7 @@ def birth_curves(runs: Sequence[Run]) -> Figure:
         places = figure.subplots(rows, 3, sharex=True, sharey=True, squeeze=False)
         for axes, (arm, own) in zip(places.flat, arms, strict=False):
             heads = own[0].scores().reshape(len(own[0].steps), -1)  # (M, L * H)
-            axes.plot(own[0].steps, heads, color=OTHER, linewidth=0.4, alpha=0.6)
+            axes.plot(own[0].steps, heads, color=GRID, linewidth=0.5)
             for run in own:
                 ranked = np.sort(run.scores().reshape(len(run.steps), -1), axis=1)
                 axes.plot(run.steps, ranked[:, -FEWEST], color=GAZE, linewidth=1.2)
@@ -104,7 +106,7 @@ def birth_curves(runs: Sequence[Run]) -> Figure:
 
 def _explain(axes: Axes) -> None:
     axes.plot([], [], color=GAZE, linewidth=1.2, label="third best head (each seed)")
-    axes.plot([], [], color=OTHER, linewidth=0.6, label="every head (first seed)")
+    axes.plot([], [], color=GRID, linewidth=0.8, label="every head (first seed)")
     axes.plot([], [], color=MARK, linewidth=1.0, linestyle=(0, (3, 1.5)), label="answers about the panel")
     axes.legend(loc="center left")
 

@@ -21,6 +21,7 @@ from gazecli.heads.shared_heads import shared_heads
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.tiny.comics import make_comics
+from gazecli.tiny.panel import PANEL_SIZE
 
 STRIPS = 40
 BEST = 6  # of 32 heads: of the suggested number, chance alone shares nearly all
@@ -93,13 +94,14 @@ def draw_pages(comics: Path, pages: Path, columns: int = 3) -> None:
     """Lay the panels of each strip out in rows, white between and around them: one page a strip."""
     pages.mkdir(parents=True)
     for strip in sorted(path for path in comics.iterdir() if path.is_dir()):
-        panels = [Image.open(path) for path in sorted(strip.glob("p*.png"))]
-        size = panels[0].width + GUTTER
+        panels = sorted(strip.glob("p*.png"))
+        size = PANEL_SIZE + GUTTER
         rows = -(-len(panels) // columns)
         page = Image.new("RGB", (columns * size + GUTTER, rows * size + GUTTER), "white")
-        for number, panel in enumerate(panels):
+        for number, path in enumerate(panels):
             row, column = divmod(number, columns)
-            page.paste(panel, (GUTTER + column * size, GUTTER + row * size))
+            with Image.open(path) as panel:
+                page.paste(panel, (GUTTER + column * size, GUTTER + row * size))
         page.save(pages / f"{strip.name}.png")
 
 
