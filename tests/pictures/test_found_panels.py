@@ -83,7 +83,7 @@ def test_a_double_page_read_across_is_warned_of_and_a_strip_is_not() -> None:
 
 @pytest.mark.parametrize("given", [{"panels": "2x4"}, {"regions": [(0, 0, 9, 9)]}])
 def test_spread_is_refused_where_panels_are_not_looked_for(given: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=r"pages are read|regions are given") as refused:
+    with pytest.raises(UsageError, match=r"splits the picture|regions are given") as refused:
         Picture.from_image(double_page(), spread=True, **given)
     assert "--spread" in (refused.value.hint or "")
 

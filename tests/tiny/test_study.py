@@ -36,6 +36,10 @@ SMALL = Plan(
     decay=2,
     strips=2,
     every=2,
+    discovery=2,
+    steered=1,
+    fitted=20,
+    tested=10,
 )
 LAYERS, HEADS = 4, 8
 

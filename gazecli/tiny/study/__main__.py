@@ -35,12 +35,13 @@ def run_seed(seed: int, names: Sequence[str], plan: Plan, folder: Path) -> None:
         return
     tokenizer = build_tokenizer(_TOKENIZER_SEED)
     pool = draw_pool(plan.pool, _POOL_SEED, "train", 1)
-    fresh = draw_pool(1000, _POOL_SEED + 1, "all", 1)
+    probed = (plan.fitted + plan.tested) * plan.panels
+    fresh = draw_pool(probed, _POOL_SEED + 1, "all", 1)
     towers: dict[Start, State] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        probe = Probe.draw(BatchSource(fresh, tokenizer, seed), plan.panels, 150, 100)
+        probe = Probe.draw(BatchSource(fresh, tokenizer, seed), plan.panels, plan.fitted, plan.tested)
         model = build_model(tokenizer, seed, plan.sizes)
-        observer = Observer(Path(scratch), model, tokenizer, plan.panels, probe)
+        observer = Observer(Path(scratch), model, tokenizer, plan.panels, probe, plan.discovery, plan.steered)
         for arm in wanted:
             source = BatchSource(pool, tokenizer, seed, draw_questions)
             path = folder / f"{arm.name}.jsonl"

@@ -59,7 +59,8 @@ class Plan:
     """What is the same in every arm.
 
     steps, tower_steps: of the whole model, and of what a tower learns before. strips: in a batch.
-    every: steps from one measurement to the next.
+    every: steps from one measurement to the next. discovery, steered, fitted, tested: the strips that scores,
+    answers and probes are measured on.
     """
 
     sizes: Sizes = Sizes(hidden=128, intermediate=256, vision=64, rotary=(1, 1, 6), base=10.0)  # noqa: RUF009 - frozen
@@ -71,6 +72,10 @@ class Plan:
     strips: int = 12
     rate: float = 3e-3
     every: int = 50
+    discovery: int = 16
+    steered: int = 12
+    fitted: int = 150
+    tested: int = 100
 
 
 def draw_questions(rng: random.Random, scenes: Sequence[Scene], _long: bool) -> list[Branch]:

@@ -97,8 +97,8 @@ class Observer:
         tokenizer: Qwen2Tokenizer,
         panels: int,
         probe: Probe,
-        discovery: int = 16,
-        steered: int = 12,
+        discovery: int,
+        steered: int,
     ) -> None:
         save_checkpoint(folder / "checkpoint", model, tokenizer, max_pixels=60 * 60 * panels)
         self.vlm: VLM = load(str(folder / "checkpoint"), device="cpu", dtype="float32")
