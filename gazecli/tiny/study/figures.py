@@ -203,32 +203,38 @@ def _band(axes: Axes, runs: Sequence[Run], of: Value, colour: str, label: str) -
 
 
 def tables(runs: Sequence[Run]) -> str:
-    """Markdown: what came out of each arm, what the probes read, and the hypotheses."""
-    return "\n\n".join([_outcomes(runs), _probes(runs), _verdicts(runs)])
+    """Markdown: the births and the redirection in each arm, what probes read, and the hypotheses."""
+    return "\n\n".join([_births(runs), _redirection(runs), _probes(runs), _verdicts(runs)])
 
 
-def _outcomes(runs: Sequence[Run]) -> str:
+def _births(runs: Sequence[Run]) -> str:
     rows = [
-        "| arm | heads born at step | heads at the end | about the panel asked | exact "
-        "| redirected | controls | all heads |",
-        "|---|---|---|---|---|---|---|---|",
+        "| arm | heads born at step | heads at the end | answers about the panel | exact answers |",
+        "|---|---|---|---|---|",
     ]
     for arm, own in _arms(runs):
         births = ", ".join("never" if run.birth is None else str(run.birth) for run in own)
         heads = ", ".join(str(len(run.heads_at(run.steps[-1]))) for run in own)
-        shares = [
-            _range(own, of) for of in (told, exact, redirected, redirected_by_controls, redirected_by_all)
-        ]
-        rows.append(f"| {arm.title} | {births} | {heads} | {' | '.join(shares)} |")
+        rows.append(f"| {arm.title} | {births} | {heads} | {_range(own, told)} | {_range(own, exact)} |")
+    return "\n".join(rows)
+
+
+def _redirection(runs: Sequence[Run]) -> str:
+    rows = ["| arm | suggested heads | random heads outside | all heads |", "|---|---|---|---|"]
+    for arm, own in _arms(runs):
+        shares = [_range(own, of) for of in (redirected, redirected_by_controls, redirected_by_all)]
+        rows.append(f"| {arm.title} | {' | '.join(shares)} |")
     return "\n".join(rows)
 
 
 def _probes(runs: Sequence[Run]) -> str:
-    rows = ["| arm | when | " + " | ".join(_READ) + " |", "|---|---|" + "---|" * len(_READ)]
+    rows = ["| arm | " + " | ".join(_READ) + " |", "|---|" + "---|" * len(_READ)]
     for arm, own in _arms(runs):
-        for when, place in (("before", 0), ("at the end", -1)):
-            means = [np.mean([run.measured[place]["probe"][name] for run in own]) for name in _READ]
-            rows.append(f"| {arm.title} | {when} | " + " | ".join(f"{mean:.2f}" for mean in means) + " |")
+        cells = []
+        for name in _READ:
+            before, after = (np.mean([run.measured[at]["probe"][name] for run in own]) for at in (0, -1))
+            cells.append(f"{before:.2f} → {after:.2f}")
+        rows.append(f"| {arm.title} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
