@@ -14,7 +14,7 @@ import torch
 from gazecli.errors import UsageError
 from gazecli.pictures.picture import Picture
 from gazecli.tiny.comics import make_comics
-from gazecli.tiny.study.__main__ import LOGS, OVERLAP, run_seed
+from gazecli.tiny.study.__main__ import LOGS, OVERLAP, main, run_seed
 from gazecli.tiny.study.arms import ARMS, Plan, draw_questions, starting_tower, train_arm
 from gazecli.tiny.study.figures import draw_figures, tables
 from gazecli.tiny.study.hypotheses import HYPOTHESES, verdicts
@@ -132,6 +132,17 @@ def test_a_seed_is_run_logged_and_not_run_again(tmp_path: Path) -> None:
     run_seed(1, ["contrastive"], SMALL, folder)
     again = read_runs(tmp_path)[0].measured
     assert [{**each, "minutes": 0} for each in again] == [{**each, "minutes": 0} for each in run.measured]
+
+
+def test_a_folder_without_logs_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["study", "figures", "--logs", str(tmp_path), "--to", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert f"no finished run of the study here: {tmp_path}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_probe_reads_what_a_tower_shows_and_nothing_it_does_not() -> None:

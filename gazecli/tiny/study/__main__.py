@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from gazecli.errors import UsageError
 from gazecli.tiny.study.arms import ARMS, Plan, Start, State, draw_questions, starting_tower, train_arm
 from gazecli.tiny.study.figures import draw_figures, tables
 from gazecli.tiny.study.observer import Observer, Probe
@@ -84,7 +85,10 @@ def main() -> None:
     elif options.command == "overlap":
         measure_overlap(options.model, options.to)
     else:
-        runs = read_runs(options.logs)
+        try:
+            runs = read_runs(options.logs)
+        except UsageError as error:
+            parser.error(f"{error}: {error.hint}")
         draw_figures(runs, options.to)
         print(tables(runs), overlap_table(options.overlap), sep="\n\n")
 

@@ -20,7 +20,7 @@ from gazecli.tiny.scenes import Scene
 from gazecli.tiny.study.observer import QUESTION, Observer
 from gazecli.tiny.training import questions
 from gazecli.tiny.training.architecture import VOCABULARY, Sizes, build_model
-from gazecli.tiny.training.batches import IGNORED, Batch, BatchSource, Branch, pick_strip, strip_patches
+from gazecli.tiny.training.batches import IGNORED, Batch, BatchSource, Branch, draw_strips
 from gazecli.tiny.training.forward import answer_states, encode_pictures
 from gazecli.tiny.training.train import Log, Schedule, answer_optimiser, prefetch, set_rate, train_vision
 
@@ -97,7 +97,7 @@ def starting_tower(start: Start, plan: Plan, source: BatchSource, log: Log) -> S
     source.rng = random.Random(source.seed)
     torch.manual_seed(source.seed)
     if start == "named":
-        train_vision(model, source.pool, source, plan.tower_steps, plan.strips, log, plan.panels)
+        train_vision(model, source, plan.tower_steps, plan.strips, log, plan.panels)
     elif start == "contrastive":
         train_contrastive(model, source, plan, log)
     tower: State = model.model.visual.state_dict()
@@ -140,14 +140,9 @@ def train_contrastive(
 
     def batches() -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
         for _ in range(plan.tower_steps):
-            chosen = [pick_strip(source.pool, source.rng, plan.panels, False) for _ in range(2 * plan.strips)]
-            size = (56, 56 * plan.panels)
-            patches = [strip_patches(source.pool, strip, size, source.rng) for strip in chosen]
+            patches, chosen = draw_strips(source, 2 * plan.strips, plan.panels)
             texts = [" ".join(source.pool.scenes[i].caption for i in strip) for strip in chosen]
-            yield (
-                torch.stack([torch.from_numpy(p) for p in patches]),
-                [torch.tensor(source.encode(text)) for text in texts],
-            )
+            yield patches, [torch.tensor(source.encode(text)) for text in texts]
 
     schedule = Schedule(plan.tower_steps, plan.tower_steps, plan.strips, 2e-3, warm_up=50)
     for step, (patches, captions) in enumerate(prefetch(batches())):

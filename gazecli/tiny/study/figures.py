@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,6 +29,7 @@ from gazecli.reports.figures.style import (
 )
 from gazecli.tiny.study.arms import ARMS, Arm
 from gazecli.tiny.study.hypotheses import HYPOTHESES, verdicts
+from gazecli.tiny.study.observer import READ
 from gazecli.tiny.study.runs import (
     BORN,
     FEWEST,
@@ -41,10 +43,9 @@ from gazecli.tiny.study.runs import (
     told,
 )
 
-Value = Callable[[dict[str, object]], float]
+Value = Callable[[dict[str, Any]], float]
 DPI = 110  # pages load at once
 _LAYERS = ("#0072b2", "#009e73", "#e69f00", "#cc79a7")  # Okabe and Ito, first layer to last
-_READ = ("colour", "subject", "action", "object", "place", "panel")
 
 
 def draw_figures(runs: Sequence[Run], folder: Path) -> list[Path]:
@@ -158,39 +159,40 @@ def redirection(runs: Sequence[Run]) -> Figure:
 
 def blinding(runs: Sequence[Run]) -> Figure:
     """Answers about the right panel over training: nobody, controls or the suggested heads blinded."""
-    own = [run for run in runs if run.arm.name == "trained"]
-    with style():
-        figure = new_figure(COLUMN, 2.2)
-        axes = figure.subplots()
-        for label, of, colour in (
-            ("nobody blinded", told, INK),
-            ("random heads blinded", blinded_controls, OTHER),
-            ("suggested heads blinded", blinded, GAZE),
-        ):
-            _band(axes, own, of, colour, label)
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("step")
-        axes.set_ylabel("answers about the panel")
-        axes.legend(loc="upper left")
-    return figure
+    bands: list[tuple[str, Value, str]] = [
+        ("nobody blinded", told, INK),
+        ("random heads blinded", blinded_controls, OTHER),
+        ("suggested heads blinded", blinded, GAZE),
+    ]
+    return _over_training(runs, bands, "answers about the panel")
 
 
 def layer_order(runs: Sequence[Run]) -> Figure:
     """The best raw score in each layer over training, in the arm that is trained throughout."""
+
+    def best_of(layer: int) -> Value:
+        return lambda record: float(max(record["raw"][layer]))
+
+    layers = range(runs[0].scores().shape[1])
+    bands = [(f"layer {layer}", best_of(layer), _LAYERS[layer % len(_LAYERS)]) for layer in layers]
+    return _over_training(runs, bands, "best raw score of the layer", BORN)
+
+
+def _over_training(
+    runs: Sequence[Run], bands: Sequence[tuple[str, Value, str]], axis: str, mark: float | None = None
+) -> Figure:
+    """Label, value and colour of each band, in the arm that is trained throughout; a line at `mark`."""
     own = [run for run in runs if run.arm.name == "trained"]
     with style():
         figure = new_figure(COLUMN, 2.2)
         axes = figure.subplots()
-        for layer in range(own[0].scores().shape[1]):
-
-            def best(record: dict[str, object], layer: int = layer) -> float:
-                return float(max(record["raw"][layer]))  # type: ignore[index]
-
-            _band(axes, own, best, _LAYERS[layer % len(_LAYERS)], f"layer {layer}")
-        axes.axhline(BORN, color=FAINT, linewidth=0.5, linestyle=":")
+        for label, of, colour in bands:
+            _band(axes, own, of, colour, label)
+        if mark is not None:
+            axes.axhline(mark, color=FAINT, linewidth=0.5, linestyle=":")
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("step")
-        axes.set_ylabel("best raw score of the layer")
+        axes.set_ylabel(axis)
         axes.legend(loc="upper left")
     return figure
 
@@ -228,10 +230,10 @@ def _redirection(runs: Sequence[Run]) -> str:
 
 
 def _probes(runs: Sequence[Run]) -> str:
-    rows = ["| arm | " + " | ".join(_READ) + " |", "|---|" + "---|" * len(_READ)]
+    rows = ["| arm | " + " | ".join(READ) + " |", "|---|" + "---|" * len(READ)]
     for arm, own in _arms(runs):
         cells = []
-        for name in _READ:
+        for name in READ:
             before, after = (np.mean([run.measured[at]["probe"][name] for run in own]) for at in (0, -1))
             cells.append(f"{before:.2f} → {after:.2f}")
         rows.append(f"| {arm.title} | {' | '.join(cells)} |")

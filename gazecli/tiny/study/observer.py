@@ -24,7 +24,7 @@ from gazecli.pictures.comics.comics import open_comics
 from gazecli.steering.settings import SteerSettings
 from gazecli.tiny.comics import make_comics
 from gazecli.tiny.training.architecture import save_checkpoint
-from gazecli.tiny.training.batches import ATTRIBUTES, BatchSource, attributes_of, pick_strip, strip_patches
+from gazecli.tiny.training.batches import ATTRIBUTES, BatchSource, attributes_of_strips, draw_strips
 from gazecli.tiny.training.evaluate import nearest
 from gazecli.tiny.training.forward import encode_pictures
 from gazecli.tiny.training.train import panel_means
@@ -32,6 +32,7 @@ from gazecli.tiny.training.train import panel_means
 QUESTION = "What happens in panel {number}?"
 ANSWER_TOKENS = 16
 CONTROLS = 3
+READ = ("colour", "subject", "action", "object", "place", "panel")  # by the probe
 _RIDGE = 1e-2
 
 
@@ -49,10 +50,8 @@ class Probe:
     @classmethod
     def draw(cls, source: BatchSource, panels: int, fitted: int, tested: int) -> Probe:
         """Fresh strips of `source`."""
-        chosen = [pick_strip(source.pool, source.rng, panels, False) for _ in range(fitted + tested)]
-        patches = [strip_patches(source.pool, strip, (56, 56 * panels), source.rng) for strip in chosen]
-        shown = [[attributes_of(source.pool.scenes[i]) for i in strip] for strip in chosen]
-        return cls(torch.stack([torch.from_numpy(each) for each in patches]), torch.tensor(shown), fitted)
+        patches, chosen = draw_strips(source, fitted + tested, panels)
+        return cls(patches, attributes_of_strips(source.pool, chosen), fitted)
 
     @torch.no_grad()
     def read(self, model: Qwen2VLForConditionalGeneration) -> dict[str, float]:
@@ -62,10 +61,9 @@ class Probe:
         panels = self.attributes.shape[1]
         tokens = encode_pictures(model, self.patches, (4, 4 * panels))  # (N, 4 P, D)
         means = panel_means(tokens, panels)  # (N, P, D)
-        names = ("colour", "subject", "action", "object", "place")
         read = {
             name: self._right(means, self.attributes[..., place], len(words))
-            for place, (name, words) in enumerate(zip(names, ATTRIBUTES, strict=True))
+            for place, (name, words) in enumerate(zip(READ[:-1], ATTRIBUTES, strict=True))
         }
         place = torch.arange(2 * panels).repeat(2).div(2, rounding_mode="floor")  # (4 P,)
         read["panel"] = self._right(tokens, place.expand(len(tokens), -1), panels)

@@ -270,6 +270,18 @@ def _collate(
     )
 
 
+def draw_strips(source: BatchSource, count: int, panels: int) -> tuple[torch.Tensor, list[list[int]]]:
+    """Strips of P panels of 2 x 2 image tokens: patches, (count, 16 P, 588), and which panels each has."""
+    chosen = [pick_strip(source.pool, source.rng, panels, False) for _ in range(count)]
+    patches = [strip_patches(source.pool, strip, (56, 56 * panels), source.rng) for strip in chosen]
+    return torch.stack([torch.from_numpy(each) for each in patches]), chosen
+
+
+def attributes_of_strips(pool: Pool, strips: Sequence[Sequence[int]]) -> torch.Tensor:
+    """What each panel of each strip shows: (B, P, 5)."""
+    return torch.tensor([[attributes_of(pool.scenes[i]) for i in strip] for strip in strips])
+
+
 def curriculum(source: BatchSource, start: int, stop: int, strips: int) -> Iterator[Batch]:
     """Batches of steps `start` to `stop`: few panels first, then mostly six; every eighth a long narration.
 

@@ -35,12 +35,10 @@ from gazecli.tiny.training.batches import (
     KINDS,
     Batch,
     BatchSource,
-    Pool,
-    attributes_of,
+    attributes_of_strips,
     curriculum,
     draw_pool,
-    pick_strip,
-    strip_patches,
+    draw_strips,
 )
 from gazecli.tiny.training.forward import answer_states, encode_pictures
 
@@ -98,7 +96,6 @@ def prefetch(source: Iterator[Item], depth: int = 4) -> Iterator[Item]:
 
 def train_vision(
     model: Qwen2VLForConditionalGeneration,
-    pool: Pool,
     source: BatchSource,
     steps: int,
     strips: int,
@@ -112,10 +109,8 @@ def train_vision(
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for _ in range(steps):
-            chosen = [pick_strip(pool, source.rng, panels, False) for _ in range(strips)]
-            patches = [strip_patches(pool, strip, (56, 56 * panels), source.rng) for strip in chosen]
-            attributes = [[attributes_of(pool.scenes[i]) for i in strip] for strip in chosen]
-            yield torch.stack([torch.from_numpy(p) for p in patches]), torch.tensor(attributes)
+            patches, chosen = draw_strips(source, strips, panels)
+            yield patches, attributes_of_strips(source.pool, chosen)
 
     for step, (patches, attributes) in enumerate(prefetch(batches())):
         set_rate(optimiser, 2e-3 * min(1.0, (step + 1) / 50) * _cosine(step / steps))
@@ -299,7 +294,7 @@ def main() -> None:
     state = options.log.with_suffix(".pt")
     model.train()
     if not options.resume:
-        train_vision(model, pool, source, options.vision_steps, 32, log)
+        train_vision(model, source, options.vision_steps, 32, log)
     train_answers(model, source, held_out, schedule, log, state, options.resume)
     save_checkpoint(options.dest, model.eval(), tokenizer)
     log(saved=options.dest.name)
