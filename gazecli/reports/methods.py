@@ -100,12 +100,14 @@ def _trusted(document: ReportDocument) -> list[str]:
 
 def _chosen(document: ReportDocument) -> str:
     suggested = document.suggested
-    heads = f"The {suggested.top} best heads" if suggested.top > 1 else "The best head"
+    many = suggested.top > 1
+    heads = f"The {suggested.top} best heads" if many else "The best head"
     if document.kind == "listed":
-        return f"{heads}, in the order listed, were taken."
+        return f"{heads}, in the order listed, {'were' if many else 'was'} taken."
     meaning = _SCORES[suggested.score] if document.imported is None else "as published"
     strength = "" if suggested.strength is None else f" at strength {suggested.strength:g}"
-    return f"{heads} by {suggested.score} score ({meaning}) are suggested{strength}: {suggested.why}."
+    verb = "are" if many else "is"
+    return f"{heads} by {suggested.score} score ({meaning}) {verb} suggested{strength}: {suggested.why}."
 
 
 def _evaluated(evaluation: EvaluationPart) -> list[str]:
@@ -116,7 +118,8 @@ def _evaluated(evaluation: EvaluationPart) -> list[str]:
     every = f", a new target every {settings.every} tokens" if settings.every else ""
     asked = f"{_TASKS[evaluation.task]} (\u201c{settings.prompt}\u201d; {length}{every})"
     protocol = f", by the {settings.protocol} protocol of {_PAPER}" if settings.protocol is not None else ""
-    bias = f"the pre-softmax scores of {settings.top} heads (top by {settings.score} score) were changed by "
+    heads = "1 head" if settings.top == 1 else f"{settings.top} heads"
+    bias = f"the pre-softmax scores of {heads} (top by {settings.score} score) were changed by "
     sentences = [
         f"{asked} on {evaluation.strips} pictures ({short(evaluation.comics.digest)}){protocol}, and {bias}"
         f"\u00b1{settings.strength:g} (the strength; mode {settings.mode}, scope {settings.scope}; "
