@@ -308,7 +308,7 @@ def test_it_is_drawn_for_small_and_large_screens_in_light_and_dark(
     for width, height in ((390, 844), (1600, 1000)):
         for dark in (False, True):
             visit(chromium, server, width, height, dark=dark)
-            set_length(chromium, 40)
+            set_length(chromium, 28)
             chromium.press("3", 51)
             chromium.until("document.querySelectorAll('.word.region-3').length > 6")
             chromium.press("5", 53)
