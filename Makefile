@@ -9,19 +9,22 @@ BIN  := $(VENV)/bin
 GAZE := $(BIN)/gaze
 OUT  := demo-output
 EVALUATED := evaluation-output
+TRAINED := trained
 
 # How long each reader is fuzzed, and which are.
 SECONDS ?= 60
 TARGETS ?= artifact headset ranking record manifest regions picture
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo evaluate headset notebook page study study-figures docs test test-lowest test-newest lint types slow families bench fuzz audit wheel release-check clean
+.PHONY: help install demo evaluate tiny headset notebook page pictures study study-figures docs test test-lowest test-newest lint types slow families bench fuzz audit wheel release-check clean
 
 help:
 	@echo 'make demo   find and steer the gaze heads of the small model; pictures land in $(OUT)/'
 	@echo 'make evaluate  evaluate the small model as docs/controls.md does; results land in $(EVALUATED)/'
+	@echo 'make tiny   train the small model again, into $(TRAINED)/; RESUME=--resume goes on after a stop'
 	@echo 'make headset  find the heads of the small model that come with the package'
 	@echo 'make notebook  run examples/gaze_heads.ipynb and keep its outputs'
+	@echo 'make pictures  draw the pictures of the docs that show the small model; needs Chromium'
 	@echo 'make page   build docs/live.html, the small model inside one page'
 	@echo 'make study  train the arms of docs/where-gaze-heads-come-from.md again; finished logs are kept'
 	@echo 'make study-figures  draw the figures of that page from the logs, and print its tables'
@@ -52,6 +55,11 @@ demo: install
 evaluate: install
 	@GAZE=$(GAZE) PYTHON=$(BIN)/python OUT=$(EVALUATED) sh examples/evaluate.sh
 
+# Freed memory is kept: returning it after every step costs more than the step.
+tiny: install
+	OMP_WAIT_POLICY=passive MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 \
+	  $(BIN)/python -m gazecli.tiny.training.train $(TRAINED)/tiny --log $(TRAINED)/log.jsonl $(RESUME)
+
 # The head set of `tiny` in the package, for a first steering with nothing in the cache.
 headset: install
 	made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && export GAZE_CACHE_DIR="$$made/cache" && \
@@ -61,6 +69,9 @@ headset: install
 
 notebook: install
 	$(BIN)/python tools/notebook.py examples/gaze_heads.ipynb
+
+pictures: install
+	$(BIN)/python -m tools.pictures docs
 
 page: install
 	$(BIN)/python -m gazecli.tiny.live.page docs/live.html

@@ -21,14 +21,15 @@ $GAZE comics make "$OUT/found" --count "$STRIPS" --seed 900051 --quiet >/dev/nul
 $GAZE comics make "$OUT/judged" --count "$STRIPS" --seed 900007 --quiet >/dev/null
 $GAZE discover tiny "$OUT/found" --quiet >/dev/null
 
-echo "static: K is chosen on half of the strips; what it chose is tested on the others" >&2
-$GAZE evaluate tiny "$OUT/judged" --sweep heads --compare --generations "$OUT/static.jsonl" \
-    -o "$OUT/static.json"
+# Before the sweep: after it a head set steers the number of heads that the sweep chose for a single answer.
 echo "vqa" >&2
 $GAZE evaluate tiny "$OUT/judged" --task vqa -o "$OUT/vqa.json"
 echo "dynamic" >&2
 $GAZE evaluate tiny "$OUT/judged" --task dynamic --every 20 --samples $(((STRIPS + 1) / 2)) \
     -o "$OUT/dynamic.json"
+echo "static: K is chosen on half of the strips; what it chose is tested on the others" >&2
+$GAZE evaluate tiny "$OUT/judged" --sweep heads --compare --generations "$OUT/static.jsonl" \
+    -o "$OUT/static.json"
 
 $GAZE report tiny -o "$OUT/report.html"
 $PYTHON "$HERE/evaluation_tables.py" "$OUT" | tee "$OUT/evaluation.md"

@@ -93,13 +93,13 @@ def test_python_lists_heads_too(vlm_of: Callable[[str], VLM]) -> None:
 
 
 def test_blinded_heads_see_no_part_of_the_picture(gaze: Gaze) -> None:
-    heads = ("--heads", "3.4,3.5,3.1,3.0", "--model", "tiny")
-    asked = "What is happening in the 3rd panel from the left? Answer briefly."
+    heads = ("--heads", "3.4,3.0,3.5,3.6,2.6,3.7,2.1,3.1", "--model", "tiny")
+    asked = "What is happening in the 2nd panel from the left? Answer briefly."
     blind = gaze("steer", STRIP, "--mode", "blind", "--prompt", asked, *heads).document("steer")
-    assert blind["baseline"]["text"] == "Green rabbit sits on the cake in the snow."
+    assert blind["baseline"]["text"] == "Pink fish throws the flower in the park."
     assert blind["answers"][0]["text"] != blind["baseline"]["text"]
     moved = blind["answers"][0]["attention_on_region"]
-    assert moved["baseline"] > 0.9
+    assert moved["baseline"] > 0.7
     assert moved["steered"] < 1e-6
     assert blind["regions"][-1]["label"] == "picture"
     assert (blind["settings"]["mode"], blind["settings"]["strength"]) == ("blind", 10000.0)

@@ -17,21 +17,19 @@ from gazecli.evaluation.examples import examples_of
 from gazecli.evaluation.judges.lexical import LexicalJudge
 from gazecli.evaluation.score_choice import FEWEST, MOST, SCORES, are_apart, pictures_to_try
 from gazecli.heads.headset import HeadSet
-from gazecli.heads.headset_store import find_headset
+from gazecli.heads.headset_store import PACKAGED
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
 from gazecli.steering.steer import SteerSettings
 
 COMICS = Path(__file__).parents[2] / "examples" / "comics"
-STORED = Path(__file__).parents[1] / "heads" / "stored" / "artifacts"
 TOP = 6
 
 
 @pytest.fixture(scope="module")
 def headset() -> HeadSet:
-    """What tiny's heads scored on the examples."""
-    [path] = STORED.glob("headset-ae2c*.safetensors")
-    return find_headset(str(path), Cache())
+    """The head set that comes with tiny."""
+    return HeadSet.load(PACKAGED)
 
 
 def turned_round(headset: HeadSet, score: str) -> HeadSet:

@@ -33,8 +33,8 @@ def planted(
     """Where the head is now, and what discovery finds then."""
     vlm = vlm_of("tiny")
     layer = vlm.layers - 1
-    best = int(found.scores("raw")[layer].argmax())
-    place = (best + vlm.heads // 2) % vlm.heads
+    raw = found.scores("raw")[layer]
+    best, place = int(raw.argmax()), int(raw.argmin())
     module = vlm.attention[layer]
     before = copy.deepcopy(module.state_dict())
     plant(module, vlm.heads, best, place)

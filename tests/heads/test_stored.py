@@ -19,6 +19,7 @@ from gazecli.errors import HeadSetError
 from gazecli.heads.headset import HeadSet
 from gazecli.heads.headset_store import find_headset
 from gazecli.heads.request import Settings, request_document
+from gazecli.pictures.comics.comics import open_comics
 from gazecli.reports.headset import headset_document
 
 STORED = Path(__file__).parent / "stored"
@@ -51,13 +52,19 @@ def test_a_request_has_the_key_it_had() -> None:
     assert other == "890cd8a09c8b414e3e00113214fca20017310b8521d6fd449406cd7f59eec15a"
 
 
-def test_a_stored_head_set_is_found_again_without_the_model(tmp_path: Path) -> None:
+def test_a_stored_head_set_is_found_by_its_request_and_by_the_beginning_of_its_digest(tmp_path: Path) -> None:
     cache = Cache(shutil.copytree(STORED, tmp_path / "cache"))
     assert cache.verify() == []
-    found = gaze.discover("tiny", EXAMPLES, prompt=IN_WORDS, cache=cache, progress=_no_walk)
-    assert found.cached
-    assert found.digest == DIGEST
+    assert open_comics(EXAMPLES, panels=6).digest == COMICS
+    assert cache.recall(request_document(MODEL, COMICS, Settings(prompt=IN_WORDS), None, None)) == DIGEST
     assert find_headset("ae2c", cache).digest == DIGEST
+
+
+def test_a_head_set_of_weights_that_tiny_no_longer_has_is_refused_with_the_next_step(tmp_path: Path) -> None:
+    cache = Cache(shutil.copytree(STORED, tmp_path / "cache"))
+    with pytest.raises(HeadSetError, match="belongs to other weights of tiny") as caught:
+        gaze.steer("tiny", EXAMPLES / "strip-0001", 1, heads=find_headset(DIGEST, cache))
+    assert caught.value.hint == "run: gaze discover tiny COMICS"
 
 
 def test_a_stored_head_set_still_says_by_which_words_it_was_found(tmp_path: Path) -> None:
@@ -87,7 +94,3 @@ def test_a_suggested_strength_is_part_of_a_head_set_that_has_one() -> None:
     for wrong in (0, -1.0, 10001, True, "5", [5]):
         with pytest.raises(HeadSetError, match="malformed"):
             suggesting(wrong)
-
-
-def _no_walk(done: int, total: int) -> None:
-    raise AssertionError(f"strip {done} of {total} was walked")

@@ -115,7 +115,7 @@ def test_evenness_is_a_share_for_a_picture_of_any_shape(size: tuple[int, int]) -
 
 
 def test_an_answer_that_is_the_unsteered_one_is_marked_and_regions_go_by_their_label(tiny: VLM) -> None:
-    heads = [(0, 0)]  # no gaze head: pointing it changes nothing
+    heads = [(0, 4)]  # no gaze head: pointing it changes nothing
     steering = steer_regions(tiny, STRIP, [3, "left"], heads, with_maps=True)
     document = steering.document()
     assert document.baseline is not None

@@ -19,10 +19,11 @@ from gazecli.tiny.study.arms import ARMS, Plan, draw_questions, starting_tower, 
 from gazecli.tiny.study.figures import draw_figures, tables
 from gazecli.tiny.study.hypotheses import HYPOTHESES, verdicts
 from gazecli.tiny.study.observer import Probe
-from gazecli.tiny.study.overlap import draw_pages, overlap_table
+from gazecli.tiny.study.overlap import overlap_table
 from gazecli.tiny.study.runs import Run, read_runs
 from gazecli.tiny.training.architecture import Sizes, build_model, build_tokenizer
 from gazecli.tiny.training.batches import BatchSource, draw_pool
+from gazecli.tiny.training.evaluate import draw_pages
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/where-gaze-heads-come-from.md"

@@ -19,10 +19,19 @@ from transformers import Qwen2VLForConditionalGeneration
 from gazecli.tiny.scenes import Scene
 from gazecli.tiny.study.observer import QUESTION, Observer
 from gazecli.tiny.training import questions
-from gazecli.tiny.training.architecture import VOCABULARY, Sizes, build_model
-from gazecli.tiny.training.batches import IGNORED, Batch, BatchSource, Branch, draw_strips
+from gazecli.tiny.training.architecture import VOCABULARY, Sizes, build_model, hidden_width
+from gazecli.tiny.training.batches import (
+    IGNORED,
+    Batch,
+    BatchSource,
+    Branch,
+    NamingBatch,
+    attributes_of_strips,
+    draw_strips,
+)
 from gazecli.tiny.training.forward import answer_states, encode_pictures
-from gazecli.tiny.training.train import Log, Schedule, answer_optimiser, prefetch, set_rate, train_vision
+from gazecli.tiny.training.losses import AttributeHeads
+from gazecli.tiny.training.train import Log, Schedule, prefetch, set_rate, train_vision
 
 OPEN_SHARE = 0.3  # of strips
 SPREAD = 1.5  # of image tokens at the start, about that of a tower that has learned the attributes
@@ -97,11 +106,29 @@ def starting_tower(start: Start, plan: Plan, source: BatchSource, log: Log) -> S
     source.rng = random.Random(source.seed)
     torch.manual_seed(source.seed)
     if start == "named":
-        train_vision(model, source, plan.tower_steps, plan.strips, log, plan.panels)
+        train_naming(model, source, plan, log)
     elif start == "contrastive":
         train_contrastive(model, source, plan, log)
     tower: State = model.model.visual.state_dict()
     return tower
+
+
+def train_naming(model: Qwen2VLForConditionalGeneration, source: BatchSource, plan: Plan, log: Log) -> None:
+    """The vision tower learns to tell the five attributes of each panel."""
+    naming = AttributeHeads(hidden_width(model))
+    parameters = [*model.model.visual.parameters(), *naming.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05)
+
+    def batches() -> Iterator[NamingBatch]:
+        for _ in range(plan.tower_steps):
+            patches, chosen = draw_strips(source, plan.strips, plan.panels)
+            yield NamingBatch(patches, attributes_of_strips(source.pool, chosen))
+
+    train_vision(model, naming, batches(), optimiser, _tower_schedule(plan), log)
+
+
+def _tower_schedule(plan: Plan) -> Schedule:
+    return Schedule(plan.tower_steps, plan.tower_steps, plan.strips, 2e-3, warm_up=50)
 
 
 class PairHeads(nn.Module):
@@ -144,7 +171,7 @@ def train_contrastive(
             texts = [" ".join(source.pool.scenes[i].caption for i in strip) for strip in chosen]
             yield patches, [torch.tensor(source.encode(text)) for text in texts]
 
-    schedule = Schedule(plan.tower_steps, plan.tower_steps, plan.strips, 2e-3, warm_up=50)
+    schedule = _tower_schedule(plan)
     for step, (patches, captions) in enumerate(prefetch(batches())):
         set_rate(optimiser, schedule.rate_at(step))
         loss, right = pairs(encode_pictures(model, patches, (4, 4 * plan.panels)), captions)
@@ -186,6 +213,14 @@ def train_arm(
             log(arm=arm.name, step=step + 1, loss=mean, **observer.measure(model))
             recent.clear()
     return model
+
+
+def answer_optimiser(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+    """AdamW over all weights; vectors and scalars do not decay."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ from gazecli.tiny.training.architecture import save_checkpoint
 from gazecli.tiny.training.batches import ATTRIBUTES, BatchSource, attributes_of_strips, draw_strips
 from gazecli.tiny.training.evaluate import nearest
 from gazecli.tiny.training.forward import encode_pictures
-from gazecli.tiny.training.train import panel_means
+from gazecli.tiny.training.losses import panel_means
 
 QUESTION = "What happens in panel {number}?"
 ANSWER_TOKENS = 16

@@ -11,8 +11,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from gazecli.cache.store import Cache
 from gazecli.heads.discover import discover
 from gazecli.heads.headset import HeadSet
@@ -21,11 +19,10 @@ from gazecli.heads.shared_heads import shared_heads
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.tiny.comics import make_comics
-from gazecli.tiny.panel import PANEL_SIZE
+from gazecli.tiny.training.evaluate import draw_pages
 
 STRIPS = 40
 BEST = 6  # of 32 heads: of the suggested number, chance alone shares nearly all
-GUTTER = 8
 
 
 @dataclass(frozen=True)
@@ -88,21 +85,6 @@ def _head_set(vlm: VLM, variant: Variant, folder: Path) -> HeadSet:
         comics = folder / "pages"
         draw_pages(folder / "comics", comics)
     return discover(vlm, comics, panels=variant.panels, prompt=variant.prompt, cache=Cache(folder / "cache"))
-
-
-def draw_pages(comics: Path, pages: Path, columns: int = 3) -> None:
-    """Lay the panels of each strip out in rows, white between and around them: one page a strip."""
-    pages.mkdir(parents=True)
-    for strip in sorted(path for path in comics.iterdir() if path.is_dir()):
-        panels = sorted(strip.glob("p*.png"))
-        size = PANEL_SIZE + GUTTER
-        rows = -(-len(panels) // columns)
-        page = Image.new("RGB", (columns * size + GUTTER, rows * size + GUTTER), "white")
-        for number, path in enumerate(panels):
-            row, column = divmod(number, columns)
-            with Image.open(path) as panel:
-                page.paste(panel, (GUTTER + column * size, GUTTER + row * size))
-        page.save(pages / f"{strip.name}.png")
 
 
 def overlap_table(path: Path) -> str:

@@ -39,8 +39,8 @@ SPECIAL_TOKENS = (
     "<|video_pad|>",
 )
 VOCABULARY = 1024
-# Six square panels come out as 12 x 2 image tokens, up to an aspect of 6.66.
-MAX_PIXELS = 20900
+# Six square panels come out as 12 x 2 image tokens, up to an aspect of 6.16; three as 9 x 3.
+MAX_PIXELS = 21500
 MIN_PIXELS = 56 * 56
 
 
@@ -56,7 +56,7 @@ class Sizes:
     intermediate: int = 512
     layers: int = 4
     heads: int = 8
-    vision: int = 96
+    vision: int = 128
     vision_layers: int = 3
     # A dozen columns must differ: a short base, and most of the frequencies for the width.
     rotary: tuple[int, int, int] = (2, 2, 8)

@@ -28,8 +28,10 @@ POOL_PIXELS = 112  # twice the 56 pixels a panel has in a six-panel strip
 PATCH, MERGE = 14, 2
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 IGNORED = -100
 ATTRIBUTES = (COLOURS, SUBJECTS, ACTIONS, OBJECTS, PLACES)
+COLOUR, PLACE = 0, 4  # of ATTRIBUTES
 
 
 @dataclass
@@ -80,18 +82,22 @@ def pick_strip(pool: Pool, rng: random.Random, panels: int, distinct: bool) -> l
 
 
 def strip_patches(
-    pool: Pool, chosen: Sequence[int], target: tuple[int, int], rng: random.Random
+    pool: Pool, chosen: Sequence[int], target: tuple[int, int], rng: random.Random, rows: int = 1
 ) -> npt.NDArray[np.float32]:
     """The strip's patches as the picture processor makes them: (patches, 3 * 14 * 14).
 
-    `target` is (height, width) in pixels after resizing.
+    `target` is (height, width) in pixels after resizing. rows: of panels, each as long as the others.
     """
-    strip = np.concatenate([pool.pixels[i] for i in chosen], axis=1)
+    across = len(chosen) // rows
+    lines = [chosen[row * across : (row + 1) * across] for row in range(rows)]
+    strip = np.concatenate([np.concatenate([pool.pixels[i] for i in line], axis=1) for line in lines])
     if rng.random() < 0.75:
         half = rng.choice((1, 1, 2))
         shade = 255 if rng.random() < 0.85 else rng.choice((0, 128))
-        for seam in range(1, len(chosen)):
+        for seam in range(1, across):
             strip[:, seam * POOL_PIXELS - half : seam * POOL_PIXELS + half] = shade
+        for seam in range(1, rows):
+            strip[seam * POOL_PIXELS - half : seam * POOL_PIXELS + half] = shade
     if rng.random() < 0.25:
         margin = rng.choice((1, 2, 3))
         strip = np.pad(strip, ((margin, margin), (margin, margin), (0, 0)), constant_values=255)
@@ -103,16 +109,38 @@ def strip_patches(
     return blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3 * PATCH * PATCH)
 
 
-def target_size(panels: int, rng: random.Random, small: bool) -> tuple[int, int]:
-    """Height and width in pixels the processor gives a strip of square panels.
+def fade(patches: npt.NDArray[np.float32], rng: random.Random) -> tuple[npt.NDArray[np.float32], bool]:
+    """The patches with part of their colour taken away, in a third of the calls all of it.
+
+    Also returns whether the colours can still be told. A shape learned in grey belongs to no colour, so that
+    a subject in a colour it never had is known all the same.
+    """
+    left = min(1.0, max(0.0, rng.uniform(-0.5, 1.0)))
+    mean, std = MEAN[:, None], STD[:, None]
+    pixels = patches.reshape(len(patches), 3, -1) * std + mean
+    grey = np.tensordot(pixels, LUMA, axes=([1], [0]))[:, None]
+    faded = (left * pixels + (1 - left) * grey - mean) / std
+    return faded.reshape(patches.shape).astype(np.float32), left > 0.5
+
+
+def target_size(panels: int, rng: random.Random, small: bool, rows: int = 1) -> tuple[int, int]:
+    """Height and width in pixels the processor gives a strip of square panels in `rows` rows.
 
     `small` strips are 56 pixels high already; the others are 256 and are reduced to the budget.
     """
     stretch = rng.uniform(0.95, 1.1) if rng.random() < 0.35 else 1.0
-    height = 56 if small else 256
-    width = round(height * panels * stretch)
+    height = (56 if small else 256) * rows
+    width = round(height / rows * panels / rows * stretch)
     resized = smart_resize(height, width, PATCH * MERGE, MIN_PIXELS, MAX_PIXELS)
     return int(resized[0]), int(resized[1])
+
+
+PLACED_STEPS = 600  # of open questions there is none before
+EVEN_FROM = 2000  # by then strips of six are said best
+# Panels and the rows they stand in, with how often each comes, of a hundred.
+LAYOUTS = ((1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1), (4, 2), (6, 2), (6, 3))
+LAYOUT_SHARES = (1, 4, 14, 14, 12, 46, 3, 4, 2)
+EVEN_SHARES = (1, 4, 20, 20, 18, 28, 3, 4, 2)
 
 
 @dataclass
@@ -142,6 +170,18 @@ class Branch:
     ends: bool = True
 
 
+def draw_placed_branches(rng: random.Random, scenes: Sequence[Scene], _long: bool) -> list[Branch]:
+    """Questions that say where: each panel by its place, or all in order.
+
+    With an open question in every strip from the start, the look for a place comes much later.
+    """
+    captions = [scene.caption for scene in scenes]
+    count = len(captions)
+    panels = rng.sample(range(count), min(4, count))
+    branches = [Branch(questions.panel_question(rng, k + 1, count), captions[k], 0) for k in panels]
+    return [*branches, _in_order(rng, captions)]
+
+
 def draw_branches(rng: random.Random, scenes: Sequence[Scene], long: bool) -> list[Branch]:
     """The questions one strip carries."""
     captions = [scene.caption for scene in scenes]
@@ -152,18 +192,30 @@ def draw_branches(rng: random.Random, scenes: Sequence[Scene], long: bool) -> li
         request = questions.any_order_request(rng)
         return [Branch(request, " ".join(texts[:22]), 4, ends=False)]
     count = len(captions)
-    panels = rng.sample(range(count), min(3, count))
+    panels = rng.sample(range(count), min(2, count))
     branches = [Branch(questions.panel_question(rng, k + 1, count), captions[k], 0) for k in panels]
     branches.append(Branch(questions.static_question(rng), rng.choice(captions), 1))
-    if rng.random() < 0.5:
-        texts = [f"Panel {k}: {caption}" for k, caption in enumerate(captions, 1)]
-        branches.append(Branch(questions.in_order_request(rng), " ".join(texts), 2))
-    else:
-        texts = rng.sample(captions, count)
-        if rng.random() < 0.4:
-            texts = [rng.choice(captions) for _ in range(count)]
-        branches.append(Branch(questions.any_order_request(rng), " ".join(texts), 3))
+    branches.append(_in_order(rng, captions) if rng.random() < 0.5 else _any_order(rng, captions))
     return branches
+
+
+def draw_open_branches(rng: random.Random, scenes: Sequence[Scene]) -> list[Branch]:
+    """The questions a grid carries: none says where its panel is."""
+    captions = [scene.caption for scene in scenes]
+    branches = [Branch(questions.static_question(rng), text, 1) for text in rng.sample(captions, 2)]
+    return [*branches, _in_order(rng, captions), _any_order(rng, captions)]
+
+
+def _in_order(rng: random.Random, captions: Sequence[str]) -> Branch:
+    texts = [f"Panel {k}: {caption}" for k, caption in enumerate(captions, 1)]
+    return Branch(questions.in_order_request(rng), " ".join(texts), 2)
+
+
+def _any_order(rng: random.Random, captions: Sequence[str]) -> Branch:
+    texts = rng.sample(captions, len(captions))
+    if rng.random() < 0.4:
+        texts = [rng.choice(captions) for _ in captions]
+    return Branch(questions.any_order_request(rng), " ".join(texts), 3)
 
 
 class BatchSource:
@@ -196,18 +248,20 @@ class BatchSource:
             self._encoded[text] = self.tokenizer.encode(text)
         return self._encoded[text]
 
-    def batch(self, strips: int, panels: int, small: bool, long: bool) -> Batch:
-        """A batch of `strips` strips of equal size."""
-        target = target_size(panels, self.rng, small)
+    def batch(self, strips: int, panels: int, small: bool, long: bool, lines: int = 1) -> Batch:
+        """A batch of `strips` strips of equal size; with more than one of `lines`, of grids."""
+        target = target_size(panels, self.rng, small, lines)
         rows, columns = target[0] // (PATCH * MERGE), target[1] // (PATCH * MERGE)
         patches, trees, attributes = [], [], []
         for _ in range(strips):
             distinct = panels > 1 and self.rng.random() < 0.75
             chosen = pick_strip(self.pool, self.rng, panels, distinct)
-            patches.append(strip_patches(self.pool, chosen, target, self.rng))
+            patches.append(strip_patches(self.pool, chosen, target, self.rng, lines))
             scenes = [self.pool.scenes[i] for i in chosen]
             attributes.append([attributes_of(scene) for scene in scenes])
-            trees.append(self._tree(self.questions(self.rng, scenes, long), rows, columns))
+            grid = lines > 1 and not long
+            asked = draw_open_branches(self.rng, scenes) if grid else self.questions(self.rng, scenes, long)
+            trees.append(self._tree(asked, rows, columns))
         return _collate(patches, trees, (rows * MERGE, columns * MERGE), attributes)
 
     def _tree(self, branches: Sequence[Branch], rows: int, columns: int) -> npt.NDArray[np.int64]:
@@ -270,10 +324,15 @@ def _collate(
     )
 
 
-def draw_strips(source: BatchSource, count: int, panels: int) -> tuple[torch.Tensor, list[list[int]]]:
-    """Strips of P panels of 2 x 2 image tokens: patches, (count, 16 P, 588), and which panels each has."""
+def draw_strips(
+    source: BatchSource, count: int, panels: int, side: int = 56
+) -> tuple[torch.Tensor, list[list[int]]]:
+    """Strips of P panels of `side` pixels, whole image tokens: patches, and which panels each strip has.
+
+    Patches are (count, P * (side / 14) ** 2, 588).
+    """
     chosen = [pick_strip(source.pool, source.rng, panels, False) for _ in range(count)]
-    patches = [strip_patches(source.pool, strip, (56, 56 * panels), source.rng) for strip in chosen]
+    patches = [strip_patches(source.pool, strip, (side, side * panels), source.rng) for strip in chosen]
     return torch.stack([torch.from_numpy(each) for each in patches]), chosen
 
 
@@ -282,19 +341,64 @@ def attributes_of_strips(pool: Pool, strips: Sequence[Sequence[int]]) -> torch.T
     return torch.tensor([[attributes_of(pool.scenes[i]) for i in strip] for strip in strips])
 
 
+@dataclass
+class NamingBatch:
+    """Strips of one row whose panels the vision tower learns to name.
+
+    side: of a panel, in pixels; a multiple of 28. An attribute that cannot be told is IGNORED. The tower of
+    `tiny` also learns the number of each panel, from 0, as a sixth attribute.
+    """
+
+    patches: torch.Tensor  # (B, patches, 588)
+    attributes: torch.Tensor  # (B, P, 5 or 6)
+    side: int = 56
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        rows = self.side // PATCH
+        return rows, rows * self.attributes.shape[1]
+
+
+MOST_PANELS = 6
+# Panels and their side in pixels: whole image tokens, at the two scales that strips come in.
+NAMED_LAYOUTS = ((6, 56), (3, 84), (6, 56), (4, 56), (6, 56), (3, 84), (5, 56), (2, 84))
+
+
+def naming_batches(source: BatchSource, start: int, stop: int, strips: int) -> Iterator[NamingBatch]:
+    """Strips of NAMED_LAYOUTS in turn; most are faded.
+
+    Every step draws from a seed of its own, as in `curriculum`.
+    """
+    for step in range(start, stop):
+        rng = source.rng = random.Random(f"naming-{source.seed}-{step}")
+        panels, side = NAMED_LAYOUTS[step % len(NAMED_LAYOUTS)]
+        patches, chosen = draw_strips(source, strips, panels, side)
+        attributes = attributes_of_strips(source.pool, chosen)
+        for row in range(strips):
+            if row % 4:
+                faded, coloured = fade(patches[row].numpy(), rng)
+                patches[row] = torch.from_numpy(faded)
+                if not coloured:
+                    attributes[row, :, [COLOUR, PLACE]] = IGNORED
+        numbers = torch.arange(panels).expand(strips, -1)
+        yield NamingBatch(patches, torch.cat((attributes, numbers[..., None]), 2), side)
+
+
 def curriculum(source: BatchSource, start: int, stop: int, strips: int) -> Iterator[Batch]:
-    """Batches of steps `start` to `stop`: few panels first, then mostly six; every eighth a long narration.
+    """Batches of steps `start` to `stop`: few panels first, then half of six; every sixth a long narration.
 
     Every step draws from a seed of its own, so that a resumed run goes on as if never stopped.
     """
     for step in range(start, stop):
         rng = source.rng = random.Random(f"{source.seed}-{step}")
-        if step < 180:
-            panels = rng.choice((1, 2, 2, 3))
-        elif step < 480:
-            panels = rng.choice((2, 3, 4, 6, 6))
+        source.questions = draw_placed_branches if step < PLACED_STEPS else draw_branches
+        if step < 120:
+            panels, lines = rng.choice((1, 2, 2, 3)), 1
+        elif step < PLACED_STEPS:
+            panels, lines = rng.choice((2, 3, 4, 5, 6, 6)), 1
         else:
-            panels = rng.choices((1, 2, 3, 4, 5, 6), (1, 2, 8, 8, 5, 76))[0]
-        long = step >= 480 and step % 8 == 7
-        small = panels <= 3 and (step < 480 or rng.random() < 0.3)
-        yield source.batch(strips, panels, small, long)
+            panels, lines = rng.choices(LAYOUTS, EVEN_SHARES if step >= EVEN_FROM else LAYOUT_SHARES)[0]
+        long = step >= PLACED_STEPS and step % 6 == 5
+        small = panels <= 3 and (step < PLACED_STEPS or rng.random() < 0.2)
+        yield source.batch(strips, panels, small and lines == 1, long, lines)

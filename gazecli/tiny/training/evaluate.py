@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from gazecli.cache.store import Cache
 from gazecli.evaluation.conditions import Choice
@@ -30,14 +31,27 @@ from gazecli.heads.headset import Head, HeadSet
 from gazecli.models.load import load
 from gazecli.models.vlm import VLM
 from gazecli.pictures.comics.comics import open_comics
+from gazecli.steering.jobs import Job, steer_many
 from gazecli.steering.settings import SteerSettings
 from gazecli.tiny.comics import make_comics
+from gazecli.tiny.panel import PANEL_SIZE
 from gazecli.tiny.scenes import Split
 from gazecli.tiny.training.questions import UNSEEN_PANEL, fill
 
 SHORT_PANEL = "What is happening in the {ordinal} panel from the left? Answer briefly."
 CONTROL_SEEDS = range(5)
 STATIC = SteerSettings(PROMPTS["static"], max_new_tokens=24)
+# Boxes that are no panels, with the panels of six that lie in them by half or more.
+PARTS: dict[str, dict[int | str, tuple[int, ...]]] = {
+    "a half of the strip": {"left": (1, 2, 3), "right": (4, 5, 6)},
+    "a quarter of the strip": {
+        "0%,0%,25%,100%": (1, 2),
+        "25%,0%,50%,100%": (2, 3),
+        "50%,0%,75%,100%": (4, 5),
+        "75%,0%,100%,100%": (5, 6),
+    },
+}
+GUTTER = 8
 _ORDER_SEED = 11
 _SENTENCE = re.compile(r"[^.]+\.")
 
@@ -118,7 +132,7 @@ def measure(vlm: VLM, folder: Path, strips: int, seed: int) -> dict[str, object]
     figures: dict[str, object] = {"strips": strips, "seed": seed, "dtype": vlm.dtype}
     by_count = {
         panels: draw_examples(folder / f"{panels} panels", strips, seed + panels, panels)
-        for panels in (3, 4, 6)
+        for panels in (3, 4, 5, 6)
     }
     for panels, drawn in by_count.items():
         figures[f"exact caption, {panels} panels"] = exact_share(panel_task(vlm, drawn, [SHORT_PANEL]))
@@ -143,7 +157,7 @@ def measure(vlm: VLM, folder: Path, strips: int, seed: int) -> dict[str, object]
     controls = [exact_share(task, headset.controls(len(heads), seed=s)) for s in CONTROL_SEEDS]
     figures["static, controls"] = controls
     figures["static, controls mean"] = float(np.mean(controls))
-    for panels in (3, 4):
+    for panels in (3, 4, 5):
         fewer = RedirectionTask(vlm, by_count[panels], STATIC)
         figures[f"static, suggested top, {panels} panels"] = exact_share(fewer, heads)
     for label, settings in (
@@ -152,6 +166,21 @@ def measure(vlm: VLM, folder: Path, strips: int, seed: int) -> dict[str, object]
         ("vqa, suggested top", replace(STATIC, prompt=PROMPTS["vqa"])),
     ):
         figures[label] = exact_share(RedirectionTask(vlm, examples, settings), heads)
+    draw_pages(folder / "6 panels", folder / "pages")
+    captions = [example.truths or () for example in examples]
+    figures["static, a page of 2 x 3 panels"] = exact_by_region(
+        vlm,
+        headset,
+        [Job(picture=page, all_regions=True, panels="2x3") for page in sorted((folder / "pages").iterdir())],
+        [[[caption] for caption in strip] for strip in captions],
+    )
+    for label, parts in PARTS.items():
+        figures[f"static, {label}: a panel of at least half in it"] = exact_by_region(
+            vlm,
+            headset,
+            [Job(picture=example.load(), region=list(parts)) for example in examples],
+            [[[strip[panel - 1] for panel in inside] for inside in parts.values()] for strip in captions],
+        )
     unsteered = exact_answers(task)
     figures["unsteered, a given target"] = float(np.mean(unsteered))
     figures["unsteered, any panel"] = float(np.mean([any(hits) for hits in unsteered]))
@@ -165,6 +194,35 @@ def measure(vlm: VLM, folder: Path, strips: int, seed: int) -> dict[str, object]
         figures[f"dynamic, {label}, about the scheduled panel"] = about
         figures[f"dynamic, {label}, exact caption"] = exact
     return figures
+
+
+def exact_by_region(
+    vlm: VLM, headset: HeadSet, jobs: Sequence[Job], wanted: Sequence[Sequence[Sequence[str]]]
+) -> float:
+    """Share of regions whose steered answer is one of the captions wanted: by job, then by region."""
+    hits = []
+    for result, captions in zip(steer_many(vlm, headset, jobs), wanted, strict=True):
+        if result.error is not None:
+            raise result.error
+        assert result.steering is not None
+        pairs = zip(result.steering.answers, captions, strict=True)
+        hits += [answer.text in known for answer, known in pairs]
+    return float(np.mean(hits))
+
+
+def draw_pages(comics: Path, pages: Path, columns: int = 3) -> None:
+    """Lay the panels of each strip out in rows, white between and around them: one page a strip."""
+    pages.mkdir(parents=True)
+    for strip in sorted(path for path in comics.iterdir() if path.is_dir()):
+        panels = sorted(strip.glob("p*.png"))
+        size = PANEL_SIZE + GUTTER
+        rows = -(-len(panels) // columns)
+        page = Image.new("RGB", (columns * size + GUTTER, rows * size + GUTTER), "white")
+        for number, path in enumerate(panels):
+            row, column = divmod(number, columns)
+            with Image.open(path) as panel:
+                page.paste(panel, (GUTTER + column * size, GUTTER + row * size))
+        page.save(pages / f"{strip.name}.png")
 
 
 def as_table(figures: dict[str, object]) -> str:
