@@ -40,7 +40,7 @@ def draw(folder: Path, scratch: Path) -> None:
     with Image.open(heatmap) as drawn:
         height = round(drawn.height * WIDTH / drawn.width)
         small = drawn.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-    small.save(folder / "heatmap.png", optimize=True)
+    save_small(small, folder / "heatmap.png")
     with Image.open(staircase) as drawn:
         drawn.convert("RGB").save(folder / "staircase.png", optimize=True)
     with browser(scratch / "chromium") as tab:
@@ -59,7 +59,13 @@ def photograph_live(to: Path, scratch: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", *test]
     subprocess.run(command, check=True, env=environment)  # noqa: S603 - our own
     with Image.open(scratch / "live-1600-light.png") as seen:
-        seen.convert("RGB").save(to, optimize=True)
+        save_small(seen.convert("RGB"), to)
+
+
+def save_small(image: Image.Image, to: Path) -> None:
+    """As PNG of 256 colours, chosen so that none is far from its own."""
+    few = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=5, dither=Image.Dither.NONE)
+    few.save(to, optimize=True)
 
 
 if __name__ == "__main__":
