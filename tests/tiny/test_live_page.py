@@ -129,7 +129,7 @@ def test_no_layer_differs_from_pythons_by_more_than_rounding(studio: Studio, vlm
     expected = pythons_layers(vlm, picture, heads)
     assert found.keys() == expected.keys()
     for name, values in expected.items():
-        atol = 1e-6 if name == "patches" else 2e-4  # measured: 3e-7, and 8.4e-5 where values reach 118
+        atol = 1e-6 if name == "patches" else 2e-4  # measured: 3e-7, and 1.3e-5 where values reach 15
         np.testing.assert_allclose(found[name], values, atol=atol, rtol=0, err_msg=name)
 
 
