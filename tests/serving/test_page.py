@@ -157,7 +157,7 @@ def test_a_word_lights_the_picture_and_the_live_light_can_be_switched_off(tab: T
 
 
 def test_the_keyboard_alone_does_everything(tab: Tab) -> None:
-    set_length(tab, 2000)
+    set_length(tab, 600)
     tab.press("4", 52)
     tab.until("document.querySelectorAll('.word.region-4').length > 2")
     tab.value("document.getElementById('stage').focus()")
