@@ -34,7 +34,7 @@ from gazecli.tiny.training.batches import (
 )
 from gazecli.tiny.training.forward import answer_states, encode_pictures, tree_mask
 from gazecli.tiny.training.losses import AttributeHeads, FirstWords, answer_loss, panel_means
-from gazecli.tiny.training.train import Log, MuonAdamW, Schedule, train_answers, train_vision
+from gazecli.tiny.training.train import Log, MuonAdamW, Schedule, main, train_answers, train_vision
 
 
 @pytest.fixture(scope="module")
@@ -292,3 +292,15 @@ def test_the_rate_holds_and_falls_at_the_end_only() -> None:
     short, long = Schedule(3000, 500, 24, 1.5e-3), Schedule(4000, 500, 24, 1.5e-3)
     assert [short.rate_at(step) for step in range(2500)] == [long.rate_at(step) for step in range(2500)]
     assert short.rate_at(2999) < 0.03 * short.rate_at(2500)
+
+
+def test_a_training_that_never_began_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log.jsonl"
+    monkeypatch.setattr("sys.argv", ["train", str(tmp_path / "out"), "--resume", "--log", str(log)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert f"there is no state to go on from: {tmp_path / 'log.pt'}" in capsys.readouterr().err
+    assert not log.exists()

@@ -1,7 +1,7 @@
 """Training of the small model, from nothing: `python -m gazecli.tiny.training.train DEST`.
 
-Stage 0 teaches the vision tower to name what a panel shows, through throw-away linear heads; stage 1
-teaches the whole model to answer. The schedule counts steps, never seconds, so that a second run
+Stage 0 teaches the vision tower to name what a panel shows and its number, through throw-away linear heads;
+stage 1 teaches the whole model to answer. The schedule counts steps, never seconds, so that a second run
 from the same seed repeats the first. Nothing here trains gaze heads: they appear by themselves.
 """
 
@@ -300,6 +300,9 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the state beside the log")
     parser.add_argument("--log", type=Path, default=Path("training.jsonl"))
     options = parser.parse_args()
+    state = options.log.with_suffix(".pt")
+    if options.resume and not state.is_file():
+        parser.error(f"there is no state to go on from: {state}; begin without --resume")
     torch.set_num_threads(options.threads)
     log = Log(options.log)
     log(settings={key: str(value) for key, value in vars(options).items() if key not in ("dest", "log")})
@@ -310,7 +313,6 @@ def main() -> None:
     source = BatchSource(pool, tokenizer, options.seed)
     log(pool=len(pool.scenes))
     held_out = draw_held_out(tokenizer, options.seed + 1, options.threads)
-    state = options.log.with_suffix(".pt")
     model.train()
     torch.manual_seed(options.seed)
     naming = AttributeHeads(hidden_width(model), MOST_PANELS)
